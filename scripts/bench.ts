@@ -1,0 +1,42 @@
+// `npm run bench [-- --json] [-- <part>…]`: a table for people, or one JSON line a figure. Parts: registry, bundle,
+// window (a real VS Code in Chromium), fleet (a real Docker engine).
+import { measureBundle } from '../test/bench/bundle.ts';
+import type { Figure } from '../test/bench/figure.ts';
+import { meetsGoal } from '../test/bench/figure.ts';
+import { measureFleet } from '../test/bench/fleet.ts';
+import { measureRegistry } from '../test/bench/registry.ts';
+import { measureWindow } from '../test/bench/window.ts';
+import { engineProblem } from '../test/engine/support/engine.ts';
+import { chromiumPath } from '../test/workbench/support/chromium.ts';
+
+interface Part {
+  readonly measure: () => Promise<Figure[]>;
+  /** Why it can't be measured on this machine. */
+  readonly problem?: string | undefined;
+}
+
+const parts: Readonly<Record<string, Part>> = {
+  registry: { measure: measureRegistry },
+  bundle: { measure: measureBundle },
+  window: { measure: measureWindow, problem: chromiumPath === undefined ? 'there is no Chromium' : undefined },
+  fleet: { measure: measureFleet, problem: engineProblem() },
+};
+
+const asJson = process.argv.includes('--json');
+const wanted = process.argv.slice(2).filter(argument => argument !== '--json');
+for (const [name, { measure, problem }] of Object.entries(parts)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  if (problem !== undefined) {
+    console.error(`not measured: ${name}, since ${problem}`);
+    continue;
+  }
+  for (const figure of await measure()) console.log(asJson ? JSON.stringify(figure) : line(figure));
+}
+
+function line(figure: Figure): string {
+  const { name, value, unit, goal, better, against } = figure;
+  const shown = `${value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ${unit}`;
+  const sign = better === 'lower' ? '≤' : '≥';
+  const target = goal === undefined ? '' : `${meetsGoal(figure) ? '✓' : '✗'} ${sign} ${goal} ${unit}`;
+  return `${name.padEnd(56)} ${shown.padStart(12)}   ${target.padEnd(16)} ${against ?? ''}`.trimEnd();
+}

@@ -1,0 +1,100 @@
+// Bundles the extension into dist/: `node scripts/build.ts [--production]`.
+import { readdir, rename, rm, stat } from 'node:fs/promises';
+import * as path from 'node:path';
+import type { Metafile, Plugin } from 'esbuild';
+import { build } from 'esbuild';
+
+const root = path.resolve(import.meta.dirname, '..');
+
+/** What dockerode loads for transports and sessions that we never use; without them it is a quarter of its size. */
+const absent = /^(ssh2|@grpc\/grpc-js|@grpc\/proto-loader|protobufjs.*)$/;
+const leaveOut: Plugin = {
+  name: 'leave-out',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: absent }, ({ path }) => ({ path, namespace: 'absent' }));
+    onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
+
+/** A file of the bundle, its size in bytes, and whether activation loads it. */
+export interface Bundle {
+  readonly file: string;
+  readonly bytes: number;
+  readonly atActivation: boolean;
+}
+
+/**
+ * Builds `dist/extension.js` and one file for each module that is imported dynamically, so that activation loads only
+ * what it needs. Modules that two of them share lie in chunks, once: an error class is the same on both sides. esbuild
+ * splits only ES modules, so a second pass turns its result into CommonJS.
+ */
+export async function buildExtension(production: boolean): Promise<Bundle[]> {
+  const next = path.join(root, `dist.${process.pid}`);
+  const modules = path.join(next, 'modules');
+  const dist = path.join(root, 'dist');
+  try {
+    const common = {
+      platform: 'node',
+      target: 'node22',
+      logLevel: 'warning',
+      minify: production,
+      sourcemap: !production,
+    } as const;
+    const { metafile } = await build({
+      ...common,
+      metafile: true,
+      absWorkingDir: root,
+      entryPoints: ['src/extension.ts'],
+      outdir: modules,
+      bundle: true,
+      format: 'esm',
+      splitting: true,
+      chunkNames: '[name]-[hash]',
+      external: ['vscode', '*.node', 'cpu-features'],
+      plugins: [leaveOut],
+    });
+    const files = (await readdir(modules)).filter(file => file.endsWith('.js'));
+    await build({
+      ...common,
+      absWorkingDir: modules,
+      entryPoints: files,
+      outdir: next,
+      format: 'cjs',
+      supported: { 'dynamic-import': false },
+    });
+    await rm(modules, { recursive: true });
+    await rm(dist, { recursive: true, force: true });
+    await rename(next, dist);
+    const first = loadedWith(path.relative(root, path.join(modules, 'extension.js')), metafile.outputs);
+    const bundles = files.map(async file => {
+      const atActivation = first.has(path.relative(root, path.join(modules, file)));
+      return { file, atActivation, bytes: (await stat(path.join(dist, file))).size };
+    });
+    return (await Promise.all(bundles)).sort((a, b) => b.bytes - a.bytes);
+  } finally {
+    await rm(next, { recursive: true, force: true });
+  }
+}
+
+/** A file and all that it imports before it runs. */
+function loadedWith(file: string, outputs: Metafile['outputs'], seen = new Set<string>()): Set<string> {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  for (const { path, kind } of outputs[file]?.imports ?? []) {
+    if (kind === 'import-statement' && path in outputs) loadedWith(path, outputs, seen);
+  }
+  return seen;
+}
+
+const total = (bundles: readonly Bundle[]) => bundles.reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** How many bytes activation loads. */
+export const activationBytes = (bundles: readonly Bundle[]) => total(bundles.filter(bundle => bundle.atActivation));
+
+if (process.argv[1] === import.meta.filename) {
+  const bundles = await buildExtension(process.argv.includes('--production'));
+  for (const { file, bytes, atActivation } of bundles) {
+    console.log(`${String(bytes).padStart(9)}  ${file}${atActivation ? '  (at activation)' : ''}`);
+  }
+  console.log(`${String(total(bundles)).padStart(9)}  in all, ${activationBytes(bundles)} of them at activation`);
+}

@@ -1,0 +1,49 @@
+// What the suites need of a machine, and how it is got.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { findCommand } from '../src/providers/findCommand.ts';
+
+/** Debian's packages, by a command that each of them brings. */
+const packages = {
+  chromium: 'chromium',
+  dockerd: 'docker.io',
+  ip: 'iproute2',
+  iptables: 'iptables',
+  sshd: 'openssh-server',
+};
+
+/** Runs a program with its output shown; resolves with its exit code. */
+export function show(file: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
+  const child = spawn(file, args, { stdio: 'inherit', env });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', code => resolve(code ?? 1));
+  });
+}
+
+/** Commands of {@link packages} that are not here; system ones may lie outside the PATH of a plain user. */
+async function missing(): Promise<string[]> {
+  const found = await Promise.all(
+    Object.keys(packages).map(async command => existsSync(`/usr/sbin/${command}`) || (await findCommand(command))),
+  );
+  return Object.keys(packages).filter((_, index) => !found[index]);
+}
+
+/**
+ * Installs what is missing with apt, where that may be done: as root, on Debian. Answers with the commands that are
+ * still missing; what needs them is skipped by name.
+ */
+export async function provideCommands(): Promise<string[]> {
+  const wanted = await missing();
+  const canInstall = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
+  if (wanted.length === 0 || !canInstall) return wanted;
+  const names = wanted.map(command => packages[command as keyof typeof packages]);
+  console.log(`Installing ${names.join(', ')} with apt-get, since the suites drive the real thing…`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  await show('apt-get', ['update', '-qq'], env);
+  await show('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], env);
+  return missing();
+}
+
+/** The desktop VS Code that `npm run test:desktop` would drive needs a download; it is never part of `npm test`. */
+export const desktopSkipped = 'desktop VS Code: it must be downloaded; run it with `npm run test:desktop`';

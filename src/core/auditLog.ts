@@ -1,0 +1,152 @@
+import { createHash } from 'node:crypto';
+import * as z from 'zod';
+import { Caller, Effect } from '../model/config.ts';
+import { auditUnavailable } from '../model/errors.ts';
+import type { AppendLog } from '../model/stateStore.ts';
+
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** One line of the audit log (semantics 31). */
+export const AuditEntry = z.strictObject({
+  time: z.iso.datetime(),
+  /** Who, in words: the person's account, the chat's name, the client's name. */
+  actor: z.string(),
+  caller: Caller,
+  operation: z.string(),
+  effect: Effect,
+  phase: z.enum(['asked', 'done', 'failed', 'denied', 'rejected', 'cancelled']),
+  /** Ids of the instances that it is about. */
+  targets: z.array(z.string()),
+  /** The input, without secrets: whoever appends has taken them out. Any JSON. */
+  arguments: z.json().optional(),
+  /** How it ended, in one sentence. */
+  outcome: z.string().optional(),
+  /** Code of the error that ended it. */
+  code: z.string().optional(),
+  /** `hash` of the line before, of the same writer; 64 zeros in its first. */
+  previous: Sha256,
+  /** SHA-256 of the line as it would be without this member. */
+  hash: Sha256,
+});
+export type AuditEntry = z.infer<typeof AuditEntry>;
+
+/** What a caller says; the log adds the time and the chain. */
+export type AuditEvent = Omit<AuditEntry, 'time' | 'previous' | 'hash'>;
+
+/** Narrows {@link AuditLog.entries}. */
+export interface AuditFilter {
+  readonly instanceId?: string;
+  readonly actor?: string;
+}
+
+/**
+ * A place where the log is not as it was written. `line` counts from 1 over all files of the writer; `problem` goes on
+ * after "line 3 of ann-desk".
+ */
+export interface AuditProblem {
+  readonly writer: string;
+  readonly line: number;
+  readonly problem: string;
+}
+
+const beginning = '0'.repeat(64);
+const sealed = /^(\{.*),"hash":"([0-9a-f]{64})"\}$/;
+
+/**
+ * The log of everything that was asked of the swarm. Each line holds the hash of the one before, so that a line which was
+ * changed, removed, inserted or moved shows. What a chain cannot show: that the last lines of another process, or all of
+ * them, are gone; and a forger who writes the whole rest of a chain anew.
+ */
+export class AuditLog {
+  readonly #log: AppendLog;
+  #turn: Promise<void> = Promise.resolve();
+  /** Hashes of what this process wrote, from its first line to its last. */
+  #own: { first: string; last: string; lines: number } | undefined;
+
+  constructor(log: AppendLog) {
+    this.#log = log;
+  }
+
+  /** Resolves when the line is on the disk. Lines come in the order of the calls. Rejects with `audit-unavailable`. */
+  append(event: AuditEvent): Promise<void> {
+    const turn = this.#turn.then(() => this.#write(event));
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Every readable line of every writer, by time. */
+  async entries(filter: AuditFilter = {}): Promise<AuditEntry[]> {
+    const { instanceId, actor } = filter;
+    const chains = await this.#log.readAll();
+    return chains
+      .flatMap(({ lines }) => lines.flatMap(line => parse(line) ?? []))
+      .filter(entry => instanceId === undefined || entry.targets.includes(instanceId))
+      .filter(entry => actor === undefined || entry.actor === actor)
+      .sort((one, other) => Date.parse(one.time) - Date.parse(other.time));
+  }
+
+  /** Follows every chain; empty when all is as it was written. */
+  async verify(): Promise<AuditProblem[]> {
+    await this.#turn;
+    const own = this.#own;
+    const chains = await this.#log.readAll();
+    const problems = chains.flatMap(({ writer, lines }) => problemsOf(lines).map(problem => ({ writer, ...problem })));
+    if (own !== undefined) {
+      const chain = chains.find(({ lines }) => hashOf(lines[0]) === own.first);
+      const last = chain?.lines.findLastIndex(line => hashOf(line) === own.last) ?? -1;
+      if (last < 0) {
+        const writer = chain?.writer ?? 'this window';
+        problems.push({ writer, line: own.lines, problem: 'is gone, the last one that this window wrote' });
+      }
+    }
+    return problems;
+  }
+
+  async #write(event: AuditEvent): Promise<void> {
+    try {
+      const time = new Date(Date.now()).toISOString();
+      const { line, hash } = seal(JSON.stringify({ time, ...event, previous: this.#own?.last ?? beginning }));
+      await this.#log.append(line);
+      this.#own = { first: this.#own?.first ?? hash, last: hash, lines: (this.#own?.lines ?? 0) + 1 };
+    } catch (error) {
+      throw auditUnavailable(error);
+    }
+  }
+}
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+/** Puts the hash of `body`, a JSON object, as its last member. */
+function seal(body: string): { line: string; hash: string } {
+  const hash = sha256(body);
+  return { line: `${body.slice(0, -1)},"hash":"${hash}"}`, hash };
+}
+
+/** The hash that a line states, whether it fits or not. */
+function hashOf(line = ''): string | undefined {
+  return sealed.exec(line)?.[2];
+}
+
+function parse(line: string): AuditEntry | undefined {
+  try {
+    return AuditEntry.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+function problemsOf(lines: readonly string[]): { line: number; problem: string }[] {
+  const problems: { line: number; problem: string }[] = [];
+  let previous: string | undefined = beginning;
+  for (const [index, text] of lines.entries()) {
+    const line = index + 1;
+    const [, body, hash] = sealed.exec(text) ?? [];
+    if (body === undefined || sha256(`${body}}`) !== hash) {
+      problems.push({ line, problem: 'was changed, or written only in part' });
+    } else if (parse(text)?.previous !== previous) {
+      problems.push({ line, problem: 'does not follow the one before: a line was removed, inserted or moved' });
+    }
+    previous = hash ?? previous;
+  }
+  return problems;
+}

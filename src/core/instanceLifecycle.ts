@@ -1,0 +1,225 @@
+import { isAbort, SwarmError, unsupported } from '../model/errors.ts';
+import type { InstanceRecord, InstanceStatus, InstanceUpdate, VSCodeInstance } from '../model/instance.ts';
+import { type OperationContext, quietContext, withTimeout } from '../model/operationContext.ts';
+import type { Provider } from '../model/provider.ts';
+import type { LockHandle, SecretVault } from '../model/stateStore.ts';
+import type { InstanceRegistry } from './instanceRegistry.ts';
+import type { ProviderDirectory } from './providerDirectory.ts';
+import { timestamp, withError, withoutError, withStatus } from './records.ts';
+import type { Settlement } from './settlement.ts';
+import { type SetupSources, setUpWorkspace } from './workspaceSetup.ts';
+
+/** How long the undoing of a cancelled create may take. */
+const rollBackMilliseconds = 60_000;
+
+/**
+ * The steps of one instance's life, each run while its lock is held: what is wanted is written first, then the provider
+ * is called, then what came of it is written. Every step may be repeated after a crash (semantics 4, 18, 23, 28).
+ */
+export class InstanceLifecycle {
+  readonly #registry: InstanceRegistry;
+  readonly #providers: ProviderDirectory;
+  readonly #vault: SecretVault;
+  readonly #sources: SetupSources;
+
+  constructor(registry: InstanceRegistry, providers: ProviderDirectory, vault: SecretVault, sources: SetupSources) {
+    this.#registry = registry;
+    this.#providers = providers;
+    this.#vault = vault;
+    this.#sources = sources;
+  }
+
+  /**
+   * A first create. Cancelled before its provider has handed the instance over, it leaves nothing; after that the
+   * instance may be in use, and only the rest of its first start is given up.
+   */
+  async create(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
+    let made: InstanceRecord;
+    try {
+      made = await this.#make(record, lock, ctx);
+    } catch (error) {
+      if (ctx.signal.aborted) await this.remove(record, lock, withTimeout(quietContext, rollBackMilliseconds));
+      throw error;
+    }
+    return this.#setUp(made, ctx).catch(error => {
+      if (!ctx.signal.aborted) throw error;
+      const problems = ['The rest of its first start was cancelled.'];
+      return this.#registry.updateInstance(record.id, now => ({ ...now, setup: { status: 'failed', problems } }));
+    });
+  }
+
+  async start(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
+    const provider = this.#providers.get(record.providerId);
+    if (record.status === 'failed' || record.status === 'creating') {
+      const there = await provider.getInstance(record.id, ctx);
+      if (!there) {
+        const intended = await this.#intend(record.id, 'running', 'creating');
+        return this.#setUp(await this.#make(intended, lock, ctx, 'failed'), ctx);
+      }
+    }
+    return this.#transition(record, 'running', 'starting', lock, () => provider.startInstance(record.id, ctx));
+  }
+
+  stop(record: InstanceRecord, force: boolean, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
+    const provider = this.#providers.get(record.providerId);
+    return this.#transition(record, 'stopped', 'stopping', lock, () => provider.stopInstance(record.id, force, ctx));
+  }
+
+  async update(
+    record: InstanceRecord,
+    update: InstanceUpdate,
+    lock: LockHandle,
+    ctx: OperationContext,
+  ): Promise<InstanceRecord> {
+    const provider = this.#providers.get(record.providerId);
+    const secrets = await this.#vault.read(record.id);
+    lock.assertHeld();
+    try {
+      const instance = await provider.updateInstance(record.id, update, ctx, secrets);
+      lock.assertHeld();
+      return await this.#registry.updateInstance(record.id, current =>
+        withStatus({ ...withoutError(current), config: instance.config }, instance),
+      );
+    } catch (error) {
+      throw isAbort(error) ? error : await this.#failed(record.id, undefined, error);
+    }
+  }
+
+  /** To the trash (semantics 22). What its provider does not have is only noted so: its home may still be there. */
+  async trash(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
+    const provider = this.#providers.get(record.providerId);
+    await this.#intend(record.id, 'trashed', 'deleting');
+    try {
+      const there = await getTwice(provider, record.id, ctx);
+      lock.assertHeld();
+      if (there) await provider.abilities.trashInstance(record.id, ctx);
+      lock.assertHeld();
+    } catch (error) {
+      throw await this.#failed(record.id, 'unknown', error);
+    }
+    return this.#registry.updateInstance(record.id, current =>
+      withStatus({ ...withoutError(current), role: 'trash', trashedAt: timestamp() }, { status: 'trashed' }),
+    );
+  }
+
+  async restore(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
+    const provider = this.#providers.get(record.providerId);
+    const restored = await this.#transition(record, 'stopped', 'stopping', lock, () =>
+      provider.abilities.restoreInstance(record.id, ctx),
+    );
+    return this.#registry.updateInstance(restored.id, ({ trashedAt: _trashedAt, ...current }) => current);
+  }
+
+  /** For good: absence on the provider is confirmed before the record is forgotten (semantics 23). */
+  async remove(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<void> {
+    const provider = this.#providers.get(record.providerId);
+    await this.#intend(record.id, 'absent', 'deleting');
+    try {
+      lock.assertHeld();
+      await provider.deleteInstance(record.id, ctx);
+      lock.assertHeld();
+    } catch (error) {
+      throw await this.#failed(record.id, 'deleting', error);
+    }
+    await this.#registry.removeInstance(record.id);
+    await this.#vault.forget(record.id);
+  }
+
+  /** Finishes what was cut off, as {@link Settlement} decided. */
+  async finish(record: InstanceRecord, step: Settlement['do'], lock: LockHandle, ctx: OperationContext): Promise<void> {
+    if (step === 'finish-create') await this.#setUp(await this.#make(record, lock, ctx), ctx);
+    else if (step === 'trash') await this.trash(record, lock, ctx);
+    else if (step === 'restore') await this.restore(record, lock, ctx);
+    else if (step === 'delete') await this.remove(record, lock, ctx);
+  }
+
+  /**
+   * Makes what the record asks for, or adopts what an earlier try has made. Undoes nothing. Cancelled, it leaves the
+   * status `cancelled`: `creating` is gone on with later, by whatever window comes next.
+   */
+  async #make(
+    record: InstanceRecord,
+    lock: LockHandle,
+    ctx: OperationContext,
+    cancelled: 'creating' | 'failed' = 'creating',
+  ): Promise<InstanceRecord> {
+    const provider = this.#providers.get(record.providerId);
+    const { id, swarmId, epoch, owner, createdAt, config } = record;
+    const identity = { id, swarmId, epoch, owner, createdAt };
+    try {
+      const spec = { ...config, identity, secrets: await this.#vault.read(id) };
+      lock.assertHeld();
+      const instance = await provider.createInstance(spec, ctx);
+      lock.assertHeld();
+      return await this.#seen(id, instance);
+    } catch (error) {
+      throw await this.#failed(id, ctx.signal.aborted ? cancelled : 'failed', error);
+    }
+  }
+
+  async #setUp(record: InstanceRecord, ctx: OperationContext): Promise<InstanceRecord> {
+    if (record.setup?.status !== 'pending') return record;
+    const setup = await setUpWorkspace(this.#providers.get(record.providerId), record, this.#sources, ctx);
+    return this.#registry.updateInstance(record.id, current => ({ ...current, setup }));
+  }
+
+  async #transition(
+    record: InstanceRecord,
+    desired: InstanceRecord['desired'],
+    pending: InstanceStatus,
+    lock: LockHandle,
+    call: () => Promise<VSCodeInstance>,
+  ): Promise<InstanceRecord> {
+    await this.#intend(record.id, desired, pending);
+    try {
+      lock.assertHeld();
+      const instance = await call();
+      lock.assertHeld();
+      return await this.#seen(record.id, instance);
+    } catch (error) {
+      throw await this.#failed(record.id, await this.#statusNow(record), error);
+    }
+  }
+
+  #intend(id: string, desired: InstanceRecord['desired'], pending: InstanceStatus): Promise<InstanceRecord> {
+    return this.#registry.updateInstance(id, current =>
+      withStatus({ ...withoutError(current), desired }, { status: pending }),
+    );
+  }
+
+  #seen(id: string, instance: VSCodeInstance): Promise<InstanceRecord> {
+    return this.#registry.updateInstance(id, current =>
+      withStatus({ ...withoutError(current), role: instance.role }, instance),
+    );
+  }
+
+  /** What an instance is after a step that failed or was cancelled; `unknown` when its provider can't say. */
+  async #statusNow(record: InstanceRecord): Promise<InstanceStatus> {
+    try {
+      const instance = await this.#providers.get(record.providerId).getInstance(record.id, quietContext);
+      return instance?.status ?? 'lost';
+    } catch {
+      return 'unknown';
+    }
+  }
+
+  /** Writes why a step failed, and answers with what to throw. A cancelled step is not a failure. */
+  async #failed(id: string, status: InstanceStatus | undefined, error: unknown): Promise<unknown> {
+    if (error instanceof SwarmError && error.code === 'lock-lost') return error;
+    await this.#registry.updateInstance(id, current => {
+      const next = isAbort(error) ? current : withError(current, error);
+      return status === undefined ? next : withStatus(next, { status });
+    });
+    return error;
+  }
+}
+
+/** Null only when the place has said twice that there is no such instance (semantics 24). */
+export const getTwice = async (provider: Provider, id: string, ctx: OperationContext) =>
+  (await provider.getInstance(id, ctx)) ?? (await provider.getInstance(id, ctx));
+
+/** Throws `unsupported` unless the provider has the ability. */
+export function need<T>(ability: T | undefined, providerId: string, what: string): T {
+  if (ability === undefined) throw unsupported(providerId, what);
+  return ability;
+}

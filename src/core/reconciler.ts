@@ -1,0 +1,182 @@
+import { messageOf } from '../model/errors.ts';
+import { type Disposable, Emitter } from '../model/event.ts';
+import type { InstanceRecord } from '../model/instance.ts';
+import { type OperationContext, quietContext } from '../model/operationContext.ts';
+import type { InstanceObservation, Provider } from '../model/provider.ts';
+import type { KeyedLock, LockHandle } from '../model/stateStore.ts';
+import { getTwice } from './instanceLifecycle.ts';
+import type { InstanceRegistry } from './instanceRegistry.ts';
+import { KeyedDebounce } from './keyedDebounce.ts';
+import type { ProviderDirectory } from './providerDirectory.ts';
+import { adopted, withStatus } from './records.ts';
+import { type Settlement, settle } from './settlement.ts';
+
+/** A resource with our labels that no record of this swarm stands for (semantics 1). */
+export interface FoundInstance {
+  readonly providerId: string;
+  readonly observation: InstanceObservation;
+}
+
+/** Steps that the controller takes to finish what was cut off; each runs under the instance's lock. */
+export type Finish = (
+  record: InstanceRecord,
+  step: Exclude<Settlement['do'], 'show' | 'confirm-absence'>,
+  lock: LockHandle,
+  ctx: OperationContext,
+) => Promise<void>;
+
+/**
+ * Makes what is known agree with what the providers say. Level-triggered: an event only wakes it, then it reads the
+ * provider and the registry anew. One provider that is down or hangs never holds up another.
+ */
+export class Reconciler implements Disposable {
+  readonly #swarmId: string;
+  readonly #registry: InstanceRegistry;
+  readonly #providers: ProviderDirectory;
+  readonly #locks: KeyedLock;
+  readonly #finish: Finish;
+  readonly #found = new Map<string, FoundInstance[]>();
+  readonly #watches: Disposable[] = [];
+  readonly #stopped = new AbortController();
+  readonly #changed = new Emitter<void>();
+  readonly #wake = new KeyedDebounce(150, providerId => void this.refresh(quietContext, providerId));
+  /** Fires when the list of found instances changed. */
+  readonly onDidChange = this.#changed.event;
+
+  constructor(
+    swarmId: string,
+    registry: InstanceRegistry,
+    providers: ProviderDirectory,
+    locks: KeyedLock,
+    finish: Finish,
+  ) {
+    this.#swarmId = swarmId;
+    this.#registry = registry;
+    this.#providers = providers;
+    this.#locks = locks;
+    this.#finish = finish;
+  }
+
+  /** Listens to the providers that can tell of changes. */
+  watch(): void {
+    for (const provider of this.#providers.all()) {
+      const watch = provider.abilities.watch?.(() => this.#wake.wake(provider.id));
+      if (watch) this.#watches.push(watch);
+    }
+  }
+
+  found(): FoundInstance[] {
+    return [...this.#found.values()].flat().filter(({ observation }) => !this.#isOurs(observation));
+  }
+
+  /** Observes one provider, or all, and settles what is found there. Failures end in the directory, never here. */
+  async refresh(ctx: OperationContext, providerId?: string): Promise<void> {
+    const providers = providerId === undefined ? this.#providers.all() : [this.#providers.get(providerId)];
+    const signal = AbortSignal.any([ctx.signal, this.#stopped.signal]);
+    const own = { signal, report: ctx.report };
+    await Promise.all(providers.map(provider => this.#refreshOne(provider, own)));
+    ctx.signal.throwIfAborted();
+  }
+
+  dispose(): void {
+    this.#stopped.abort();
+    this.#wake.dispose();
+    for (const watch of this.#watches) watch.dispose();
+    this.#changed.dispose();
+  }
+
+  async #refreshOne(provider: Provider, ctx: OperationContext): Promise<void> {
+    let observations: InstanceObservation[];
+    try {
+      if (this.#providers.condition(provider.id)?.reachable !== true) await provider.initialize(ctx);
+      observations = await provider.abilities.observe(ctx);
+    } catch (error) {
+      if (!ctx.signal.aborted) this.#unreachable(provider, error);
+      return;
+    }
+    this.#providers.noteReachable(provider.id);
+    const ours = observations.filter(seen => this.#isOurs(seen));
+    this.#noteFound(provider.id, observations);
+    const seen = new Map(ours.map(observation => [observation.id, observation]));
+    const known = this.#registry.listInstances(provider.id);
+    const strangers = ours.filter(({ id }) => this.#registry.getInstance(id) === undefined);
+    await Promise.all([
+      ...known.map(record => this.#settle(provider, record, seen.get(record.id), ctx)),
+      ...strangers.map(observation => this.#adoptQuietly(provider, observation.id, ctx)),
+    ]);
+  }
+
+  /** Of our swarm, or of another and adopted by a person. */
+  #isOurs({ id, swarmId }: InstanceObservation): boolean {
+    return swarmId === this.#swarmId || this.#registry.getInstance(id) !== undefined;
+  }
+
+  #unreachable(provider: Provider, error: unknown): void {
+    this.#providers.noteFailure(provider.id, error);
+    const seen = { status: 'unknown', detail: messageOf(error) } as const;
+    for (const record of this.#registry.listInstances(provider.id)) {
+      if (record.status === 'creating' || record.status === 'deleting') continue;
+      this.#registry.observeInstance(record.id, current => withStatus(current, seen));
+    }
+  }
+
+  #noteFound(providerId: string, observations: readonly InstanceObservation[]): void {
+    const next = observations.filter(seen => !this.#isOurs(seen)).map(observation => ({ providerId, observation }));
+    const before = JSON.stringify(this.#found.get(providerId) ?? []);
+    this.#found.set(providerId, next);
+    if (JSON.stringify(next) !== before) this.#changed.fire();
+  }
+
+  async #settle(
+    provider: Provider,
+    record: InstanceRecord,
+    seen: InstanceObservation | undefined,
+    ctx: OperationContext,
+  ): Promise<void> {
+    const step = settle(record, seen);
+    if (step.do === 'show') {
+      // Somebody is at work on it: what the list call saw may be older than what that work has written.
+      if (isTransient(record) && (await this.#locks.isHeld(record.id))) return;
+      this.#registry.observeInstance(record.id, current =>
+        withStatus(current, { status: step.status, detail: step.detail, port: seen?.port }),
+      );
+      return;
+    }
+    if (await this.#locks.isHeld(record.id)) return;
+    try {
+      await this.#locks.run(record.id, ctx, async lock => {
+        const current = this.#registry.getInstance(record.id);
+        if (!current) return;
+        const again = settle(current, seen);
+        if (again.do === 'confirm-absence') await this.#confirmAbsence(provider, current, ctx);
+        else if (again.do !== 'show') await this.#finish(current, again.do, lock, ctx);
+      });
+    } catch {
+      // What failed is in the record's error; the next refresh tries again.
+    }
+  }
+
+  /** Absence is believed when a get says so twice (semantics 24). */
+  async #confirmAbsence(provider: Provider, record: InstanceRecord, ctx: OperationContext): Promise<void> {
+    const instance = await getTwice(provider, record.id, ctx);
+    if (!instance && ['failed', 'lost', 'trashed'].includes(record.status)) return;
+    this.#registry.observeInstance(record.id, current =>
+      withStatus(current, instance ?? { status: 'lost', detail: `It is no longer on "${provider.id}".` }),
+    );
+  }
+
+  async #adoptQuietly(provider: Provider, id: string, ctx: OperationContext): Promise<void> {
+    try {
+      await this.#locks.run(id, ctx, async () => {
+        if (this.#registry.getInstance(id)) return;
+        const instance = await provider.getInstance(id, ctx);
+        if (instance) await this.#registry.registerInstance(adopted(instance));
+      });
+    } catch {
+      // It is still on its provider, and the next refresh tries again.
+    }
+  }
+}
+
+const isTransient = ({ status }: InstanceRecord) =>
+  status === 'starting' || status === 'stopping' || status === 'creating' || status === 'deleting';

@@ -1,0 +1,56 @@
+import { messageOf, SwarmError } from '../model/errors.ts';
+import type { InstanceError, InstanceRecord, InstanceStatus, VSCodeInstance } from '../model/instance.ts';
+
+/** The time now, as records hold it. */
+export const timestamp = () => new Date(Date.now()).toISOString();
+
+/** The record with what was just seen of it; `statusSince` moves only when the status does. */
+export function withStatus(
+  record: InstanceRecord,
+  seen: { status: InstanceStatus; detail?: string | undefined; port?: number | undefined },
+): InstanceRecord {
+  const { detail: _detail, port: _port, ...rest } = record;
+  return {
+    ...rest,
+    status: seen.status,
+    ...(seen.detail === undefined ? {} : { detail: seen.detail }),
+    ...(seen.port === undefined ? {} : { port: seen.port }),
+    statusSince: record.status === seen.status ? record.statusSince : timestamp(),
+  };
+}
+
+/** The record without the error of an earlier operation. */
+export function withoutError(record: InstanceRecord): InstanceRecord {
+  const { error: _error, ...rest } = record;
+  return rest;
+}
+
+export const withError = (record: InstanceRecord, error: unknown): InstanceRecord => ({
+  ...record,
+  error: instanceError(error),
+});
+
+/** What a record keeps of a failure: never its cause chain, which may hold anything. */
+function instanceError(error: unknown): InstanceError {
+  const hint = error instanceof SwarmError ? error.hint : undefined;
+  return {
+    code: error instanceof SwarmError ? error.code : 'unexpected',
+    message: messageOf(error),
+    ...(hint === undefined ? {} : { hint }),
+    at: timestamp(),
+  };
+}
+
+/** The first record of an instance that was found on its provider: wanted is what is so. */
+export function adopted(instance: VSCodeInstance): InstanceRecord {
+  const trashed = instance.role === 'trash';
+  return {
+    ...instance,
+    status: trashed ? 'trashed' : instance.status,
+    schemaVersion: 1,
+    revision: 0,
+    desired: trashed ? 'trashed' : instance.status === 'running' ? 'running' : 'stopped',
+    statusSince: timestamp(),
+    ...(trashed ? { trashedAt: timestamp() } : {}),
+  };
+}

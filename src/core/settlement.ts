@@ -1,0 +1,30 @@
+import type { InstanceRecord, InstanceStatus } from '../model/instance.ts';
+import type { InstanceObservation } from '../model/provider.ts';
+
+/** What is left to do so that the place agrees with what was asked for. */
+export type Settlement =
+  /** Nothing was asked for that is not so; show what was seen. */
+  | { readonly do: 'show'; readonly status: InstanceStatus; readonly detail?: string }
+  /** A create, or its first start's work, was cut off: ask the provider again, it adopts what exists (semantics 28). */
+  | { readonly do: 'finish-create' }
+  | { readonly do: 'trash' }
+  | { readonly do: 'restore' }
+  | { readonly do: 'delete' }
+  /** The place says nothing of it: ask twice before believing that it is gone (semantics 24). */
+  | { readonly do: 'confirm-absence' };
+
+/**
+ * Compares what is wanted with what one list call saw. A pure rule: the same two facts always lead to the same step,
+ * so it may be applied at any time, by any window, again and again.
+ */
+export function settle(record: InstanceRecord, seen: InstanceObservation | undefined): Settlement {
+  if (record.desired === 'absent') return { do: 'delete' };
+  if (record.status === 'creating') return { do: 'finish-create' };
+  if (!seen) return { do: 'confirm-absence' };
+  if (record.setup?.status === 'pending' && seen.status === 'running') return { do: 'finish-create' };
+  const inTrash = seen.role === 'trash';
+  if (record.desired === 'trashed' && !inTrash) return { do: 'trash' };
+  if (record.desired !== 'trashed' && inTrash) return { do: 'restore' };
+  const status = inTrash ? 'trashed' : seen.status;
+  return seen.detail === undefined ? { do: 'show', status } : { do: 'show', status, detail: seen.detail };
+}

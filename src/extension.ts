@@ -1,0 +1,83 @@
+import * as vscode from 'vscode';
+import { registerCommands } from './vscode/commands/registerCommands.ts';
+import type { Face } from './vscode/face.ts';
+import { gitHubCredential } from './vscode/gitHubCredential.ts';
+import { InstanceLogChannels } from './vscode/instanceLogChannels.ts';
+import { InstanceSecrets } from './vscode/instanceSecrets.ts';
+import { InstancesView } from './vscode/instancesView.ts';
+import { type ContributedTool, registerLanguageModelTools } from './vscode/languageModelTools.ts';
+import { PortForwards } from './vscode/portForwards.ts';
+import { showError } from './vscode/showError.ts';
+import { StatusBar } from './vscode/statusBar.ts';
+import { type SwarmCore, SwarmHost } from './vscode/swarmHost.ts';
+import { TextDocuments } from './vscode/textDocuments.ts';
+import { t } from './vscode/translate.ts';
+
+/** What other extensions and our own tests get. */
+export interface RemoteSwarmApi {
+  swarm(): Promise<SwarmCore>;
+}
+
+/** Registers and returns; the swarm itself is built when it is first looked at or asked for. */
+export function activate(context: vscode.ExtensionContext): RemoteSwarmApi {
+  const keep = <T extends { dispose(): unknown }>(part: T): T => {
+    context.subscriptions.push(part);
+    return part;
+  };
+  const log = keep(vscode.window.createOutputChannel('Remote Swarm', { log: true }));
+  const host: SwarmHost = keep(new SwarmHost(() => buildCore(context, log, host, keep)));
+  const view = keep(new InstancesView(host, context.workspaceState));
+  const statusBar = keep(new StatusBar(host));
+  const logChannels = keep(new InstanceLogChannels());
+  const forwards = keep(new PortForwards());
+  const documents = keep(new TextDocuments());
+  const face: Face = { context, log, host, view, logChannels, forwards, documents };
+
+  keep(registerCommands(face));
+  const tools: ContributedTool[] = context.extension.packageJSON.contributes.languageModelTools;
+  keep(registerLanguageModelTools(tools, host, log));
+  keep(
+    host.onDidChange(() => {
+      view.scheduleRefresh();
+      statusBar.refresh();
+      const registry = host.ready?.controller.registry;
+      forwards.keepOnly(id => registry?.getInstance(id)?.status === 'running');
+      logChannels.keepOnly(id => registry?.getInstance(id) !== undefined);
+    }),
+  );
+  return { swarm: () => host.core() };
+}
+
+/** Loads what is heavy, reads the settings and follows them. */
+async function buildCore(
+  context: vscode.ExtensionContext,
+  log: vscode.LogOutputChannel,
+  host: SwarmHost,
+  keep: <T extends { dispose(): unknown }>(part: T) => T,
+): Promise<SwarmCore> {
+  const [{ buildSwarm, stateDirectoryOf, stateEntries }, { Settings }, { followStateDirectory }] = await Promise.all([
+    import('./swarm.ts'),
+    import('./vscode/settings.ts'),
+    import('./vscode/stateMove.ts'),
+  ]);
+  const storageDirectory = context.globalStorageUri.fsPath;
+  const settings: InstanceType<typeof Settings> = keep(
+    new Settings(log, (keys, reload) => {
+      settings.dispose();
+      const directory = stateDirectoryOf(settings.current(), storageDirectory);
+      const done = keys.includes('remoteSwarm.stateDirectory')
+        ? followStateDirectory(host, directory, stateEntries)
+        : reload && host.reload();
+      Promise.resolve(done).catch(error => showError(error, log));
+    }),
+  );
+  return buildSwarm({
+    storageDirectory,
+    launcher: context.asAbsolutePath('media/instance/launcher.mjs'),
+    config: () => settings.current(),
+    vault: new InstanceSecrets(context.secrets),
+    readSecret: async name => context.secrets.get(name),
+    gitCredential: gitHubCredential,
+    texts: { translate: t, warn: message => log.warn(message) },
+  });
+}

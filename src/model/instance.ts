@@ -1,0 +1,216 @@
+import * as z from 'zod';
+
+/** Minted by the controller: 12 lower-case letters and digits. Names every resource of the instance. */
+export const InstanceId = z.string().regex(/^[a-z0-9]{12}$/, 'must be the 12 letters and digits of an instance id');
+export type InstanceId = z.infer<typeof InstanceId>;
+
+/** The random identity of one state directory (semantics 1). */
+export const SwarmId = z.string().regex(/^[a-z0-9]{16}$/, 'must be 16 lower-case letters and digits');
+export type SwarmId = z.infer<typeof SwarmId>;
+
+/** What people call an instance: 1 to 60 letters, digits, spaces, dots, dashes, underscores; unique in a swarm, ignoring case. */
+export const InstanceName = z
+  .string()
+  .max(60, 'must have at most 60 characters')
+  .regex(
+    /^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N} ._-]*[\p{L}\p{M}\p{N}_-])?$/u,
+    'must be letters, digits, spaces, dots, dashes or underscores, and begin with a letter or digit',
+  );
+export type InstanceName = z.infer<typeof InstanceName>;
+
+const oneLine = (most: number) =>
+  z
+    .string()
+    .min(1, 'must not be empty')
+    .max(most, `must have at most ${most} characters`)
+    .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]*$/u, 'must not hold control characters');
+
+/** Limits of an instance. `cpuCores` in cores, the others in MiB and in processes; absent means the provider's default. */
+export const Resources = z.strictObject({
+  cpuCores: z.number().min(0.1).max(512).optional(),
+  memoryMb: z.int().min(128).max(4_194_304).optional(),
+  pids: z.int().min(64).max(1_000_000).optional(),
+});
+export type Resources = z.infer<typeof Resources>;
+
+/** The name of an environment variable; those that would change how the server itself starts are refused. */
+export const EnvironmentName = z
+  .string()
+  .max(128)
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be letters, digits and underscores, and not begin with a digit')
+  .refine(
+    name => !/^(HOME|NODE_OPTIONS|LD_PRELOAD|VSCODE_.*|REMOTE_SWARM_.*)$/.test(name),
+    'is reserved for the editor server',
+  );
+
+/** A port inside the instance, 1..65535. */
+export const Port = z.int().min(1).max(65_535);
+
+/** A Visual Studio Code extension, `publisher.name`, with `@version` when it is pinned. */
+export const ExtensionId = z
+  .string()
+  .max(200)
+  .regex(/^[A-Za-z0-9][\w-]*\.[A-Za-z0-9][\w-]*(@\d[\w.+-]*)?$/, 'must be publisher.name or publisher.name@version');
+
+/** A repository that `git clone` takes: https, ssh or git URL, or scp-like `user@host:path`. Never with a password in it. */
+export const GitUrl = oneLine(2048)
+  .regex(/^(https?:\/\/|ssh:\/\/|git:\/\/|[A-Za-z0-9_][\w.-]*@[\w.-]+:)[^\s]+$/, 'must be an https, ssh or git URL')
+  .refine(url => !/^https?:\/\/[^/]*@/.test(url), 'must not hold a user or a password; sign in to GitHub instead');
+
+/** What the workspace holds at first start. */
+export const WorkspaceSource = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('empty') }),
+  z.strictObject({
+    kind: z.literal('git'),
+    url: GitUrl,
+    ref: oneLine(255)
+      .regex(/^[^-\s][^\s]*$/, 'must be a branch, tag or commit')
+      .optional(),
+  }),
+  /** A folder of the machine that runs the controller, taken with its uncommitted files. Absolute. */
+  z.strictObject({ kind: z.literal('folder'), path: oneLine(4096).regex(/^(\/|[A-Za-z]:[\\/])/, 'must be absolute') }),
+]);
+export type WorkspaceSource = z.infer<typeof WorkspaceSource>;
+
+/** Free key/value facts about an instance, for finding it again. */
+export const Metadata = z
+  .record(
+    oneLine(63).regex(/^[A-Za-z0-9][\w./-]*$/, 'must be letters, digits, dots, dashes, slashes'),
+    z.string().max(1024),
+  )
+  .refine(entries => Object.keys(entries).length <= 64, 'must have at most 64 entries');
+
+/** What a person or agent asks for. Strict: an unknown field is an error, never ignored. */
+export const InstanceConfig = z.strictObject({
+  name: InstanceName,
+  /** Container image, for providers that have images; absent means the provider's default. */
+  image: oneLine(512)
+    .regex(/^[a-zA-Z0-9][\w./:@-]*$/, 'must be an image reference')
+    .optional(),
+  resources: Resources.default({}),
+  /** Plain variables of the instance's processes. */
+  env: z
+    .record(
+      EnvironmentName,
+      z
+        .string()
+        .max(32_768)
+        .regex(/^[^\0]*$/, 'must not hold NUL'),
+    )
+    .default({}),
+  /** Names of variables whose values lie in the secret storage (semantics 35). */
+  secretEnv: z.array(EnvironmentName).max(64).default([]),
+  /** Ports of applications inside that people will want to reach. */
+  ports: z.array(Port).max(64).default([]),
+  extensions: z.array(ExtensionId).max(64).default([]),
+  source: WorkspaceSource.default({ kind: 'empty' }),
+  metadata: Metadata.default({}),
+});
+export type InstanceConfig = z.infer<typeof InstanceConfig>;
+/** What a caller may leave out has its default filled in by parsing. */
+export type InstanceConfigInput = z.input<typeof InstanceConfig>;
+
+/** What `updateInstance` may change. The source is used at first start only, so it can't be changed. */
+export const InstanceUpdate = z.strictObject({
+  name: InstanceConfig.shape.name.optional(),
+  image: InstanceConfig.shape.image,
+  resources: Resources.optional(),
+  env: InstanceConfig.shape.env.removeDefault().optional(),
+  secretEnv: InstanceConfig.shape.secretEnv.removeDefault().optional(),
+  ports: InstanceConfig.shape.ports.removeDefault().optional(),
+  extensions: InstanceConfig.shape.extensions.removeDefault().optional(),
+  metadata: Metadata.optional(),
+});
+export type InstanceUpdate = z.infer<typeof InstanceUpdate>;
+
+/** Who an instance belongs to (semantics 3): the operating system's user on one machine. */
+export const Owner = z.strictObject({ user: oneLine(256), machine: oneLine(256) });
+export type Owner = z.infer<typeof Owner>;
+
+/** What a resource is in the life of its instance; on providers it is part of the resource's name (semantics 2). */
+export const InstanceRole = z.enum(['owner', 'incoming', 'parked', 'trash']);
+export type InstanceRole = z.infer<typeof InstanceRole>;
+
+/** What was last seen of an instance. `unknown`: its provider does not answer. `lost`: confirmed absent, though wanted. */
+export const InstanceStatus = z.enum([
+  'creating',
+  'starting',
+  'running',
+  'stopping',
+  'stopped',
+  'failed',
+  'deleting',
+  'trashed',
+  'lost',
+  'unknown',
+]);
+export type InstanceStatus = z.infer<typeof InstanceStatus>;
+
+/** What was asked for, stored before any call is made (semantics 4). */
+export const DesiredState = z.enum(['running', 'stopped', 'trashed', 'absent']);
+export type DesiredState = z.infer<typeof DesiredState>;
+
+/** What makes an instance findable on its provider (semantics 2). */
+export const InstanceIdentity = z.strictObject({
+  id: InstanceId,
+  swarmId: SwarmId,
+  /** Raised by each migration and failover; of two copies the higher one owns. */
+  epoch: z.int().min(1),
+  owner: Owner,
+  createdAt: z.iso.datetime(),
+});
+export type InstanceIdentity = z.infer<typeof InstanceIdentity>;
+
+/** One VS Code instance as its provider knows it. */
+export const VSCodeInstance = InstanceIdentity.extend({
+  providerId: z.string(),
+  role: InstanceRole,
+  config: InstanceConfig,
+  status: InstanceStatus,
+  /** What the provider says about the status, in one line: an exit code, a reason. */
+  detail: z.string().optional(),
+  /** Host port of the editor server while it runs and its provider publishes one. Changes at each start. */
+  port: Port.optional(),
+});
+export type VSCodeInstance = z.infer<typeof VSCodeInstance>;
+
+/** Why the last operation on an instance failed; secrets never get in here. */
+export const InstanceError = z.strictObject({
+  code: z.string(),
+  message: z.string(),
+  hint: z.string().optional(),
+  at: z.iso.datetime(),
+});
+export type InstanceError = z.infer<typeof InstanceError>;
+
+/** How the first start's extra work went: cloning, copying the folder, installing extensions. */
+export const SetupState = z.strictObject({
+  status: z.enum(['pending', 'done', 'failed']),
+  problems: z.array(z.string()).default([]),
+});
+export type SetupState = z.infer<typeof SetupState>;
+
+/** The registry's record: the instance, what is wanted of it, and the bookkeeping of the store. */
+export const InstanceRecord = VSCodeInstance.extend({
+  schemaVersion: z.literal(1),
+  /** Grows by one with each write; a write that saw an older one is refused. */
+  revision: z.int().min(0),
+  desired: DesiredState,
+  setup: SetupState.optional(),
+  error: InstanceError.optional(),
+  /** When `status` last changed. */
+  statusSince: z.iso.datetime(),
+  trashedAt: z.iso.datetime().optional(),
+});
+export type InstanceRecord = z.infer<typeof InstanceRecord>;
+
+/** Narrows a listing. Every given field must hold. */
+export const InstanceFilter = z.strictObject({
+  /** A provider's id, or a type meaning every provider of that type. */
+  provider: oneLine(64).optional(),
+  status: z.array(InstanceStatus).max(10).optional(),
+  /** Glob over the name, ignoring case: `*`, `?`, `[abc]`, `{a,b}`. */
+  name: oneLine(128).optional(),
+  metadata: Metadata.optional(),
+});
+export type InstanceFilter = z.infer<typeof InstanceFilter>;

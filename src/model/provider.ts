@@ -1,0 +1,178 @@
+import type { Disposable } from './event.ts';
+import type {
+  InstanceConfig,
+  InstanceFilter,
+  InstanceIdentity,
+  InstanceRole,
+  InstanceStatus,
+  InstanceUpdate,
+  VSCodeInstance,
+} from './instance.ts';
+import type { OperationContext } from './operationContext.ts';
+
+/** What kind of place a provider is; the names are those of the table in `providers/providerFactory.ts`. */
+export type ProviderType = string;
+
+/** What a provider can do and take (seed, Provider Capabilities). Sizes in MiB. */
+export interface ProviderCapabilities {
+  supportsLiveResize: boolean;
+  supportsSnapshotting: boolean;
+  supportsMultiRegion: boolean;
+  supportedRegions?: string[];
+  maxInstancesPerUser: number;
+  maxResourcesPerInstance: {
+    cpu: { cores: number; limit?: number };
+    memory: { min: number; max?: number };
+    storage?: { size: number; persistent: boolean };
+  };
+}
+
+/** What the controller hands over to make an instance: what was asked for, and the identity it minted. */
+export interface InstanceSpec extends InstanceConfig {
+  readonly identity: InstanceIdentity;
+  /** Values of `secretEnv`. Written to the reserved folder beside the home, and nowhere else. */
+  readonly secrets: Readonly<Record<string, string>>;
+}
+
+/** One row of a provider's batch observation: what the one list call tells, of every swarm. */
+export interface InstanceObservation {
+  readonly id: string;
+  readonly swarmId: string;
+  readonly epoch: number;
+  readonly role: InstanceRole;
+  readonly status: InstanceStatus;
+  readonly detail?: string;
+  readonly port?: number;
+  readonly createdAt: string;
+}
+
+/** A server's own log, or what was asked of it. */
+export interface LogOptions {
+  /** At most this many last lines; 200 when absent. */
+  tail?: number;
+  /** ISO time; only what came after it. */
+  since?: string;
+}
+export interface InstanceLogs {
+  /** Lines in order of time, without the instance's token. */
+  lines: string[];
+  /** Whether older lines were left out. */
+  truncated: boolean;
+}
+
+export interface CommandResult {
+  /** Exit code; 128 + signal when a signal ended it. */
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+  /** Whether output past {@link ExecuteOptions.maxOutputBytes} was dropped. */
+  truncated: boolean;
+}
+export interface ExecuteOptions extends OperationContext {
+  /** Written to the command's standard input, then closed. How credentials travel: never in arguments. */
+  stdin?: AsyncIterable<Uint8Array>;
+  /** Bytes kept of each stream; 1 MiB when absent. */
+  maxOutputBytes?: number;
+}
+
+/** Where an instance's port can be reached from the machine that runs the controller. */
+export interface Endpoint extends Disposable {
+  readonly host: '127.0.0.1';
+  readonly port: number;
+}
+
+/** How a face gets a real terminal inside an instance. */
+export type TerminalSpec =
+  | { kind: 'process'; file: string; args: string[]; cwd: string; env: Record<string, string> }
+  | { kind: 'stream'; open(size: TerminalSize, ctx?: OperationContext): Promise<TerminalStream> };
+export interface TerminalSize {
+  columns: number;
+  rows: number;
+}
+export interface TerminalStream extends Disposable {
+  onData(listener: (data: string) => void): Disposable;
+  /** Fires once, with the exit code, or undefined when the connection was lost. */
+  onExit(listener: (exitCode: number | undefined) => void): Disposable;
+  write(data: string): void;
+  resize(size: TerminalSize): void;
+}
+
+/** What an instance uses now. Memory in bytes, CPU in cores. */
+export interface InstanceStats {
+  readonly id: string;
+  readonly cpuCores: number;
+  readonly memoryBytes: number;
+  readonly memoryLimitBytes?: number;
+}
+
+/**
+ * What more a place can do than the seed's interface. A member that is present is a promise; the core asks
+ * `provider.abilities.x` and never a provider's type.
+ */
+export interface ProviderAbilities {
+  /** Whether an instance can be made from an image of the caller's choice. */
+  readonly images: boolean;
+  /** Whether `resources` are enforced. */
+  readonly limits: boolean;
+  /** Everything that bears our labels, of every swarm, in one call to the place. */
+  observe(ctx?: OperationContext): Promise<InstanceObservation[]>;
+  /** The editor server's connection token, read from the reserved folder (semantics 35). */
+  readToken(instanceId: string, ctx?: OperationContext): Promise<string>;
+  /** Absolute path of the workspace as the instance itself sees it. */
+  workspacePath(instanceId: string): string;
+  /** A command line for `executeCommand` that installs an extension into the instance's editor server. */
+  installExtensionCommand(instanceId: string, extensionId: string): string;
+  /** A loopback address that leads to `port` inside the instance; without `port`, to its editor server. */
+  connect(instanceId: string, port?: number, ctx?: OperationContext): Promise<Endpoint>;
+  /** Stops the instance and keeps it, with its home, in the trash. Idempotent. */
+  trashInstance(instanceId: string, ctx?: OperationContext): Promise<void>;
+  /** Takes it back out of the trash, stopped. Idempotent. */
+  restoreInstance(instanceId: string, ctx?: OperationContext): Promise<VSCodeInstance>;
+  /** Wakes the reconciler when something changed at the place; `undefined` when the stream itself was lost. */
+  watch?(wake: (instanceId: string | undefined) => void): Disposable;
+  stats?(instanceIds: readonly string[], ctx?: OperationContext): Promise<InstanceStats[]>;
+  terminal?(instanceId: string, ctx?: OperationContext): Promise<TerminalSpec>;
+  /** Calls `sink` for each line until the context is cancelled or the server ends. */
+  followLogs?(instanceId: string, sink: (line: string) => void, ctx: OperationContext): Promise<void>;
+  /** Ports on which something inside listens, the editor server's own left out. */
+  listPorts?(instanceId: string, ctx?: OperationContext): Promise<number[]>;
+  /** URI with which a desktop VS Code attaches itself, and the extension that it needs. */
+  attachUri?(instanceId: string): Promise<{ uri: string; extensionId: string }>;
+}
+
+/**
+ * A place where instances live (seed, Provider Interface). Every method:
+ * - rejects only with `SwarmError` or the signal's abort reason;
+ * - is safe to repeat: a create whose answer was lost adopts what it made (semantics 28);
+ * - touches only resources that bear our labels.
+ */
+export interface Provider {
+  readonly id: string;
+  readonly type: ProviderType;
+  readonly abilities: ProviderAbilities;
+  getCapabilities(): ProviderCapabilities;
+  /** Reaches the place and checks that it can be used. Rejects with the reason and its fix. */
+  initialize(ctx?: OperationContext): Promise<void>;
+  /** Makes and starts it; resolves when the editor server answers. Leaves nothing behind when it rejects. */
+  createInstance(spec: InstanceSpec, ctx?: OperationContext): Promise<VSCodeInstance>;
+  /** Null only when the place itself says that there is no such instance. */
+  getInstance(instanceId: string, ctx?: OperationContext): Promise<VSCodeInstance | null>;
+  listInstances(filter?: InstanceFilter, ctx?: OperationContext): Promise<VSCodeInstance[]>;
+  startInstance(instanceId: string, ctx?: OperationContext): Promise<VSCodeInstance>;
+  /** Asks nicely, then ends it; `force` ends it at once. */
+  stopInstance(instanceId: string, force?: boolean, ctx?: OperationContext): Promise<VSCodeInstance>;
+  /** Removes the instance and its home for good, and confirms that they are gone. False when there was nothing. */
+  deleteInstance(instanceId: string, ctx?: OperationContext): Promise<boolean>;
+  /** Live where the place can, else by making it anew on the same home. `secrets` as in {@link InstanceSpec}. */
+  updateInstance(
+    instanceId: string,
+    config: InstanceUpdate,
+    ctx?: OperationContext,
+    secrets?: Readonly<Record<string, string>>,
+  ): Promise<VSCodeInstance>;
+  getInstanceLogs(instanceId: string, options?: LogOptions, ctx?: OperationContext): Promise<InstanceLogs>;
+  /** Runs `command` with the instance's own shell, in its workspace, with its environment. */
+  executeCommand(instanceId: string, command: string, options?: ExecuteOptions): Promise<CommandResult>;
+  /** Ends connections, streams and tunnels. Instances go on running. */
+  dispose(): Promise<void>;
+}

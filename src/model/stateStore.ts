@@ -1,0 +1,55 @@
+import type { Disposable } from './event.ts';
+import type { OperationContext } from './operationContext.ts';
+
+/** A file that could not be read; it lies in quarantine, unchanged, and the rest was loaded (semantics 29). */
+export interface Quarantined {
+  readonly file: string;
+  readonly reason: string;
+}
+
+/** A folder of records that every window shares: one record an id, no lost update (semantics 30). */
+export interface RecordStore<T extends { id: string; revision: number }> {
+  /** Everything readable. Unreadable files are quarantined; files of a newer schema are left alone and reported. */
+  load(): Promise<{ records: T[]; quarantined: Quarantined[] }>;
+  /** The record as it is on disk now; null when there is none. */
+  read(id: string): Promise<T | null>;
+  /**
+   * Reads, changes and writes one record while no other window can. `change` gets the record on disk and answers with
+   * the next one, with null to remove it, or with the same object to leave it. Resolves with what is on disk then;
+   * the store raises `revision`.
+   */
+  update(id: string, change: (current: T | null) => T | null): Promise<T | null>;
+  /** Calls back when another window, or a person, changed a record; at most once a change, within a second. */
+  watch(changed: (id: string) => void): Disposable;
+  /** Where the record lies, for "Reveal state file". */
+  fileOf(id: string): string;
+}
+
+/** What the holder of a lock may ask. */
+export interface LockHandle {
+  /** Throws `lockLost` when the lock was taken over, as when this process was stopped for long (semantics 30). */
+  assertHeld(): void;
+}
+
+/** One holder a key at a time, in this window and in all others. */
+export interface KeyedLock {
+  /** Waits for its turn (or the signal), runs, releases. Turns of one process come in order. */
+  run<R>(key: string, ctx: OperationContext, work: (lock: LockHandle) => Promise<R>): Promise<R>;
+  /** Whether anybody, in any window, holds the key now. */
+  isHeld(key: string): Promise<boolean>;
+}
+
+/** An append-only text file that rotates by day; the audit log is written to one. */
+export interface AppendLog {
+  /** Appends one line and flushes it to the disk. Rejects when it can't. */
+  append(line: string): Promise<void>;
+  /** Every line of every writer, in files order. */
+  readAll(): Promise<{ writer: string; lines: string[] }[]>;
+}
+
+/** Values of variables marked secret, kept outside state, logs and labels (semantics 35). */
+export interface SecretVault {
+  read(instanceId: string): Promise<Record<string, string>>;
+  store(instanceId: string, secrets: Readonly<Record<string, string>>): Promise<void>;
+  forget(instanceId: string): Promise<void>;
+}

@@ -1,0 +1,36 @@
+import { getLogs, runInInstance } from './insideOperations.ts';
+import { createInstance, getInstance, listInstances, updateInstance } from './instanceOperations.ts';
+import {
+  deleteInstances,
+  purgeInstances,
+  restartInstances,
+  restoreInstances,
+  startInstances,
+  stopInstances,
+} from './lifecycleOperations.ts';
+import type { Operation } from './operation.ts';
+import { adoptInstances, openInstance, removeSwarm } from './personOperations.ts';
+import { getSwarmStatus } from './statusOperations.ts';
+
+/** Everything the swarm can be asked. Commands and chat tools are projections of it. */
+export const catalog: readonly Operation[] = [
+  listInstances,
+  getInstance,
+  createInstance,
+  startInstances,
+  stopInstances,
+  deleteInstances,
+  updateInstance,
+  getSwarmStatus,
+  getLogs,
+  runInInstance,
+  restartInstances,
+  restoreInstances,
+  purgeInstances,
+  adoptInstances,
+  openInstance,
+  removeSwarm,
+];
+
+/** Those that a chat gets as tools. */
+export const agentOperations: readonly Operation[] = catalog.filter(({ audience }) => audience === 'agent');

@@ -1,0 +1,50 @@
+import type * as z from 'zod';
+import { cut, visible } from './textCut.ts';
+
+const mostProblems = 20;
+const mostCharacters = 200;
+
+/**
+ * What is wrong with an input, as `field: problem`, for a person and a model alike. Names fields and rules, never the
+ * value that was given: it may be a secret. At most 20 problems of 200 characters.
+ */
+export function inputProblems(error: z.ZodError): string[] {
+  const problems = error.issues.flatMap(issue => problemsOf(issue, []));
+  const unique = [...new Set(problems)].map(problem => cut(visible(problem).replace(/\s+/g, ' '), mostCharacters));
+  const left = unique.length - mostProblems;
+  return left > 0 ? [...unique.slice(0, mostProblems), `and ${left} more`] : unique;
+}
+
+function problemsOf(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): string[] {
+  const path = [...above, ...issue.path];
+  const say = (problem: string, at: readonly PropertyKey[] = path) => [`${fieldName(at)}: ${problem}`];
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.flatMap(key => say('is not a field of this operation', [...path, key]));
+    case 'invalid_type':
+      return say(
+        issue.input === undefined && issue.expected !== 'nonoptional'
+          ? `is required, ${kind(issue.expected)}`
+          : `must be ${kind(issue.expected)}`,
+      );
+    case 'invalid_value':
+      return say(oneOf(issue.values));
+    case 'invalid_key':
+      return issue.issues.flatMap(inner => say(`its name ${inner.message}`));
+    case 'invalid_union':
+      return say('options' in issue && Array.isArray(issue.options) ? oneOf(issue.options) : 'is of no known kind');
+    default:
+      return say(issue.message);
+  }
+}
+
+const fieldName = (path: readonly PropertyKey[]) =>
+  path.length === 0 ? 'input' : path.map(part => cut(String(part), 64) || '""').join('.');
+
+const oneOf = (values: readonly unknown[]) => `must be ${values.map(value => JSON.stringify(value)).join(' or ')}`;
+
+function kind(expected: string): string {
+  if (expected === 'record') return 'an object';
+  if (expected === 'int') return 'a whole number';
+  return /^[aeio]/.test(expected) ? `an ${expected}` : `a ${expected}`;
+}

@@ -1,0 +1,62 @@
+import * as z from 'zod';
+import { ProviderConfig } from '../model/config.ts';
+import { InstanceConfig, InstanceId, InstanceUpdate } from '../model/instance.ts';
+
+/** A provider by its id, or by its type. */
+export const ProviderReference = ProviderConfig.shape.id;
+
+/** The id of one instance. */
+export const OneInstanceId = InstanceId.describe('Id of the instance, as list_swarm_instances shows it.');
+
+const words = {
+  name: 'Name that people see: 1 to 60 letters, digits, spaces, dots, dashes, underscores. Unique in the swarm.',
+  image: 'Container image, for providers that have images. Leave out for the default.',
+  resources: 'Limits: cpuCores (cores), memoryMb (MiB), pids (processes). Leave out for the default.',
+  env: 'Environment variables that are not secret, by name.',
+  secretEnv: 'Names of variables whose values are secret: only a person can give those, never a tool.',
+  ports: 'Ports on which applications inside will listen, so that people can reach them.',
+  extensions: 'Visual Studio Code extensions to install, as publisher.name or publisher.name@version.',
+  source:
+    'What the workspace holds at first start: {kind:"empty"}, {kind:"git",url,ref?} or {kind:"folder",path} for a folder of this machine, absolute path.',
+  metadata: 'Free facts about it by key, for finding it again.',
+} satisfies Record<keyof InstanceConfig, string>;
+
+const { shape } = InstanceConfig;
+const update = InstanceUpdate.shape;
+
+export const CreateInput = z.strictObject({
+  name: shape.name.describe(words.name),
+  provider: ProviderReference.optional().describe(
+    'Id or type of the provider to create it on, as get_swarm_status shows them. Leave out to let the controller choose.',
+  ),
+  image: shape.image.describe(words.image),
+  resources: shape.resources.describe(words.resources),
+  env: shape.env.describe(words.env),
+  secretEnv: shape.secretEnv.describe(words.secretEnv),
+  ports: shape.ports.describe(words.ports),
+  extensions: shape.extensions.describe(words.extensions),
+  source: shape.source.describe(words.source),
+  metadata: shape.metadata.describe(words.metadata),
+});
+export type CreateInput = z.infer<typeof CreateInput>;
+
+export const UpdateInput = z
+  .strictObject({
+    instanceId: OneInstanceId,
+    name: update.name.describe(words.name),
+    image: update.image.describe(words.image),
+    resources: update.resources.describe(words.resources),
+    env: update.env.describe(`${words.env} Replaces all of them.`),
+    secretEnv: update.secretEnv.describe(`${words.secretEnv} Replaces all of them.`),
+    ports: update.ports.describe(`${words.ports} Replaces all of them.`),
+    extensions: update.extensions.describe(`${words.extensions} Replaces all of them.`),
+    metadata: update.metadata.describe(`${words.metadata} Replaces all of them.`),
+  })
+  .refine(({ instanceId: _, ...changes }) => Object.keys(changes).length > 0, 'must change at least one field');
+export type UpdateInput = z.infer<typeof UpdateInput>;
+
+/** The same input with every variable's value hidden: also plain ones hold secrets by mistake. */
+export function withoutValues<T extends { env?: Record<string, string> | undefined }>(input: T): T {
+  if (!input.env) return input;
+  return { ...input, env: Object.fromEntries(Object.keys(input.env).map(name => [name, '***'])) };
+}

@@ -1,0 +1,123 @@
+import * as z from 'zod';
+import type { Caller, Effect } from '../model/config.ts';
+import { invalidInput, type SwarmError, unexpectedResult } from '../model/errors.ts';
+import type { OperationContext } from '../model/operationContext.ts';
+import { inputProblems } from './inputProblems.ts';
+import type { Audience } from './policy.ts';
+import type { Swarm } from './swarm.ts';
+import type { Target } from './targets.ts';
+import type { Translate } from './translate.ts';
+
+/** A question put to a person before something is done. */
+export interface Confirmation {
+  readonly title: string;
+  /** What exactly goes, what is lost and what is kept; lines of plain text. */
+  readonly detail: string;
+  /** The verb on the button. */
+  readonly action: string;
+}
+
+/** Who asks for an operation, and how a person can be asked. */
+export interface OperationCall extends OperationContext {
+  readonly caller: Caller;
+  /** For the audit log: a user, `chat`, the name of a client. */
+  readonly actor: string;
+  /** Values of secret variables, by name; never part of the input, so that no log and no chat sees them (semantics 35). */
+  readonly secrets?: Readonly<Record<string, string>>;
+  /** Shows a question that nothing can skip; true only when the person pressed the button. */
+  confirm(question: Confirmation): Promise<boolean>;
+}
+
+/** What a running operation knows beside its input. */
+export interface RunContext extends OperationContext {
+  /** What was named in the confirmation; nothing else may be touched by an operation that destroys. */
+  readonly targets: readonly Target[];
+  /** Instances that the gate did not let through, with the reason; an outcome says so for each. */
+  readonly refused: ReadonlyMap<string, SwarmError>;
+  readonly secrets?: Readonly<Record<string, string>>;
+}
+
+/** An entry of the catalog, as its author writes it. */
+export interface OperationDefinition<Input extends z.ZodObject, Output extends z.ZodType> {
+  /** Stable; the name of the chat tool as well. */
+  readonly name: string;
+  readonly title: string;
+  /** For a model: what it does, when to use it and when not, what it answers, its limits. */
+  readonly description: string;
+  readonly effect: Effect;
+  readonly audience: Audience;
+  /** Asks a person first, whatever the policy allows. */
+  readonly alwaysAsks?: boolean;
+  /** Goes on when the audit log can't be written (semantics 31: stop). Reads always do. */
+  readonly worksUnaudited?: boolean;
+  readonly input: Input;
+  readonly output: Output;
+  /** The instances it is about. Throws `instanceNotFound` when none of them is known. */
+  targets?(swarm: Swarm, input: z.output<Input>): readonly Target[];
+  /** Worded for the moment before it is done. Needed by everything but reads. */
+  question?(translate: Translate, input: z.output<Input>, targets: readonly Target[]): Confirmation;
+  /** The input as the audit log may hold it. */
+  redact?(input: z.output<Input>): unknown;
+  /** Of an operation on several instances: `done` or an error's code for each. */
+  outcomes?(output: z.output<Output>): Readonly<Record<string, string>>;
+  run(swarm: Swarm, input: z.output<Input>, ctx: RunContext): Promise<z.input<Output>>;
+}
+
+/** An operation with an input that fits its schema. */
+export interface PreparedOperation {
+  readonly arguments: unknown;
+  targets(swarm: Swarm): readonly Target[];
+  question(translate: Translate, targets: readonly Target[]): Confirmation;
+  /** Rejects with `unexpectedResult` when what came out does not fit the output schema. */
+  run(swarm: Swarm, ctx: RunContext): Promise<{ output: unknown; outcomes?: Readonly<Record<string, string>> }>;
+}
+
+/** An entry of the catalog as the gate and the faces see it. */
+export interface Operation {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly effect: Effect;
+  readonly audience: Audience;
+  readonly alwaysAsks: boolean;
+  readonly worksUnaudited: boolean;
+  readonly input: z.ZodObject;
+  readonly output: z.ZodType;
+  /** Throws `invalidInput`, naming each field; pure. */
+  prepare(input: unknown): PreparedOperation;
+}
+
+/** Makes a catalog entry; afterwards nobody needs to know its types. */
+export function defineOperation<Input extends z.ZodObject, Output extends z.ZodType>(
+  definition: OperationDefinition<Input, Output>,
+): Operation {
+  const { name, title, description, effect, audience, input: schema, output: outputSchema } = definition;
+  return {
+    name,
+    title,
+    description,
+    effect,
+    audience,
+    alwaysAsks: definition.alwaysAsks ?? false,
+    worksUnaudited: effect === 'read' || (definition.worksUnaudited ?? false),
+    input: schema,
+    output: outputSchema,
+    prepare: raw => {
+      const parsed = z.safeParse(schema, raw, { reportInput: true });
+      if (!parsed.success) throw invalidInput(`The input of "${title}"`, inputProblems(parsed.error));
+      const input = parsed.data;
+      return {
+        arguments: definition.redact?.(input) ?? input,
+        targets: swarm => definition.targets?.(swarm, input) ?? [],
+        question: (translate, targets) =>
+          definition.question?.(translate, input, targets) ?? { title: `${title}?`, detail: '', action: title },
+        run: async (swarm, ctx) => {
+          const checked = z.safeParse(outputSchema, await definition.run(swarm, input, ctx), { reportInput: true });
+          if (!checked.success) throw unexpectedResult(`"${title}"`, inputProblems(checked.error));
+          const outcomes = definition.outcomes?.(checked.data);
+          return { output: checked.data, ...(outcomes && { outcomes }) };
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import * as z from 'zod';
+import { InstanceId } from '../model/instance.ts';
+import type { Endpoint } from '../model/provider.ts';
+import { BatchResult, batchOutcomes, runBatch } from './batch.ts';
+import { OneInstanceId, ProviderReference } from './instanceInputs.ts';
+import { defineOperation } from './operation.ts';
+import { nameLines, registered, targetOf } from './targets.ts';
+
+export const adoptInstances = defineOperation({
+  name: 'adopt_swarm_instance',
+  title: 'Adopt Instances',
+  description: 'Makes instances that were found on a provider, and belong to another or a lost swarm, ours.',
+  effect: 'change',
+  audience: 'person',
+  alwaysAsks: true,
+  input: z.strictObject({
+    found: z
+      .array(z.strictObject({ providerId: ProviderReference, instanceId: InstanceId }))
+      .min(1, 'must name at least one instance')
+      .max(100, 'must name at most 100 instances'),
+  }),
+  output: BatchResult,
+  outcomes: batchOutcomes,
+  targets: (_swarm, { found }) =>
+    found.map(({ providerId, instanceId }) => ({ id: instanceId, name: instanceId, facts: providerId })),
+  question: (t, _input, targets) => ({
+    title: targets.length === 1 ? t('Adopt the instance found?') : t('Adopt {0} instances found?', targets.length),
+    detail: [
+      nameLines(t, targets),
+      t(
+        'They become part of this swarm. Whoever made them, perhaps a colleague or another window, loses control of them.',
+      ),
+    ].join('\n\n'),
+    action: targets.length === 1 ? t('Adopt Instance') : t('Adopt {0} Instances', targets.length),
+  }),
+  run: (swarm, { found }, ctx) => {
+    const places = new Map(found.map(({ providerId, instanceId }) => [instanceId, providerId]));
+    return runBatch([...places.keys()], ctx, id => swarm.adoptInstance(places.get(id) ?? '', id, ctx));
+  },
+});
+
+/** What opening answers: an address with its token in it, and the tunnel that keeps it alive. For the face only. */
+export const OpenResult = z.strictObject({
+  url: z.string(),
+  endpoint: z.custom<Endpoint>(
+    value => typeof value === 'object' && value !== null && 'dispose' in value,
+    'must be an endpoint',
+  ),
+});
+export type OpenResult = z.infer<typeof OpenResult>;
+
+export const openInstance = defineOperation({
+  name: 'open_swarm_instance',
+  title: 'Open Instance',
+  description: 'Gives the address that opens the editor of an instance with nothing to type.',
+  effect: 'read',
+  audience: 'person',
+  input: z.strictObject({ instanceId: OneInstanceId }),
+  output: OpenResult,
+  targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
+  run: (swarm, { instanceId }, ctx) => swarm.openInstance(instanceId, ctx),
+});
+
+export const removeSwarm = defineOperation({
+  name: 'remove_swarm',
+  title: 'Remove Everything of This Swarm',
+  description: 'Removes every instance of this swarm, those in the trash too, with all their files, for good.',
+  effect: 'destroy',
+  audience: 'person',
+  input: z.strictObject({}),
+  output: BatchResult,
+  outcomes: batchOutcomes,
+  targets: swarm => swarm.listInstances().map(targetOf),
+  question: (t, _input, targets) => ({
+    title: t('Remove everything of this swarm, {0} instances?', targets.length),
+    detail: [
+      nameLines(t, targets),
+      t(
+        'All their files are lost, those in the trash too, and nothing brings them back. Other swarms are not touched.',
+      ),
+    ].join('\n\n'),
+    action: t('Remove {0} Instances Permanently', targets.length),
+  }),
+  run: (swarm, _input, ctx) =>
+    runBatch(
+      ctx.targets.map(({ id }) => id),
+      ctx,
+      async id => {
+        await swarm.purgeInstance(id, ctx);
+        return undefined;
+      },
+    ),
+});

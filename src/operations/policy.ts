@@ -1,0 +1,28 @@
+import type { Caller, Effect, Policy, Verdict } from '../model/config.ts';
+
+/** Who may call an operation at all: `person` only by a command or click, `agent` by anybody, and as a chat tool. */
+export type Audience = 'agent' | 'person';
+
+/** What the rules look at. */
+export interface Judged {
+  readonly effect: Effect;
+  readonly audience: Audience;
+  /** Asks a person first, whatever the policy allows. */
+  readonly alwaysAsks: boolean;
+}
+
+/**
+ * The gate's rule (semantics 32 and 33): person-only operations are for persons; what destroys never passes a person
+ * without a question; for the rest the policy's table decides. A denial is never softened.
+ */
+export function judge(caller: Caller, operation: Judged, policy: Policy): Verdict {
+  if (operation.audience === 'person' && caller !== 'person') return 'deny';
+  const verdict = policy[caller][operation.effect];
+  const asks = caller === 'person' && (operation.effect === 'destroy' || operation.alwaysAsks);
+  return verdict === 'allow' && asks ? 'confirm' : verdict;
+}
+
+/** Whose destroys are counted: programs that decide by themselves, in this window or outside it. */
+export function isCapped(caller: Caller, effect: Effect): boolean {
+  return effect === 'destroy' && (caller === 'agent' || caller === 'client');
+}

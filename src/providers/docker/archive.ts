@@ -1,0 +1,41 @@
+import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { extract, pack } from 'tar-stream';
+import { user } from './containerSpec.ts';
+
+/** A folder or a file to be laid into a container, owned by its user. `name` is relative, without a slash at its end. */
+export type ArchiveEntry =
+  | { readonly name: string; readonly mode: number; readonly text: string }
+  | { readonly name: string; readonly mode: number };
+
+/** A whole tar in memory, so that it can't be cut: an engine takes one that is cut at a file's end for a good one. */
+export async function archiveOf(entries: readonly ArchiveEntry[]): Promise<Buffer> {
+  const tar = pack();
+  const bytes = buffer(tar);
+  for (const entry of entries) {
+    const header = { name: entry.name, mode: entry.mode, ...user, mtime: new Date() };
+    if ('text' in entry) tar.entry(header, entry.text);
+    else tar.entry({ ...header, type: 'directory' });
+  }
+  tar.finalize();
+  return bytes;
+}
+
+/**
+ * The text of the one file in an archive. The stream is always ended, whatever happens: one that nobody reads holds its
+ * container's lock for ever.
+ */
+export async function fileInArchive(source: Readable, signal: AbortSignal): Promise<string> {
+  const abort = () => source.destroy(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    const tar = extract();
+    source.on('error', error => tar.destroy(error));
+    source.pipe(tar);
+    for await (const entry of tar) return (await buffer(entry)).toString('utf8');
+    throw new Error('the engine sent an archive without a file');
+  } finally {
+    signal.removeEventListener('abort', abort);
+    source.destroy();
+  }
+}

@@ -1,0 +1,122 @@
+import type Dockerode from 'dockerode';
+import { instanceNotFound, wrongState } from '../../model/errors.ts';
+import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import type { limitsOf } from './containerSpec.ts';
+import type { DockerEngine } from './dockerEngine.ts';
+import { engineStatus } from './engineErrors.ts';
+import { type InstanceContainer, label, primaryOf, readContainer } from './instanceContainer.ts';
+
+/** Seconds that a server has to end by itself. `Init` passes the signal on, so that it seldom takes longer than one. */
+const politeSeconds = 10;
+const patience = 60_000;
+
+/** The containers that are instances: found by their labels, and moved through their life. All of it is safe to repeat. */
+export class Containers {
+  readonly #engine: DockerEngine;
+
+  constructor(engine: DockerEngine) {
+    this.#engine = engine;
+  }
+
+  /** One of each instance, of every swarm, in one call. */
+  async list(ctx: OperationContext): Promise<InstanceContainer[]> {
+    const all = Map.groupBy(await this.#query(label.instance, ctx), ({ id }) => id);
+    return [...all.values()].map(primaryOf).filter(container => container !== undefined);
+  }
+
+  /** All containers of one instance: its own, and what an interrupted replacement left. */
+  of(instanceId: string, ctx: OperationContext): Promise<InstanceContainer[]> {
+    return this.#query(`${label.instance}=${instanceId}`, ctx);
+  }
+
+  async find(instanceId: string, ctx: OperationContext): Promise<InstanceContainer | undefined> {
+    return primaryOf(await this.of(instanceId, ctx));
+  }
+
+  /** Rejects with `instance-not-found`. */
+  async existing(instanceId: string, ctx: OperationContext): Promise<InstanceContainer> {
+    const container = await this.find(instanceId, ctx);
+    if (!container) throw instanceNotFound(instanceId);
+    return container;
+  }
+
+  /** Rejects with `instance-not-found` or `wrong-state`. */
+  async running(instanceId: string, ctx: OperationContext): Promise<InstanceContainer> {
+    const container = await this.existing(instanceId, ctx);
+    if (container.status !== 'running') throw wrongState(instanceId, container.status, 'start it first');
+    return container;
+  }
+
+  async start({ containerId, state }: InstanceContainer, ctx: OperationContext): Promise<void> {
+    if (state === 'paused') return this.#unpause(containerId, ctx);
+    await this.#tell(containerId, 'Starting the container', ctx, [304], (c, abortSignal) => c.start({ abortSignal }));
+  }
+
+  /** Asks it to end, or with `force` ends it. What a paused one is told it hears only once it goes on. */
+  async stop({ containerId, state }: InstanceContainer, force: boolean, ctx: OperationContext): Promise<void> {
+    if (state === 'paused') await this.#unpause(containerId, ctx);
+    const doing = 'Stopping the container';
+    if (!force) {
+      return this.#tell(containerId, doing, ctx, [304], (c, abortSignal) => c.stop({ t: politeSeconds, abortSignal }));
+    }
+    // 409: it does not run.
+    await this.#tell(containerId, doing, ctx, [409], (c, abortSignal) => c.kill({ abortSignal }));
+    await this.#tell(containerId, doing, ctx, [], (c, abortSignal) => c.wait({ abortSignal }));
+  }
+
+  async rename({ containerId, name }: InstanceContainer, to: string, ctx: OperationContext): Promise<void> {
+    if (name === to) return;
+    await this.#tell(containerId, 'Renaming the container', ctx, [], (c, abortSignal) =>
+      c.rename({ name: to, abortSignal }),
+    );
+  }
+
+  /** Gone with its anonymous volumes, whatever its state. A removal that is under way already is waited for. */
+  async remove(containerId: string, ctx: OperationContext = quietContext): Promise<void> {
+    await this.#tell(containerId, 'Removing the container', ctx, [404, 409], (c, abortSignal) =>
+      c.remove({ force: true, v: true, abortSignal }),
+    );
+    await this.#tell(containerId, 'Removing the container', ctx, [404], (c, abortSignal) =>
+      c.wait({ condition: 'removed', abortSignal }),
+    );
+  }
+
+  /** Removes what an interrupted replacement left beside it. */
+  async removeOthers({ id, containerId }: InstanceContainer, ctx: OperationContext): Promise<void> {
+    const others = (await this.of(id, ctx)).filter(other => other.containerId !== containerId);
+    for (const other of others) await this.remove(other.containerId, ctx);
+  }
+
+  /** Changes limits of the container, running or not. */
+  async resize(containerId: string, limits: ReturnType<typeof limitsOf>, ctx: OperationContext): Promise<void> {
+    await this.#tell(containerId, 'Changing the limits', ctx, [], (c, abortSignal) =>
+      c.update({ ...limits, abortSignal }),
+    );
+  }
+
+  async #unpause(containerId: string, ctx: OperationContext): Promise<void> {
+    await this.#tell(containerId, 'Waking the container', ctx, [], (c, abortSignal) => c.unpause({ abortSignal }));
+  }
+
+  async #query(filter: string, ctx: OperationContext): Promise<InstanceContainer[]> {
+    const rows = await this.#engine.call('Listing the containers', ctx, (docker, abortSignal) =>
+      docker.listContainers({ all: true, filters: { label: [filter] }, abortSignal }),
+    );
+    return rows.map(readContainer).filter(container => container !== undefined);
+  }
+
+  /** `harmless`: answers that mean that it is so already. */
+  async #tell(
+    containerId: string,
+    doing: string,
+    ctx: OperationContext,
+    harmless: readonly number[],
+    work: (container: Dockerode.Container, abortSignal: AbortSignal) => Promise<unknown>,
+  ): Promise<void> {
+    try {
+      await this.#engine.call(doing, ctx, (docker, signal) => work(docker.getContainer(containerId), signal), patience);
+    } catch (error) {
+      if (!harmless.includes(engineStatus(error) ?? 0)) throw error;
+    }
+  }
+}

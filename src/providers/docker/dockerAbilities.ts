@@ -1,0 +1,150 @@
+import { providerRefused } from '../../model/errors.ts';
+import type { Disposable } from '../../model/event.ts';
+import type { VSCodeInstance } from '../../model/instance.ts';
+import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import type {
+  Endpoint,
+  InstanceObservation,
+  InstanceStats,
+  ProviderAbilities,
+  TerminalSpec,
+} from '../../model/provider.ts';
+import { followLogs } from './containerLogs.ts';
+import { layout, node, serverMain } from './containerSpec.ts';
+import { readStats } from './containerStats.ts';
+import { openTerminal } from './containerTerminal.ts';
+import type { DockerProviderConfig } from './dockerConfig.ts';
+import type { DockerProvider } from './dockerProvider.ts';
+import { EngineWatch } from './engineWatch.ts';
+import { serverPort } from './instanceContainer.ts';
+import { readOpenPorts } from './openPorts.ts';
+import { Tunnel } from './tunnel.ts';
+
+/** What a Docker engine can do beside the plain interface. */
+export class DockerAbilities implements ProviderAbilities {
+  readonly images = true;
+  readonly limits = true;
+  readonly #provider: DockerProvider;
+  readonly #config: DockerProviderConfig;
+  readonly #open = new Set<Disposable>();
+
+  constructor(provider: DockerProvider, config: DockerProviderConfig) {
+    this.#provider = provider;
+    this.#config = config;
+  }
+
+  async observe(ctx: OperationContext = quietContext): Promise<InstanceObservation[]> {
+    const containers = await this.#provider.containers.list(ctx);
+    return containers.map(({ id, swarmId, epoch, role, status, detail, port, createdAt }) => ({
+      id,
+      swarmId,
+      epoch,
+      role,
+      status,
+      createdAt,
+      ...(detail !== undefined && { detail }),
+      ...(port !== undefined && { port }),
+    }));
+  }
+
+  async readToken(instanceId: string, ctx: OperationContext = quietContext): Promise<string> {
+    const { containerId } = await this.#provider.containers.existing(instanceId, ctx);
+    const token = await this.#provider.files.read(containerId, layout.token, ctx);
+    if (token !== undefined) return token.trim();
+    throw providerRefused(
+      'token-missing',
+      `The token of the instance "${instanceId}" is gone.`,
+      'Restore the file reserved/token beside its home, or delete the instance and create it anew.',
+    );
+  }
+
+  workspacePath(): string {
+    return layout.workspace;
+  }
+
+  installExtensionCommand(_instanceId: string, extensionId: string): string {
+    const options = `--accept-server-license-terms --server-data-dir '${layout.serverData}'`;
+    return `'${node}' '${serverMain}' ${options} --install-extension '${extensionId}'`;
+  }
+
+  /** The published port where it is one of this machine, else a tunnel through the engine. */
+  async connect(instanceId: string, port?: number, ctx: OperationContext = quietContext): Promise<Endpoint> {
+    const container = await this.#provider.containers.running(instanceId, ctx);
+    if (port === undefined && container.port !== undefined && (await this.#provider.engine.isLocal())) {
+      return { host: '127.0.0.1', port: container.port, dispose: () => {} };
+    }
+    const tunnel = await Tunnel.open(this.#provider.engine, container.containerId, port ?? serverPort);
+    const kept = this.#keep(tunnel);
+    return { host: tunnel.host, port: tunnel.port, dispose: () => kept.dispose() };
+  }
+
+  async trashInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<void> {
+    await this.#provider.moveTo('trash', instanceId, ctx);
+  }
+
+  async restoreInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#provider.moveTo('owner', instanceId, ctx);
+  }
+
+  watch(wake: (instanceId: string | undefined) => void): Disposable {
+    return this.#keep(new EngineWatch(this.#provider.engine, wake));
+  }
+
+  /** Of instances that do not run there is no row. */
+  async stats(instanceIds: readonly string[], ctx: OperationContext = quietContext): Promise<InstanceStats[]> {
+    const wanted = new Set(instanceIds);
+    const containers = await this.#provider.containers.list(ctx);
+    const running = containers.filter(({ id, status }) => status === 'running' && wanted.has(id));
+    return readStats(this.#provider.engine, running, ctx);
+  }
+
+  async terminal(instanceId: string, ctx: OperationContext = quietContext): Promise<TerminalSpec> {
+    const { containerId } = await this.#provider.containers.running(instanceId, ctx);
+    const { engine } = this.#provider;
+    return { kind: 'stream', open: (size, context = quietContext) => openTerminal(engine, containerId, size, context) };
+  }
+
+  async followLogs(instanceId: string, sink: (line: string) => void, ctx: OperationContext): Promise<void> {
+    const { containers, engine } = this.#provider;
+    const { containerId } = await containers.running(instanceId, ctx);
+    const stillRuns = async () => {
+      const container = (await containers.of(instanceId, ctx)).find(other => other.containerId === containerId);
+      return container?.status === 'running';
+    };
+    await followLogs(engine, containerId, sink, stillRuns, ctx);
+  }
+
+  async listPorts(instanceId: string, ctx: OperationContext = quietContext): Promise<number[]> {
+    const { containerId } = await this.#provider.containers.running(instanceId, ctx);
+    return readOpenPorts(this.#provider.engine, containerId, ctx);
+  }
+
+  /** The address of the Dev Containers extension: a container's name in hexadecimal JSON, and the folder to open. */
+  async attachUri(instanceId: string): Promise<{ uri: string; extensionId: string }> {
+    const { name } = await this.#provider.containers.existing(instanceId, quietContext);
+    const { context, endpoint } = this.#config;
+    const settings = context ? { context } : endpoint ? { host: endpoint } : undefined;
+    const target = JSON.stringify({ containerName: `/${name}`, ...(settings && { settings }) });
+    const authority = `attached-container+${Buffer.from(target).toString('hex')}`;
+    return {
+      uri: `vscode-remote://${authority}${layout.workspace}`,
+      extensionId: 'ms-vscode-remote.remote-containers',
+    };
+  }
+
+  /** Ends every connection, stream and watch that is still open. */
+  dispose(): void {
+    for (const resource of this.#open) resource.dispose();
+  }
+
+  #keep(resource: Disposable): Disposable {
+    const kept = {
+      dispose: () => {
+        this.#open.delete(kept);
+        resource.dispose();
+      },
+    };
+    this.#open.add(kept);
+    return kept;
+  }
+}

@@ -1,0 +1,44 @@
+import * as z from 'zod';
+import { ProviderConfig } from '../../model/config.ts';
+import { InstanceConfig, Resources } from '../../model/instance.ts';
+
+const absolutePath = z
+  .string()
+  .max(4096)
+  .regex(/^(\/|[A-Za-z]:[\\/])[^\0]*$/, 'must be an absolute path');
+
+const ImageReference = InstanceConfig.shape.image.unwrap();
+
+/** A provider in the settings that keeps its instances on a Docker engine. */
+export const DockerProviderConfig = z
+  .strictObject({
+    id: ProviderConfig.shape.id,
+    type: z.literal('docker'),
+    endpoint: z
+      .string()
+      .max(1024)
+      .regex(
+        /^(unix:\/\/\/|npipe:\/\/|tcp:\/\/[^\s/]|ssh:\/\/[^\s/])[^\s]*$/,
+        'must be unix:///path, npipe:////./pipe/name, tcp://host:port or ssh://user@host',
+      )
+      .optional()
+      .describe(
+        'Where the engine listens, such as ssh://user@host; else the context, DOCKER_HOST or the current context.',
+      ),
+    context: z
+      .string()
+      .max(255)
+      .regex(/^[a-zA-Z0-9][\w.+-]*$/, 'must be the name of a Docker context')
+      .optional()
+      .describe('Name of a context of the docker command line.'),
+    /** For a `tcp://` endpoint: PEM files of this machine. */
+    tls: z.strictObject({ ca: absolutePath, cert: absolutePath, key: absolutePath }).optional(),
+    image: ImageReference.optional().describe('Image of instances that name none; else the runtime image itself.'),
+    runtimeImage: ImageReference.optional().describe(
+      'Image that the editor server is taken from, for images without one; else code-server, pinned.',
+    ),
+    /** Limits of instances that ask for none. */
+    resources: Resources.optional(),
+  })
+  .refine(config => !(config.endpoint && config.context), 'must name an endpoint or a context, not both');
+export type DockerProviderConfig = z.infer<typeof DockerProviderConfig>;

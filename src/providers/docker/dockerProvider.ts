@@ -1,0 +1,289 @@
+import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { wrongState } from '../../model/errors.ts';
+import type {
+  InstanceConfig,
+  InstanceFilter,
+  InstanceIdentity,
+  InstanceUpdate,
+  VSCodeInstance,
+} from '../../model/instance.ts';
+import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import type {
+  CommandResult,
+  ExecuteOptions,
+  InstanceLogs,
+  InstanceSpec,
+  LogOptions,
+  Provider,
+  ProviderCapabilities,
+} from '../../model/provider.ts';
+import { editorServerVersion } from '../editorServer.ts';
+import { passesFilter } from '../instanceFilter.ts';
+import { instanceVariables, updatedConfig } from '../instanceMark.ts';
+import type { ProviderEnvironment } from '../providerEnvironment.ts';
+import { Turns } from '../turns.ts';
+import type { ArchiveEntry } from './archive.ts';
+import { removeAbandonedChecks } from './checkContainer.ts';
+import { runInContainer } from './containerExec.ts';
+import { readLogs } from './containerLogs.ts';
+import { canResizeLive, layout, limitsOf } from './containerSpec.ts';
+import { Containers } from './containers.ts';
+import { DockerAbilities } from './dockerAbilities.ts';
+import type { DockerProviderConfig } from './dockerConfig.ts';
+import { DockerEngine, type EngineFacts } from './dockerEngine.ts';
+import { InstanceBuilder, idTaken } from './instanceBuilder.ts';
+import { containerName, type InstanceContainer, replacedName } from './instanceContainer.ts';
+import { InstanceReader } from './instanceReader.ts';
+import { removeIdleNetworks } from './networks.ts';
+import { firstFiles, ReservedFiles, recordFiles } from './reservedFiles.ts';
+import { ServerStarter } from './serverStarter.ts';
+
+/** Instances on a Docker engine: each one a container, and a volume with its home that outlives the container. */
+export class DockerProvider implements Provider {
+  readonly id: string;
+  readonly type = 'docker';
+  readonly abilities: DockerAbilities;
+  readonly engine: DockerEngine;
+  readonly containers: Containers;
+  readonly files: ReservedFiles;
+  readonly #builder: InstanceBuilder;
+  readonly #starter: ServerStarter;
+  readonly #launcherFile: string;
+  readonly #reader: InstanceReader;
+  readonly #turns = new Turns();
+  #facts: EngineFacts | undefined;
+
+  constructor(config: DockerProviderConfig, environment: ProviderEnvironment) {
+    this.id = config.id;
+    this.#launcherFile = environment.launcher;
+    this.engine = new DockerEngine(config);
+    this.containers = new Containers(this.engine);
+    this.files = new ReservedFiles(this.engine);
+    this.#reader = new InstanceReader(this.id, this.files);
+    this.#starter = new ServerStarter(this.engine, this.containers);
+    const runtimeImage = config.runtimeImage ?? `codercom/code-server:${editorServerVersion}`;
+    const { image = runtimeImage, resources = {} } = config;
+    this.#builder = new InstanceBuilder(this.engine, { image, runtimeImage, resources });
+    this.abilities = new DockerAbilities(this, config);
+  }
+
+  /** Sizes are those of the engine's machine, once it was reached. */
+  getCapabilities(): ProviderCapabilities {
+    return {
+      supportsLiveResize: true,
+      supportsSnapshotting: false,
+      supportsMultiRegion: false,
+      // What one bridge takes.
+      maxInstancesPerUser: 1_000,
+      maxResourcesPerInstance: {
+        cpu: { cores: this.#facts?.cpus ?? 1 },
+        memory: { min: 128, ...(this.#facts && { max: this.#facts.memoryMb }) },
+      },
+    };
+  }
+
+  async initialize(ctx: OperationContext = quietContext): Promise<void> {
+    this.#facts = await this.engine.check(ctx);
+    await removeAbandonedChecks(this.engine, ctx);
+  }
+
+  async createInstance(spec: InstanceSpec, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    const { identity, secrets, ...config } = spec;
+    return this.#turns.take(identity.id, async () => {
+      const existing = await this.containers.find(identity.id, ctx);
+      if (existing && existing.swarmId !== identity.swarmId) throw idTaken(existing.name);
+      if (existing && !(await this.#isHalfMade(existing, ctx))) return this.#start(existing, ctx);
+      const image = await this.#builder.prepareImage(config, ctx);
+      ctx.report('Making the home of the instance');
+      ctx.signal.throwIfAborted();
+      let ownVolume = existing !== undefined;
+      try {
+        if (await this.#builder.makeVolume(identity)) ownVolume = true;
+        if (!existing) await this.#builder.makeContainer(identity, config, image, ctx);
+        const container = await this.containers.existing(identity.id, ctx);
+        const variables = instanceVariables(config, secrets);
+        const mark = { identity, config };
+        const files = firstFiles(mark, variables, await readFile(this.#launcherFile, 'utf8'));
+        await this.files.write(container.containerId, files, ctx);
+        // To read back what was just written would cost a tenth of the whole.
+        return this.#reader.describe(await this.#run(container, ctx), mark);
+      } catch (error) {
+        // What can't be undone now, as on an engine that hangs, is found by its labels later.
+        await this.#undoCreate(identity, ownVolume).catch(() => {});
+        throw error;
+      }
+    });
+  }
+
+  async getInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance | null> {
+    const container = await this.containers.find(instanceId, ctx);
+    return container ? this.#reader.read(container, ctx) : null;
+  }
+
+  async listInstances(filter: InstanceFilter = {}, ctx: OperationContext = quietContext): Promise<VSCodeInstance[]> {
+    const instances = await this.#reader.readAll(await this.containers.list(ctx), ctx);
+    return instances.filter(instance => passesFilter(instance, filter, this.type));
+  }
+
+  async startInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#turns.take(instanceId, async () => this.#start(await this.containers.existing(instanceId, ctx), ctx));
+  }
+
+  async stopInstance(instanceId: string, force = false, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#turns.take(instanceId, async () => {
+      const container = await this.containers.existing(instanceId, ctx);
+      ctx.report('Stopping the editor server');
+      await this.containers.stop(container, force, ctx);
+      return this.#reader.read(await this.containers.existing(instanceId, ctx), ctx);
+    });
+  }
+
+  async deleteInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<boolean> {
+    return this.#turns.take(instanceId, async () => {
+      const containers = await this.containers.of(instanceId, ctx);
+      ctx.report('Removing the container and the home of the instance');
+      for (const { containerId } of containers) await this.containers.remove(containerId, ctx);
+      const hadVolume = await this.#builder.removeVolume(instanceId, ctx);
+      for (const swarmId of new Set(containers.map(container => container.swarmId))) {
+        await removeIdleNetworks(this.engine, swarmId, ctx);
+      }
+      return containers.length > 0 || hadVolume;
+    });
+  }
+
+  async updateInstance(
+    instanceId: string,
+    update: InstanceUpdate,
+    ctx: OperationContext = quietContext,
+    secrets: Readonly<Record<string, string>> = {},
+  ): Promise<VSCodeInstance> {
+    return this.#turns.take(instanceId, async () => {
+      const container = await this.containers.existing(instanceId, ctx);
+      const { containerId } = container;
+      const { config, owner } = await this.#reader.read(container, ctx);
+      const { swarmId, epoch, createdAt } = container;
+      const identity = { id: instanceId, swarmId, epoch, owner, createdAt };
+      const variables = JSON.parse((await this.files.read(containerId, layout.environment, ctx)) ?? '{}');
+      const next = updatedConfig(config, update);
+      const nextVariables = instanceVariables(next, secrets, variables);
+      const files = recordFiles({ identity, config: next }, nextVariables);
+      const [limits, nextLimits] = [this.#builder.limitsOf(config), this.#builder.limitsOf(next)];
+      if (this.#builder.imageOf(next) !== this.#builder.imageOf(config) || !canResizeLive(limits, nextLimits)) {
+        const before = recordFiles({ identity, config }, variables);
+        return this.#replace(container, { identity, config: next, files, before }, ctx);
+      }
+      if (!isDeepStrictEqual(limits, nextLimits)) await this.containers.resize(containerId, limitsOf(nextLimits), ctx);
+      await this.files.write(containerId, files, ctx);
+      if (isDeepStrictEqual(variables, nextVariables) || container.status !== 'running') {
+        return this.#reader.read(container, ctx);
+      }
+      ctx.report('Restarting the editor server with the changed environment');
+      await this.containers.stop(container, false, ctx);
+      return this.#start(await this.containers.existing(instanceId, ctx), ctx);
+    });
+  }
+
+  async getInstanceLogs(
+    instanceId: string,
+    options: LogOptions = {},
+    ctx: OperationContext = quietContext,
+  ): Promise<InstanceLogs> {
+    const { containerId } = await this.containers.existing(instanceId, ctx);
+    return readLogs(this.engine, containerId, options, ctx);
+  }
+
+  async executeCommand(
+    instanceId: string,
+    command: string,
+    options: ExecuteOptions = quietContext,
+  ): Promise<CommandResult> {
+    const { containerId } = await this.containers.running(instanceId, options);
+    return runInContainer(this.engine, containerId, command, options);
+  }
+
+  async dispose(): Promise<void> {
+    this.abilities.dispose();
+    await this.engine.dispose();
+  }
+
+  /** Stops it and gives its container the other role; one that has it already is left as it is. */
+  async moveTo(role: 'owner' | 'trash', instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
+    return this.#turns.take(instanceId, async () => {
+      const container = await this.containers.existing(instanceId, ctx);
+      if (container.role !== role) {
+        await this.containers.stop(container, false, ctx);
+        await this.containers.removeOthers(container, ctx);
+        await this.containers.rename(container, containerName(instanceId, role), ctx);
+      }
+      return this.#reader.read(await this.containers.existing(instanceId, ctx), ctx);
+    });
+  }
+
+  async #start(container: InstanceContainer, ctx: OperationContext): Promise<VSCodeInstance> {
+    return this.#reader.read(await this.#run(container, ctx), ctx);
+  }
+
+  /** Starts it and waits until it answers. */
+  async #run(container: InstanceContainer, ctx: OperationContext): Promise<InstanceContainer> {
+    const { id, role } = container;
+    if (role === 'trash') throw wrongState(id, 'trashed', 'restore it first');
+    // A replacement that was cut off in the middle may have left it under its other name.
+    await this.containers.rename(container, containerName(id, role), ctx);
+    const running = await this.#starter.start(container, ctx);
+    await this.containers.removeOthers(container, ctx);
+    return running;
+  }
+
+  /** A create was cut off between making the container and writing its files: nobody has ever been in there. */
+  async #isHalfMade({ state, containerId }: InstanceContainer, ctx: OperationContext): Promise<boolean> {
+    return state === 'created' && (await this.files.read(containerId, layout.record, ctx)) === undefined;
+  }
+
+  async #undoCreate({ id, swarmId }: InstanceIdentity, withVolume: boolean): Promise<void> {
+    for (const { containerId } of await this.containers.of(id, quietContext)) await this.containers.remove(containerId);
+    if (withVolume) await this.#builder.removeVolume(id, quietContext);
+    await removeIdleNetworks(this.engine, swarmId, quietContext);
+  }
+
+  /**
+   * Another container on the same home. The old one is stopped and kept under another name until the other has started,
+   * and comes back when that fails; killed at any point, one of the two stands for the instance.
+   */
+  async #replace(old: InstanceContainer, to: Replacement, ctx: OperationContext): Promise<VSCodeInstance> {
+    const wasRunning = old.status === 'running';
+    const image = await this.#builder.prepareImage(to.config, ctx);
+    ctx.report('Making the container anew on the same home');
+    await this.containers.removeOthers(old, ctx);
+    await this.containers.stop(old, false, ctx);
+    const aside = { ...old, name: replacedName(old.id) };
+    try {
+      await this.containers.rename(old, aside.name, ctx);
+      await this.#builder.makeContainer(to.identity, to.config, image, ctx);
+      const container = await this.containers.existing(old.id, ctx);
+      await this.files.write(container.containerId, to.files, ctx);
+      if (wasRunning) await this.#starter.start(container, ctx);
+      await this.containers.removeOthers(container, ctx);
+      return await this.#reader.read(await this.containers.existing(old.id, ctx), ctx);
+    } catch (error) {
+      await this.#undoReplace(old, to, wasRunning).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #undoReplace(old: InstanceContainer, to: Replacement, wasRunning: boolean): Promise<void> {
+    await this.containers.removeOthers(old, quietContext);
+    await this.files.write(old.containerId, to.before, quietContext);
+    await this.containers.rename({ ...old, name: replacedName(old.id) }, containerName(old.id, old.role), quietContext);
+    const [container] = await this.containers.of(old.id, quietContext);
+    if (wasRunning && container) await this.#starter.start(container, quietContext);
+  }
+}
+
+/** What the other container is made of, and what lay beside the home before. */
+interface Replacement {
+  readonly identity: InstanceIdentity;
+  readonly config: InstanceConfig;
+  readonly files: ArchiveEntry[];
+  readonly before: ArchiveEntry[];
+}

@@ -1,0 +1,138 @@
+import { messageOf, providerRefused, providerUnreachable, SwarmError } from '../../model/errors.ts';
+
+/** Where a failure happened, for its wording. */
+export interface EngineFailure {
+  readonly providerId: string;
+  /** The engine's address as people write it. */
+  readonly address: string;
+  /** What was asked, as "Listing the containers". */
+  readonly doing: string;
+}
+
+const startEngine =
+  'Start Docker (Docker Desktop, or "sudo systemctl start docker"), or correct the provider\'s "endpoint".';
+
+/** The engine's HTTP status behind an error of this provider, or behind what dockerode threw. */
+export function engineStatus(error: unknown): number | undefined {
+  const raw: unknown = error instanceof SwarmError ? error.cause : error;
+  const status = raw instanceof Error ? (raw as { statusCode?: unknown }).statusCode : undefined;
+  return typeof status === 'number' ? status : undefined;
+}
+
+/** The one place where what an engine, its transport or dockerode throws becomes a {@link SwarmError} with the fix. */
+export function translateEngineError(error: unknown, failure: EngineFailure): SwarmError {
+  if (error instanceof SwarmError) return error;
+  const code = String((error as NodeJS.ErrnoException | undefined)?.code ?? '');
+  const text = withoutHttp(messageOf(error));
+  return transportError(error, code, text, failure) ?? answerError(error, text, failure);
+}
+
+function transportError(
+  error: unknown,
+  code: string,
+  text: string,
+  { providerId, address }: EngineFailure,
+): SwarmError | undefined {
+  const unreachable = (why: string, hint: string) => providerUnreachable(providerId, why, hint, error);
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new SwarmError({
+      family: 'permission',
+      code: 'engine-permission',
+      message: `You may not use the Docker engine at ${address}.`,
+      hint: 'Add yourself to its group ("sudo usermod -aG docker $USER"), sign out and in again, and restart the editor.',
+      cause: error,
+    });
+  }
+  if (code === 'ENOENT' || code === 'ECONNREFUSED') {
+    return unreachable(`no Docker engine listens at ${address}`, startEngine);
+  }
+  if (/^(ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT)$/.test(code)) {
+    return unreachable(`${address} cannot be reached (${code})`, 'Check the host name, the network and the VPN.');
+  }
+  if (/wrong version number|packet length too long/i.test(text)) {
+    return tlsError(`${address} does not speak TLS`, 'Remove "tls", or use the engine\'s TLS port (2376).', error);
+  }
+  if (/Client sent an HTTP request to an HTTPS server/i.test(text)) {
+    return tlsError(`${address} wants TLS`, 'Set "tls" to the ca, cert and key files of that engine.', error);
+  }
+  if (/^(ERR_SSL_|ERR_TLS_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|ERR_OSSL_|EPROTO)/.test(code)) {
+    const why = /CERT_ALTNAME/.test(code)
+      ? 'its certificate is for another host'
+      : /EXPIRED/.test(code)
+        ? 'a certificate has expired'
+        : /^ERR_SSL/.test(code)
+          ? 'the engine refused our certificate'
+          : /^ERR_OSSL/.test(code)
+            ? 'a certificate or key file cannot be read'
+            : 'its certificate was not signed by our "ca"';
+    return tlsError(`${address}: ${why} (${code})`, 'Check the ca, cert and key files of the "tls" setting.', error);
+  }
+  if (/^HPE_/.test(code)) {
+    return unreachable(`what answers at ${address} is no Docker engine`, 'Correct the provider\'s "endpoint".');
+  }
+  if (
+    /^(ECONNRESET|EPIPE|ECONNABORTED|ERR_STREAM_PREMATURE_CLOSE)$/.test(code) ||
+    /socket hang up|^aborted$/.test(text)
+  ) {
+    return unreachable('the connection was lost', 'The engine may have stopped or restarted. Try again in a moment.');
+  }
+  return undefined;
+}
+
+const tlsError = (what: string, hint: string, cause: unknown) =>
+  providerRefused('engine-tls', `The secured connection to the Docker engine failed: ${what}.`, hint, cause);
+
+function answerError(error: unknown, text: string, { providerId, doing }: EngineFailure): SwarmError {
+  const refused = (code: string, what: string, hint: string) => providerRefused(code, what, hint, error);
+  if (/no space left on device|disk quota exceeded/i.test(text)) {
+    return refused(
+      'disk-full',
+      `The disk of the Docker engine "${providerId}" is full.`,
+      'Free space there ("docker system df", "docker image prune"), then try again.',
+    );
+  }
+  if (/address already in use|port is already allocated/i.test(text)) {
+    return refused(
+      'port-taken',
+      `The port that the Docker engine "${providerId}" chose for the editor is taken.`,
+      'Start it again; another port will be chosen.',
+    );
+  }
+  if (
+    /manifest (unknown|for .* not found)|no such image|repository does not exist|access denied|name unknown/i.test(text)
+  ) {
+    return refused(
+      'image-not-found',
+      `The Docker engine "${providerId}" cannot get the image: ${text}.`,
+      'Check the image\'s name and tag. For a private registry, "docker login" and "docker pull" it on that engine first.',
+    );
+  }
+  if (
+    /TLS handshake|x509|dial tcp|lookup .* on|no such host|Client\.Timeout|i\/o timeout|connection refused/i.test(text)
+  ) {
+    return refused(
+      'registry-unreachable',
+      `The Docker engine "${providerId}" cannot reach the image's registry: ${text}.`,
+      'Check the image\'s name and the network of that engine, or "docker load" the image there.',
+    );
+  }
+  if (/non-overlapping IPv4 address pool|all predefined address pools/i.test(text)) {
+    return refused(
+      'no-network',
+      `The Docker engine "${providerId}" has no address range left for a network.`,
+      'Remove networks that are not in use ("docker network prune"), then try again.',
+    );
+  }
+  return refused(
+    'engine-refused',
+    `${doing} was refused by the Docker engine "${providerId}": ${text.slice(0, 500)}.`,
+    'Look at the log of that engine, correct what it names, and try again.',
+  );
+}
+
+/** dockerode puts "(HTTP code 404) no such container - " before what the engine said. */
+const withoutHttp = (text: string) =>
+  text
+    .replace(/^\(HTTP code \d+\) .*? - /, '')
+    .trim()
+    .replace(/\.$/, '');

@@ -1,0 +1,87 @@
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Disposable } from '../../model/event.ts';
+import type { DockerEngine } from './dockerEngine.ts';
+import { label } from './instanceContainer.ts';
+
+const firstPause = 1_000;
+const longestPause = 30_000;
+const events = ['create', 'start', 'die', 'destroy', 'rename', 'pause', 'unpause', 'update', 'oom'];
+
+/**
+ * Listens to the engine's events about our containers and tells which instance changed. A stream that is lost is told as
+ * `undefined` and opened again, with growing pauses; then `undefined` is told once more, since events were missed and
+ * are never replayed.
+ */
+export class EngineWatch implements Disposable {
+  readonly #stop = new AbortController();
+
+  constructor(engine: DockerEngine, wake: (instanceId: string | undefined) => void) {
+    void this.#listen(engine, wake);
+  }
+
+  dispose(): void {
+    this.#stop.abort();
+  }
+
+  async #listen(engine: DockerEngine, wake: (instanceId: string | undefined) => void): Promise<void> {
+    const { signal } = this.#stop;
+    let missed = false;
+    for (let pause = firstPause; !signal.aborted; pause = Math.min(pause * 2, longestPause)) {
+      let open = false;
+      try {
+        const stream = await openEvents(engine, signal);
+        open = true;
+        pause = firstPause;
+        if (missed) wake(undefined);
+        await deliver(stream, signal, wake);
+      } catch {
+        // Whoever asks the engine next learns the reason; here only the silence matters.
+      }
+      if (signal.aborted) return;
+      if (open) wake(undefined);
+      missed = true;
+      await sleep(pause, undefined, { signal, ref: false }).catch(() => {});
+    }
+  }
+}
+
+async function openEvents(engine: DockerEngine, signal: AbortSignal): Promise<Readable> {
+  const ctx = { signal, report: () => {} };
+  const filters = { type: ['container'], label: [label.instance], event: events };
+  return (await engine.call('Listening to events', ctx, docker =>
+    // Filters as text: dockerode's types know fewer of them than the engine.
+    docker.getEvents({ filters: JSON.stringify(filters) }),
+  )) as unknown as Readable;
+}
+
+async function deliver(stream: Readable, signal: AbortSignal, wake: (instanceId: string | undefined) => void) {
+  const abort = () => stream.destroy();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    if (signal.aborted) return;
+    let rest = '';
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        const id = instanceOf(line);
+        if (id !== undefined && !signal.aborted) wake(id);
+      }
+    }
+  } finally {
+    signal.removeEventListener('abort', abort);
+    stream.destroy();
+  }
+}
+
+/** Pure: the instance that an event is about. */
+export function instanceOf(line: string): string | undefined {
+  try {
+    const id: unknown = JSON.parse(line)?.Actor?.Attributes?.[label.instance];
+    return typeof id === 'string' ? id : undefined;
+  } catch {
+    return undefined;
+  }
+}

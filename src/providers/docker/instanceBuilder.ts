@@ -1,0 +1,108 @@
+import { providerRefused } from '../../model/errors.ts';
+import type { InstanceConfig, InstanceIdentity, Resources } from '../../model/instance.ts';
+import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { Turns } from '../turns.ts';
+import { containerSpec } from './containerSpec.ts';
+import type { DockerEngine } from './dockerEngine.ts';
+import { engineStatus } from './engineErrors.ts';
+import { Images, type UsableImage } from './images.ts';
+import { containerName, label, labelsOf, volumeName } from './instanceContainer.ts';
+import { ensureNetwork } from './networks.ts';
+import { makeVolume, removeVolume, volumeLabels } from './volumes.ts';
+
+/** What instances get that ask for nothing else. */
+export interface InstanceDefaults {
+  readonly image: string;
+  readonly runtimeImage: string;
+  readonly resources: Resources;
+}
+
+/** Making may wait for a busy disk; it is never cut off in the middle, when its outcome could not be known. */
+const patience = 60_000;
+
+/** Makes what an instance consists of on the engine, and removes it. */
+export class InstanceBuilder {
+  readonly #engine: DockerEngine;
+  readonly #defaults: InstanceDefaults;
+  readonly #images: Images;
+  /** Creates at once must not each find no network, and each make one. */
+  readonly #networkTurns = new Turns();
+
+  constructor(engine: DockerEngine, defaults: InstanceDefaults) {
+    this.#engine = engine;
+    this.#defaults = defaults;
+    this.#images = new Images(engine, defaults.runtimeImage);
+  }
+
+  imageOf(config: Pick<InstanceConfig, 'image'>): string {
+    return config.image ?? this.#defaults.image;
+  }
+
+  limitsOf(config: Pick<InstanceConfig, 'resources'>): Resources {
+    return { ...this.#defaults.resources, ...config.resources };
+  }
+
+  /** Gets the image and sees that an instance can live on it. Makes nothing of the instance. */
+  prepareImage(config: Pick<InstanceConfig, 'image'>, ctx: OperationContext): Promise<UsableImage> {
+    return this.#images.prepare(this.imageOf(config), ctx);
+  }
+
+  /** Makes the volume of the home; false when it is there already. A volume of that name which is not ours is refused. */
+  async makeVolume(identity: InstanceIdentity): Promise<boolean> {
+    const name = volumeName(identity.id);
+    const existed = (await volumeLabels(this.#engine, name, quietContext)) !== undefined;
+    const labels = await makeVolume(this.#engine, name, labelsOf(identity));
+    if (labels[label.instance] !== identity.id || labels[label.swarm] !== identity.swarmId) throw idTaken(name);
+    return !existed;
+  }
+
+  /** Makes the container, not started. A container that an earlier create left, whose answer was lost, is adopted. */
+  async makeContainer(
+    identity: InstanceIdentity,
+    config: Pick<InstanceConfig, 'resources'>,
+    image: UsableImage,
+    ctx: OperationContext,
+  ): Promise<void> {
+    const { swarmId } = identity;
+    const network = await this.#networkTurns.take(swarmId, () => ensureNetwork(this.#engine, swarmId, ctx));
+    const spec = containerSpec({
+      ...image,
+      identity,
+      network,
+      resources: this.limitsOf(config),
+      publish: await this.#engine.isLocal(),
+    });
+    ctx.signal.throwIfAborted();
+    try {
+      await this.#engine.call(
+        'Making the container',
+        quietContext,
+        (docker, abortSignal) => docker.createContainer({ ...spec, abortSignal }),
+        patience,
+      );
+    } catch (error) {
+      if (engineStatus(error) !== 409) throw error;
+      const { Config } = await this.#engine.call('Looking at the container', ctx, (docker, abortSignal) =>
+        docker.getContainer(containerName(identity.id, 'owner')).inspect({ abortSignal }),
+      );
+      const own = Config.Labels[label.instance] === identity.id && Config.Labels[label.swarm] === identity.swarmId;
+      if (!own) throw idTaken(containerName(identity.id, 'owner'));
+    }
+  }
+
+  /** Removes the volume with the home; false when there was none. One that is not ours is left alone. */
+  async removeVolume(instanceId: string, ctx: OperationContext): Promise<boolean> {
+    const name = volumeName(instanceId);
+    if ((await volumeLabels(this.#engine, name, ctx))?.[label.instance] !== instanceId) return false;
+    await removeVolume(this.#engine, name, ctx);
+    return true;
+  }
+}
+
+/** An instance's name on the engine is held by something else. */
+export const idTaken = (name: string) =>
+  providerRefused(
+    'id-taken',
+    `The Docker engine has a "${name}" that belongs to another swarm, or to nobody.`,
+    'Try again; another id will be chosen.',
+  );

@@ -1,0 +1,101 @@
+import type Dockerode from 'dockerode';
+import type { InstanceIdentity, InstanceRole, InstanceStatus } from '../../model/instance.ts';
+import { InstanceRole as Role } from '../../model/instance.ts';
+import type { InstanceObservation } from '../../model/provider.ts';
+
+/** Labels of everything that is ours; they carry identity only, since they can't change (semantics 2). */
+export const label = {
+  swarm: 'remote-swarm.swarm',
+  instance: 'remote-swarm.instance',
+  epoch: 'remote-swarm.epoch',
+  created: 'remote-swarm.created',
+  /** Only on containers that are thrown away after a look into an image. */
+  check: 'remote-swarm.check',
+  /** Only on volumes that hold an editor server for images without one; its value tells who made it. */
+  runtime: 'remote-swarm.runtime',
+} as const;
+
+/** Port of the editor server inside its container. */
+export const serverPort = 8080;
+
+export const volumeName = (instanceId: string) => `remote-swarm-${instanceId}`;
+export const containerName = (instanceId: string, role: InstanceRole) => `remote-swarm-${instanceId}--${role}`;
+/** The name of a container that another is about to replace, on the same volume. */
+export const replacedName = (instanceId: string) => `${containerName(instanceId, 'owner')}-replaced`;
+
+export function labelsOf({ id, swarmId, epoch, createdAt }: InstanceIdentity): Record<string, string> {
+  return {
+    [label.swarm]: swarmId,
+    [label.instance]: id,
+    [label.epoch]: String(epoch),
+    [label.created]: createdAt,
+  };
+}
+
+/** One of our containers, as the engine's list tells it. */
+export interface InstanceContainer extends InstanceObservation {
+  readonly containerId: string;
+  readonly name: string;
+  /** Image as it was asked for. */
+  readonly image: string;
+  readonly state: string;
+  /** Whether it is only kept until the container that replaces it has started. */
+  readonly replaced: boolean;
+}
+
+/**
+ * Reads a row of the list; undefined when it is not ours. The list is all a fleet view needs, and unlike an inspect it
+ * never waits for a container's lock.
+ */
+export function readContainer(row: Dockerode.ContainerInfo): InstanceContainer | undefined {
+  const labels = row.Labels ?? {};
+  const id = labels[label.instance];
+  const name = row.Names[0]?.replace(/^\//, '');
+  if (!id || !name?.startsWith(`remote-swarm-${id}--`)) return undefined;
+  const replaced = name === replacedName(id);
+  const role = Role.safeParse(replaced ? 'owner' : name.slice(`remote-swarm-${id}--`.length));
+  if (!role.success) return undefined;
+  const port = row.Ports?.find(({ PrivatePort, PublicPort }) => PrivatePort === serverPort && PublicPort)?.PublicPort;
+  return {
+    id,
+    swarmId: labels[label.swarm] ?? '',
+    epoch: Number(labels[label.epoch] ?? 1),
+    createdAt: labels[label.created] ?? new Date(row.Created * 1000).toISOString(),
+    role: role.data,
+    ...statusOf(row, role.data),
+    ...(row.State === 'running' && port !== undefined && { port }),
+    containerId: row.Id,
+    name,
+    image: row.Image,
+    state: row.State,
+    replaced,
+  };
+}
+
+/** What the engine's state means. A paused container is stopped: nothing in it runs. */
+function statusOf(
+  { State, Status }: Pick<Dockerode.ContainerInfo, 'State' | 'Status'>,
+  role: InstanceRole,
+): { status: InstanceStatus; detail?: string } {
+  if (role === 'trash') return { status: 'trashed' };
+  if (State === 'running') return { status: 'running' };
+  if (State === 'paused') return { status: 'stopped', detail: 'paused' };
+  if (State === 'created') return { status: 'stopped', detail: 'never started' };
+  if (State === 'restarting') return { status: 'starting' };
+  if (State === 'removing') return { status: 'deleting' };
+  if (State === 'dead') return { status: 'failed', detail: 'The engine could not remove it' };
+  const exitCode = /^Exited \((\d+)\)/.exec(Status)?.[1];
+  // 143 is what a polite stop leaves behind.
+  return exitCode === undefined || exitCode === '0' || exitCode === '143'
+    ? { status: 'stopped' }
+    : { status: 'stopped', detail: `exited with code ${exitCode}` };
+}
+
+/** Of the containers of one instance the one that stands for it. The others are leftovers of a replacement. */
+export function primaryOf(containers: readonly InstanceContainer[]): InstanceContainer | undefined {
+  return (
+    containers.find(({ role, replaced }) => role === 'owner' && !replaced) ??
+    containers.find(({ role }) => role === 'trash') ??
+    containers[0]
+  );
+}

@@ -1,0 +1,125 @@
+import type { Readable } from 'node:stream';
+import * as z from 'zod';
+import { messageOf, providerUnreachable } from '../../model/errors.ts';
+import type { OperationContext } from '../../model/operationContext.ts';
+import type { DockerEngine } from './dockerEngine.ts';
+import { engineStatus, translateEngineError } from './engineErrors.ts';
+
+/** A pull that says nothing for so long hangs. */
+const patience = 120_000;
+
+const PullLine = z.object({
+  id: z.string().optional(),
+  status: z.string().optional(),
+  progressDetail: z.object({ current: z.number().optional(), total: z.number().optional() }).optional(),
+  error: z.string().optional(),
+});
+type PullLine = z.infer<typeof PullLine>;
+
+/** The image's id; pulled when it is not there. */
+export async function ensureImage(engine: DockerEngine, reference: string, ctx: OperationContext): Promise<string> {
+  const find = () =>
+    engine.call(`Looking for the image ${reference}`, ctx, docker => docker.getImage(reference).inspect());
+  try {
+    return (await find()).Id;
+  } catch (error) {
+    if (engineStatus(error) !== 404) throw error;
+  }
+  await pullImage(engine, reference, ctx);
+  return (await find()).Id;
+}
+
+/** Pulls one image, says how far it is, and ends the pull when the context is cancelled. */
+async function pullImage(engine: DockerEngine, reference: string, ctx: OperationContext): Promise<void> {
+  const doing = `Pulling the image ${reference}`;
+  const silence = new AbortController();
+  const signal = AbortSignal.any([ctx.signal, silence.signal]);
+  const timer = setTimeout(() => silence.abort(), patience);
+  let stream: Readable | undefined;
+  const abort = () => stream?.destroy(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    ctx.report(doing);
+    stream = (await engine.call(
+      doing,
+      ctx,
+      docker => docker.pull(reference, { abortSignal: signal }),
+      patience,
+    )) as Readable;
+    const progress = new PullProgress();
+    for await (const line of jsonLines(stream)) {
+      timer.refresh();
+      if (line.error !== undefined) throw new Error(line.error);
+      progress.note(line);
+      ctx.report(`${doing}: ${progress.summary}`, progress.fraction);
+    }
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    if (silence.signal.aborted) {
+      const hint = 'The registry may be slow. Try again; layers that are there already are not loaded twice.';
+      throw providerUnreachable(engine.providerId, `${doing} stood still for ${patience / 1000} s`, hint);
+    }
+    throw translateEngineError(error, { providerId: engine.providerId, address: 'the engine', doing });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+    stream?.destroy();
+  }
+}
+
+/** How far all layers are together, downloading counted for four fifths and unpacking for the rest. */
+export class PullProgress {
+  readonly #layers = new Map<string, { size: number; downloaded: number; unpacked: number }>();
+
+  note({ id, status = '', progressDetail = {} }: PullLine): void {
+    if (
+      !id ||
+      !/^(Pulling fs layer|Waiting|Downloading|Verifying|Download complete|Extracting|Pull complete|Already)/.test(
+        status,
+      )
+    )
+      return;
+    const layer = this.#layers.get(id) ?? { size: 0, downloaded: 0, unpacked: 0 };
+    const { current = 0, total = 0 } = progressDetail;
+    layer.size = Math.max(layer.size, total);
+    if (status === 'Downloading' && total > 0) layer.downloaded = current / total;
+    if (/^(Verifying|Download complete|Extracting)/.test(status)) layer.downloaded = 1;
+    if (status === 'Extracting' && total > 0) layer.unpacked = current / total;
+    if (/^(Pull complete|Already)/.test(status)) Object.assign(layer, { downloaded: 1, unpacked: 1 });
+    this.#layers.set(id, layer);
+  }
+
+  get summary(): string {
+    const layers = [...this.#layers.values()];
+    return `${layers.filter(({ unpacked }) => unpacked === 1).length} of ${layers.length} layers`;
+  }
+
+  get fraction(): number {
+    const layers = [...this.#layers.values()];
+    // A layer whose size is not known yet counts as a small one.
+    const weight = ({ size }: { size: number }) => Math.max(size, 1024);
+    const whole = layers.reduce((sum, layer) => sum + weight(layer), 0);
+    const done = layers.reduce(
+      (sum, layer) => sum + weight(layer) * (0.8 * layer.downloaded + 0.2 * layer.unpacked),
+      0,
+    );
+    return whole === 0 ? 0 : done / whole;
+  }
+}
+
+async function* jsonLines(stream: Readable): AsyncGenerator<PullLine> {
+  let rest = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      if (line.trim() === '') continue;
+      try {
+        yield PullLine.parse(JSON.parse(line));
+      } catch (error) {
+        throw new Error(`the engine's progress can't be read: ${messageOf(error)}`);
+      }
+    }
+  }
+}

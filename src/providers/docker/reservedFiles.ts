@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import type { OperationContext } from '../../model/operationContext.ts';
+import { InstanceMark } from '../instanceMark.ts';
+import { type ArchiveEntry, archiveOf, fileInArchive } from './archive.ts';
+import { launcher, layout } from './containerSpec.ts';
+import type { DockerEngine } from './dockerEngine.ts';
+import { engineStatus } from './engineErrors.ts';
+
+/** The files beside a home, through the engine's archive calls, which work whatever state the container is in. */
+export class ReservedFiles {
+  readonly #engine: DockerEngine;
+
+  constructor(engine: DockerEngine) {
+    this.#engine = engine;
+  }
+
+  /** Undefined when there is no such file. */
+  async read(containerId: string, file: string, ctx: OperationContext): Promise<string | undefined> {
+    try {
+      return await this.#engine.call(`Reading ${file}`, ctx, async (docker, abortSignal) => {
+        const source = await docker.getContainer(containerId).getArchive({ path: file, abortSignal });
+        return fileInArchive(source as Readable, abortSignal);
+      });
+    } catch (error) {
+      if (engineStatus(error) === 404) return undefined;
+      throw error;
+    }
+  }
+
+  /** Undefined when there is none, as before the first start, or when it can't be read. */
+  async readMark(containerId: string, ctx: OperationContext): Promise<InstanceMark | undefined> {
+    const text = await this.read(containerId, layout.record, ctx);
+    if (text === undefined) return undefined;
+    try {
+      return InstanceMark.parse(JSON.parse(text));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Names are relative to the instance's root. What exists is replaced. */
+  async write(containerId: string, entries: readonly ArchiveEntry[], ctx: OperationContext): Promise<void> {
+    const archive = await archiveOf(entries);
+    await this.#engine.call('Writing the files of the instance', ctx, (docker, abortSignal) =>
+      docker.getContainer(containerId).putArchive(archive, { path: layout.root, abortSignal }),
+    );
+  }
+}
+
+const reservedFile = (file: string, text: string, mode = 0o600): ArchiveEntry => ({
+  name: file.slice(layout.root.length + 1),
+  mode,
+  text,
+});
+
+/** What is written beside a home whenever the instance's config changes. */
+export const recordFiles = (mark: InstanceMark, variables: Readonly<Record<string, string>>): ArchiveEntry[] => [
+  reservedFile(layout.environment, JSON.stringify(variables)),
+  reservedFile(layout.record, JSON.stringify(mark)),
+];
+
+/** What lies in an instance's volume before its first start: an empty home, and the reserved folder beside it. */
+export const firstFiles = (
+  mark: InstanceMark,
+  variables: Readonly<Record<string, string>>,
+  launcherText: string,
+): ArchiveEntry[] => [
+  { name: 'home', mode: 0o755 },
+  { name: 'home/workspace', mode: 0o755 },
+  { name: 'reserved', mode: 0o700 },
+  reservedFile(layout.token, randomBytes(24).toString('base64url')),
+  reservedFile(launcher, launcherText, 0o644),
+  // The record comes last: where it is, all the others are.
+  ...recordFiles(mark, variables),
+];

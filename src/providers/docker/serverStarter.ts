@@ -1,0 +1,87 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { providerRefused, SwarmError, timedOut } from '../../model/errors.ts';
+import { type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
+import { probe } from '../editorServer.ts';
+import { readLogs } from './containerLogs.ts';
+import type { Containers } from './containers.ts';
+import type { DockerEngine } from './dockerEngine.ts';
+import { type InstanceContainer, serverPort } from './instanceContainer.ts';
+import { Tunnel } from './tunnel.ts';
+
+const patience = 60_000;
+/** An engine tries ten ports in a row, and the ones after them at the next start. */
+const portTries = 5;
+
+/** Probes for half a second: an answer of the server costs nothing, one of the engine whether it still runs does. */
+async function answersSoon(port: number, ctx: OperationContext): Promise<boolean> {
+  const deadline = performance.now() + 500;
+  while (!(await probe('127.0.0.1', port, ctx))) {
+    if (performance.now() > deadline) return false;
+    await sleep(40, undefined, { signal: ctx.signal });
+  }
+  return true;
+}
+
+/** Starts a container and waits until its editor server answers. */
+export class ServerStarter {
+  readonly #engine: DockerEngine;
+  readonly #containers: Containers;
+
+  constructor(engine: DockerEngine, containers: Containers) {
+    this.#engine = engine;
+    this.#containers = containers;
+  }
+
+  /** Answers with the container as it runs; its port is another one after each start. */
+  async start(container: InstanceContainer, ctx: OperationContext): Promise<InstanceContainer> {
+    ctx.report('Starting the editor server');
+    await this.#startOnFreePort(container, ctx);
+    ctx.report('Waiting for the editor server to answer');
+    const limited = withTimeout(ctx, patience);
+    try {
+      return await this.#answering(container, limited);
+    } catch (error) {
+      ctx.signal.throwIfAborted();
+      throw limited.signal.aborted ? timedOut('The start of the editor server', patience) : error;
+    }
+  }
+
+  async #startOnFreePort(container: InstanceContainer, ctx: OperationContext): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#containers.start(container, ctx);
+      } catch (error) {
+        const taken = error instanceof SwarmError && error.code === 'port-taken';
+        if (!taken || attempt === portTries) throw error;
+      }
+    }
+  }
+
+  async #answering({ id, containerId }: InstanceContainer, ctx: OperationContext): Promise<InstanceContainer> {
+    let tunnel: Tunnel | undefined;
+    try {
+      for (;;) {
+        const container = (await this.#containers.of(id, ctx)).find(other => other.containerId === containerId);
+        if (container?.state !== 'running') throw await this.#ended(containerId, container?.detail);
+        const local = container.port !== undefined && (await this.#engine.isLocal());
+        if (!local) tunnel ??= await Tunnel.open(this.#engine, containerId, serverPort);
+        if (await answersSoon(tunnel?.port ?? container.port ?? 0, ctx)) return container;
+      }
+    } finally {
+      tunnel?.dispose();
+    }
+  }
+
+  async #ended(containerId: string, detail: string | undefined): Promise<SwarmError> {
+    const { lines } = await readLogs(this.#engine, containerId, { tail: 40 }, quietContext).catch(() => ({
+      lines: [],
+    }));
+    const said = lines.map(line => line.slice(line.indexOf(' ') + 1)).filter(line => line.trim() !== '');
+    const reason = said.findLast(line => /error|fatal|cannot|failed/i.test(line)) ?? said.at(-1);
+    return providerRefused(
+      'server-ended',
+      `The editor server ended right after its start (${detail ?? 'without a reason'})${reason === undefined ? '' : `: ${reason.trim().slice(0, 300)}`}.`,
+      'Look at its logs. An image that lacks something, or too little memory, are the usual causes.',
+    );
+  }
+}

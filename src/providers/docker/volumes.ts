@@ -1,0 +1,49 @@
+import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import type { DockerEngine } from './dockerEngine.ts';
+import { engineStatus } from './engineErrors.ts';
+
+/** Making may wait for a busy disk; it is never cut off in the middle, when its outcome could not be known. */
+const patience = 60_000;
+
+/** Makes the volume, or leaves the one of that name as it is; the labels that it has now tell which. */
+export async function makeVolume(
+  engine: DockerEngine,
+  name: string,
+  labels: Readonly<Record<string, string>>,
+): Promise<Record<string, string>> {
+  await engine.call(
+    'Making a volume',
+    quietContext,
+    (docker, abortSignal) => docker.createVolume({ Name: name, Labels: { ...labels }, abortSignal }),
+    patience,
+  );
+  return (await volumeLabels(engine, name, quietContext)) ?? {};
+}
+
+/** Undefined when there is no such volume. */
+export async function volumeLabels(
+  engine: DockerEngine,
+  name: string,
+  ctx: OperationContext,
+): Promise<Record<string, string> | undefined> {
+  try {
+    const { Labels } = await engine.call('Looking for a volume', ctx, (docker, abortSignal) =>
+      docker.getVolume(name).inspect({ abortSignal }),
+    );
+    return Labels ?? {};
+  } catch (error) {
+    if (engineStatus(error) === 404) return undefined;
+    throw error;
+  }
+}
+
+/** Rejects when something still uses it. */
+export async function removeVolume(engine: DockerEngine, name: string, ctx: OperationContext): Promise<void> {
+  try {
+    await engine.call('Removing a volume', ctx, (docker, abortSignal) =>
+      docker.getVolume(name).remove({ abortSignal }),
+    );
+  } catch (error) {
+    if (engineStatus(error) !== 404) throw error;
+  }
+}

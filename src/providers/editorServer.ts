@@ -1,0 +1,121 @@
+import * as http from 'node:http';
+import * as path from 'node:path/posix';
+import type { OperationContext } from '../model/operationContext.ts';
+import { quietContext } from '../model/operationContext.ts';
+
+/** The release of code-server that is installed, and whose image is the default. */
+export const editorServerVersion = '4.139.1';
+
+/**
+ * Where everything of one instance lies below its root, whatever the place. All that must survive a recreate or a
+ * migration is in `home`; the reserved folder beside it holds the token and our marks (semantics 2 and 35).
+ */
+export function instanceLayout(root: string) {
+  const home = path.join(root, 'home');
+  const reserved = path.join(root, 'reserved');
+  return {
+    root,
+    home,
+    workspace: path.join(home, 'workspace'),
+    serverData: path.join(home, '.vscode-server'),
+    reserved,
+    token: path.join(reserved, 'token'),
+    /** `{ NAME: value }`, plain and secret variables together; 0600. */
+    environment: path.join(reserved, 'environment.json'),
+    /** Identity and config, so that the provider is a second copy of the registry. */
+    record: path.join(reserved, 'instance.json'),
+  };
+}
+export type InstanceLayout = ReturnType<typeof instanceLayout>;
+
+/**
+ * Where an instance's editor lies below its port. A browser keeps cookies by host and path and not by port: below one
+ * path, the token of the instance opened last would lock out the others.
+ */
+const basePath = (instanceId: string) => `/${instanceId}`;
+
+/** The options every flavour of the server takes; `port` 0 lets the server choose. Holds no secret. */
+export function serverOptions(layout: InstanceLayout, instanceId: string, host: string, port: number): string[] {
+  return [
+    '--host',
+    host,
+    '--port',
+    String(port),
+    '--connection-token-file',
+    layout.token,
+    '--accept-server-license-terms',
+    '--telemetry-level',
+    'off',
+    '--server-data-dir',
+    layout.serverData,
+    '--server-base-path',
+    basePath(instanceId),
+    '--default-folder',
+    layout.workspace,
+  ];
+}
+
+/** An editor server on this machine: a `server-main.js` and the node to run it on, or the `code` of a desktop VS Code. */
+export type EditorServer =
+  | { readonly kind: 'node'; readonly node: string; readonly serverMain: string }
+  | { readonly kind: 'serve-web'; readonly file: string };
+
+/**
+ * Where `code serve-web` keeps and reads its token. Releases of it exist that ignore `--connection-token-file`, and all
+ * of them take what lies here, so that no argument holds the token.
+ */
+export const serveWebToken = (layout: InstanceLayout) => path.join(layout.reserved, 'code-cli', 'serve-web-token');
+
+/** Arguments for `code` that serve an instance. It does not say which port it took, so `port` must be a free one. */
+export function serveWebArguments(layout: InstanceLayout, instanceId: string, host: string, port: number): string[] {
+  return [
+    'serve-web',
+    '--cli-data-dir',
+    path.dirname(serveWebToken(layout)),
+    '--host',
+    host,
+    '--port',
+    String(port),
+    '--accept-server-license-terms',
+    '--server-data-dir',
+    layout.serverData,
+    '--server-base-path',
+    basePath(instanceId),
+  ];
+}
+
+/** The port in what a server printed; undefined until it listens. */
+export function listeningPort(log: string): number | undefined {
+  const match = /Extension host agent listening on (\d+)/.exec(log);
+  return match ? Number(match[1]) : undefined;
+}
+
+/** Arguments for `node` that serve an instance through `media/instance/launcher.mjs`. */
+export function serveArguments(
+  launcher: string,
+  serverMain: string,
+  layout: InstanceLayout,
+  instanceId: string,
+  host: string,
+  port: number,
+): string[] {
+  return [launcher, 'serve', layout.reserved, serverMain, ...serverOptions(layout, instanceId, host, port)];
+}
+
+/** Arguments for `node` that run `argv` with the instance's variables. */
+export function execArguments(launcher: string, layout: InstanceLayout, argv: readonly string[]): string[] {
+  return [launcher, 'exec', layout.reserved, ...argv];
+}
+
+/** Whether an editor server answers: `GET /version` is open and answers 200. Never rejects but for the signal. */
+export function probe(host: string, port: number, ctx: OperationContext = quietContext): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const request = http.get({ host, port, path: '/version', timeout: 5_000, signal: ctx.signal }, response => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    });
+    request.on('timeout', () => request.destroy());
+    request.on('error', () => (ctx.signal.aborted ? reject(ctx.signal.reason) : resolve(false)));
+    request.on('close', () => resolve(false));
+  });
+}

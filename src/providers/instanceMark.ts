@@ -1,0 +1,29 @@
+import * as z from 'zod';
+import type { InstanceUpdate } from '../model/instance.ts';
+import { InstanceConfig, InstanceIdentity } from '../model/instance.ts';
+
+/** What `reserved/instance.json` holds: whose instance this is, and how it was asked for. Never a secret's value. */
+export const InstanceMark = z.object({ identity: InstanceIdentity, config: InstanceConfig });
+export type InstanceMark = z.infer<typeof InstanceMark>;
+
+/** The config after an update: each given field takes the place of the whole old one. */
+export function updatedConfig(config: InstanceConfig, update: InstanceUpdate): InstanceConfig {
+  const given = Object.entries(update).filter(([, value]) => value !== undefined);
+  return { ...config, ...Object.fromEntries(given) };
+}
+
+/**
+ * What `reserved/environment.json` holds: plain variables, and the secret ones that `config` names. A secret that is
+ * not given keeps the value it had.
+ */
+export function instanceVariables(
+  config: InstanceConfig,
+  secrets: Readonly<Record<string, string>>,
+  before: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const values = config.secretEnv.flatMap(name => {
+    const value = secrets[name] ?? before[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { ...config.env, ...Object.fromEntries(values) };
+}

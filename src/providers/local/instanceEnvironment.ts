@@ -1,0 +1,22 @@
+/**
+ * What an instance takes over from the process that starts it. Everything else stays out: an instance must not depend
+ * on which window started it, nor see that window's tokens.
+ */
+const inherited =
+  /^(PATH|LANG|LANGUAGE|LC_\w+|TZ|USER|LOGNAME|SHELL|TERM|TMPDIR|SSH_AUTH_SOCK|DISPLAY|WAYLAND_DISPLAY|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|(https?|no|all|ftp)_proxy)$/i;
+
+/** Name and value of the variable by which an instance's processes are found again, wherever they hang. */
+export const instanceVariable = 'REMOTE_SWARM_INSTANCE';
+
+/** The variables of an instance's processes; `own` are those that the instance was given. */
+export function instanceEnvironment(
+  outer: NodeJS.ProcessEnv,
+  home: string,
+  instance: string,
+  own: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const taken = Object.entries(outer).flatMap(([name, value]) =>
+    value !== undefined && inherited.test(name) ? [[name, value] as const] : [],
+  );
+  return { ...Object.fromEntries(taken), ...own, HOME: home, [instanceVariable]: instance };
+}

@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import * as path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import * as z from 'zod';
+import type { InstanceConfig, InstanceRole } from '../../model/instance.ts';
+import { InstanceRole as Roles } from '../../model/instance.ts';
+import type { InstanceSpec } from '../../model/provider.ts';
+import { type InstanceLayout, instanceLayout, serveWebToken } from '../editorServer.ts';
+import { InstanceMark, instanceVariables } from '../instanceMark.ts';
+import type { ProcessMark } from './processes.ts';
+import { isAlive, type Processes } from './processes.ts';
+
+/** One instance's folder, as it was found. */
+export interface InstanceFolder extends InstanceMark {
+  readonly role: InstanceRole;
+  readonly layout: InstanceLayout;
+}
+
+const folderName = new RegExp(`^([a-z0-9]{12})--(${Roles.options.join('|')})$`);
+const transitName = /^\.remote-swarm-(\d+)-([\w-]*)\.[0-9a-f]{8}$/;
+const Environment = z.record(z.string(), z.string());
+
+/**
+ * The folders `<id>--<role>` below one directory. A folder is an instance when the mark in its reserved part says so;
+ * everything else in the directory is somebody else's and is never touched.
+ */
+export class InstanceFolders {
+  readonly directory: string;
+  readonly #processes: Processes;
+
+  constructor(directory: string, processes: Processes) {
+    this.directory = directory;
+    this.#processes = processes;
+  }
+
+  /** Makes the directory, and removes what a process left that was killed while it made or removed an instance. */
+  async initialize(): Promise<void> {
+    await mkdir(this.directory, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(this.directory)) {
+      const [, pid, startTime] = transitName.exec(name) ?? [];
+      if (pid === undefined || startTime === undefined) continue;
+      const maker: ProcessMark = { pid: Number(pid), startTime: Buffer.from(startTime, 'base64url').toString() };
+      if (!(await isAlive(this.#processes, maker))) await removeTree(path.join(this.directory, name));
+    }
+  }
+
+  /** Every instance; none when the directory is not there. Of one id with several folders each one. */
+  async list(): Promise<InstanceFolder[]> {
+    const names = await readdir(this.directory).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    });
+    const folders = await Promise.all(names.map(name => this.#read(name)));
+    return folders.filter(folder => folder !== undefined);
+  }
+
+  /** The folder of an instance; of several the owner before the others. */
+  async find(id: string): Promise<InstanceFolder | undefined> {
+    for (const role of Roles.options) {
+      const folder = await this.#read(`${id}--${role}`);
+      if (folder) return folder;
+    }
+    return undefined;
+  }
+
+  /** Makes a whole instance that was never started; nobody sees it before it is complete. */
+  async make(spec: InstanceSpec): Promise<InstanceFolder> {
+    const { identity, secrets, ...config } = spec;
+    const transit = await this.#transit();
+    try {
+      const layout = instanceLayout(transit);
+      for (const folder of [layout.root, layout.home, layout.workspace, layout.serverData, layout.reserved]) {
+        await mkdir(folder, { recursive: true, mode: 0o700 });
+      }
+      const token = randomBytes(16).toString('hex');
+      await mkdir(path.dirname(serveWebToken(layout)), { mode: 0o700 });
+      await writeFile(serveWebToken(layout), token, { mode: 0o600 });
+      await writeFile(layout.token, token, { mode: 0o600 });
+      await writeFile(layout.environment, json(instanceVariables(config, secrets)), { mode: 0o600 });
+      await writeFile(layout.record, json({ identity, config }), { mode: 0o600 });
+      const final = this.layoutOf(identity.id, 'owner');
+      await rename(transit, final.root);
+      return { identity, config, role: 'owner', layout: final };
+    } catch (error) {
+      await removeTree(transit);
+      throw error;
+    }
+  }
+
+  /** Writes config and variables; answers whether the variables changed. */
+  async update(
+    folder: InstanceFolder,
+    config: InstanceConfig,
+    secrets: Readonly<Record<string, string>>,
+  ): Promise<boolean> {
+    const before = await this.variables(folder);
+    const after = instanceVariables(config, secrets, before);
+    const changed = json(sorted(before)) !== json(sorted(after));
+    if (changed) await writeFileAtomic(folder.layout.environment, json(after), { mode: 0o600 });
+    await writeFileAtomic(folder.layout.record, json({ identity: folder.identity, config }), { mode: 0o600 });
+    return changed;
+  }
+
+  /** The instance's own variables, secret ones included. */
+  async variables(folder: InstanceFolder): Promise<Record<string, string>> {
+    return Environment.parse(JSON.parse(await readFile(folder.layout.environment, 'utf8')));
+  }
+
+  /** Gives it another role; the instance must be stopped. */
+  async rename(folder: InstanceFolder, role: InstanceRole): Promise<InstanceFolder> {
+    const layout = this.layoutOf(folder.identity.id, role);
+    await rename(folder.layout.root, layout.root);
+    return { ...folder, role, layout };
+  }
+
+  /** Removes everything for good. The mark goes last, so that what was interrupted is still found and can be repeated. */
+  async remove(folder: InstanceFolder): Promise<void> {
+    await removeTree(folder.layout.home);
+    const transit = await this.#transit();
+    await rename(folder.layout.root, transit);
+    await removeTree(transit);
+  }
+
+  /** Where an instance in this role lies, whether it is there or not. */
+  layoutOf(id: string, role: InstanceRole): InstanceLayout {
+    return instanceLayout(path.join(this.directory, `${id}--${role}`));
+  }
+
+  /** A name that tells who works on it, so that others know when nobody does. */
+  async #transit(): Promise<string> {
+    const startTime = Buffer.from((await this.#processes.startTime(process.pid)) ?? '').toString('base64url');
+    return path.join(this.directory, `.remote-swarm-${process.pid}-${startTime}.${randomBytes(4).toString('hex')}`);
+  }
+
+  async #read(name: string): Promise<InstanceFolder | undefined> {
+    const [, id, role] = folderName.exec(name) ?? [];
+    if (id === undefined) return undefined;
+    const layout = instanceLayout(path.join(this.directory, name));
+    const mark = InstanceMark.safeParse(await readJson(layout.record));
+    if (!mark.success || mark.data.identity.id !== id) return undefined;
+    return { ...mark.data, role: Roles.parse(role), layout };
+  }
+}
+
+/** What the JSON file holds; undefined when it is not there or can't be parsed. */
+export async function readJson(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+export const json = (value: unknown) => `${JSON.stringify(value, undefined, 2)}\n`;
+
+const sorted = (record: Record<string, string>) => Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
+
+/** Removes a folder and all below it, also folders that forbid it to their owner. Nothing there is fine. */
+export async function removeTree(root: string): Promise<void> {
+  const remove = () => rm(root, { recursive: true, force: true, maxRetries: 3 });
+  try {
+    await remove();
+  } catch {
+    await openFolders(Buffer.from(root));
+    await remove();
+  }
+}
+
+/** Names are bytes: what is no UTF-8 must be found again too. Links are not followed. */
+async function openFolders(folder: Buffer): Promise<void> {
+  if (!(await lstat(folder)).isDirectory()) return;
+  await chmod(folder, 0o700);
+  for (const entry of await readdir(folder, { withFileTypes: true, encoding: 'buffer' })) {
+    if (entry.isDirectory()) await openFolders(Buffer.concat([folder, Buffer.from('/'), entry.name]));
+  }
+}

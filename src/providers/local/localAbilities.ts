@@ -1,0 +1,141 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Disposable } from '../../model/event.ts';
+import type { VSCodeInstance } from '../../model/instance.ts';
+import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import type {
+  Endpoint,
+  InstanceObservation,
+  InstanceStats,
+  ProviderAbilities,
+  TerminalSpec,
+} from '../../model/provider.ts';
+import { editorCliFile, quote } from './editorCli.ts';
+import { FolderWatch } from './folderWatch.ts';
+import type { LocalProvider } from './localProvider.ts';
+import { familyOf, type ProcessDetails } from './processes.ts';
+import { followLog } from './serverLog.ts';
+import { serverLogFile } from './serverProcess.ts';
+
+/** How long CPU use is watched. */
+const statsWindow = 250;
+
+/** What this machine can do beside the plain interface; stats and ports only where `/proc` tells them. */
+export class LocalAbilities implements ProviderAbilities {
+  readonly images = false;
+  readonly limits = false;
+  readonly stats?: NonNullable<ProviderAbilities['stats']>;
+  readonly listPorts?: NonNullable<ProviderAbilities['listPorts']>;
+  readonly #provider: LocalProvider;
+
+  constructor(provider: LocalProvider, details: ProcessDetails | undefined) {
+    this.#provider = provider;
+    if (!details) return;
+    this.stats = (ids, ctx) => this.#stats(details, ids, ctx ?? quietContext);
+    this.listPorts = id => this.#listPorts(details, id);
+  }
+
+  async observe(): Promise<InstanceObservation[]> {
+    const instances = await this.#provider.listInstances();
+    return instances.map(({ id, swarmId, epoch, role, status, detail, port, createdAt }) => ({
+      id,
+      swarmId,
+      epoch,
+      role,
+      status,
+      createdAt,
+      ...(detail === undefined ? {} : { detail }),
+      ...(port === undefined ? {} : { port }),
+    }));
+  }
+
+  async readToken(instanceId: string): Promise<string> {
+    const { layout } = await this.#provider.existing(instanceId);
+    return (await readFile(layout.token, 'utf8')).trim();
+  }
+
+  workspacePath(instanceId: string): string {
+    return this.#provider.folders.layoutOf(instanceId, 'owner').workspace;
+  }
+
+  installExtensionCommand(instanceId: string, extensionId: string): string {
+    const layout = this.#provider.folders.layoutOf(instanceId, 'owner');
+    return `${quote(editorCliFile(layout))} --install-extension ${quote(extensionId)}`;
+  }
+
+  async connect(instanceId: string, port?: number): Promise<Endpoint> {
+    const running = await this.#provider.running(instanceId);
+    return { host: '127.0.0.1', port: port ?? running.port, dispose: () => {} };
+  }
+
+  async trashInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<void> {
+    await this.#provider.moveTo('trash', instanceId, ctx);
+  }
+
+  async restoreInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#provider.moveTo('owner', instanceId, ctx);
+  }
+
+  watch(wake: (instanceId: string | undefined) => void): Disposable {
+    const folders = new FolderWatch(this.#provider.folders.directory, wake);
+    const ended = this.#provider.ended.event(wake);
+    return {
+      dispose: () => {
+        folders.dispose();
+        ended.dispose();
+      },
+    };
+  }
+
+  async terminal(instanceId: string): Promise<TerminalSpec> {
+    const folder = await this.#provider.running(instanceId);
+    const env = await this.#provider.environmentOf(folder);
+    return { kind: 'process', file: env.SHELL ?? '/bin/sh', args: [], cwd: folder.layout.workspace, env };
+  }
+
+  async followLogs(instanceId: string, sink: (line: string) => void, ctx: OperationContext): Promise<void> {
+    const folder = await this.#provider.running(instanceId);
+    const token = await readFile(folder.layout.token, 'utf8');
+    const goesOn = async () => (await this.#provider.state(folder)).status !== 'stopped';
+    await followLog(serverLogFile(folder.layout), token, sink, goesOn, ctx);
+  }
+
+  /** Of instances that do not run there is no row. */
+  async #stats(details: ProcessDetails, ids: readonly string[], ctx: OperationContext): Promise<InstanceStats[]> {
+    const families = await Promise.all(ids.map(async id => ({ id, pids: await this.#pids(id) })));
+    const running = families.filter(({ pids }) => pids.length > 0);
+    const measure = () =>
+      Promise.all(
+        running.map(async ({ pids }) => {
+          const used = await Promise.all(pids.map(pid => details.usage(pid)));
+          const sum = (key: 'cpuSeconds' | 'memoryBytes') => used.reduce((total, usage) => total + usage[key], 0);
+          return { cpuSeconds: sum('cpuSeconds'), memoryBytes: sum('memoryBytes'), at: performance.now() };
+        }),
+      );
+    const before = await measure();
+    await sleep(statsWindow, undefined, { signal: ctx.signal });
+    const after = await measure();
+    return running.flatMap(({ id }, index) => {
+      const [first, last] = [before[index], after[index]];
+      if (!first || !last) return [];
+      const seconds = (last.at - first.at) / 1000;
+      const cpuCores = Math.max(0, last.cpuSeconds - first.cpuSeconds) / seconds;
+      return [{ id, cpuCores, memoryBytes: last.memoryBytes }];
+    });
+  }
+
+  async #listPorts(details: ProcessDetails, instanceId: string): Promise<number[]> {
+    const { port } = await this.#provider.running(instanceId);
+    const ports = await details.listeningPorts(await this.#pids(instanceId));
+    return ports.filter(open => open !== port);
+  }
+
+  async #pids(instanceId: string): Promise<number[]> {
+    const folder = await this.#provider.folders.find(instanceId);
+    if (!folder) return [];
+    const state = await this.#provider.state(folder);
+    if (state.status === 'stopped') return [];
+    const family = await familyOf(this.#provider.processes, state.mark, this.#provider.assignmentOf(folder));
+    return family.map(({ pid }) => pid);
+  }
+}

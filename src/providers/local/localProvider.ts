@@ -1,0 +1,305 @@
+import { readFile, stat } from 'node:fs/promises';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { instanceNotFound, providerRefused, unsupported, wrongState } from '../../model/errors.ts';
+import { Emitter } from '../../model/event.ts';
+import type { InstanceFilter, InstanceUpdate, VSCodeInstance } from '../../model/instance.ts';
+import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import type {
+  CommandResult,
+  ExecuteOptions,
+  InstanceLogs,
+  InstanceSpec,
+  LogOptions,
+  Provider,
+  ProviderCapabilities,
+} from '../../model/provider.ts';
+import { passesFilter } from '../instanceFilter.ts';
+import { updatedConfig } from '../instanceMark.ts';
+import type { ProviderEnvironment } from '../providerEnvironment.ts';
+import { Turns } from '../turns.ts';
+import { locateEditorServer } from './editorServerLocator.ts';
+import { instanceEnvironment, instanceVariable } from './instanceEnvironment.ts';
+import { type InstanceFolder, InstanceFolders } from './instanceFolders.ts';
+import { LinuxProcesses } from './linuxProcesses.ts';
+import { LocalAbilities } from './localAbilities.ts';
+import type { LocalProviderConfig } from './localConfig.ts';
+import { MacProcesses } from './macProcesses.ts';
+import { endFamily, type Processes } from './processes.ts';
+import { runCommand } from './runCommand.ts';
+import { readLog } from './serverLog.ts';
+import { type ServerState, serverLogFile, serverState, startServer, stopServer } from './serverProcess.ts';
+
+/**
+ * Instances on this machine: each one a folder with a home and an editor server of its own, which listens on loopback
+ * only and outlives every window. There is no isolation between them, nor from the person who runs them.
+ */
+export class LocalProvider implements Provider {
+  readonly id: string;
+  readonly type = 'local';
+  readonly abilities: LocalAbilities;
+  readonly folders: InstanceFolders;
+  readonly processes: Processes;
+  readonly #config: LocalProviderConfig;
+  readonly #environment: ProviderEnvironment;
+  readonly #platform: NodeJS.Platform;
+  /** One change at a time per instance. */
+  readonly #turns = new Turns();
+  /** An instance whose server ended under the eyes of this process. */
+  readonly ended = new Emitter<string>();
+
+  constructor(
+    config: LocalProviderConfig,
+    environment: ProviderEnvironment,
+    platform: NodeJS.Platform = process.platform,
+  ) {
+    this.id = config.id;
+    this.#config = config;
+    this.#environment = environment;
+    this.#platform = platform;
+    const linux = platform === 'linux' ? new LinuxProcesses() : undefined;
+    this.processes = linux ?? new MacProcesses();
+    this.folders = new InstanceFolders(config.directory ?? environment.localDirectory, this.processes);
+    this.abilities = new LocalAbilities(this, linux);
+  }
+
+  getCapabilities(): ProviderCapabilities {
+    return {
+      supportsLiveResize: false,
+      supportsSnapshotting: false,
+      supportsMultiRegion: false,
+      maxInstancesPerUser: 1_000,
+      maxResourcesPerInstance: {
+        cpu: { cores: os.availableParallelism() },
+        memory: { min: 0, max: Math.floor(os.totalmem() / 1024 ** 2) },
+      },
+    };
+  }
+
+  async initialize(ctx: OperationContext = quietContext): Promise<void> {
+    ctx.signal.throwIfAborted();
+    if (this.#platform === 'win32') {
+      throw providerRefused(
+        'unsupported-platform',
+        'Instances on this machine are not supported on Windows.',
+        'Use a Docker provider instead.',
+      );
+    }
+    await this.folders.initialize();
+    await this.#locate();
+  }
+
+  async createInstance(spec: InstanceSpec, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    refuseUnsupported(this.id, spec);
+    const { id, swarmId } = spec.identity;
+    return this.#turns.take(id, async () => {
+      ctx.signal.throwIfAborted();
+      const existing = await this.folders.find(id);
+      if (existing) {
+        if (existing.identity.swarmId !== swarmId) {
+          throw providerRefused(
+            'id-taken',
+            `The id "${id}" belongs to an instance of another swarm.`,
+            'Try again; another id will be chosen.',
+          );
+        }
+        return this.#start(existing, ctx);
+      }
+      await this.#locate();
+      ctx.report('Making the home of the instance');
+      const folder = await this.folders.make(spec);
+      try {
+        return await this.#start(folder, ctx);
+      } catch (error) {
+        await this.#stop(folder, true);
+        await this.folders.remove(folder);
+        throw error;
+      }
+    });
+  }
+
+  async getInstance(instanceId: string): Promise<VSCodeInstance | null> {
+    const folder = await this.folders.find(instanceId);
+    return folder ? this.#describe(folder) : null;
+  }
+
+  async listInstances(filter: InstanceFilter = {}): Promise<VSCodeInstance[]> {
+    const instances = await Promise.all((await this.folders.list()).map(folder => this.#describe(folder)));
+    return instances.filter(instance => passesFilter(instance, filter, this.type));
+  }
+
+  async startInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#turns.take(instanceId, async () => this.#start(await this.existing(instanceId), ctx));
+  }
+
+  async stopInstance(instanceId: string, force = false, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#turns.take(instanceId, async () => {
+      ctx.signal.throwIfAborted();
+      const folder = await this.existing(instanceId);
+      ctx.report('Stopping the editor server');
+      await this.#stop(folder, force);
+      return this.#describe(folder);
+    });
+  }
+
+  async deleteInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<boolean> {
+    return this.#turns.take(instanceId, async () => {
+      ctx.signal.throwIfAborted();
+      let existed = false;
+      for (;;) {
+        const folder = await this.folders.find(instanceId);
+        if (!folder) return existed;
+        existed = true;
+        ctx.report('Removing the home of the instance');
+        await this.#stop(folder, true);
+        await this.folders.remove(folder);
+      }
+    });
+  }
+
+  async updateInstance(
+    instanceId: string,
+    update: InstanceUpdate,
+    ctx: OperationContext = quietContext,
+    secrets: Readonly<Record<string, string>> = {},
+  ): Promise<VSCodeInstance> {
+    refuseUnsupported(this.id, update);
+    return this.#turns.take(instanceId, async () => {
+      ctx.signal.throwIfAborted();
+      const folder = await this.existing(instanceId);
+      const config = updatedConfig(folder.config, update);
+      const environmentChanged = await this.folders.update(folder, config, secrets);
+      const updated = { ...folder, config };
+      const { status } = await this.state(folder);
+      if (!environmentChanged || status === 'stopped') return this.#describe(updated);
+      ctx.report('Restarting the editor server with the changed environment');
+      await this.#stop(folder, false);
+      return this.#start(updated, ctx);
+    });
+  }
+
+  async getInstanceLogs(instanceId: string, options: LogOptions = {}): Promise<InstanceLogs> {
+    const { layout } = await this.existing(instanceId);
+    return readLog(serverLogFile(layout), await readFile(layout.token, 'utf8'), options);
+  }
+
+  async executeCommand(
+    instanceId: string,
+    command: string,
+    options: ExecuteOptions = quietContext,
+  ): Promise<CommandResult> {
+    const folder = await this.running(instanceId);
+    const env = await this.environmentOf(folder);
+    const cwd = await stat(folder.layout.workspace).then(
+      () => folder.layout.workspace,
+      () => folder.layout.home,
+    );
+    return runCommand({ file: '/bin/sh', args: ['-c', command], cwd, env }, options, async pid => {
+      const startTime = await this.processes.startTime(pid);
+      const root = startTime === undefined ? undefined : { pid, startTime };
+      await endFamily(this.processes, root, { graceMs: 0 });
+    });
+  }
+
+  async dispose(): Promise<void> {
+    this.ended.dispose();
+  }
+
+  /** Stops it and gives its folder the other name; a folder that has it already is left as it is. */
+  async moveTo(role: 'owner' | 'trash', instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
+    return this.#turns.take(instanceId, async () => {
+      ctx.signal.throwIfAborted();
+      const folder = await this.existing(instanceId);
+      if (folder.role === role) return this.#describe(folder);
+      await this.#stop(folder, false);
+      return this.#describe(await this.folders.rename(folder, role));
+    });
+  }
+
+  /** Throws `instanceNotFound`. */
+  async existing(instanceId: string): Promise<InstanceFolder> {
+    const folder = await this.folders.find(instanceId);
+    if (!folder) throw instanceNotFound(instanceId);
+    return folder;
+  }
+
+  /** Throws `instanceNotFound` or `wrongState`. */
+  async running(instanceId: string): Promise<InstanceFolder & { readonly port: number }> {
+    const folder = await this.existing(instanceId);
+    const state = await this.state(folder);
+    if (state.status !== 'running') throw wrongState(instanceId, statusOf(folder, state), 'start it first');
+    return { ...folder, port: state.port };
+  }
+
+  state(folder: InstanceFolder): Promise<ServerState> {
+    return serverState(this.processes, folder.layout);
+  }
+
+  /** The variables of everything that runs in the instance. */
+  async environmentOf(folder: InstanceFolder): Promise<Record<string, string>> {
+    const own = await this.folders.variables(folder);
+    return instanceEnvironment(process.env, folder.layout.home, this.#nameOf(folder), own);
+  }
+
+  /** `NAME=value` that everything has which runs in the instance, whatever its role. */
+  assignmentOf(folder: InstanceFolder): string {
+    return `${instanceVariable}=${this.#nameOf(folder)}`;
+  }
+
+  #nameOf(folder: InstanceFolder): string {
+    return path.join(this.folders.directory, folder.identity.id);
+  }
+
+  async #start(folder: InstanceFolder, ctx: OperationContext): Promise<VSCodeInstance> {
+    const { id } = folder.identity;
+    if (folder.role === 'trash') throw wrongState(id, 'trashed', 'restore it first');
+    const plan = async () => ({
+      instanceId: id,
+      server: await this.#locate(),
+      launcher: this.#environment.launcher,
+      env: await this.environmentOf(folder),
+      ended: () => this.ended.fire(id),
+    });
+    await startServer(this.processes, folder.layout, plan, ctx);
+    return this.#describe(folder);
+  }
+
+  #stop(folder: InstanceFolder, force: boolean): Promise<void> {
+    return stopServer(this.processes, folder.layout, this.assignmentOf(folder), force);
+  }
+
+  async #describe(folder: InstanceFolder): Promise<VSCodeInstance> {
+    const state = await this.state(folder);
+    return {
+      ...folder.identity,
+      providerId: this.id,
+      role: folder.role,
+      config: folder.config,
+      status: statusOf(folder, state),
+      ...(state.status === 'stopped' && state.detail !== undefined ? { detail: state.detail } : {}),
+      ...(state.status === 'running' ? { port: state.port } : {}),
+    };
+  }
+
+  #locate() {
+    return locateEditorServer({
+      providerId: this.id,
+      configured: this.#config.server,
+      searchPath: process.env.PATH ?? '',
+      installDirectory: this.#environment.editorServerDirectory,
+    });
+  }
+}
+
+/** What the server's state means for an instance in this role. */
+export function statusOf(folder: InstanceFolder, state: ServerState): 'running' | 'starting' | 'stopped' | 'trashed' {
+  return folder.role === 'trash' ? 'trashed' : state.status;
+}
+
+/** Neither images nor limits exist here; what can't be kept is refused by the name of its field, never ignored. */
+function refuseUnsupported(providerId: string, { image, resources = {} }: InstanceUpdate): void {
+  if (image !== undefined) throw unsupported(providerId, 'run an image ("image")');
+  for (const [name, limit] of Object.entries(resources)) {
+    if (limit !== undefined) throw unsupported(providerId, `limit resources ("resources.${name}")`);
+  }
+}

@@ -1,0 +1,249 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { link, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import * as net from 'node:net';
+import { constants } from 'node:os';
+import * as path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import writeFileAtomic from 'write-file-atomic';
+import * as z from 'zod';
+import { providerRefused, timedOut } from '../../model/errors.ts';
+import { Port } from '../../model/instance.ts';
+import type { OperationContext } from '../../model/operationContext.ts';
+import type { EditorServer, InstanceLayout } from '../editorServer.ts';
+import { listeningPort, probe, serveArguments, serveWebArguments } from '../editorServer.ts';
+import { editorCli, editorCliFile } from './editorCli.ts';
+import { json, readJson } from './instanceFolders.ts';
+import { endFamily, isAlive, type Processes } from './processes.ts';
+import { logTimes, readLog } from './serverLog.ts';
+
+/** What `reserved/process.json` holds from the moment the server's process exists until it was stopped. */
+const ServerMark = z.object({
+  pid: z.int().positive(),
+  startTime: z.string(),
+  /** Where this run begins in the log. */
+  logOffset: z.int().min(0),
+  /** Of a server that does not choose its port itself, known from the beginning. */
+  port: Port.optional(),
+  answered: z.boolean(),
+});
+type ServerMark = z.infer<typeof ServerMark>;
+
+/** What `reserved/exit.json` holds: how the server ended, when the window that started it was there to see. */
+const ServerExit = z.object({ pid: z.int(), startTime: z.string(), exitCode: z.int() });
+
+export type ServerState =
+  | { readonly status: 'running'; readonly port: number; readonly mark: ServerMark }
+  | { readonly status: 'starting'; readonly mark: ServerMark }
+  | { readonly status: 'stopped'; readonly detail?: string };
+
+/** What starting a server needs beside its folder. */
+export interface StartPlan {
+  readonly instanceId: string;
+  readonly server: EditorServer;
+  readonly launcher: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Told when the server ends while this process still lives. */
+  readonly ended: () => void;
+}
+
+const host = '127.0.0.1';
+const startTimeout = 60_000;
+/** `code serve-web` downloads its server at the first request. */
+const downloadTimeout = 600_000;
+const stopGrace = 5_000;
+
+/**
+ * Runs its arguments as soon as it is told to, by a line on its standard input. The process's mark is on the disk
+ * before that line is sent: a window that dies in between leaves no server that nobody knows of.
+ */
+const gate = 'read -r go && exec "$@" </dev/null';
+
+const files = (layout: InstanceLayout) => ({
+  mark: path.join(layout.reserved, 'process.json'),
+  exit: path.join(layout.reserved, 'exit.json'),
+  log: serverLogFile(layout),
+});
+export const serverLogFile = (layout: InstanceLayout) => path.join(layout.reserved, 'server.log');
+
+/** How the server of an instance is, from two small files; the process itself is the only witness of its life. */
+export async function serverState(processes: Processes, layout: InstanceLayout): Promise<ServerState> {
+  const parsed = ServerMark.safeParse(await readJson(files(layout).mark));
+  if (!parsed.success) return { status: 'stopped' };
+  const mark = parsed.data;
+  if (await isAlive(processes, mark)) {
+    const { port, answered } = mark;
+    return answered && port !== undefined ? { status: 'running', port, mark } : { status: 'starting', mark };
+  }
+  const exit = ServerExit.safeParse(await readJson(files(layout).exit)).data;
+  const known = exit?.pid === mark.pid && exit.startTime === mark.startTime;
+  return {
+    status: 'stopped',
+    detail: known ? `its editor server ended with exit code ${exit.exitCode}` : 'its editor server ended unexpectedly',
+  };
+}
+
+/** Starts the server unless it runs, and resolves with its port when it answers. It outlives this process. */
+export async function startServer(
+  processes: Processes,
+  layout: InstanceLayout,
+  plan: () => Promise<StartPlan>,
+  ctx: OperationContext,
+): Promise<number> {
+  const state = await serverState(processes, layout);
+  if (state.status !== 'stopped') return awaitServer(processes, layout, state.mark, ctx);
+  const { instanceId, server, launcher, env, ended } = await plan();
+  ctx.signal.throwIfAborted();
+  ctx.report('Starting the editor server');
+  await rm(files(layout).mark, { force: true });
+  await writeFileAtomic(editorCliFile(layout), editorCli(layout, server), { mode: 0o700 });
+  const port = server.kind === 'serve-web' ? await freePort() : undefined;
+  const argv =
+    server.kind === 'node'
+      ? [server.node, ...serveArguments(launcher, server.serverMain, layout, instanceId, host, 0)]
+      : [server.file, ...serveWebArguments(layout, instanceId, host, port ?? 0)];
+  const mark = await launch(processes, layout, argv, port, env, ended);
+  return awaitServer(processes, layout, mark, ctx);
+}
+
+/** Ends the server and everything that was started in the instance. Nothing running is fine. */
+export async function stopServer(
+  processes: Processes,
+  layout: InstanceLayout,
+  assignment: string,
+  force: boolean,
+): Promise<void> {
+  const { mark: file, exit } = files(layout);
+  const mark = ServerMark.safeParse(await readJson(file)).data;
+  await endFamily(processes, mark, { graceMs: force ? 0 : stopGrace, assignment });
+  await rm(file, { force: true });
+  await rm(exit, { force: true });
+}
+
+async function launch(
+  processes: Processes,
+  layout: InstanceLayout,
+  argv: readonly string[],
+  port: number | undefined,
+  env: Readonly<Record<string, string>>,
+  ended: () => void,
+): Promise<ServerMark> {
+  const { mark: file, exit, log } = files(layout);
+  const logOffset = await rotate(log);
+  const output = await open(log, 'a', 0o600);
+  let child: ChildProcess;
+  let exited: Promise<number>;
+  try {
+    child = spawn('/bin/sh', ['-c', gate, 'sh', ...argv], {
+      cwd: layout.home,
+      env: { ...env, [logTimes]: '1' },
+      detached: true,
+      stdio: ['pipe', output.fd, output.fd],
+    });
+    exited = new Promise(resolve => {
+      child.on('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+    });
+    // Of a gate that ended early the line can't be written; that it ended is seen below.
+    child.stdin?.on('error', () => {});
+    await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
+  } finally {
+    await output.close();
+  }
+  const pid = child.pid ?? 0;
+  try {
+    const startTime = (await processes.startTime(pid)) ?? '';
+    const mark = { pid, startTime, logOffset, answered: false, ...(port === undefined ? {} : { port }) };
+    await writeOnce(file, json(mark));
+    void exited.then(exitCode => noteExit(exit, { pid, startTime, exitCode })).then(ended);
+    child.stdin?.end('go\n');
+    child.unref();
+    return mark;
+  } catch (error) {
+    // The gate takes the end of its input for a no.
+    child.stdin?.destroy();
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    // Another window was quicker: its server is the one.
+    return ServerMark.parse(await readJson(file));
+  }
+}
+
+/** For all windows to see. The folder may be gone by now, and nobody wants to know then. */
+async function noteExit(file: string, exit: z.infer<typeof ServerExit>): Promise<void> {
+  await writeFile(file, json(exit), { mode: 0o600 }).catch(() => {});
+}
+
+/** Resolves with the port when the server answers, and notes it; rejects when it ended, with what it said last. */
+async function awaitServer(
+  processes: Processes,
+  layout: InstanceLayout,
+  mark: ServerMark,
+  ctx: OperationContext,
+): Promise<number> {
+  const { mark: file, log } = files(layout);
+  const most = mark.answered || mark.port === undefined ? startTimeout : downloadTimeout;
+  const begin = performance.now();
+  for (let pause = 20; performance.now() - begin < most; pause = Math.min(pause * 1.5, 500)) {
+    ctx.signal.throwIfAborted();
+    const port = mark.port ?? listeningPort(await textFrom(log, mark.logOffset));
+    if (port !== undefined && (await probe(host, port, ctx)) && (await isAlive(processes, mark))) {
+      await writeFileAtomic(file, json({ ...mark, port, answered: true }), { mode: 0o600 });
+      return port;
+    }
+    if (!(await isAlive(processes, mark))) throw await endedEarly(layout);
+    ctx.report('Waiting for the editor server to answer');
+    await sleep(pause, undefined, { signal: ctx.signal });
+  }
+  throw timedOut('The start of the editor server', most);
+}
+
+async function endedEarly(layout: InstanceLayout) {
+  const { lines } = await readLog(serverLogFile(layout), await readFile(layout.token, 'utf8'), { tail: 5 });
+  return providerRefused(
+    'editor-server-ended',
+    `The editor server ended right after its start: ${lines.join(' ').slice(0, 1_000) || 'it said nothing'}.`,
+    'Look at the logs of the instance and at the setting that names the server.',
+  );
+}
+
+/** Where the next run begins; a log that has grown past 4 MiB is put aside first. */
+async function rotate(log: string): Promise<number> {
+  const size = await stat(log).then(
+    found => found.size,
+    () => 0,
+  );
+  if (size < 4 * 1024 * 1024) return size;
+  await rename(log, `${log}.1`);
+  return 0;
+}
+
+async function textFrom(file: string, offset: number): Promise<string> {
+  const handle = await open(file, 'r');
+  try {
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(64 * 1024), { position: offset });
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes a file that must not exist yet; whoever sees it sees all of it. Rejects with EEXIST. */
+async function writeOnce(file: string, text: string): Promise<void> {
+  const draft = `${file}.${process.pid}`;
+  await writeFile(draft, text, { mode: 0o600, flush: true });
+  try {
+    await link(draft, file);
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+/** A port that was free a moment ago; needed only for servers that do not say which one they took. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.on('error', reject);
+    server.listen(0, host, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}

@@ -1,0 +1,11 @@
+/** What the composition root gives every provider of this machine. All paths are absolute. */
+export interface ProviderEnvironment {
+  /** Where the local provider keeps its instances when its settings name no directory. */
+  readonly localDirectory: string;
+  /** `media/instance/launcher.mjs` of this extension. */
+  readonly launcher: string;
+  /** Where `installEditorServer` puts the editor server that is used when the machine has none. */
+  readonly editorServerDirectory: string;
+  /** A credential from the secret storage; undefined when there is none of that name. */
+  readSecret(name: string): Promise<string | undefined>;
+}

@@ -1,0 +1,144 @@
+import * as os from 'node:os';
+import * as path from 'node:path';
+import * as process from 'node:process';
+import { AuditLog } from './core/auditLog.ts';
+import { InstanceRegistry } from './core/instanceRegistry.ts';
+import { type ProviderCondition, ProviderDirectory } from './core/providerDirectory.ts';
+import { SwarmController } from './core/swarmController.ts';
+import type { ProviderConfig, SwarmConfig } from './model/config.ts';
+import { messageOf, SwarmError } from './model/errors.ts';
+import { InstanceRecord } from './model/instance.ts';
+import { quietContext, withTimeout } from './model/operationContext.ts';
+import type { Provider } from './model/provider.ts';
+import type { SecretVault } from './model/stateStore.ts';
+import { BlastRadius, DestroyBudget } from './operations/blastRadius.ts';
+import { agentOperations } from './operations/catalog.ts';
+import { type GateTexts, OperationGate } from './operations/operationGate.ts';
+import { installEditorServer } from './providers/editorServerInstaller.ts';
+import type { ProviderEnvironment } from './providers/providerEnvironment.ts';
+import { ProviderFactory } from './providers/providerFactory.ts';
+import { FileAppendLog } from './storage/appendLog.ts';
+import { FileLock } from './storage/fileLock.ts';
+import { JsonFileStore } from './storage/jsonFileStore.ts';
+import { packFolder } from './storage/packFolder.ts';
+import { loadSwarmId } from './storage/swarmIdentity.ts';
+import { fieldsOf } from './vscode/providerFields.ts';
+import type { SwarmCore } from './vscode/swarmHost.ts';
+
+/** How long a provider that nobody configured may take to show that it is there. */
+const detectionMilliseconds = 1_500;
+
+/** What the swarm needs from whoever hosts it: an editor, a bench or a test. Paths are absolute. */
+export interface Surroundings {
+  /** The extension's own storage: state when the settings name no directory, local instances, the editor server. */
+  readonly storageDirectory: string;
+  /** `media/instance/launcher.mjs` of this extension. */
+  readonly launcher: string;
+  /** The settings as they are now, valid. */
+  config(): SwarmConfig;
+  readonly vault: SecretVault;
+  /** A provider's credential from the secret storage. */
+  readSecret(name: string): Promise<string | undefined>;
+  /** The password with which a private repository can be read. */
+  gitCredential(url: string): Promise<string | undefined>;
+  readonly texts: GateTexts;
+}
+
+/** Everything that lies in a state directory, for moving it. */
+export const stateEntries = ['swarm.json', 'instances', 'audit', 'agent-destroys'] as const;
+
+export const stateDirectoryOf = (config: SwarmConfig, storageDirectory: string) =>
+  config.stateDirectory || storageDirectory;
+
+/** Builds everything behind the faces, and starts it; never waits for a provider that is configured. */
+export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore> {
+  const { storageDirectory, launcher, vault, gitCredential, texts } = surroundings;
+  const config = surroundings.config();
+  const stateDirectory = stateDirectoryOf(config, storageDirectory);
+  const editorServerDirectory = path.join(storageDirectory, 'editor-server');
+  const environment: ProviderEnvironment = {
+    localDirectory: path.join(storageDirectory, 'local'),
+    launcher,
+    editorServerDirectory,
+    readSecret: name => surroundings.readSecret(name),
+  };
+  const { swarmId } = await loadSwarmId(stateDirectory);
+  const instances = new JsonFileStore(path.join(stateDirectory, 'instances'), InstanceRecord, 1);
+  const registry = new InstanceRegistry(instances, () => surroundings.config().autoSaveInterval);
+  const providers = await makeProviders(config, environment);
+  const controller = new SwarmController({
+    swarmId,
+    owner: { user: os.userInfo().username, machine: os.hostname() },
+    registry,
+    providers,
+    locks: new FileLock(path.join(stateDirectory, 'locks')),
+    vault,
+    sources: { packFolder, gitCredential },
+    defaultProviderType: () => surroundings.config().defaultProviderType,
+    loadStateOnStartup: config.loadStateOnStartup,
+  });
+  const audit = new AuditLog(new FileAppendLog(path.join(stateDirectory, 'audit'), `${os.hostname()}-${process.pid}`));
+  const budget = new JsonFileStore(path.join(stateDirectory, 'agent-destroys'), DestroyBudget, 1);
+  const gate = new OperationGate(controller, audit, new BlastRadius(budget), () => surroundings.config(), texts);
+  await controller.initialize();
+  return {
+    controller,
+    gate,
+    operations: agentOperations,
+    audit,
+    config,
+    stateDirectory,
+    providerTypes: ProviderFactory.types().map(({ type, displayName, configSchema }) => ({
+      type,
+      title: displayName,
+      fields: fieldsOf(configSchema),
+    })),
+    testProvider: async (candidate, ctx) => {
+      const provider = await ProviderFactory.createProvider(candidate.type, candidate, environment);
+      await provider.initialize(ctx).finally(() => provider.dispose());
+    },
+    installEditorServer: async ctx => void (await installEditorServer(editorServerDirectory, ctx)),
+    dispose: () => controller.dispose(),
+  };
+}
+
+/** The configured providers, and of each type that none is configured of, a default one if it can be used. */
+async function makeProviders(config: SwarmConfig, environment: ProviderEnvironment): Promise<ProviderDirectory> {
+  const enabled = ({ id }: ProviderConfig) =>
+    config.enabledProviders.length === 0 || config.enabledProviders.includes(id);
+  const defaults = ProviderFactory.types()
+    .filter(({ type }) => !config.providers.some(provider => provider.type === type || provider.id === type))
+    .map(({ type }) => ({ id: type, type }));
+  const rejected: ProviderCondition[] = [];
+  const make = async (one: ProviderConfig): Promise<Provider | undefined> => {
+    try {
+      return await ProviderFactory.createProvider(one.type, one, environment);
+    } catch (error) {
+      const hint = error instanceof SwarmError ? error.hint : undefined;
+      const problem = messageOf(error);
+      rejected.push({ id: one.id, type: one.type, reachable: false, problem, ...(hint !== undefined && { hint }) });
+      return undefined;
+    }
+  };
+  const [detected, configured] = await Promise.all([
+    Promise.all(defaults.filter(enabled).map(async one => detect(await make(one)))),
+    Promise.all(config.providers.filter(enabled).map(make)),
+  ]);
+  const made = [...detected, ...configured].filter(provider => provider !== undefined);
+  return new ProviderDirectory(made, rejected);
+}
+
+/**
+ * A default provider is there when its place is: an engine that does not answer is nobody's wish. One that only lacks an
+ * editor server, which can be installed, stays.
+ */
+async function detect(provider: Provider | undefined): Promise<Provider | undefined> {
+  try {
+    await provider?.initialize(withTimeout(quietContext, detectionMilliseconds));
+    return provider;
+  } catch (error) {
+    if (error instanceof SwarmError && error.code === 'editor-server-missing') return provider;
+    await provider?.dispose();
+    return undefined;
+  }
+}

@@ -1,0 +1,34 @@
+import type { AuditEntry, AuditProblem } from '../core/auditLog.ts';
+import type { Translate } from '../operations/translate.ts';
+
+/** The audit log for reading: the latest first, one block an entry. */
+export function auditText(entries: readonly AuditEntry[], nameOf: (id: string) => string, t: Translate): string {
+  if (entries.length === 0) return t('Nothing fits, or nothing was logged yet.');
+  return entries
+    .toReversed()
+    .map(entry => {
+      const head = `${entry.time}  ${entry.phase.padEnd(9)}  ${entry.operation}  (${entry.caller} ${entry.actor})`;
+      const lines = [
+        entry.targets.length > 0 ? entry.targets.map(nameOf).join(', ') : undefined,
+        entry.arguments === undefined ? undefined : JSON.stringify(entry.arguments),
+        entry.outcome === undefined
+          ? undefined
+          : [entry.outcome, entry.code && `[${entry.code}]`].filter(Boolean).join(' '),
+      ];
+      return [head, ...lines.filter(line => line !== undefined && line !== '{}').map(line => `    ${line}`)].join('\n');
+    })
+    .join('\n');
+}
+
+/** What a check of the chains found, in words. */
+export function verdictText(problems: readonly AuditProblem[], t: Translate): string {
+  if (problems.length === 0) return t('The audit log is as it was written.');
+  const [first] = problems;
+  return t(
+    'The audit log was tampered with or damaged in {0} places. The first: line {1} of {2} {3}.',
+    problems.length,
+    first?.line ?? 0,
+    first?.writer ?? '',
+    first?.problem ?? '',
+  );
+}

@@ -1,0 +1,42 @@
+import * as vscode from 'vscode';
+import type { Face } from '../face.ts';
+import type { FoundResource } from '../instanceTree.ts';
+import { operateOnAll } from '../operate.ts';
+import { statusTexts } from '../rowTexts.ts';
+import { t } from '../translate.ts';
+import type { CommandCall } from './commandTable.ts';
+
+/** Makes found resources part of this swarm. The gate asks first. */
+export async function adopt(face: Face, { rows }: CommandCall): Promise<void> {
+  const clicked = rows.flatMap(row => {
+    const node = face.view.node(row);
+    return node?.kind === 'found' ? [node.found] : [];
+  });
+  await adoptEach(face, rows.length > 0 ? clicked : await choose(face));
+}
+
+export async function adoptAll(face: Face): Promise<void> {
+  await adoptEach(face, (await face.host.core()).controller.listFound());
+}
+
+async function adoptEach(face: Face, resources: readonly FoundResource[]): Promise<void> {
+  if (resources.length === 0) return;
+  const found = resources.map(({ providerId, observation }) => ({ providerId, instanceId: observation.id }));
+  await operateOnAll(face, 'adopt_swarm_instance', { found }, t('Adopting…'));
+}
+
+async function choose(face: Face): Promise<FoundResource[]> {
+  const { controller } = await face.host.core();
+  const texts = statusTexts(t);
+  const items = controller.listFound().map(found => ({
+    label: found.observation.id,
+    description: `${texts[found.observation.status]} · ${found.providerId}`,
+    found,
+  }));
+  if (items.length === 0) {
+    void vscode.window.showInformationMessage(t('There is nothing to adopt: no other swarm was found.'));
+    return [];
+  }
+  const picked = await vscode.window.showQuickPick(items, { title: t('Adopt Instances'), canPickMany: true });
+  return picked?.map(({ found }) => found) ?? [];
+}

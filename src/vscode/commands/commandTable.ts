@@ -1,0 +1,63 @@
+import type { Face } from '../face.ts';
+import { adopt, adoptAll } from './adopt.ts';
+import { chooseFilter, chooseGrouping, chooseSorting, clearFilter } from './chooseView.ts';
+import { createFromJson, createFromThisDocument } from './createFromJson.ts';
+import { remove, removePermanently, restart, restore, start, stop } from './lifecycle.ts';
+import { attach, copyUrl, open, openInstanceTerminal, revealStateFile, showLogs } from './reach.ts';
+import { removeSwarm } from './removeSwarm.ts';
+import { showAuditLog, verifyAuditLog } from './showAudit.ts';
+import { showPorts } from './showPorts.ts';
+
+/** A command: what it is called in package.json, and what it does with the rows it was called on. */
+export interface Command {
+  readonly id: `remoteSwarm.${string}`;
+  run(face: Face, call: CommandCall): Promise<unknown>;
+}
+
+/** How a command was called: on rows, by a key (`selection`), or from the palette with neither. */
+export interface CommandCall {
+  /** Row ids, without duplicates; empty when the command has to ask. */
+  readonly rows: readonly string[];
+}
+
+const command = (name: string, run: Command['run']): Command => ({ id: `remoteSwarm.${name}`, run });
+
+/** Every command of the extension, in the order of package.json. */
+export const commandTable: readonly Command[] = [
+  // What needs the schemas is loaded when it is needed: activation stays short.
+  command('create', async face => (await import('./create.ts')).create(face)),
+  command('createFromJson', createFromJson),
+  command('createFromDocument', createFromThisDocument),
+  command('open', open),
+  command('attach', attach),
+  command('start', start),
+  command('stop', stop),
+  command('restart', restart),
+  command('openTerminal', openInstanceTerminal),
+  command('showPorts', showPorts),
+  command('showLogs', showLogs),
+  command('copyUrl', copyUrl),
+  command('rename', async (face, call) => (await import('./edit.ts')).rename(face, call)),
+  command('edit', async (face, call) => (await import('./edit.ts')).edit(face, call)),
+  command('revealStateFile', revealStateFile),
+  command('delete', remove),
+  command('restore', restore),
+  command('deletePermanently', removePermanently),
+  command('adopt', adopt),
+  command('adoptAll', adoptAll),
+  command('refresh', face => face.host.use(core => core.controller.refresh())),
+  command('groupBy', chooseGrouping),
+  command('sortBy', chooseSorting),
+  command('filter', chooseFilter),
+  command('clearFilter', clearFilter),
+  command('addProvider', async face => (await import('./providers.ts')).addProvider(face)),
+  command('editProvider', async (face, call) => (await import('./providers.ts')).editProvider(face, call)),
+  command('testProvider', async (face, call) => (await import('./providers.ts')).testProvider(face, call)),
+  command('retryProvider', async (face, call) => (await import('./providers.ts')).retryProvider(face, call)),
+  command('installEditorServer', async face => (await import('./providers.ts')).installEditorServer(face)),
+  command('showLog', async face => face.log.show()),
+  command('showAuditLog', showAuditLog),
+  command('verifyAuditLog', verifyAuditLog),
+  command('collectDiagnostics', async face => (await import('./collectDiagnostics.ts')).collectDiagnostics(face)),
+  command('removeSwarm', removeSwarm),
+];

@@ -1,0 +1,134 @@
+import * as vscode from 'vscode';
+import type { InstanceRecord } from '../../model/instance.ts';
+import { formatAssignments, parseAssignments, parseList } from '../assignments.ts';
+import type { Face } from '../face.ts';
+import { askText, goBack } from '../multiStep.ts';
+import { operate } from '../operate.ts';
+import { sizeText } from '../rowTexts.ts';
+import { t } from '../translate.ts';
+import { type Option, problemOf, type StepId, type WizardFacts } from '../wizardSteps.ts';
+import type { CommandCall } from './commandTable.ts';
+import { pickInstance } from './pickInstances.ts';
+import { optionTexts, questionFor } from './wizardTexts.ts';
+
+/** Gives an instance another name. */
+export async function rename(face: Face, call: CommandCall): Promise<void> {
+  const record = await pickInstance(face, call, 'edit', t('Rename an Instance'));
+  if (!record) return;
+  const { controller } = await face.host.core();
+  const others = controller.listInstances().filter(({ id }) => id !== record.id);
+  const facts: WizardFacts = { t, providers: [], takenNames: others.map(({ config }) => config.name) };
+  const name = await askStep('name', record.config.name, t('Rename {0}', record.config.name), facts);
+  if (name !== undefined && name !== record.config.name) await update(face, record, { name });
+}
+
+/** Changes one thing about an instance: its size, its variables, its ports, … */
+export async function edit(face: Face, call: CommandCall): Promise<void> {
+  const record = await pickInstance(face, call, 'edit', t('Edit an Instance'));
+  if (!record) return;
+  const { controller } = await face.host.core();
+  const { abilities } = controller.providers.get(record.providerId);
+  const title = t('Edit {0}', record.config.name);
+  const item = (what: Option | 'size', label: string, now: string | undefined) => ({
+    what,
+    label,
+    description: now === undefined || now === '' ? t('none') : now,
+  });
+  const { config } = record;
+  const fields: Option[] = ['env', 'secretEnv', 'ports', 'extensions', 'metadata'];
+  const items = [
+    ...(abilities.limits ? [item('size', t('Size'), sizeText(config.resources, t) ?? t('default'))] : []),
+    ...(abilities.images ? [item('image', t('Image'), config.image ?? t('default'))] : []),
+    ...fields.map(field => item(field, optionTexts(field, t).label, shownValue(record, field))),
+  ];
+  const placeHolder = t('What shall change? Programs in it may have to restart; its files stay');
+  const picked = await vscode.window.showQuickPick(items, { title, placeHolder });
+  const change = picked && (await askChange(record, picked.what, title));
+  if (change) await update(face, record, change);
+}
+
+const shownValue = ({ config }: InstanceRecord, field: Option) =>
+  field === 'env' ? Object.keys(config.env).join(', ') : typedValue({ config }, field);
+
+/** The value as it is typed. */
+function typedValue({ config }: Pick<InstanceRecord, 'config'>, field: Option): string {
+  switch (field) {
+    case 'image':
+      return config.image ?? '';
+    case 'env':
+    case 'metadata':
+      return formatAssignments(config[field]);
+    case 'secretEnv':
+    case 'ports':
+    case 'extensions':
+      return config[field].join(' ');
+  }
+}
+
+const noFacts: WizardFacts = { t, takenNames: [], providers: [] };
+
+async function askStep(step: StepId, value: string, title: string, facts = noFacts): Promise<string | undefined> {
+  const problem = (text: string) => problemOf(step, text, facts);
+  const answer = await askText({ title, ...questionFor(step, t), value, problem });
+  return answer === goBack ? undefined : answer?.trim();
+}
+
+type Change = Readonly<Record<string, unknown>>;
+
+async function askChange(record: InstanceRecord, what: Option | 'size', title: string): Promise<Change | undefined> {
+  if (what === 'size') return askSize(record, title);
+  const text = await askStep(what, typedValue(record, what), title);
+  if (text === undefined) return undefined;
+  switch (what) {
+    case 'image':
+      return text === '' ? undefined : { image: text };
+    case 'env':
+    case 'metadata': {
+      const parsed = parseAssignments(text);
+      return 'pairs' in parsed ? { [what]: parsed.pairs } : undefined;
+    }
+    case 'ports':
+      return { ports: parseList(text).map(Number) };
+    case 'extensions':
+      return { extensions: parseList(text) };
+    case 'secretEnv':
+      return askSecrets(record, [...new Set(parseList(text))], title);
+  }
+}
+
+async function askSize({ config }: InstanceRecord, title: string): Promise<Change | undefined> {
+  const { cpuCores, memoryMb, pids } = config.resources;
+  const cores = await askStep('cpuCores', String(cpuCores ?? ''), title);
+  if (cores === undefined) return undefined;
+  const memory = await askStep('memoryMb', String(memoryMb ?? ''), title);
+  if (memory === undefined) return undefined;
+  return {
+    resources: {
+      ...(cores && { cpuCores: Number(cores) }),
+      ...(memory && { memoryMb: Number(memory) }),
+      ...(pids !== undefined && { pids }),
+    },
+  };
+}
+
+/** A value that is stored already is kept by leaving its answer empty. */
+async function askSecrets(
+  record: InstanceRecord,
+  names: readonly string[],
+  title: string,
+): Promise<Change | undefined> {
+  const secrets: Record<string, string> = {};
+  for (const name of names) {
+    const isStored = record.config.secretEnv.includes(name);
+    const placeholder = isStored ? t('leave empty to keep the value') : '';
+    const value = await askText({ title, ...questionFor(`secret:${name}`, t), placeholder });
+    if (value === undefined || value === goBack) return undefined;
+    if (value !== '' || !isStored) secrets[name] = value;
+  }
+  return { secretEnv: names, ...(Object.keys(secrets).length > 0 && { secrets }) };
+}
+
+async function update(face: Face, record: InstanceRecord, change: Change): Promise<void> {
+  const input = { instanceId: record.id, ...change };
+  await operate(face, 'update_swarm_instance', input, t('Changing {0}', record.config.name), 'notification');
+}

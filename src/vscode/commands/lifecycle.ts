@@ -1,0 +1,40 @@
+import type { Face } from '../face.ts';
+import type { InstanceAction } from '../instanceActions.ts';
+import { operateOnAll } from '../operate.ts';
+import { t } from '../translate.ts';
+import type { CommandCall } from './commandTable.ts';
+import { pickInstances } from './pickInstances.ts';
+
+/** Runs one operation on the instances that the call is about. */
+async function onAll(
+  face: Face,
+  call: CommandCall,
+  action: InstanceAction,
+  operation: string,
+  title: string,
+  doing: string,
+): Promise<void> {
+  const records = await pickInstances(face, call, action, title);
+  if (records.length === 0) return;
+  await operateOnAll(face, operation, { instanceIds: records.map(({ id }) => id) }, doing);
+}
+
+export const start = (face: Face, call: CommandCall) =>
+  onAll(face, call, 'start', 'start_swarm_instance', t('Start Instances'), t('Starting…'));
+
+export const stop = (face: Face, call: CommandCall) =>
+  onAll(face, call, 'stop', 'stop_swarm_instance', t('Stop Instances'), t('Stopping…'));
+
+export const restart = (face: Face, call: CommandCall) =>
+  onAll(face, call, 'restart', 'restart_swarm_instance', t('Restart Instances'), t('Restarting…'));
+
+/** To the trash, from which it can be taken back. The gate asks first. */
+export const remove = (face: Face, call: CommandCall) =>
+  onAll(face, call, 'delete', 'delete_swarm_instance', t('Delete Instances'), t('Deleting…'));
+
+export const restore = (face: Face, call: CommandCall) =>
+  onAll(face, call, 'restore', 'restore_swarm_instance', t('Restore Instances'), t('Restoring…'));
+
+/** For good. The gate asks first. */
+export const removePermanently = (face: Face, call: CommandCall) =>
+  onAll(face, call, 'purge', 'purge_swarm_instance', t('Delete Instances Permanently'), t('Deleting permanently…'));

@@ -1,0 +1,189 @@
+import * as vscode from 'vscode';
+import { ProviderConfig } from '../../model/config.ts';
+import { isAbort } from '../../model/errors.ts';
+import type { Face } from '../face.ts';
+import { freeName } from '../freeName.ts';
+import { askPick, askText, goBack, type StepFrame } from '../multiStep.ts';
+import { withProgress } from '../operationContext.ts';
+import type { ProviderField } from '../providerFields.ts';
+import { showError } from '../showError.ts';
+import { t } from '../translate.ts';
+import type { CommandCall } from './commandTable.ts';
+
+const configured = () => vscode.workspace.getConfiguration('remoteSwarm').get<ProviderConfig[]>('providers') ?? [];
+
+/** Asks for a place, tries it, and writes it into the settings. */
+export async function addProvider(face: Face): Promise<void> {
+  const { providerTypes, controller } = await face.host.core();
+  const title = t('Add Provider');
+  const types = providerTypes.map(info => ({ label: info.title, description: info.type, info }));
+  const picked = await askPick({ title, placeholder: t('What kind of place is it?'), items: types });
+  if (picked === undefined || picked === goBack) return;
+  const info = picked[0]?.info;
+  if (!info) return;
+  const taken = [...configured(), ...controller.providers.all()].map(({ id }) => id);
+  const start: ProviderConfig = { id: freeName(taken, info.type), type: info.type };
+  const config = await askConfig(start, info.fields, taken, title);
+  if (config && (await tryOut(face, config, info.fields, taken, title))) await save(config);
+}
+
+/** Changes a provider of the settings. */
+export async function editProvider(face: Face, { rows: [row] }: CommandCall): Promise<void> {
+  const { providerTypes } = await face.host.core();
+  const current = await choose(configured(), providerOf(face, row), t('Edit Provider'));
+  if (current === undefined) {
+    await vscode.commands.executeCommand('workbench.action.openSettings', 'remoteSwarm.providers');
+    return;
+  }
+  const fields = providerTypes.find(({ type }) => type === current.type)?.fields ?? [];
+  const title = t('Edit Provider {0}', current.id);
+  const config = await askConfig(current, fields, undefined, title);
+  if (config && (await tryOut(face, config, fields, undefined, title))) await save(config);
+}
+
+/** Says whether a provider can be used, or why not. */
+export async function testProvider(face: Face, { rows: [row] }: CommandCall): Promise<void> {
+  const { controller } = await face.host.core();
+  const provider = await choose(controller.providers.all(), providerOf(face, row), t('Test Provider'));
+  if (!provider) return;
+  await withProgress('notification', t('Testing {0}', provider.id), ctx => provider.initialize(ctx));
+  void vscode.window.showInformationMessage(t('{0} can be used.', provider.id));
+}
+
+/** Asks an unreachable provider again. */
+export async function retryProvider(face: Face, { rows: [row] }: CommandCall): Promise<void> {
+  const { controller } = await face.host.core();
+  const provider = await choose(controller.providers.all(), providerOf(face, row), t('Retry Provider'));
+  if (!provider) return;
+  await withProgress('view', t('Asking {0}', provider.id), ctx => controller.refresh(ctx, provider.id));
+}
+
+/** Puts an editor server into the extension's storage, for the instances of this computer. */
+export async function installEditorServer(face: Face): Promise<void> {
+  await face.host.use(async core => {
+    await withProgress('notification', t('Installing the editor server'), ctx => core.installEditorServer(ctx));
+    await core.controller.refresh();
+  });
+  const create = t('Create Instance');
+  const done = t('The editor server is installed: instances can run on this computer.');
+  if ((await vscode.window.showInformationMessage(done, create)) === create) {
+    await vscode.commands.executeCommand('remoteSwarm.create');
+  }
+}
+
+function providerOf({ view }: Face, row: string | undefined): string | undefined {
+  const node = row === undefined ? undefined : view.node(row);
+  return node?.kind === 'provider' ? node.id : undefined;
+}
+
+async function choose<T extends { readonly id: string; readonly type: string }>(
+  providers: readonly T[],
+  id: string | undefined,
+  title: string,
+): Promise<T | undefined> {
+  if (id !== undefined) return providers.find(provider => provider.id === id);
+  const items = providers.map(provider => ({ label: provider.id, description: provider.type, provider }));
+  return (await vscode.window.showQuickPick(items, { title }))?.provider;
+}
+
+/** Id first when it can still be chosen, then each field of the type; Back works throughout. */
+async function askConfig(
+  start: ProviderConfig,
+  fields: readonly ProviderField[],
+  taken: readonly string[] | undefined,
+  title: string,
+): Promise<ProviderConfig | undefined> {
+  let config = start;
+  const asksId = taken !== undefined;
+  const total = fields.length + (asksId ? 1 : 0);
+  for (let step = 1; step <= total; ) {
+    const frame: StepFrame = { title, step, total, canGoBack: step > 1 };
+    const field = asksId ? fields[step - 2] : fields[step - 1];
+    const answer = field
+      ? await askField(field, config[field.name], frame)
+      : await askId(config.id, taken ?? [], frame);
+    if (answer === undefined) return undefined;
+    if (answer === goBack) step--;
+    else {
+      config = withValue(config, field?.name ?? 'id', answer.value);
+      step++;
+    }
+  }
+  return config;
+}
+
+function withValue(config: ProviderConfig, name: string, value: unknown): ProviderConfig {
+  const { [name]: _, ...rest } = config;
+  return { ...rest, ...(value !== undefined && { [name]: value }) } as ProviderConfig;
+}
+
+type FieldAnswer = { readonly value: unknown } | typeof goBack | undefined;
+
+async function askId(id: string, taken: readonly string[], frame: StepFrame): Promise<FieldAnswer> {
+  const problem = (text: string) =>
+    taken.includes(text)
+      ? t('A provider of this name exists already.')
+      : ProviderConfig.shape.id.safeParse(text).error?.issues[0]?.message;
+  const answer = await askText({ ...frame, prompt: t('A short name for this provider'), value: id, problem });
+  return typeof answer === 'string' ? { value: answer } : answer;
+}
+
+async function askField(field: ProviderField, current: unknown, frame: StepFrame): Promise<FieldAnswer> {
+  const description = field.description ?? t('{0}.', field.title);
+  if (field.kind === 'choice' || field.kind === 'boolean') {
+    const values = field.kind === 'boolean' ? [true, false] : field.choices;
+    const items = [
+      ...(field.required ? [] : [{ label: t('Default'), value: undefined }]),
+      ...values.map(value => ({
+        label: field.kind === 'boolean' ? (value ? t('Yes') : t('No')) : String(value),
+        value,
+      })),
+    ];
+    const active = items.find(({ value }) => value === current);
+    const picked = await askPick({ ...frame, placeholder: description, items, active });
+    return Array.isArray(picked) ? { value: picked[0]?.value } : (picked as typeof goBack | undefined);
+  }
+  const typed = (text: string) => (field.kind === 'number' && text.trim() !== '' ? Number(text) : text.trim());
+  const answer = await askText({
+    ...frame,
+    prompt: field.required ? description : t('{0} It may be left empty.', description),
+    placeholder: field.name,
+    value: current === undefined ? '' : String(current),
+    problem: text => (text.trim() === '' && !field.required ? undefined : field.problem(typed(text))),
+  });
+  if (typeof answer !== 'string') return answer;
+  return { value: answer.trim() === '' ? undefined : typed(answer) };
+}
+
+/** True when the provider can be used, or the person wants to keep it all the same. */
+async function tryOut(
+  face: Face,
+  config: ProviderConfig,
+  fields: readonly ProviderField[],
+  taken: readonly string[] | undefined,
+  title: string,
+): Promise<boolean> {
+  const core = await face.host.core();
+  try {
+    await withProgress('notification', t('Testing {0}', config.id), ctx => core.testProvider(config, ctx));
+    return true;
+  } catch (error) {
+    if (isAbort(error)) return false;
+    void showError(error, face.log, async () => {
+      const again = await askConfig(config, fields, taken, title);
+      if (again && (await tryOut(face, again, fields, taken, title))) await save(again);
+    });
+    const keep = t('Save Anyway');
+    const question = t('{0} cannot be used as it is. Save it all the same?', config.id);
+    return (await vscode.window.showWarningMessage(question, keep)) === keep;
+  }
+}
+
+async function save(config: ProviderConfig): Promise<void> {
+  const others = configured();
+  const known = others.some(({ id }) => id === config.id);
+  const providers = known ? others.map(other => (other.id === config.id ? config : other)) : [...others, config];
+  await vscode.workspace
+    .getConfiguration('remoteSwarm')
+    .update('providers', providers, vscode.ConfigurationTarget.Global);
+}

@@ -1,0 +1,17 @@
+import type * as vscode from 'vscode';
+import type { InstanceLogChannels } from './instanceLogChannels.ts';
+import type { InstancesView } from './instancesView.ts';
+import type { PortForwards } from './portForwards.ts';
+import type { SwarmHost } from './swarmHost.ts';
+import type { TextDocuments } from './textDocuments.ts';
+
+/** What commands work with. */
+export interface Face {
+  readonly context: vscode.ExtensionContext;
+  readonly log: vscode.LogOutputChannel;
+  readonly host: SwarmHost;
+  readonly view: InstancesView;
+  readonly logChannels: InstanceLogChannels;
+  readonly forwards: PortForwards;
+  readonly documents: TextDocuments;
+}

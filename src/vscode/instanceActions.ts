@@ -1,0 +1,40 @@
+import type { InstanceRecord, InstanceStatus } from '../model/instance.ts';
+
+/** What a person can do with one instance; each is a tag in its row's `contextValue`. */
+export type InstanceAction =
+  | 'open'
+  | 'attach'
+  | 'start'
+  | 'stop'
+  | 'restart'
+  | 'terminal'
+  | 'ports'
+  | 'logs'
+  | 'edit'
+  | 'delete'
+  | 'restore'
+  | 'purge';
+
+const actionsByStatus: Readonly<Record<InstanceStatus, readonly InstanceAction[]>> = {
+  creating: ['logs', 'delete'],
+  starting: ['stop', 'logs', 'delete'],
+  running: ['open', 'attach', 'stop', 'restart', 'terminal', 'ports', 'logs', 'edit', 'delete'],
+  stopping: ['logs', 'delete'],
+  stopped: ['start', 'logs', 'edit', 'delete'],
+  failed: ['start', 'logs', 'edit', 'delete'],
+  deleting: [],
+  trashed: ['restore', 'purge'],
+  lost: ['delete', 'purge'],
+  unknown: ['logs', 'delete'],
+};
+
+/** What providers can do beyond what every one can, asked by the provider's id. */
+export interface ProviderTalents {
+  canAttach(providerId: string): boolean;
+}
+
+/** The actions that make sense for an instance as it is now, where it is. */
+export function actionsOf({ status, providerId }: InstanceRecord, talents: ProviderTalents): readonly InstanceAction[] {
+  const actions = actionsByStatus[status];
+  return talents.canAttach(providerId) ? actions : actions.filter(action => action !== 'attach');
+}

@@ -1,0 +1,138 @@
+import type { Translate } from '../operations/translate.ts';
+import { actionsOf, type ProviderTalents } from './instanceActions.ts';
+import type { Node } from './instanceTree.ts';
+import {
+  ago,
+  capitalised,
+  descriptionOf,
+  escapeMarkdown,
+  iconOf,
+  problemText,
+  type RowIcon,
+  recordIcon,
+  type StatusTexts,
+  spokenOf,
+  tooltipOf,
+  withoutDots,
+} from './rowTexts.ts';
+
+/** One row as the tree shows it. */
+export interface Row {
+  readonly label: string;
+  readonly description: string;
+  readonly icon: RowIcon;
+  readonly collapse: 'none' | 'expanded' | 'collapsed';
+  /** `kind+tag+tag`, as the `when` clauses of package.json match it. */
+  readonly contextValue: string;
+  /** What a screen reader says. */
+  readonly spoken: string;
+}
+
+/** How texts are worded: the language, and whether a row must name its provider. */
+export interface Wording extends ProviderTalents {
+  readonly t: Translate;
+  /** BCP 47. */
+  readonly locale: string;
+  /** Made once: rows come by the thousand. */
+  readonly statusTexts: StatusTexts;
+  readonly showProvider: boolean;
+}
+
+/** A row's texts, icon and tags. Pure and cheap: the tooltip is made when it is looked at. */
+export function rowOf(node: Node, wording: Wording): Row {
+  const { t } = wording;
+  switch (node.kind) {
+    case 'instance': {
+      const { record } = node;
+      return {
+        label: record.config.name,
+        description: descriptionOf(record, wording.statusTexts, wording.showProvider, t),
+        icon: recordIcon(record),
+        collapse: 'none',
+        contextValue: ['instance', record.status, ...actionsOf(record, wording).map(action => `can-${action}`)].join(
+          '+',
+        ),
+        spoken: spokenOf(record, wording.statusTexts, t),
+      };
+    }
+    case 'found': {
+      const { providerId, observation } = node.found;
+      const state = wording.statusTexts[observation.status];
+      return {
+        label: observation.id,
+        description: `${state} · ${providerId}`,
+        icon: { id: 'circle-dashed' },
+        collapse: 'none',
+        contextValue: 'found',
+        spoken: t('{0}, found on {1}, {2}, not in this swarm', observation.id, providerId, state),
+      };
+    }
+    case 'provider': {
+      const { id, state, count } = node;
+      if (state !== undefined && !state.reachable) {
+        const why = problemText(state, t);
+        return {
+          label: id,
+          description: t('unreachable · {0}', why),
+          icon: { id: 'debug-disconnect', color: 'list.warningForeground' },
+          collapse: count > 0 ? 'expanded' : 'none',
+          contextValue: ['provider', 'unreachable', ...(state.code ? [`code-${state.code}`] : [])].join('+'),
+          spoken: t('Provider {0} cannot be reached: {1}', id, why),
+        };
+      }
+      const row = groupRow(id, count, 'server-environment', 'provider', t);
+      const description = state === undefined ? t('{0} · not in the settings', count) : row.description;
+      return { ...row, description, collapse: count > 0 ? 'expanded' : 'none' };
+    }
+    case 'status': {
+      const row = groupRow(capitalised(withoutDots(wording.statusTexts[node.status])), node.count, '', 'status', t);
+      return { ...row, icon: atRest(iconOf(node.status)) };
+    }
+    case 'foundGroup':
+      return groupRow(t('Found'), node.count, 'search', 'foundGroup', t);
+    case 'trashGroup':
+      return { ...groupRow(t('Trash'), node.count, 'trash', 'trashGroup', t), collapse: 'collapsed' };
+  }
+}
+
+/** The row's tooltip as Markdown with theme icons; undefined where the row says everything. */
+export function rowTooltip(node: Node, now: number, { t, locale, statusTexts }: Wording): string | undefined {
+  switch (node.kind) {
+    case 'instance':
+      return tooltipOf(node.record, statusTexts, now, locale, t);
+    case 'found': {
+      const { swarmId, createdAt, detail } = node.found.observation;
+      const made = t(
+        'Made {0} by another swarm ({1}), or by this one before its state was lost.',
+        ago(createdAt, now, locale),
+        swarmId,
+      );
+      return [made, detail, t('It is left alone until you adopt it.')]
+        .filter(text => text !== undefined)
+        .map(escapeMarkdown)
+        .join('\n\n');
+    }
+    case 'provider':
+      if (node.state === undefined) return escapeMarkdown(t('This provider is no longer in the settings.'));
+      return (
+        [node.state.problem, node.state.hint]
+          .filter(text => text !== undefined)
+          .map(escapeMarkdown)
+          .join('\n\n') || undefined
+      );
+    case 'foundGroup':
+      return escapeMarkdown(
+        t('Resources with our labels that belong to another swarm. They are left alone until you adopt them.'),
+      );
+    default:
+      return undefined;
+  }
+}
+
+/** A group of passing instances does not spin. */
+const atRest = (icon: RowIcon): RowIcon => (icon.id.endsWith('~spin') ? { id: 'sync' } : icon);
+
+function groupRow(label: string, count: number, icon: string, contextValue: string, t: Translate): Row {
+  const spoken = count === 1 ? t('{0}, 1 instance', label) : t('{0}, {1} instances', label, count);
+  return { label, description: String(count), icon: { id: icon }, collapse: 'expanded', contextValue, spoken };
+}

@@ -1,0 +1,164 @@
+import type { InstanceConfig, InstanceRecord, InstanceStatus, WorkspaceSource } from '../model/instance.ts';
+import type { ProviderState } from '../model/swarmStatus.ts';
+import type { Translate } from '../operations/translate.ts';
+
+/** A codicon, and the theme color that paints it; the shape alone tells the state. */
+export interface RowIcon {
+  readonly id: string;
+  readonly color?: string;
+}
+
+const icons: Readonly<Record<InstanceStatus, RowIcon>> = {
+  creating: { id: 'loading~spin' },
+  starting: { id: 'sync~spin' },
+  running: { id: 'vm-running', color: 'testing.iconPassed' },
+  stopping: { id: 'loading~spin' },
+  stopped: { id: 'debug-stop', color: 'disabledForeground' },
+  failed: { id: 'error', color: 'testing.iconFailed' },
+  deleting: { id: 'loading~spin' },
+  trashed: { id: 'trash', color: 'disabledForeground' },
+  lost: { id: 'warning', color: 'list.warningForeground' },
+  unknown: { id: 'question', color: 'list.warningForeground' },
+};
+
+/** The icon of a status. Every status at rest has a shape of its own; the passing ones spin. */
+export const iconOf = (status: InstanceStatus): RowIcon => icons[status];
+
+/** The icon of an instance: one that runs though its set-up failed is painted as a warning. */
+export function recordIcon({ status, setup }: InstanceRecord): RowIcon {
+  const icon = iconOf(status);
+  return status === 'running' && setup?.status === 'failed' ? { ...icon, color: 'list.warningForeground' } : icon;
+}
+
+/** The statuses in the user's language, as they are shown on rows. */
+export type StatusTexts = Readonly<Record<InstanceStatus, string>>;
+
+export const statusTexts = (t: Translate): StatusTexts => ({
+  creating: t('creating…'),
+  starting: t('starting…'),
+  running: t('running'),
+  stopping: t('stopping…'),
+  stopped: t('stopped'),
+  failed: t('failed'),
+  deleting: t('deleting…'),
+  trashed: t('in the trash'),
+  lost: t('lost'),
+  unknown: t('unknown'),
+});
+
+/** The last part of a repository's URL or of a folder's path; undefined for an empty workspace. */
+export function sourceName(source: WorkspaceSource): string | undefined {
+  if (source.kind === 'empty') return undefined;
+  const place = source.kind === 'git' ? source.url.replace(/\.git$/, '') : source.path;
+  return place.split(/[\\/:]/).findLast(part => part !== '');
+}
+
+/** "2 cores, 4 GB"; undefined when nothing is limited. */
+export function sizeText(resources: InstanceConfig['resources'], t: Translate): string | undefined {
+  const { cpuCores, memoryMb } = resources;
+  const parts = [
+    cpuCores === undefined ? undefined : cpuCores === 1 ? t('1 core') : t('{0} cores', cpuCores),
+    memoryMb === undefined ? undefined : memoryMb % 1024 === 0 ? t('{0} GB', memoryMb / 1024) : t('{0} MB', memoryMb),
+  ].filter(part => part !== undefined);
+  return parts.length > 0 ? parts.join(', ') : undefined;
+}
+
+const units = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+] as const;
+
+/** How long ago, in the user's language: "3 hours ago". */
+export function ago(iso: string, now: number, locale: string): string {
+  const passed = now - Date.parse(iso);
+  const format = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
+  for (const [unit, length] of units) {
+    if (Math.abs(passed) >= length) return format.format(-Math.round(passed / length), unit);
+  }
+  return format.format(-Math.round(passed / 1000), 'second');
+}
+
+/** What follows the name on a row: the state first, then what tells this instance from others. */
+export function descriptionOf(record: InstanceRecord, texts: StatusTexts, showProvider: boolean, t: Translate): string {
+  const parts = [texts[record.status]];
+  if (record.status === 'failed' && record.error !== undefined) parts.push(record.error.message);
+  else if (record.detail !== undefined && record.status !== 'running') parts.push(record.detail);
+  if (record.setup?.status === 'failed') parts.push(t('setup failed'));
+  else if (record.setup?.status === 'pending' && record.status === 'running') parts.push(t('setting up…'));
+  const source = sourceName(record.config.source);
+  if (source !== undefined) parts.push(source);
+  if (showProvider) parts.push(record.providerId);
+  return parts.join(' · ');
+}
+
+/** Why a provider can't be reached, without its name, which stands before it. */
+export function problemText({ id, problem }: ProviderState, t: Translate): string {
+  return problem?.replace(`The provider "${id}" does not answer: `, '') ?? t('does not answer');
+}
+
+/** What a screen reader says for the row: name, state, place, and the error. */
+export function spokenOf(record: InstanceRecord, texts: StatusTexts, t: Translate): string {
+  const spoken = [`${record.config.name}, ${withoutDots(texts[record.status])}, ${record.providerId}`];
+  if (record.error !== undefined) spoken.push(record.error.message);
+  if (record.setup?.status === 'failed') spoken.push(t('setup failed'));
+  return spoken.join('. ');
+}
+
+export const capitalised = (text: string) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
+
+/** A passing state at rest, for headings and speech: "starting…" → "starting". */
+export const withoutDots = (text: string) => text.replace('…', '');
+
+/** The text itself, whatever it holds: nobody's name becomes a link, an image or an icon. */
+export const escapeMarkdown = (text: string) =>
+  text.replace(/[\\`*_{}[\]()#+\-.!|<>~$&]/g, '\\$&').replace(/\r?\n/g, ' ');
+
+/** Everything about an instance, as Markdown with theme icons; nothing is printed where there is nothing. */
+export function tooltipOf(
+  record: InstanceRecord,
+  texts: StatusTexts,
+  now: number,
+  locale: string,
+  t: Translate,
+): string {
+  const { config } = record;
+  const lines = [
+    `### ${escapeMarkdown(config.name)}`,
+    `$(${iconOf(record.status).id}) **${escapeMarkdown(texts[record.status])}** · ${escapeMarkdown(ago(record.statusSince, now, locale))}` +
+      (record.detail === undefined ? '' : ` · ${escapeMarkdown(record.detail)}`),
+  ];
+  if (record.error !== undefined) {
+    lines.push(`$(error) ${escapeMarkdown(record.error.message)} ${escapeMarkdown(record.error.hint ?? '')}`);
+  }
+  for (const problem of record.setup?.problems ?? []) lines.push(`$(warning) ${escapeMarkdown(problem)}`);
+
+  const facts: [string, string | undefined][] = [
+    [t('Provider'), record.providerId],
+    [t('Image'), config.image],
+    [t('Size'), sizeText(config.resources, t)],
+    [t('Workspace'), workspaceText(config.source)],
+    [t('Ports'), listed(config.ports.map(String))],
+    [t('Extensions'), listed(config.extensions)],
+    [t('Variables'), listed([...Object.keys(config.env), ...config.secretEnv.map(name => t('{0} (secret)', name))])],
+    [t('Labels'), listed(Object.entries(config.metadata).map(([key, value]) => `${key}=${value}`))],
+    [t('Owner'), `${record.owner.user}@${record.owner.machine}`],
+    [t('Created'), ago(record.createdAt, now, locale)],
+    [t('Id'), record.id],
+  ];
+  lines.push(
+    facts
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => `${escapeMarkdown(name)}: ${escapeMarkdown(value ?? '')}`)
+      .join('  \n'),
+  );
+  return lines.join('\n\n');
+}
+
+const listed = (items: readonly string[]) => (items.length > 0 ? items.join(', ') : undefined);
+
+function workspaceText(source: WorkspaceSource): string | undefined {
+  if (source.kind === 'empty') return undefined;
+  if (source.kind === 'folder') return source.path;
+  return source.ref === undefined ? source.url : `${source.url} (${source.ref})`;
+}

@@ -1,0 +1,91 @@
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { isAbort } from '../../src/model/errors.ts';
+import type { DockerProvider } from '../../src/providers/docker/dockerProvider.ts';
+import { newSpec, testSwarmId } from '../contract/specs.ts';
+import { contextCancelledAt, dockerProvider, failureOf } from './support/dockerProviders.ts';
+import { ensureTestImage } from './support/images.ts';
+import { type Registry, startRegistry } from './support/registry.ts';
+import { describeWithEngine, type TestEngine, testEngine } from './support/testEngine.ts';
+import { EngineWorld } from './support/world.ts';
+
+describeWithEngine('an image that the engine lacks', () => {
+  const swarmId = testSwarmId();
+  let engine: TestEngine;
+  let world: EngineWorld;
+  let registry: Registry;
+  let provider: DockerProvider;
+  const removeImage = (reference: string) => engine.docker.getImage(reference).remove({ force: true });
+  const hasImage = (reference: string) =>
+    engine.docker
+      .getImage(reference)
+      .inspect()
+      .then(() => true)
+      .catch(() => false);
+
+  beforeAll(async () => {
+    engine = await testEngine();
+    world = new EngineWorld(engine.docker);
+    registry = await startRegistry(25 * 1024 * 1024);
+    provider = dockerProvider({ endpoint: engine.host });
+    const source = await ensureTestImage(engine.docker, 'stub');
+    // A layer of its own, so that removing the tags removes what a pull has to bring.
+    const container = await engine.docker.createContainer({
+      Image: source,
+      User: '0',
+      Cmd: ['sh', '-c', 'head -c 20000000 /dev/urandom > /extra'],
+    });
+    await container.start();
+    await container.wait();
+    await container.commit({ repo: `${registry.address}/team/editor`, tag: 'v1' });
+    await container.remove();
+    const pushed = engine.docker.getImage(`${registry.address}/team/editor:v1`);
+    expect(
+      await text(await pushed.push({ authconfig: { username: '', password: '', serveraddress: '' } })),
+    ).not.toContain('"error"');
+    await removeImage(`${registry.address}/team/editor:v1`);
+  });
+
+  afterAll(async () => {
+    await provider?.dispose();
+    await world?.removeSwarm(swarmId);
+    for (const address of [registry?.address, registry?.slowAddress]) {
+      await removeImage(`${address}/team/editor:v1`).catch(() => {});
+    }
+    await registry?.stop();
+  });
+
+  test('is pulled, with its progress told, and the instance runs', async () => {
+    const image = `${registry.slowAddress}/team/editor:v1`;
+    const ctx = contextCancelledAt();
+    const spec = newSpec(swarmId, { image });
+    expect(await provider.createInstance(spec, ctx)).toMatchObject({ status: 'running', config: { image } });
+    expect(ctx.reports[0]).toBe(`Pulling the image ${image}`);
+    expect(ctx.reports).toContainEqual(expect.stringMatching(/^Pulling the image .*: \d of \d layers$/));
+    expect(ctx.fractions.length).toBeGreaterThan(3);
+    expect(Math.max(...ctx.fractions)).toBeCloseTo(1, 1);
+    await provider.deleteInstance(spec.identity.id);
+    await removeImage(image);
+  });
+
+  test('and whose pull is cancelled leaves nothing, and the engine stops loading', async () => {
+    const image = `${registry.slowAddress}/team/editor:v1`;
+    const inventory = await world.inventory();
+    const ctx = contextCancelledAt(/layers$/);
+    const outcome = await provider.createInstance(newSpec(swarmId, { image }), ctx).catch((error: unknown) => error);
+    expect(isAbort(outcome)).toBe(true);
+    expect(await world.inventory()).toEqual(inventory);
+    await vi.waitFor(() => expect(registry.slowConnections()).toBe(0), 10_000);
+    expect(await hasImage(image)).toBe(false);
+  });
+
+  test('and that the registry lacks is an error which names it', async () => {
+    const inventory = await world.inventory();
+    for (const image of [`${registry.address}/team/editor:none`, `${registry.address}/team/none`]) {
+      const error = await failureOf(provider.createInstance(newSpec(swarmId, { image })));
+      expect(error).toMatchObject({ family: 'provider', code: 'image-not-found', retryable: false });
+      expect(error.message).toContain('manifest');
+    }
+    expect(await world.inventory()).toEqual(inventory);
+  });
+});

@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto';
+import * as http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { providerUnreachable } from '../../src/model/errors.ts';
+import { Emitter } from '../../src/model/event.ts';
+import type { InstanceConfig, InstanceIdentity, InstanceRole } from '../../src/model/instance.ts';
+import type { OperationContext } from '../../src/model/operationContext.ts';
+import type { CommandResult, InstanceObservation, Provider, ProviderAbilities } from '../../src/model/provider.ts';
+
+/** Every call of a provider that a fault can be put on. */
+export type MemoryCall = Exclude<keyof Provider | keyof ProviderAbilities, 'id' | 'type' | 'abilities'>;
+
+/** One instance of the place, as its engine would know it. */
+export interface MemoryInstance {
+  readonly identity: InstanceIdentity;
+  readonly token: string;
+  readonly log: string[];
+  config: InstanceConfig;
+  variables: Record<string, string>;
+  role: InstanceRole;
+  running: boolean;
+  detail?: string;
+  port?: number;
+  server?: http.Server;
+}
+
+type Fault = { kind: 'fail'; error: unknown } | { kind: 'lose' } | { kind: 'hang' };
+
+/**
+ * A place that lives in memory and outlives its providers: a second provider on the same place is what a restart of the
+ * controller sees. Faults are put on the place. Needs no clock, no file and no socket unless `homes` is given.
+ */
+export class MemoryPlace {
+  readonly instances = new Map<string, MemoryInstance>();
+  /** With a directory here every instance has a real home below it, a real shell and a real server. */
+  readonly homes: string | undefined;
+  /** Awaited at the beginning of each call. */
+  latency: (call: MemoryCall) => Promise<void> = async () => {};
+  /** What `executeCommand` answers in a place without homes. */
+  shell: (instanceId: string, command: string) => Promise<CommandResult> = async () => ({
+    exitCode: 0,
+    stdout: '',
+    stderr: '',
+    truncated: false,
+  });
+  /** While true, no call gets through. */
+  unreachable = false;
+  /** Every call that reached the place, oldest first. */
+  readonly calls: MemoryCall[] = [];
+  readonly changed = new Emitter<string | undefined>();
+  readonly logged = new Emitter<{ id: string; line: string }>();
+  readonly #faults = new Map<MemoryCall, Fault[]>();
+  #frozen: InstanceObservation[] | undefined;
+  #nextPort = 20_000;
+
+  constructor({ homes }: { homes?: string } = {}) {
+    this.homes = homes;
+  }
+
+  /** The next such call rejects before it does anything. */
+  failNext(call: MemoryCall, error: unknown): void {
+    this.#plan(call, { kind: 'fail', error });
+  }
+
+  /** The next such call does its work, and its answer is lost. */
+  loseReply(call: MemoryCall): void {
+    this.#plan(call, { kind: 'lose' });
+  }
+
+  /** The next such call does nothing until its signal is aborted. */
+  hang(call: MemoryCall): void {
+    this.#plan(call, { kind: 'hang' });
+  }
+
+  /** Until `thawList`, `observe` answers with what is here now, whatever happens. */
+  freezeList(): void {
+    this.#frozen = this.observations();
+  }
+
+  thawList(): void {
+    this.#frozen = undefined;
+  }
+
+  /** The editor server of an instance ends by itself. */
+  async crash(id: string, detail = 'its editor server ended with exit code 137'): Promise<void> {
+    const instance = this.instances.get(id);
+    if (!instance) return;
+    await this.halt(instance);
+    instance.detail = detail;
+    this.changed.fire(id);
+  }
+
+  listed(): InstanceObservation[] {
+    return this.#frozen ?? this.observations();
+  }
+
+  observations(): InstanceObservation[] {
+    return [...this.instances.values()].map(({ identity, role, running, detail, port }) => ({
+      id: identity.id,
+      swarmId: identity.swarmId,
+      epoch: identity.epoch,
+      createdAt: identity.createdAt,
+      role,
+      status: role === 'trash' ? 'trashed' : running ? 'running' : 'stopped',
+      ...(detail === undefined ? {} : { detail }),
+      ...(running && port !== undefined ? { port } : {}),
+    }));
+  }
+
+  /** Puts one call through, with whatever fault waits for it. */
+  async pass<T>(providerId: string, call: MemoryCall, ctx: OperationContext, work: () => Promise<T> | T): Promise<T> {
+    ctx.signal.throwIfAborted();
+    await this.latency(call);
+    ctx.signal.throwIfAborted();
+    if (this.unreachable) throw providerUnreachable(providerId, 'connection refused', 'Start it and try again.');
+    this.calls.push(call);
+    const fault = this.#faults.get(call)?.shift();
+    if (fault?.kind === 'hang') await aborted(ctx.signal);
+    if (fault?.kind === 'fail') throw fault.error;
+    const result = await work();
+    if (fault?.kind === 'lose') throw providerUnreachable(providerId, 'the answer was lost', 'Look again.');
+    return result;
+  }
+
+  newToken(): string {
+    return randomBytes(16).toString('hex');
+  }
+
+  async run(instance: MemoryInstance): Promise<void> {
+    if (instance.running) return;
+    instance.running = true;
+    delete instance.detail;
+    instance.port = this.homes === undefined ? this.#nextPort++ : await this.#serve(instance);
+    this.say(instance, `Web UI available at http://127.0.0.1:${instance.port}?tkn=${instance.token}`);
+    this.changed.fire(instance.identity.id);
+  }
+
+  async halt(instance: MemoryInstance): Promise<void> {
+    instance.running = false;
+    delete instance.port;
+    delete instance.detail;
+    const { server } = instance;
+    delete instance.server;
+    server?.closeAllConnections();
+    await new Promise(resolve => (server ? server.close(resolve) : resolve(undefined)));
+    this.changed.fire(instance.identity.id);
+  }
+
+  say(instance: MemoryInstance, line: string): void {
+    instance.log.push(line);
+    this.logged.fire({ id: instance.identity.id, line });
+  }
+
+  /** Ends every server of the place. */
+  async dispose(): Promise<void> {
+    await Promise.all([...this.instances.values()].map(instance => this.halt(instance)));
+  }
+
+  #plan(call: MemoryCall, fault: Fault): void {
+    this.#faults.set(call, [...(this.#faults.get(call) ?? []), fault]);
+  }
+
+  #serve(instance: MemoryInstance): Promise<number> {
+    const server = http.createServer((request, response) => {
+      const url = new URL(request.url ?? '/', 'http://localhost');
+      const token = url.searchParams.get('tkn');
+      if (url.pathname === '/version') response.writeHead(200).end('memory');
+      else if (token === instance.token) response.writeHead(302, { location: '/', 'set-cookie': 'tkn=1' }).end();
+      else response.writeHead(403).end();
+    });
+    instance.server = server;
+    return new Promise(resolve => {
+      server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+    });
+  }
+}
+
+const aborted = (signal: AbortSignal) =>
+  new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));

@@ -1,0 +1,86 @@
+import { InstanceRegistry } from '../../src/core/instanceRegistry.ts';
+import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
+import { SwarmController } from '../../src/core/swarmController.ts';
+import { InstanceRecord } from '../../src/model/instance.ts';
+import type { OperationContext } from '../../src/model/operationContext.ts';
+import type { Provider } from '../../src/model/provider.ts';
+import type { KeyedLock, LockHandle, SecretVault } from '../../src/model/stateStore.ts';
+import { MemoryPlace } from './memoryPlace.ts';
+import { MemoryProvider } from './memoryProvider.ts';
+import { MemoryDisk, MemoryStore } from './memoryStore.ts';
+
+/** {@link KeyedLock} of one process: turns of a key in the order of the calls. */
+export class MemoryLock implements KeyedLock {
+  readonly #queues = new Map<string, Promise<unknown>>();
+  readonly #held = new Set<string>();
+
+  async run<R>(key: string, ctx: OperationContext, work: (lock: LockHandle) => Promise<R>): Promise<R> {
+    const turn = (this.#queues.get(key) ?? Promise.resolve()).then(async () => {
+      ctx.signal.throwIfAborted();
+      this.#held.add(key);
+      try {
+        return await work({ assertHeld: () => {} });
+      } finally {
+        this.#held.delete(key);
+      }
+    });
+    this.#queues.set(
+      key,
+      turn.catch(() => {}),
+    );
+    return turn;
+  }
+
+  async isHeld(key: string): Promise<boolean> {
+    return this.#held.has(key);
+  }
+}
+
+export class MemoryVault implements SecretVault {
+  readonly secrets = new Map<string, Record<string, string>>();
+
+  async read(instanceId: string): Promise<Record<string, string>> {
+    return this.secrets.get(instanceId) ?? {};
+  }
+  async store(instanceId: string, secrets: Readonly<Record<string, string>>): Promise<void> {
+    this.secrets.set(instanceId, { ...secrets });
+  }
+  async forget(instanceId: string): Promise<void> {
+    this.secrets.delete(instanceId);
+  }
+}
+
+export interface MemorySwarmOptions {
+  readonly swarmId?: string;
+  readonly disk?: MemoryDisk;
+  readonly place?: MemoryPlace;
+  readonly providers?: Provider[];
+  readonly defaultProviderType?: string;
+  readonly loadStateOnStartup?: boolean;
+  readonly gitCredential?: string;
+}
+
+/** A whole swarm in memory. A second one on the same disk and place is what a restart of the window makes. */
+export function memorySwarm(options: MemorySwarmOptions = {}) {
+  const disk = options.disk ?? new MemoryDisk();
+  const place = options.place ?? new MemoryPlace();
+  const vault = new MemoryVault();
+  const registry = new InstanceRegistry(new MemoryStore(InstanceRecord, disk), () => 3600);
+  const controller = new SwarmController({
+    swarmId: options.swarmId ?? 'aaaaaaaaaaaaaaaa',
+    owner: { user: 'ada', machine: 'engine' },
+    registry,
+    providers: new ProviderDirectory(options.providers ?? [new MemoryProvider(place)]),
+    locks: new MemoryLock(),
+    vault,
+    sources: {
+      packFolder: async function* () {
+        yield new Uint8Array();
+      },
+      gitCredential: async () => options.gitCredential,
+    },
+    defaultProviderType: () => options.defaultProviderType ?? '',
+    loadStateOnStartup: options.loadStateOnStartup ?? true,
+  });
+  return { disk, place, vault, controller };
+}

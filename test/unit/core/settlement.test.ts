@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest';
+import { settle } from '../../../src/core/settlement.ts';
+import { InstanceConfig, type InstanceRecord } from '../../../src/model/instance.ts';
+import type { InstanceObservation } from '../../../src/model/provider.ts';
+
+const identity = {
+  id: 'aaaaaaaaaaaa',
+  swarmId: 'bbbbbbbbbbbbbbbb',
+  epoch: 1,
+  createdAt: '2026-01-01T00:00:00.000Z',
+};
+
+function record(over: Partial<InstanceRecord>): InstanceRecord {
+  return {
+    ...identity,
+    owner: { user: 'ada', machine: 'm' },
+    providerId: 'p',
+    role: 'owner',
+    config: InstanceConfig.parse({ name: 'one' }),
+    status: 'running',
+    desired: 'running',
+    schemaVersion: 1,
+    revision: 1,
+    statusSince: identity.createdAt,
+    ...over,
+  };
+}
+
+const seen = (over: Partial<InstanceObservation> = {}): InstanceObservation => ({
+  ...identity,
+  role: 'owner',
+  status: 'running',
+  ...over,
+});
+
+describe('settling what is wanted against what is seen', () => {
+  test.each([
+    ['a create that was cut off is finished', { status: 'creating' }, undefined, { do: 'finish-create' }],
+    ['also when the place already has it', { status: 'creating' }, seen(), { do: 'finish-create' }],
+    [
+      'a first start that was cut off is finished',
+      { setup: { status: 'pending', problems: [] } },
+      seen(),
+      { do: 'finish-create' },
+    ],
+    ['a permanent delete is finished, seen or not', { desired: 'absent' }, undefined, { do: 'delete' }],
+    ['and goes before a create', { desired: 'absent', status: 'creating' }, seen(), { do: 'delete' }],
+    ['a delete that was cut off is finished', { desired: 'trashed' }, seen(), { do: 'trash' }],
+    ['a restore that was cut off is finished', { desired: 'stopped' }, seen({ role: 'trash' }), { do: 'restore' }],
+    [
+      'what is in the trash shows so',
+      { desired: 'trashed' },
+      seen({ role: 'trash', status: 'stopped' }),
+      { do: 'show', status: 'trashed' },
+    ],
+    ['an empty list is no proof of deletion', {}, undefined, { do: 'confirm-absence' }],
+    [
+      'what stopped by itself is shown, and left alone',
+      { desired: 'running' },
+      seen({ status: 'stopped', detail: 'exit code 1' }),
+      { do: 'show', status: 'stopped', detail: 'exit code 1' },
+    ],
+  ] as const)('%s', (_rule, over, observation, step) => {
+    expect(settle(record(over as Partial<InstanceRecord>), observation)).toEqual(step);
+  });
+});

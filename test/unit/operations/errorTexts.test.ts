@@ -1,0 +1,120 @@
+import { describe, expect, test } from 'vitest';
+import * as errors from '../../../src/model/errors.ts';
+import { forLog, forModel, forPerson } from '../../../src/vscode/errorWording.ts';
+
+type Made = {
+  [Name in keyof typeof errors]: (typeof errors)[Name] extends (...args: infer _) => errors.SwarmError ? Name : never;
+};
+type ErrorName = Made[keyof typeof errors];
+type Sample<Name extends ErrorName> = readonly [...Parameters<(typeof errors)[Name]>];
+
+const cause = new Error('ENOSPC: no space left on device');
+const id = 'k3x9q2m7w1ab';
+
+/** Arguments for each named error; the compiler misses one that is not here. */
+const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
+  invalidInput: [['The input of "Create Instance"', ['name: must not be empty', 'ports.0: must be a number']]],
+  nameTaken: [['web', id]],
+  unknownProvider: [
+    ['dockr', ['local', 'docker']],
+    ['docker', []],
+  ],
+  unsupported: [['local', 'limit resources']],
+  noPlacement: [[['"local" cannot limit resources', '"docker" does not answer']]],
+  unknownOperation: [['drop_swarm', ['list_swarm_instances', 'get_swarm_status']]],
+  instanceNotFound: [[id]],
+  instanceBusy: [[id, 'being stopped']],
+  wrongState: [[id, 'stopped', 'it must be running']],
+  newerState: [['instances/k3x9q2m7w1ab.json', 7]],
+  lockLost: [[id]],
+  instanceExists: [[id]],
+  stateUnavailable: [['/home/ada/state', cause]],
+  auditUnavailable: [[cause]],
+  commandTimedOut: [[id, 60]],
+  unexpectedResult: [['"Get Instance"', ['status: is required, a string']]],
+  unexpectedFailure: [['"Start Instances"', cause]],
+  denied: [
+    ['"Remove Everything of This Swarm"', 'it is for persons only', 'Ask the person to do it in the Instances view.'],
+  ],
+  confirmationRefused: [['"Delete Instances"']],
+  destroyLimitReached: [
+    [3, '14:05'],
+    [0, undefined],
+  ],
+  providerUnreachable: [['docker', 'connection refused', 'Start the Docker engine.', cause]],
+  timedOut: [['Starting the instance', 90_000]],
+  editorServerMissing: [['local']],
+  editorServerInvalid: [['local', '/opt/none']],
+  npmMissing: [[]],
+  installFailed: [['code-server', 'the registry does not answer', cause]],
+  providerRefused: [['no-such-image', 'There is no image "nope:1".', 'Correct the image, or sign in to its registry.']],
+};
+
+const makers = { ...errors };
+const made = Object.entries(samples).flatMap(([name, calls]) =>
+  (calls as readonly (readonly unknown[])[]).map((args, index) => ({
+    name: index === 0 ? name : `${name} (${index + 1})`,
+    error: (makers[name as ErrorName] as (...args: readonly unknown[]) => errors.SwarmError)(...args),
+  })),
+);
+
+describe('the texts of all errors', () => {
+  test('are as they were reviewed', () => {
+    const texts = Object.fromEntries(
+      made.map(({ name, error }) => [
+        name,
+        { family: error.family, code: error.code, person: forPerson(error), model: forModel(error) },
+      ]),
+    );
+    expect(texts).toMatchSnapshot();
+  });
+
+  test('every named error is among them', () => {
+    const named = Object.entries(errors).filter(
+      ([name, value]) => typeof value === 'function' && !/^(SwarmError|isAbort|messageOf)$/.test(name),
+    );
+    expect(Object.keys(samples).toSorted()).toEqual(named.map(([name]) => name).toSorted());
+  });
+
+  test.each(made)('$name: sentences, a next step, a stable code', ({ error }) => {
+    expect(error.message).toMatch(/^[A-Za-z"\d/].*\.$/s);
+    expect(error.hint).toMatch(/^[A-Z].*\.$/);
+    expect(error.message).not.toMatch(/\.\.|undefined|\[object/);
+    expect(error.code).toMatch(/^[a-z]+(-[a-z]+)*$/);
+  });
+});
+
+describe('wording', () => {
+  test('a cancellation is no error for a person, and an end for a model', () => {
+    const abort = new DOMException('This operation was aborted', 'AbortError');
+    expect(forPerson(abort)).toBeUndefined();
+    expect(forModel(abort)).toMatch(/^cancelled: /);
+  });
+
+  test('what nobody foresaw still has a next step', () => {
+    expect(forPerson(new TypeError('x is not a function'))).toBe(
+      'Something unexpected went wrong: x is not a function. The log of Remote Swarm holds the details.',
+    );
+    expect(forModel('thrown text')).toMatch(/^unexpected-failure: .*thrown text/);
+  });
+
+  test('the log has the whole chain, even one that ends in itself', () => {
+    const root: Error & { cause?: unknown } = new Error('root');
+    const log = forLog(errors.auditUnavailable(new Error('disk', { cause: root })));
+    expect(log).toContain('[state/audit-unavailable]');
+    expect(log.split('Caused by: ')).toHaveLength(3);
+    root.cause = root;
+    expect(forLog(root).split('Caused by: ').length).toBeLessThan(10);
+  });
+
+  test('no token gets out, and nothing is endless', () => {
+    const error = errors.providerRefused(
+      'x',
+      `GET http://127.0.0.1:1/?tkn=abc123&folder=/w ${'y'.repeat(9000)}`,
+      'Wait.',
+    );
+    for (const text of [forPerson(error), forModel(error), forLog(error)]) expect(text).not.toContain('abc123');
+    expect(forPerson(error)?.length).toBeLessThanOrEqual(600);
+    expect(forModel(error).length).toBeLessThanOrEqual(4000);
+  });
+});

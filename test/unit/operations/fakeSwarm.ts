@@ -1,0 +1,123 @@
+import { instanceNotFound } from '../../../src/model/errors.ts';
+import { InstanceConfig, type InstanceConfigInput, type InstanceRecord } from '../../../src/model/instance.ts';
+import type { Swarm } from '../../../src/operations/swarm.ts';
+
+export const idOf = (number: number) => String(number).padStart(12, 'a');
+
+/** A record as the registry holds it. */
+export function makeRecord(number: number, change: Partial<InstanceRecord> = {}): InstanceRecord {
+  return {
+    id: idOf(number),
+    swarmId: 'swarm00000000000',
+    epoch: 1,
+    owner: { user: 'ada', machine: 'm1' },
+    createdAt: new Date(1_700_000_000_000 + number * 1000).toISOString(),
+    providerId: 'docker',
+    role: 'owner',
+    config: InstanceConfig.parse({ name: `box ${number}` }),
+    status: 'running',
+    schemaVersion: 1,
+    revision: 0,
+    desired: 'running',
+    statusSince: new Date(1_700_000_000_000).toISOString(),
+    ...change,
+  };
+}
+
+/** A swarm in memory that does at once what it is asked, and counts what it was asked to change. */
+export class FakeSwarm implements Swarm {
+  readonly records = new Map<string, InstanceRecord>();
+  readonly registry = { getInstance: (id: string) => this.records.get(id) };
+  /** Method names, in order. Only those that would touch the world. */
+  readonly calls: string[] = [];
+  /** Runs before each change of an instance; throws or waits for the tests. */
+  before: (method: string, id: string) => Promise<void> | void = () => {};
+  execute: Swarm['executeCommand'] = async () => ({ exitCode: 0, stdout: '', stderr: '', truncated: false });
+  logs: string[] = [];
+  secrets: Readonly<Record<string, string>> | undefined;
+
+  constructor(count = 0) {
+    for (let number = 1; number <= count; number += 1) this.add(makeRecord(number));
+  }
+
+  add(record: InstanceRecord): void {
+    this.records.set(record.id, record);
+  }
+
+  getInstance(id: string): InstanceRecord {
+    const record = this.records.get(id);
+    if (!record) throw instanceNotFound(id);
+    return record;
+  }
+
+  listInstances(): InstanceRecord[] {
+    return [...this.records.values()];
+  }
+
+  async createInstance(
+    config: InstanceConfigInput,
+    providerId = 'local',
+    _ctx?: unknown,
+    secrets?: Record<string, string>,
+  ) {
+    this.calls.push('create');
+    this.secrets = secrets;
+    const record = makeRecord(this.records.size + 1, { config: InstanceConfig.parse(config), providerId });
+    this.add(record);
+    return record;
+  }
+
+  startInstance = (id: string) => this.#change('start', id, { status: 'running', desired: 'running' });
+  stopInstance = (id: string) => this.#change('stop', id, { status: 'stopped', desired: 'stopped' });
+  restartInstance = (id: string) => this.#change('restart', id, { status: 'running' });
+  restoreInstance = (id: string) => this.#change('restore', id, { status: 'stopped', desired: 'stopped' });
+  adoptInstance = async (providerId: string, id: string) => {
+    this.calls.push('adopt');
+    const record = makeRecord(1, { id, providerId });
+    this.add(record);
+    return record;
+  };
+  updateInstance = (id: string, update: object) =>
+    this.#change('update', id, { config: { ...this.getInstance(id).config, ...update } });
+  deleteInstance = (id: string) =>
+    this.#change('delete', id, {
+      status: 'trashed',
+      desired: 'trashed',
+      trashedAt: new Date(Date.now()).toISOString(),
+    });
+
+  async purgeInstance(id: string): Promise<void> {
+    await this.#change('purge', id, {});
+    this.records.delete(id);
+  }
+
+  async openInstance(id: string) {
+    this.getInstance(id);
+    return {
+      url: 'http://127.0.0.1:1/?tkn=secret',
+      endpoint: { host: '127.0.0.1' as const, port: 1, dispose: () => {} },
+    };
+  }
+
+  async getInstanceLogs() {
+    return { lines: this.logs, truncated: false };
+  }
+
+  executeCommand: Swarm['executeCommand'] = (id, command, options) => {
+    this.calls.push('execute');
+    return this.execute(id, command, options);
+  };
+
+  getSwarmStatus() {
+    return { swarmId: 's', instances: this.records.size, byStatus: {}, found: 0, providers: [], quarantined: [] };
+  }
+
+  async #change(method: string, id: string, change: Partial<InstanceRecord>): Promise<InstanceRecord> {
+    const record = this.getInstance(id);
+    this.calls.push(method);
+    await this.before(method, id);
+    const next = { ...record, ...change };
+    this.add(next);
+    return next;
+  }
+}

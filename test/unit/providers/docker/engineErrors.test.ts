@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest';
+import { providerRefused } from '../../../../src/model/errors.ts';
+import { engineStatus, translateEngineError } from '../../../../src/providers/docker/engineErrors.ts';
+import { whyUnfit } from '../../../../src/providers/docker/images.ts';
+import { sshProblem } from '../../../../src/providers/docker/sshForward.ts';
+
+const failure = { providerId: 'docker', address: '/var/run/docker.sock', doing: 'Starting the container' };
+const translate = (error: unknown) => translateEngineError(error, failure);
+const withCode = (code: string, message = code) => Object.assign(new Error(message), { code });
+const answer = (statusCode: number, message: string) =>
+  Object.assign(new Error(`(HTTP code ${statusCode}) server error - ${message} `), { statusCode });
+
+describe('what went wrong with an engine is told with the way out', () => {
+  test.each([
+    [withCode('EACCES'), 'engine-permission', 'usermod -aG docker'],
+    [withCode('ENOENT'), 'provider-unreachable', 'Start Docker'],
+    [withCode('ECONNREFUSED'), 'provider-unreachable', 'Start Docker'],
+    [withCode('ENOTFOUND'), 'provider-unreachable', 'host name'],
+    [withCode('ECONNRESET', 'socket hang up'), 'provider-unreachable', 'Try again'],
+    [new Error('aborted'), 'provider-unreachable', 'Try again'],
+    [withCode('HPE_INVALID_CONSTANT'), 'provider-unreachable', 'endpoint'],
+    [withCode('ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE'), 'engine-tls', 'cert'],
+    [withCode('UNABLE_TO_VERIFY_LEAF_SIGNATURE'), 'engine-tls', 'ca'],
+    [withCode('ERR_TLS_CERT_ALTNAME_INVALID'), 'engine-tls', 'ca'],
+    [withCode('EPROTO', 'ssl3_get_record:wrong version number'), 'engine-tls', 'Remove "tls"'],
+    [answer(400, 'Client sent an HTTP request to an HTTPS server.'), 'engine-tls', 'Set "tls"'],
+    [answer(500, 'write /x: no space left on device'), 'disk-full', 'docker system df'],
+    [
+      answer(500, 'driver failed: listen tcp4 127.0.0.1:1: bind: address already in use'),
+      'port-taken',
+      'Start it again',
+    ],
+    [answer(404, 'manifest for a/b:c not found: manifest unknown'), 'image-not-found', 'docker pull'],
+    [answer(404, 'pull access denied for x, repository does not exist'), 'image-not-found', 'docker login'],
+    [
+      answer(500, 'Get "https://r/v2/": dial tcp: lookup r on 1.1.1.1:53: no such host'),
+      'registry-unreachable',
+      'docker load',
+    ],
+    [answer(500, 'could not find an available, non-overlapping IPv4 address pool'), 'no-network', 'network prune'],
+    [answer(500, 'something else'), 'engine-refused', 'log of that engine'],
+    ['not even an error', 'engine-refused', 'log of that engine'],
+  ])('%s', (error, code, hint) => {
+    const translated = translate(error);
+    expect([translated.code, translated.hint]).toEqual([code, expect.stringContaining(hint)]);
+    expect(translated.cause).toBe(error);
+    expect(translated.message).not.toContain('HTTP code');
+    expect(translated.retryable).toBe(code === 'provider-unreachable');
+  });
+
+  test('what is worded already stays as it is', () => {
+    const own = providerRefused('x', 'y', 'z');
+    expect(translate(own)).toBe(own);
+  });
+
+  test("the engine's status can be asked for, before and after", () => {
+    expect(engineStatus(answer(409, 'in use'))).toBe(409);
+    expect(engineStatus(translate(answer(409, 'in use')))).toBe(409);
+    expect(engineStatus(withCode('ENOENT'))).toBeUndefined();
+    expect(engineStatus(undefined)).toBeUndefined();
+  });
+});
+
+test.each([
+  ['[FATAL tini (7)] exec /usr/lib/code-server/lib/node failed: No such file or directory', false, 'no glibc'],
+  ['[FATAL tini (7)] exec node failed: No such file or directory', true, 'musl'],
+  ["node: /lib/libc.so.6: version `GLIBC_2.28' not found (required by node)", false, 'too old (GLIBC_2.28'],
+  ["node: /lib/libstdc++.so.6: version `GLIBCXX_3.4.21' not found", false, 'GLIBCXX_3.4.21'],
+  [
+    'node: error while loading shared libraries: libstdc++.so.6: cannot open',
+    false,
+    'lacks the library libstdc++.so.6',
+  ],
+  ['exec user process caused: exec format error', false, 'another processor'],
+  ['', false, 'does not start'],
+])('an image that fails with "%s" is refused with the reason', (output, musl, why) => {
+  expect(whyUnfit(output, musl)).toContain(why);
+});
+
+test.each([
+  ['Host key verification failed.', 'ssh-host-key'],
+  ['me@far: Permission denied (publickey).', 'ssh-permission'],
+  ['spawn ssh ENOENT', 'ssh-missing'],
+  ['ssh: Could not resolve hostname far: Name or service not known', 'provider-unreachable'],
+])('ssh that says "%s" is told with the way out', (said, code) => {
+  const error = sshProblem('docker', 'far', said);
+  expect(error.code).toBe(code);
+  expect(error.hint).toBeTruthy();
+});

@@ -1,0 +1,69 @@
+import type Dockerode from 'dockerode';
+import { describe, expect, test } from 'vitest';
+import { primaryOf, readContainer } from '../../../../src/providers/docker/instanceContainer.ts';
+
+const id = 'abcdefabcdef';
+const row = (changes: Partial<Dockerode.ContainerInfo> = {}): Dockerode.ContainerInfo =>
+  ({
+    Id: 'c1',
+    Names: [`/remote-swarm-${id}--owner`],
+    Image: 'img:1',
+    State: 'running',
+    Status: 'Up 2 minutes',
+    Created: 1_700_000_000,
+    Ports: [{ IP: '127.0.0.1', PrivatePort: 8080, PublicPort: 34_000, Type: 'tcp' }],
+    Labels: {
+      'remote-swarm.swarm': '0123456789abcdef',
+      'remote-swarm.instance': id,
+      'remote-swarm.epoch': '2',
+      'remote-swarm.created': '2026-01-02T03:04:05.000Z',
+    },
+    ...changes,
+  }) as Dockerode.ContainerInfo;
+const named = (suffix: string, changes: Partial<Dockerode.ContainerInfo> = {}) =>
+  readContainer(row({ Names: [`/remote-swarm-${id}--${suffix}`], Id: suffix, ...changes }));
+
+describe('a row of the list', () => {
+  test('tells all of a running instance', () => {
+    expect(readContainer(row())).toMatchObject({
+      ...{ id, swarmId: '0123456789abcdef', epoch: 2, createdAt: '2026-01-02T03:04:05.000Z' },
+      ...{ role: 'owner', status: 'running', port: 34_000, containerId: 'c1', image: 'img:1', replaced: false },
+    });
+  });
+
+  test.each([
+    ['created', 'Created', 'stopped', 'never started'],
+    ['exited', 'Exited (0) 3 seconds ago', 'stopped', undefined],
+    ['exited', 'Exited (143) 3 seconds ago', 'stopped', undefined],
+    ['exited', 'Exited (137) 3 seconds ago', 'stopped', 'exited with code 137'],
+    ['paused', 'Up 3 minutes (Paused)', 'stopped', 'paused'],
+    ['restarting', 'Restarting (1) 1 second ago', 'starting', undefined],
+    ['removing', 'Removal In Progress', 'deleting', undefined],
+    ['dead', 'Dead', 'failed', 'The engine could not remove it'],
+  ])('in state %s (%s) is %s', (State, Status, status, detail) => {
+    const read = readContainer(row({ State, Status }));
+    expect([read?.status, read?.detail, read?.port]).toEqual([status, detail, undefined]);
+  });
+
+  test('has its role in its name', () => {
+    expect(named('trash')).toMatchObject({ role: 'trash', status: 'trashed' });
+    expect(named('parked')).toMatchObject({ role: 'parked' });
+    expect(named('owner-replaced')).toMatchObject({ role: 'owner', replaced: true });
+  });
+
+  test('is none of ours without label, or under a name that is not of its label', () => {
+    expect(readContainer(row({ Labels: {} }))).toBeUndefined();
+    expect(readContainer(row({ Names: ['/something'] }))).toBeUndefined();
+    expect(readContainer(row({ Names: ['/remote-swarm-fedcbafedcba--owner'] }))).toBeUndefined();
+    expect(named('thief')).toBeUndefined();
+    expect(readContainer(row({ Names: [] }))).toBeUndefined();
+  });
+});
+
+test('of several containers the owner stands for the instance, then the one in the trash', () => {
+  const some = (...suffixes: string[]) => suffixes.map(suffix => named(suffix)).filter(each => each !== undefined);
+  expect(primaryOf(some('owner-replaced', 'trash', 'owner'))?.containerId).toBe('owner');
+  expect(primaryOf(some('owner-replaced', 'trash'))?.containerId).toBe('trash');
+  expect(primaryOf(some('owner-replaced'))?.containerId).toBe('owner-replaced');
+  expect(primaryOf([])).toBeUndefined();
+});

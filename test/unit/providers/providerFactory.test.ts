@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import { ProviderFactory } from '../../../src/providers/providerFactory.ts';
+
+const environment = {
+  localDirectory: '/nowhere/instances',
+  launcher: '/nowhere/launcher.mjs',
+  editorServerDirectory: '/nowhere/editor-server',
+  readSecret: async () => undefined,
+};
+
+describe('the provider factory', () => {
+  test('makes a provider of each type from nothing but an id, and contacts nothing', async () => {
+    const types = ProviderFactory.types().map(({ type }) => type);
+    expect(types).toContain('local');
+    for (const type of types) {
+      const provider = await ProviderFactory.createProvider(type, { id: 'one', type }, environment);
+      expect(provider).toMatchObject({ id: 'one', type });
+      expect(provider.getCapabilities().maxInstancesPerUser).toBeGreaterThan(0);
+      await provider.dispose();
+    }
+  });
+
+  test('each type describes its settings as a JSON schema', () => {
+    for (const { configSchema, displayName } of ProviderFactory.types()) {
+      expect(displayName).not.toBe('');
+      expect(z.toJSONSchema(configSchema, { io: 'input' })).toMatchObject({
+        type: 'object',
+        additionalProperties: false,
+        required: expect.arrayContaining(['id', 'type']),
+      });
+    }
+  });
+
+  test.each(['nothing', 'toString', '__proto__', ''])(
+    'refuses the type "%s" and names those that there are',
+    async type => {
+      await expect(ProviderFactory.createProvider(type, { id: 'one', type }, environment)).rejects.toMatchObject({
+        code: 'unknown-provider',
+        hint: expect.stringContaining('local'),
+      });
+    },
+  );
+
+  test.each([
+    ['directory', 'relative/path'],
+    ['directory', 5],
+    ['directory', '/a\nb\0c'],
+    ['server', '../code'],
+    ['server', '/a\0b'],
+    ['id', 'Has Blanks'],
+    ['unknown', true],
+  ])('refuses a setting %s of %j by its name', async (name, value) => {
+    const config = { id: 'one', type: 'local', [name]: value };
+    await expect(ProviderFactory.createProvider('local', config, environment)).rejects.toMatchObject({
+      code: 'invalid-input',
+      message: expect.stringContaining(name),
+    });
+  });
+
+  test('refuses a path that is too long', async () => {
+    const config = { id: 'one', type: 'local', directory: `/${'x'.repeat(5_000)}` };
+    const error = await ProviderFactory.createProvider('local', config, environment).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'invalid-input', message: expect.stringMatching(/^.{1,200}$/) });
+  });
+});

@@ -1,0 +1,133 @@
+import { describe, expect, test } from 'vitest';
+import { InstanceStatus } from '../../../src/model/instance.ts';
+import { inEnglish } from '../../../src/operations/translate.ts';
+import { rowOf, rowTooltip, type Wording } from '../../../src/vscode/instanceRows.ts';
+import type { Node } from '../../../src/vscode/instanceTree.ts';
+import { ago, sourceName, statusTexts } from '../../../src/vscode/rowTexts.ts';
+import { found, provider, record } from './rowFacts.ts';
+
+const wording: Wording = {
+  t: inEnglish,
+  locale: 'en',
+  statusTexts: statusTexts(inEnglish),
+  showProvider: false,
+  canAttach: () => false,
+};
+const now = Date.UTC(2026, 0, 1, 12);
+const instance = (...args: Parameters<typeof record>): Node => ({ kind: 'instance', record: record(...args) });
+
+describe('an instance’s row', () => {
+  test('is called by its name, and says its state first', () => {
+    const row = rowOf(instance(1, { config: { source: { kind: 'git', url: 'https://github.com/a/shop.git' } } }), {
+      ...wording,
+      showProvider: true,
+    });
+    expect(row).toMatchObject({ label: 'web-1', description: 'running · shop · local' });
+    expect(row.spoken).toBe('web-1, running, local');
+  });
+
+  test('says why it failed, and that its set-up did', () => {
+    const error = { code: 'x', message: 'The image is missing.', at: '2026-01-01T00:00:00.000Z' };
+    expect(rowOf(instance(1, { status: 'failed', error }), wording).description).toBe('failed · The image is missing.');
+    const setup = { status: 'failed' as const, problems: ['Cloning failed: 404'] };
+    expect(rowOf(instance(1, { setup }), wording).description).toBe('running · setup failed');
+    expect(rowOf(instance(1, { setup }), wording).spoken).toContain('setup failed');
+  });
+
+  test('has an icon of its own shape for every state at rest; passing states spin', () => {
+    const shapes = new Map(
+      InstanceStatus.options.map(status => [status, rowOf(instance(1, { status }), wording).icon.id]),
+    );
+    const passing = [...shapes].filter(([, icon]) => icon.endsWith('~spin')).map(([status]) => status);
+    expect(passing).toEqual(['creating', 'starting', 'stopping', 'deleting']);
+    const resting = [...shapes].filter(([status]) => !passing.includes(status)).map(([, icon]) => icon);
+    expect(new Set(resting).size).toBe(resting.length);
+  });
+
+  test.each([
+    ['running', ['open', 'stop', 'delete'], ['start', 'purge', 'restore']],
+    ['stopped', ['start', 'edit', 'delete'], ['open', 'stop', 'terminal']],
+    ['trashed', ['restore', 'purge'], ['start', 'delete', 'open']],
+    ['unknown', ['delete'], ['start', 'stop', 'purge']],
+  ] as const)('%s offers what fits', (status, offered, hidden) => {
+    const { contextValue } = rowOf(instance(1, { status }), wording);
+    const offers = (action: string) => new RegExp(`^instance\\b.*\\+can-${action}\\b`).test(contextValue);
+    expect(offered.filter(action => !offers(action))).toEqual([]);
+    expect(hidden.filter(offers)).toEqual([]);
+  });
+});
+
+describe('an instance’s tooltip', () => {
+  test('tells what there is, and nothing of what there is not', () => {
+    const text = rowTooltip(instance(1), now, wording);
+    expect(text).toContain('### web\\-1');
+    expect(text).toContain('$(vm-running) **running** · 3 hours ago');
+    for (const absent of ['Image', 'Ports', 'Extensions', 'Labels', 'Variables', 'undefined', 'Size']) {
+      expect(text).not.toContain(absent);
+    }
+    const more = record(1, {
+      config: {
+        resources: { cpuCores: 2, memoryMb: 4096 },
+        ports: [3000],
+        secretEnv: ['TOKEN'],
+        env: { MODE: 'secret!' },
+      },
+    });
+    const full = rowTooltip({ kind: 'instance', record: more }, now, wording);
+    expect(full).toContain('Size: 2 cores, 4 GB');
+    expect(full).toContain('Variables: MODE, TOKEN \\(secret\\)');
+    expect(full).not.toContain('secret!');
+  });
+
+  test('nobody’s text becomes a link, an image or an icon', () => {
+    const detail = '[x](command:evil) ![y](http://z) $(flame) <b>';
+    const text = rowTooltip(instance(1, { detail }), now, wording) ?? '';
+    expect(text).not.toMatch(/(?<!\\)\[x|(?<!\\)\]\(|(?<!\\)\$\(flame|(?<!\\)<b/);
+  });
+});
+
+describe('other rows', () => {
+  test('an unreachable provider says why and is known by its problem', () => {
+    const state = provider('docker', { reachable: false, problem: 'no answer', hint: 'Start it.', code: 'timed-out' });
+    const node: Node = { kind: 'provider', id: 'docker', state, count: 0 };
+    expect(rowOf(node, wording)).toMatchObject({
+      label: 'docker',
+      description: 'unreachable · no answer',
+      collapse: 'none',
+      contextValue: 'provider+unreachable+code-timed-out',
+      spoken: 'Provider docker cannot be reached: no answer',
+    });
+    expect(rowTooltip(node, now, wording)).toBe('no answer\n\nStart it\\.');
+  });
+
+  test('groups count; the trash is closed', () => {
+    expect(rowOf({ kind: 'trashGroup', count: 2 }, wording)).toMatchObject({ collapse: 'collapsed', description: '2' });
+    expect(rowOf({ kind: 'status', status: 'starting', count: 1 }, wording)).toMatchObject({
+      label: 'Starting',
+      icon: { id: 'sync' },
+      spoken: 'Starting, 1 instance',
+    });
+  });
+
+  test('what was found says whose it is', () => {
+    const node: Node = { kind: 'found', found: found(3) };
+    expect(rowOf(node, wording)).toMatchObject({ label: '000000000003', description: 'running · docker' });
+    expect(rowTooltip(node, now, wording)).toContain('zzzzyyyyxxxxwwww');
+  });
+});
+
+test.each([
+  ['2026-01-01T11:59:40.000Z', '20 seconds ago'],
+  ['2026-01-01T11:30:00.000Z', '30 minutes ago'],
+  ['2025-12-29T12:00:00.000Z', '3 days ago'],
+])('%s is %s', (iso, text) => {
+  expect(ago(iso, now, 'en')).toBe(text);
+});
+
+test.each([
+  ['https://github.com/owner/repo.git', 'repo'],
+  ['git@host:owner/thing', 'thing'],
+])('%s is called %s', (url, name) => {
+  expect(sourceName({ kind: 'git', url })).toBe(name);
+  expect(sourceName({ kind: 'folder', path: '/home/me/project/' })).toBe('project');
+});

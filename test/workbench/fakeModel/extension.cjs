@@ -1,0 +1,81 @@
+// A language model that follows a script, so that the built-in agent mode can be driven offline and signed out. The
+// file SCRIPTED_MODEL holds `{ "<script>": [{ "tool": …, "input": … }, …] }`. A prompt "script <name>" calls the tools in
+// turn, one a round; the text "$id:<name>" in an input becomes the id that a tool's result gave for that name. Every result that
+// the model gets is appended to SCRIPTED_MODEL.log, one JSON line each.
+// @ts-nocheck: the floor of our own API knows no language model providers
+const fs = require('node:fs');
+const vscode = require('vscode');
+
+const file = process.env.SCRIPTED_MODEL;
+const log = entry => fs.appendFileSync(`${file}.log`, `${JSON.stringify(entry)}\n`);
+
+exports.activate = context => {
+  context.subscriptions.push(
+    vscode.lm.registerLanguageModelChatProvider('scripted', {
+      provideLanguageModelChatInformation: () => [information],
+      provideLanguageModelChatResponse: respond,
+      provideTokenCount: async () => 1,
+    }),
+    vscode.commands.registerCommand('scriptedModel.run', run),
+  );
+};
+
+const information = {
+  id: 'scripted',
+  name: 'Scripted Model',
+  family: 'scripted',
+  version: '1',
+  maxInputTokens: 1_000_000,
+  maxOutputTokens: 10_000,
+  capabilities: { toolCalling: true },
+  isUserSelectable: true,
+  isDefault: true,
+};
+
+/** The chat of a fresh profile is off until somebody signs in; switching all extensions on takes the place of that. */
+async function run() {
+  const name = await vscode.window.showInputBox({ title: 'Which script?' });
+  const chat = () => vscode.extensions.getExtension('GitHub.copilot-chat');
+  if (!chat()) await vscode.commands.executeCommand('workbench.extensions.action.enableAll');
+  while (!chat()?.isActive) await new Promise(resolve => setTimeout(resolve, 100));
+  await vscode.commands.executeCommand('workbench.action.chat.newChat');
+  await vscode.commands.executeCommand('workbench.action.chat.open', {
+    query: `script ${name}`,
+    mode: 'agent',
+    modelSelector: { vendor: 'scripted' },
+  });
+}
+
+async function respond(_model, messages, options, progress) {
+  const parts = messages.flatMap(({ content }) => (typeof content === 'string' ? [{ value: content }] : content));
+  const name = [
+    ...parts
+      .map(textOf)
+      .join('\n')
+      .matchAll(/script (\w+)/g),
+  ].at(-1)?.[1];
+  const steps = JSON.parse(fs.readFileSync(file, 'utf8'))[name];
+  const tools = new Set(options.tools?.map(tool => tool.name));
+  const results = parts.filter(part => part instanceof vscode.LanguageModelToolResultPart);
+  const step = steps?.[results.length];
+  if (results.length > 0) log({ name, step: results.length, result: results.at(-1).content.map(textOf).join('') });
+  if (step && tools.has(step.tool)) {
+    const input = withIds(step.input, results.flatMap(({ content }) => content.map(textOf)).join('\n'));
+    progress.report(new vscode.LanguageModelToolCallPart(`${name}-${results.length}`, step.tool, input));
+  } else {
+    // A request without our tools asks for nothing but a title.
+    progress.report(new vscode.LanguageModelTextPart(step && tools.size > 0 ? `There is no ${step.tool}.` : 'Done.'));
+    if (steps && results.length === steps.length) log({ name, end: true });
+  }
+}
+
+const textOf = part => (typeof part?.value === 'string' ? part.value : '');
+
+/** Puts ids in the place of names, as a model that has read the results would. */
+function withIds(input, seen) {
+  const idOf = name => {
+    const text = new RegExp(`"id":"([a-z0-9]{12})","name":"${name}"`).exec(seen);
+    return text?.[1] ?? 'an id that no result gave';
+  };
+  return JSON.parse(JSON.stringify(input).replace(/\$id:([\w ]+)/g, (_, name) => idOf(name)));
+}

@@ -1,0 +1,200 @@
+import { rm } from 'node:fs/promises';
+import * as path from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
+import { launchChromium } from './support/chromium.ts';
+import { createByWizard } from './support/instanceSteps.ts';
+import { Workbench } from './support/workbench.ts';
+import { WorkbenchServer } from './support/workbenchServer.ts';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterAll(() => browser?.close());
+
+describe('an empty view says why, and what to do', () => {
+  const nothing = { 'remoteSwarm.enabledProviders': ['local'] };
+  const cases: { state: string; settings: Record<string, unknown>; button: string; noServer?: boolean }[] = [
+    { state: 'empty', settings: nothing, button: 'Create Instance' },
+    { state: 'no-provider', settings: { 'remoteSwarm.enabledProviders': ['none'] }, button: 'Add Provider' },
+    { state: 'needs-server', settings: nothing, button: 'Install Editor Server', noServer: true },
+    { state: 'off', settings: { ...nothing, 'remoteSwarm.loadStateOnStartup': false }, button: 'Create Instance' },
+    { state: 'problem', settings: { 'remoteSwarm.stateDirectory': '/dev/null' }, button: 'Try Again' },
+  ];
+
+  test.each(cases)('$state', { timeout: 180_000 }, async ({ state, settings, button, noServer }) => {
+    const server = await WorkbenchServer.start({ settings });
+    let workbench: Workbench | undefined;
+    try {
+      if (noServer) await rm(path.join(server.storage, 'editor-server'));
+      workbench = await Workbench.open(browser, server, { width: 1000, height: 600 });
+      await workbench.openView();
+      onTestFailed(() => workbench?.screenshotsOfAll(`failed-views-${state}`));
+      await workbench.welcomeButton(button).waitFor();
+      await workbench.screenshot(`views-welcome-${state}`);
+    } finally {
+      await workbench?.close();
+      await server.dispose();
+    }
+  });
+});
+
+describe('the views of a small swarm', () => {
+  let server: WorkbenchServer;
+  let workbench: Workbench;
+  const failed = () => onTestFailed(() => workbench.screenshotsOfAll('failed-views'));
+
+  beforeAll(async () => {
+    const endpoint = 'unix:///nonexistent/docker.sock';
+    server = await WorkbenchServer.start({
+      settings: { 'remoteSwarm.providers': [{ id: 'build-host', type: 'docker', endpoint }] },
+    });
+    workbench = await Workbench.open(browser, server);
+    await workbench.openView();
+    await workbench.row('build-host').waitFor();
+    await createByWizard(workbench, { provider: 'local', name: 'Kira' });
+    await createByWizard(workbench, { provider: 'local', name: 'payment service' });
+    await createByWizard(workbench, { provider: 'local', name: 'an instance with quite a long name' });
+    await workbench.inlineAction('payment service', 'Stop');
+    await workbench.rowSays('payment service', /^stopped/);
+    await workbench.contextAction('an instance with quite a long name', 'Delete…');
+    await workbench.dialogButton('Delete Instance');
+    await workbench.openTrash('an instance with quite a long name');
+    await workbench.clearNotifications();
+  }, 300_000);
+  afterAll(async () => {
+    await workbench?.close();
+    await server?.dispose();
+  });
+
+  test('rows say name and state, and why a place is not reached', async () => {
+    failed();
+    const rows = await workbench.rows();
+    expect(rows).toContainEqual(expect.stringMatching(/^Kira\trunning/));
+    expect(rows).toContainEqual(expect.stringMatching(/^payment service\tstopped/));
+    expect(rows).toContainEqual(expect.stringMatching(/^an instance with quite a long name\tin the trash/));
+    expect(rows).toContainEqual(expect.stringMatching(/^build-host\t.+/));
+    expect(await workbench.row('Kira').getAttribute('aria-label')).toMatch(/^Kira, running, /);
+    await workbench.row('build-host').hover();
+    await workbench.inlineButton('build-host', 'Retry Provider').waitFor();
+    await workbench.screenshot('views-unreachable');
+    await workbench.screenshotOfSidebar('sidebar');
+  });
+
+  test('tooltip, context menu and status bar', async () => {
+    failed();
+    await workbench.row('Kira').hover();
+    await workbench.page.locator('.workbench-hover', { hasText: 'Owner' }).waitFor();
+    await workbench.screenshot('views-tooltip');
+    await workbench.page.keyboard.press('Escape');
+    for (const name of ['Kira', 'payment service', 'an instance with quite a long name', 'build-host']) {
+      await workbench.openContextMenu(name);
+      await workbench.screenshot(`views-menu-${name.replaceAll(' ', '-')}`);
+      await workbench.page.keyboard.press('Escape');
+      await workbench.menu.waitFor({ state: 'detached' });
+    }
+  });
+
+  test('group, sort and filter', async () => {
+    failed();
+    await workbench.command('Remote Swarm: Group By…');
+    await workbench.pick('Group Instances By', 'Status');
+    await workbench.row('Running').waitFor();
+    await workbench.screenshot('views-grouped-by-status');
+    await workbench.command('Remote Swarm: Group By…');
+    await workbench.pick('Group Instances By', 'Provider');
+    await workbench.command('Remote Swarm: Filter…');
+    await workbench.type('Show only instances', 'pay');
+    await workbench.accept('Show only these states');
+    await workbench.row('Kira').waitFor({ state: 'detached' });
+    await workbench.row('payment service').waitFor();
+    await workbench.screenshot('views-filtered');
+    await workbench.command('Remote Swarm: Filter…');
+    await workbench.type('Show only instances', 'nobody');
+    await workbench.accept('Show only these states');
+    await workbench.screenshot('views-filter-hides-all');
+    await workbench.command('Remote Swarm: Clear Filter');
+    await workbench.row('Kira').waitFor();
+  });
+
+  test('terminal, log, ports, edit and the documents', async () => {
+    failed();
+    await workbench.contextAction('Kira', 'Open Terminal');
+    await workbench.page.locator('.part.panel', { hasText: 'Kira' }).waitFor();
+    await workbench.screenshot('views-terminal');
+    await workbench.contextAction('Kira', 'Show Instance Log');
+    await workbench.page.locator('.part.panel .view-lines', { hasText: /agent.started/ }).waitFor();
+    await workbench.screenshot('views-log');
+    await workbench.contextAction('Kira', 'Ports…');
+    await workbench.quickInput.waitFor();
+    await workbench.screenshot('views-ports');
+    await workbench.page.keyboard.press('Escape');
+    await workbench.contextAction('Kira', 'Edit…');
+    await workbench.quickInput.waitFor();
+    await workbench.screenshot('views-edit');
+    await workbench.page.keyboard.press('Escape');
+    const shows = (text: string) => workbench.page.locator('.editor-instance .view-lines', { hasText: text }).waitFor();
+    await workbench.command('Remote Swarm: Create Instance from JSON…');
+    await shows('memoryMb');
+    await workbench.screenshot('views-document-json');
+    await workbench.command('Remote Swarm: Show Audit Log');
+    await workbench.pick('Show Audit Log', 'Everything');
+    await shows('create_swarm_instance');
+    await workbench.screenshot('views-document-audit');
+    await workbench.command('Remote Swarm: Collect Diagnostics');
+    await shows('Versions');
+    await workbench.screenshot('views-document-diagnostics');
+  });
+
+  test('the wizard refuses what is wrong while it is typed', async () => {
+    failed();
+    await workbench.command('Remote Swarm: Create Instance…');
+    await workbench.step('A name for the instance');
+    await workbench.quickInput.locator('input.input').fill('kira');
+    await workbench.quickInput.filter({ hasText: 'An instance of this name exists already.' }).waitFor();
+    await workbench.screenshot('views-wizard-name-taken');
+    await workbench.quickInput.locator('input.input').fill('fine');
+    await workbench.accept('A name for the instance');
+    await workbench.pick('Where shall it run?', 'local');
+    await workbench.pick('What shall its workspace hold?', 'A Git repository');
+    await workbench.step('The repository to clone');
+    await workbench.quickInput.locator('input.input').fill('https://me:secret@host/x');
+    await workbench.quickInput.filter({ hasText: 'must not hold a user or a password' }).waitFor();
+    await workbench.screenshot('views-wizard-git');
+    await workbench.page.keyboard.press('Escape');
+    await workbench.quickInput.waitFor({ state: 'detached' });
+  });
+
+  test('the walkthrough and the settings', async () => {
+    failed();
+    await workbench.command('Welcome: Open Walkthrough...');
+    await workbench.quickInput.locator('input.input').fill('Remote Swarm');
+    await workbench.quickInput.locator('.monaco-list-row', { hasText: 'Remote Swarm' }).first().click();
+    await workbench.page.locator('.getting-started-step, .step-list-container').first().waitFor();
+    await workbench.screenshot('views-walkthrough');
+    await workbench.command('Preferences: Open Settings (UI)');
+    await workbench.page.locator('.settings-editor .suggest-input-container').click();
+    await workbench.page.keyboard.type('@ext:remote-swarm.remote-swarm ');
+    await workbench.page.locator('.settings-editor .setting-item-contents', { hasText: 'State Directory' }).waitFor();
+    await workbench.screenshot('views-settings');
+  });
+
+  test.each([
+    ['light', 'Light Modern', 'vs'],
+    ['high-contrast', 'Default High Contrast', 'hc-black'],
+    ['high-contrast-light', 'Default High Contrast Light', 'hc-light'],
+    ['dark', 'Dark Modern', 'vs-dark'],
+  ])('in %s, wide and narrow', async (name, theme, shows) => {
+    failed();
+    await server.configure({ 'workbench.colorTheme': theme });
+    await workbench.resize(1280);
+    await workbench.reload();
+    await workbench.page.locator(`.monaco-workbench.${shows}`).waitFor();
+    await workbench.openView();
+    await workbench.rowSays('Kira', /^running/);
+    await workbench.screenshot(`views-${name}-wide`);
+    await workbench.resize(620);
+    await workbench.screenshot(`views-${name}-narrow`);
+  });
+});
