@@ -175,7 +175,7 @@ export const purgeInstances = defineOperation({
       name => t('Delete "{0}" permanently?', name),
       count => t('Delete {0} instances permanently?', count),
     ),
-    detail: [nameLines(t, targets), t('All their files are lost, and nothing brings them back.')].join('\n\n'),
+    detail: [nameLines(t, targets), t('All files are lost, and nothing brings them back.')].join('\n\n'),
     action: counted(
       targets,
       () => t('Delete Permanently'),

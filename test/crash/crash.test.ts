@@ -1,103 +1,169 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ProviderConfig } from '../../src/model/config.ts';
 import { quietContext } from '../../src/model/operationContext.ts';
 import { installEditorServer } from '../../src/providers/editorServerInstaller.ts';
+import { loadSwarmId } from '../../src/storage/swarmIdentity.ts';
+import { ensureTestImage } from '../engine/support/images.ts';
+import { describeWithEngine, testEngine } from '../engine/support/testEngine.ts';
+import { EngineWorld } from '../engine/support/world.ts';
 
 const root = path.resolve(import.meta.dirname, '..', '..');
-let directory: string;
+
+/** Where the instances of a suite live, and what that place itself says is there, whatever a registry says. */
+interface Place {
+  readonly provider: ProviderConfig;
+  /** Everything that one instance has there, its id left out: as long as it is wanted, and in the trash. */
+  readonly wanted: readonly string[];
+  readonly trashed: readonly string[];
+  /** Names with their ids left out, and how many editor servers run. */
+  look(): Promise<{ names: string[]; servers: number }>;
+  /** Removes what is no instance's. */
+  clear(): Promise<void>;
+}
 
 interface Ended {
   signal: NodeJS.Signals | null;
   rows: { id: string; status: string; desired: string }[];
 }
 
-/** One window's life: what it printed, or the signal that ended it. */
-function window(killAt: number, act: string, id = ''): Promise<Ended> {
-  const args = [path.join(root, 'test', 'crash', 'window.ts'), directory, String(killAt), act, id];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  let errors = '';
-  child.stdout.on('data', data => {
-    output += data;
-  });
-  child.stderr.on('data', data => {
-    errors += data;
-  });
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      if (code !== 0 && signal === null) reject(new Error(`The window ended with ${code}: ${errors}`));
-      else resolve({ signal, rows: [], ...JSON.parse(output || '{}') });
-    });
-  });
-}
+const withoutId = (name: string) => name.replace(/[a-z0-9]{12}(?=$|--)/, 'id');
 
-/** What the machine itself says: folders below the provider's directory, and servers that run out of it. */
-function world() {
+function localPlace(directory: string): Place {
   const instances = path.join(directory, 'instances');
-  const folders = (existsSync(instances) ? readdirSync(instances) : []).map(name =>
-    name.replace(/^[a-z0-9]{12}/, 'id'),
-  );
-  const servers = readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .filter(pid => {
-      try {
-        const argv = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-        return argv.includes('serve') && argv.some(arg => arg.startsWith(instances));
-      } catch {
-        return false;
-      }
+  const isServer = (file: string) => {
+    try {
+      const argv = readFileSync(file, 'utf8').split('\0');
+      return argv.includes('serve') && argv.some(argument => argument.startsWith(instances));
+    } catch {
+      return false; // It has ended meanwhile.
+    }
+  };
+  return {
+    provider: { id: 'place', type: 'local', directory: instances },
+    wanted: ['id--owner'],
+    trashed: ['id--trash'],
+    look: async () => ({
+      names: (existsSync(instances) ? readdirSync(instances) : []).map(withoutId),
+      servers: globSync('/proc/[0-9]*/cmdline').filter(isServer).length,
+    }),
+    clear: async () => {},
+  };
+}
+
+async function dockerPlace(directory: string): Promise<Place> {
+  const { docker, host } = await testEngine();
+  const image = await ensureTestImage(docker, 'stub');
+  const filters = async () => {
+    const { swarmId } = await loadSwarmId(path.join(directory, 'state'));
+    return { label: [`remote-swarm.swarm=${swarmId}`] };
+  };
+  return {
+    provider: { id: 'place', type: 'docker', endpoint: host, image, runtimeImage: image },
+    wanted: ['/remote-swarm-id--owner', 'remote-swarm-id'],
+    trashed: ['/remote-swarm-id--trash', 'remote-swarm-id'],
+    look: async () => {
+      const containers = await docker.listContainers({ all: true, filters: await filters() });
+      const { Volumes } = await docker.listVolumes({ filters: await filters() });
+      return {
+        names: [...containers.map(({ Names }) => Names[0] ?? ''), ...(Volumes ?? []).map(({ Name }) => Name)].map(
+          withoutId,
+        ),
+        servers: containers.filter(({ State }) => State === 'running').length,
+      };
+    },
+    clear: async () => new EngineWorld(docker).removeSwarm((await loadSwarmId(path.join(directory, 'state'))).swarmId),
+  };
+}
+
+const nothing = { rows: [], names: [], servers: 0 };
+
+function crashSuite(placeAt: (directory: string) => Promise<Place>): void {
+  let directory: string;
+  let place: Place;
+
+  /** One window's life: what it printed, or the signal that ended it. */
+  function window(killAt: number, act: string, id = ''): Promise<Ended> {
+    const file = path.join(root, 'test', 'crash', 'window.ts');
+    const args = [file, directory, JSON.stringify(place.provider), String(killAt), act, id];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    let errors = '';
+    child.stdout.on('data', data => {
+      output += data;
     });
-  return { folders, servers: servers.length };
-}
+    child.stderr.on('data', data => {
+      errors += data;
+    });
+    return new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (code, signal) => {
+        if (code !== 0 && signal === null) reject(new Error(`The window ended with ${code}: ${errors}`));
+        else resolve({ signal, rows: [], ...JSON.parse(output || '{}') });
+      });
+    });
+  }
 
-const nothing = { rows: [], folders: [], servers: 0 };
+  /** A killed window's locks are free when they were not renewed for five seconds: makes that so. */
+  function letLocksAge(): void {
+    const longAgo = Date.now() / 1000 - 6;
+    for (const lock of globSync(path.join(directory, 'state', '**', '*.lock'))) utimesSync(lock, longAgo, longAgo);
+  }
 
-/** Leaves the directory as a first start finds it: without a lock that a killed window held, too. */
-async function removeAll(): Promise<void> {
-  for (const { id } of (await window(0, 'settle')).rows) await window(0, 'purge', id);
-  expect({ rows: [], ...world() }).toEqual(nothing);
-  for (const name of readdirSync(directory)) rmSync(path.join(directory, name), { recursive: true });
-}
+  async function removeAll(): Promise<void> {
+    letLocksAge();
+    for (const { id } of (await window(0, 'settle')).rows) await window(0, 'purge', id);
+    expect({ rows: [], ...(await place.look()) }).toEqual(nothing);
+    await place.clear();
+    for (const name of readdirSync(directory)) rmSync(path.join(directory, name), { recursive: true });
+  }
 
-beforeAll(async () => {
-  await installEditorServer(path.join(root, '.runtime', 'editor-server'), quietContext);
-});
-beforeEach(() => {
-  directory = mkdtempSync(path.join(tmpdir(), 'crash-'));
-});
-afterEach(async () => {
-  await removeAll();
-  rmSync(directory, { recursive: true, force: true });
-});
+  beforeEach(async () => {
+    directory = mkdtempSync(path.join(tmpdir(), 'crash-'));
+    place = await placeAt(directory);
+  });
+  afterEach(async () => {
+    await removeAll();
+    rmSync(directory, { recursive: true, force: true });
+  });
 
-describe.runIf(process.platform === 'linux')('kill -9 at every boundary, then a restart', () => {
-  test.each([
-    ['create', { rows: ['running'], folders: ['id--owner'], servers: 1 }],
-    ['delete', { rows: ['trashed'], folders: ['id--trash'], servers: 0 }],
-    ['purge', { rows: [], folders: [], servers: 0 }],
-  ] as const)(
-    '%s: registry and machine agree, nothing is doubled',
-    async (act, finished) => {
+  test.each(['create', 'delete', 'purge'])(
+    '%s: registry and place agree, nothing is doubled',
+    async act => {
+      const wanted = { rows: ['running'], names: place.wanted, servers: 1 };
+      const finished = { create: wanted, delete: { rows: ['trashed'], names: place.trashed, servers: 0 } }[act];
       const existing = async () => (act === 'create' ? '' : ((await window(0, 'create')).rows[0]?.id ?? ''));
-      const untouched = act === 'create' ? nothing : { rows: ['running'], folders: ['id--owner'], servers: 1 };
+      const untouched = act === 'create' ? nothing : wanted;
       let killAt = 1;
       // Until the act comes to its end: how often a call reports is its own affair.
       for (; ; killAt++) {
         const { signal } = await window(killAt, act, await existing());
         if (signal === null) break;
         expect(signal).toBe('SIGKILL');
+        letLocksAge();
         const rows = (await window(0, 'settle')).rows.map(({ status }) => status);
         // Killed before its first write, the act was never asked for; after it, it is finished.
-        expect({ killAt, rows, ...world() }).toEqual({ killAt, ...(killAt === 1 ? untouched : finished) });
+        const expected = killAt === 1 ? untouched : (finished ?? nothing);
+        expect({ killAt, rows, ...(await place.look()) }).toEqual({ killAt, ...expected });
         await removeAll();
       }
       expect(killAt).toBeGreaterThan(5);
-      console.log(`${act}: killed at each of ${killAt - 1} boundaries`);
+      console.log(`${place.provider.type}: ${act}: killed at each of ${killAt - 1} boundaries`);
     },
     600_000,
   );
+}
+
+describe.runIf(process.platform === 'linux')('kill -9 at every boundary, then a restart: on this machine', () => {
+  crashSuite(async directory => {
+    await installEditorServer(path.join(root, '.runtime', 'editor-server'), quietContext);
+    return localPlace(directory);
+  });
+});
+
+describeWithEngine('kill -9 at every boundary, then a restart: on a Docker engine', () => {
+  crashSuite(dockerPlace);
 });

@@ -98,7 +98,7 @@ describe('the gate', () => {
     expect(bench.questions).toEqual([
       {
         title: 'Delete "box 1" permanently?',
-        detail: '• box 1 (docker, running)\n\nAll their files are lost, and nothing brings them back.',
+        detail: '• box 1 (docker, running)\n\nAll files are lost, and nothing brings them back.',
         action: 'Delete Permanently',
       },
     ]);
