@@ -28,6 +28,8 @@ interface Place {
 interface Ended {
   signal: NodeJS.Signals | null;
   rows: { id: string; status: string; desired: string }[];
+  /** Connections whose answer nobody had read when its controller was disposed of. */
+  leftOpen: number;
 }
 
 const withoutId = (name: string) => name.replace(/[a-z0-9]{12}(?=$|--)/, 'id');
@@ -86,7 +88,7 @@ function crashSuite(placeAt: (directory: string) => Promise<Place>): void {
   let place: Place;
 
   /** One window's life: what it printed, or the signal that ended it. */
-  function window(killAt: number, act: string, id = ''): Promise<Ended> {
+  async function window(killAt: number, act: string, id = ''): Promise<Ended> {
     const file = path.join(root, 'test', 'crash', 'window.ts');
     const args = [file, directory, JSON.stringify(place.provider), String(killAt), act, id];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -98,13 +100,15 @@ function crashSuite(placeAt: (directory: string) => Promise<Place>): void {
     child.stderr.on('data', data => {
       errors += data;
     });
-    return new Promise((resolve, reject) => {
+    const ended = await new Promise<Ended>((resolve, reject) => {
       child.on('error', reject);
       child.on('close', (code, signal) => {
         if (code !== 0 && signal === null) reject(new Error(`The window ended with ${code}: ${errors}`));
-        else resolve({ signal, rows: [], ...JSON.parse(output || '{}') });
+        else resolve({ signal, rows: [], leftOpen: 0, ...JSON.parse(output || '{}') });
       });
     });
+    expect({ act, leftOpen: ended.leftOpen }).toEqual({ act, leftOpen: 0 });
+    return ended;
   }
 
   /** A killed window's locks are free when they were not renewed for five seconds: makes that so. */

@@ -1,6 +1,7 @@
 // A window of its own in a process: node window.ts <directory> <provider as JSON> <kill at> <act> [<instance id>]
 // Runs one act on that provider and ends itself with SIGKILL at the n-th boundary (0: never). A boundary lies before
 // and after each write of a record, before and after each call of the provider, and at each step that a call reports.
+import { globalAgent } from 'node:http';
 import * as path from 'node:path';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { ProviderConfig } from '../../src/model/config.ts';
@@ -61,5 +62,6 @@ if (act === 'settle') {
   } while (!settled());
 }
 const rows = controller.listInstances().map(({ id, status, desired }) => ({ id, status, desired }));
-console.log(JSON.stringify({ rows }));
 await controller.dispose();
+const leftOpen = Object.values(globalAgent.sockets).flat().length;
+console.log(JSON.stringify({ rows, leftOpen }));

@@ -64,9 +64,11 @@ export async function removeAbandonedChecks(engine: DockerEngine, ctx: Operation
 /** Whether there is something at `path` in the container; needs no process in it. */
 export async function holds(engine: DockerEngine, container: Dockerode.Container, path: string): Promise<boolean> {
   try {
-    await engine.call(`Looking for ${path}`, quietContext, (_, abortSignal) =>
-      container.infoArchive({ path, abortSignal }),
-    );
+    await engine.call(`Looking for ${path}`, quietContext, async (_, abortSignal) => {
+      // An answer that nobody reads to its end keeps its connection.
+      const answer: NodeJS.ReadableStream = await container.infoArchive({ path, abortSignal });
+      answer.resume();
+    });
     return true;
   } catch (error) {
     if (engineStatus(error) === 404) return false;
