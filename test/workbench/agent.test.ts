@@ -11,7 +11,7 @@ import { launchChromium } from './support/chromium.ts';
 import { Workbench } from './support/workbench.ts';
 import { WorkbenchServer } from './support/workbenchServer.ts';
 
-const patience = { timeout: 90_000, interval: 100 };
+const patience = { timeout: 150_000, interval: 100 };
 
 describeWithEngine('a chat in agent mode, with a model that follows a script', () => {
   let browser: Browser;
