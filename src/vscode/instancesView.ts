@@ -192,7 +192,7 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
     const filtered = isFiltered(this.#choice);
     void vscode.commands.executeCommand('setContext', 'remoteSwarm.filtered', filtered);
     this.#view.message =
-      filtered && this.#tree.shown > 0
+      filtered && this.#tree.roots.length > 0
         ? t('Showing {0} of {1} instances: a filter is on.', this.#tree.shown, this.#tree.shown + this.#tree.hidden)
         : core && records.length === 0 && this.#tree.roots.length > 0
           ? t('There are no instances yet. Create one with the plus sign above.')

@@ -113,6 +113,8 @@ describe('the views of a small swarm', () => {
     await workbench.command('Remote Swarm: Filter…');
     await workbench.type('Show only instances', 'nobody');
     await workbench.accept('Show only these states');
+    await workbench.row('payment service').waitFor({ state: 'detached' });
+    await workbench.page.getByText('Showing 0 of 3 instances: a filter is on.').waitFor();
     await workbench.screenshot('views-filter-hides-all');
     await workbench.command('Remote Swarm: Clear Filter');
     await workbench.row('Kira').waitFor();

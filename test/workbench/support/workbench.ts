@@ -131,6 +131,8 @@ export class Workbench {
   async openContextMenu(name: string): Promise<void> {
     await this.row(name).click({ button: 'right' });
     await this.menu.waitFor();
+    // It fades in, and a picture of it shall be readable.
+    await this.page.evaluate('Promise.all(document.getAnimations().map(animation => animation.finished))');
   }
 
   get menu(): Locator {
