@@ -11,7 +11,8 @@ export default defineConfig({
   test: {
     projects: [
       project('laws', ['test/*.test.ts']),
-      project('unit', ['test/unit/**/*.test.ts']),
+      // Properties are tried on the disk, file after file, beside whatever else keeps the machine busy.
+      project('unit', ['test/unit/**/*.test.ts'], { testTimeout: 30_000 }),
       project('contract', ['test/contract/**/*.test.ts'], heavy),
       project('crash', ['test/crash/**/*.test.ts'], heavy),
       project('engine', ['test/engine/**/*.test.ts'], heavy),

@@ -3,7 +3,6 @@ import { registerCommands } from './vscode/commands/registerCommands.ts';
 import type { Face } from './vscode/face.ts';
 import { gitHubCredential } from './vscode/gitHubCredential.ts';
 import { InstanceLogChannels } from './vscode/instanceLogChannels.ts';
-import { InstanceSecrets } from './vscode/instanceSecrets.ts';
 import { InstancesView } from './vscode/instancesView.ts';
 import { type ContributedTool, registerLanguageModelTools } from './vscode/languageModelTools.ts';
 import { PortForwards } from './vscode/portForwards.ts';
@@ -12,6 +11,7 @@ import { StatusBar } from './vscode/statusBar.ts';
 import { type SwarmCore, SwarmHost } from './vscode/swarmHost.ts';
 import { TextDocuments } from './vscode/textDocuments.ts';
 import { t } from './vscode/translate.ts';
+import { UnreadableFiles } from './vscode/unreadableFiles.ts';
 
 /** What other extensions and our own tests get. */
 export interface RemoteSwarmApi {
@@ -55,16 +55,19 @@ async function buildCore(
   host: SwarmHost,
   keep: <T extends { dispose(): unknown }>(part: T) => T,
 ): Promise<SwarmCore> {
-  const [{ buildSwarm, stateDirectoryOf, stateEntries }, { Settings }, { followStateDirectory }] = await Promise.all([
-    import('./swarm.ts'),
-    import('./vscode/settings.ts'),
-    import('./vscode/stateMove.ts'),
-  ]);
+  const [{ buildSwarm, stateDirectoryOf, stateEntries }, { Settings }, { InstanceSecrets }, { followStateDirectory }] =
+    await Promise.all([
+      import('./swarm.ts'),
+      import('./vscode/settings.ts'),
+      import('./vscode/instanceSecrets.ts'),
+      import('./vscode/stateMove.ts'),
+    ]);
+  const unreadableFiles = new UnreadableFiles(log);
   const storageDirectory = context.globalStorageUri.fsPath;
   const settings: InstanceType<typeof Settings> = keep(
     new Settings(log, (keys, reload) => {
       settings.dispose();
-      const directory = stateDirectoryOf(settings.current(), storageDirectory);
+      const directory = stateDirectoryOf(settings.current().config, storageDirectory);
       const done = keys.includes('remoteSwarm.stateDirectory')
         ? followStateDirectory(host, directory, stateEntries)
         : reload && host.reload();
@@ -74,10 +77,12 @@ async function buildCore(
   return buildSwarm({
     storageDirectory,
     launcher: context.asAbsolutePath('media/instance/launcher.mjs'),
-    config: () => settings.current(),
+    config: () => settings.current().config,
+    rejectedProviders: () => settings.current().rejected,
     vault: new InstanceSecrets(context.secrets),
     readSecret: async name => context.secrets.get(name),
     gitCredential: gitHubCredential,
     texts: { translate: t, warn: message => log.warn(message) },
+    unreadable: found => void unreadableFiles.tell(found),
   });
 }

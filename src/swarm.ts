@@ -6,11 +6,11 @@ import { InstanceRegistry } from './core/instanceRegistry.ts';
 import { type ProviderCondition, ProviderDirectory } from './core/providerDirectory.ts';
 import { SwarmController } from './core/swarmController.ts';
 import type { ProviderConfig, SwarmConfig } from './model/config.ts';
-import { messageOf, SwarmError } from './model/errors.ts';
+import { messageOf, SwarmError, unknownEnabledProvider } from './model/errors.ts';
 import { InstanceRecord } from './model/instance.ts';
 import { quietContext, withTimeout } from './model/operationContext.ts';
 import type { Provider } from './model/provider.ts';
-import type { SecretVault } from './model/stateStore.ts';
+import type { Quarantined, SecretVault } from './model/stateStore.ts';
 import { BlastRadius, DestroyBudget } from './operations/blastRadius.ts';
 import { agentOperations } from './operations/catalog.ts';
 import { type GateTexts, OperationGate } from './operations/operationGate.ts';
@@ -36,12 +36,16 @@ export interface Surroundings {
   readonly launcher: string;
   /** The settings as they are now, valid. */
   config(): SwarmConfig;
+  /** Entries of the settings that no provider can be made of, with their problem. */
+  rejectedProviders(): readonly ProviderCondition[];
   readonly vault: SecretVault;
   /** A provider's credential from the secret storage. */
   readSecret(name: string): Promise<string | undefined>;
   /** The password with which a private repository can be read. */
   gitCredential(url: string): Promise<string | undefined>;
   readonly texts: GateTexts;
+  /** Told of each state file that cannot be read. */
+  unreadable(found: Quarantined): void;
 }
 
 /** Everything that lies in a state directory, for moving it. */
@@ -62,10 +66,14 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     editorServerDirectory,
     readSecret: name => surroundings.readSecret(name),
   };
-  const { swarmId } = await loadSwarmId(stateDirectory);
-  const instances = new JsonFileStore(path.join(stateDirectory, 'instances'), InstanceRecord, 1);
+  const { swarmId, quarantined } = await loadSwarmId(stateDirectory);
+  const told = (found: Quarantined) => {
+    controller.noteUnreadable(found);
+    surroundings.unreadable(found);
+  };
+  const instances = new JsonFileStore(path.join(stateDirectory, 'instances'), InstanceRecord, 1, told);
   const registry = new InstanceRegistry(instances, () => surroundings.config().autoSaveInterval);
-  const providers = await makeProviders(config, environment);
+  const providers = await makeProviders(config, surroundings.rejectedProviders(), environment);
   const controller = new SwarmController({
     swarmId,
     owner: { user: os.userInfo().username, machine: os.hostname() },
@@ -78,8 +86,9 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     loadStateOnStartup: config.loadStateOnStartup,
   });
   const audit = new AuditLog(new FileAppendLog(path.join(stateDirectory, 'audit'), `${os.hostname()}-${process.pid}`));
-  const budget = new JsonFileStore(path.join(stateDirectory, 'agent-destroys'), DestroyBudget, 1);
+  const budget = new JsonFileStore(path.join(stateDirectory, 'agent-destroys'), DestroyBudget, 1, told);
   const gate = new OperationGate(controller, audit, new BlastRadius(budget), () => surroundings.config(), texts);
+  if (quarantined) told(quarantined);
   await controller.initialize();
   return {
     controller,
@@ -103,20 +112,31 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
 }
 
 /** The configured providers, and of each type that none is configured of, a default one if it can be used. */
-async function makeProviders(config: SwarmConfig, environment: ProviderEnvironment): Promise<ProviderDirectory> {
+async function makeProviders(
+  config: SwarmConfig,
+  unreadable: readonly ProviderCondition[],
+  environment: ProviderEnvironment,
+): Promise<ProviderDirectory> {
   const enabled = ({ id }: ProviderConfig) =>
     config.enabledProviders.length === 0 || config.enabledProviders.includes(id);
+  const listed = [...config.providers, ...unreadable];
   const defaults = ProviderFactory.types()
-    .filter(({ type }) => !config.providers.some(provider => provider.type === type || provider.id === type))
+    .filter(({ type }) => !listed.some(provider => provider.type === type || provider.id === type))
     .map(({ type }) => ({ id: type, type }));
-  const rejected: ProviderCondition[] = [];
+  const rejected = [...unreadable];
+  const reject = ({ id, type }: { id: string; type: string }, error: unknown) => {
+    const hint = error instanceof SwarmError ? error.hint : undefined;
+    rejected.push({ id, type, reachable: false, problem: messageOf(error), ...(hint !== undefined && { hint }) });
+  };
+  for (const id of config.enabledProviders) {
+    const known = [...listed, ...defaults].map(provider => provider.id);
+    if (!known.includes(id)) reject({ id, type: '' }, unknownEnabledProvider(id, known));
+  }
   const make = async (one: ProviderConfig): Promise<Provider | undefined> => {
     try {
       return await ProviderFactory.createProvider(one.type, one, environment);
     } catch (error) {
-      const hint = error instanceof SwarmError ? error.hint : undefined;
-      const problem = messageOf(error);
-      rejected.push({ id: one.id, type: one.type, reachable: false, problem, ...(hint !== undefined && { hint }) });
+      reject(one, error);
       return undefined;
     }
   };

@@ -12,10 +12,20 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const [mode, reserved = '', file = '', ...args] = process.argv.slice(2);
-Object.assign(process.env, JSON.parse(readFileSync(join(reserved, 'environment.json'), 'utf8')));
+try {
+  Object.assign(process.env, JSON.parse(readFileSync(join(reserved, 'environment.json'), 'utf8')));
+} catch {
+  // The error's own words would quote what is in the file.
+  process.stderr.write('launcher: the file reserved/environment.json cannot be read\n');
+  process.exit(2);
+}
 
 if (mode === 'serve') {
   const token = readFileSync(join(reserved, 'token'), 'utf8').trim();
+  if (token === '') {
+    process.stderr.write('launcher: the file reserved/token is empty\n');
+    process.exit(2);
+  }
   const times = process.env.REMOTE_SWARM_LOG_TIMES !== undefined;
   delete process.env.REMOTE_SWARM_LOG_TIMES;
   for (const stream of [process.stdout, process.stderr]) {

@@ -1,5 +1,6 @@
 import { invalidInput, nameTaken, noPlacement } from '../model/errors.ts';
 import { InstanceConfig, type InstanceConfigInput } from '../model/instance.ts';
+import { problemsOf } from '../model/problemsOf.ts';
 import type { Provider } from '../model/provider.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import { choosePlacement, misfits, type PlacementCandidate } from './placement.ts';
@@ -7,11 +8,8 @@ import type { ProviderDirectory } from './providerDirectory.ts';
 
 /** Parses what was asked for, defaults filled in. Throws `invalidInput` naming each field. */
 export function checkedConfig(input: InstanceConfigInput, secrets: Readonly<Record<string, string>>): InstanceConfig {
-  const parsed = InstanceConfig.safeParse(input);
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'config'}: ${message}`);
-    throw invalidInput('The instance', problems);
-  }
+  const parsed = InstanceConfig.safeParse(input, { reportInput: true });
+  if (!parsed.success) throw invalidInput('The instance', problemsOf(parsed.error, 'config'));
   checkSecrets(parsed.data.secretEnv, secrets);
   return parsed.data;
 }

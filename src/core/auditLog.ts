@@ -90,7 +90,10 @@ export class AuditLog {
     await this.#turn;
     const own = this.#own;
     const chains = await this.#log.readAll();
-    const problems = chains.flatMap(({ writer, lines }) => problemsOf(lines).map(problem => ({ writer, ...problem })));
+    const problems = chains.flatMap(({ writer, lines, problem }) => [
+      ...problemsOf(lines).map(found => ({ writer, ...found })),
+      ...(problem === undefined ? [] : [{ writer, line: lines.length + 1, problem: `cannot be read (${problem})` }]),
+    ]);
     if (own !== undefined) {
       const chain = chains.find(({ lines }) => hashOf(lines[0]) === own.first);
       const last = chain?.lines.findLastIndex(line => hashOf(line) === own.last) ?? -1;

@@ -1,4 +1,4 @@
-import { messageOf, SwarmError, unknownProvider } from '../model/errors.ts';
+import { messageOf, providerUnusable, SwarmError, unknownProvider } from '../model/errors.ts';
 import { Emitter } from '../model/event.ts';
 import type { Provider } from '../model/provider.ts';
 
@@ -37,14 +37,25 @@ export class ProviderDirectory {
     return this.#providers.get(providerId);
   }
 
-  /** Throws `unknownProvider`. */
+  /** Throws `unknownProvider`, or `providerUnusable` for one whose configuration is wrong. */
   get(providerId: string): Provider {
     const provider = this.#providers.get(providerId);
-    if (!provider) throw unknownProvider(providerId, [...this.#providers.keys()]);
-    return provider;
+    if (provider) return provider;
+    const { problem, hint } = this.#conditions.get(providerId) ?? {};
+    if (problem !== undefined) throw providerUnusable(providerId, problem, hint);
+    throw unknownProvider(providerId, this.ids());
   }
 
-  /** A provider by its id, or the first one of a type. Throws `unknownProvider`. */
+  ids(): string[] {
+    return [...this.#providers.keys()];
+  }
+
+  /** Whether {@link resolve} has anything to say of it. */
+  knows(idOrType: string): boolean {
+    return this.#conditions.has(idOrType) || this.all().some(({ type }) => type === idOrType);
+  }
+
+  /** A provider by its id, or the first one of a type. Throws as {@link get} does. */
   resolve(idOrType: string): Provider {
     return this.#providers.get(idOrType) ?? this.all().find(({ type }) => type === idOrType) ?? this.get(idOrType);
   }

@@ -1,4 +1,4 @@
-import { instanceNotFound, providerUnreachable, wrongState } from '../model/errors.ts';
+import { instanceNotFound, providerUnreachable, unknownDefaultProvider, wrongState } from '../model/errors.ts';
 import { Emitter } from '../model/event.ts';
 import type {
   InstanceConfig,
@@ -54,7 +54,7 @@ export class SwarmController {
   readonly #reconciler: Reconciler;
   readonly #making = new Map<string, AbortController>();
   readonly #changed = new Emitter<void>();
-  #quarantined: Quarantined[] = [];
+  readonly #unreadable: Quarantined[] = [];
   /** Anything that a view shows has changed. */
   readonly onDidChange = this.#changed.event;
 
@@ -76,9 +76,15 @@ export class SwarmController {
   /** Reads the registry, listens to the providers, and settles what a crash left half done; never waits for a provider. */
   async initialize(): Promise<void> {
     if (!this.#options.loadStateOnStartup) return;
-    this.#quarantined = await this.registry.load();
+    await this.registry.load();
     this.#reconciler.watch();
     void this.#reconciler.refresh(quietContext);
+  }
+
+  /** Keeps in the status that a state file could not be read. */
+  noteUnreadable(found: Quarantined): void {
+    this.#unreadable.push(found);
+    this.#changed.fire();
   }
 
   /** Asks the providers now. */
@@ -95,7 +101,7 @@ export class SwarmController {
     const { registry } = this;
     const { vault } = this.#options;
     const config = checkedConfig(input, secrets);
-    const provider = place(config, providerType || this.#options.defaultProviderType(), this.providers, registry);
+    const provider = place(config, providerType || this.#defaultProvider(), this.providers, registry);
     const id = randomId(12);
     const making = new AbortController();
     const own = { signal: AbortSignal.any([ctx.signal, making.signal]), report: ctx.report };
@@ -313,7 +319,7 @@ export class SwarmController {
       byStatus,
       found: this.listFound().length,
       providers,
-      quarantined: this.#quarantined.map(({ file, reason }) => ({ file, reason })),
+      quarantined: this.#unreadable.map(({ file, reason }) => ({ file, reason })),
     };
   }
 
@@ -332,6 +338,13 @@ export class SwarmController {
   ): Promise<R> {
     this.getInstance(instanceId);
     return this.#options.locks.run(instanceId, ctx, async lock => work(this.getInstance(instanceId), lock));
+  }
+
+  /** An id or a type, or empty. Throws `unknownDefaultProvider`. */
+  #defaultProvider(): string {
+    const wanted = this.#options.defaultProviderType();
+    if (wanted && !this.providers.knows(wanted)) throw unknownDefaultProvider(wanted, this.providers.ids());
+    return wanted;
   }
 
   #providerOf(instanceId: string): Provider {

@@ -68,6 +68,47 @@ export const unknownProvider = (wanted: string, known: readonly string[]) =>
     hint: known.length > 0 ? `Use one of: ${known.join(', ')}.` : 'Add a provider first.',
   });
 
+export const invalidSetting = (key: string, problem: string) =>
+  new SwarmError({
+    family: 'validation',
+    code: 'invalid-setting',
+    message: `The setting ${key} is not valid: ${problem}.`,
+    hint: 'Correct it in the settings, and try again. It was left as it is.',
+  });
+
+export const unknownDefaultProvider = (wanted: string, known: readonly string[]) =>
+  new SwarmError({
+    family: 'validation',
+    code: 'unknown-provider',
+    message: `The setting remoteSwarm.defaultProviderType names the provider "${wanted}", which there is not.`,
+    hint: `Correct it, or name a provider${known.length > 0 ? `: ${known.join(', ')}` : ' that there is'}.`,
+  });
+
+export const unknownEnabledProvider = (wanted: string, known: readonly string[]) =>
+  new SwarmError({
+    family: 'validation',
+    code: 'unknown-provider',
+    message: `The setting remoteSwarm.enabledProviders names the provider "${wanted}", which there is not.`,
+    hint: `Take it out, or name a provider${known.length > 0 ? `: ${known.join(', ')}` : ' that there is'}.`,
+  });
+
+export const unknownProviderType = (providerId: string, type: string, known: readonly string[]) =>
+  new SwarmError({
+    family: 'validation',
+    code: 'unknown-provider',
+    message: `The provider "${providerId}" in remoteSwarm.providers is of no known kind: its "type" is "${type}".`,
+    hint: `Set "type" to one of: ${known.join(', ')}.`,
+  });
+
+/** `problem` and `hint`, sentences, are those of the entry in the settings. */
+export const providerUnusable = (providerId: string, problem: string, hint = 'Correct it in remoteSwarm.providers.') =>
+  new SwarmError({
+    family: 'validation',
+    code: 'provider-unusable',
+    message: `The provider "${providerId}" cannot be used as it is configured. ${problem}`,
+    hint,
+  });
+
 export const unsupported = (providerId: string, what: string) =>
   new SwarmError({
     family: 'validation',
@@ -186,6 +227,15 @@ export const unexpectedFailure = (operation: string, cause: unknown) =>
     message: `${operation} failed in a way that nobody foresaw: ${messageOf(cause)}.`,
     hint: 'Look at the instance before you try again. The log of Remote Swarm holds the details.',
     cause,
+  });
+
+/** `file` is called as it lies beside the home; `problem` tells nothing of what is in it, which may be a secret. */
+export const reservedFileUnreadable = (instanceId: string, file: string, problem: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'reserved-file-unreadable',
+    message: `The file ${file} beside the home of the instance "${instanceId}" cannot be used: ${problem}.`,
+    hint: 'Put it right, by hand or from a backup, and try again. It was left as it is, and so was the home.',
   });
 
 // permission

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { ProviderId } from './config.ts';
 
 /** Minted by the controller: 12 lower-case letters and digits. Names every resource of the instance. */
 export const InstanceId = z.string().regex(/^[a-z0-9]{12}$/, 'must be the 12 letters and digits of an instance id');
@@ -86,6 +87,7 @@ export const InstanceConfig = z.strictObject({
   /** Container image, for providers that have images; absent means the provider's default. */
   image: oneLine(512)
     .regex(/^[a-zA-Z0-9][\w./:@-]*$/, 'must be an image reference')
+    .refine(image => !/(^|\/)\.{1,2}(\/|$)/.test(image), 'must be an image reference')
     .optional(),
   resources: Resources.default({}),
   /** Plain variables of the instance's processes. */
@@ -163,7 +165,7 @@ export type InstanceIdentity = z.infer<typeof InstanceIdentity>;
 
 /** One VS Code instance as its provider knows it. */
 export const VSCodeInstance = InstanceIdentity.extend({
-  providerId: z.string(),
+  providerId: ProviderId,
   role: InstanceRole,
   config: InstanceConfig,
   status: InstanceStatus,

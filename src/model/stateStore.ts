@@ -43,8 +43,8 @@ export interface KeyedLock {
 export interface AppendLog {
   /** Appends one line and flushes it to the disk. Rejects when it can't. */
   append(line: string): Promise<void>;
-  /** Every line of every writer, in files order. */
-  readAll(): Promise<{ writer: string; lines: string[] }[]>;
+  /** Every line of every writer, in files order; `problem` says why some of them cannot be read. */
+  readAll(): Promise<{ writer: string; lines: string[]; problem?: string }[]>;
 }
 
 /** Values of variables marked secret, kept outside state, logs and labels (semantics 35). */

@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import { commandTimedOut } from '../model/errors.ts';
 import { withTimeout } from '../model/operationContext.ts';
+import { headAndTail, lastLines, visible } from '../model/textCut.ts';
 import { OneInstanceId } from './instanceInputs.ts';
 import { defineOperation } from './operation.ts';
 import { nameLines, registered } from './targets.ts';
-import { headAndTail, lastLines, visible } from './textCut.ts';
 
 const mostLogBytes = 7 * 1024;
 const mostStreamBytes = 4 * 1024;

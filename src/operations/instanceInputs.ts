@@ -1,9 +1,9 @@
 import * as z from 'zod';
-import { ProviderConfig } from '../model/config.ts';
+import { ProviderId } from '../model/config.ts';
 import { InstanceConfig, InstanceId, InstanceUpdate } from '../model/instance.ts';
 
 /** A provider by its id, or by its type. */
-export const ProviderReference = ProviderConfig.shape.id;
+export const ProviderReference = ProviderId;
 
 /** The id of one instance. */
 export const OneInstanceId = InstanceId.describe('Id of the instance, as list_swarm_instances shows it.');

@@ -8,11 +8,11 @@ import {
   InstanceUpdate,
   type WorkspaceSource,
 } from '../model/instance.ts';
+import { bytesOf, visible } from '../model/textCut.ts';
 import { CreateInput, OneInstanceId, ProviderReference, UpdateInput, withoutValues } from './instanceInputs.ts';
 import { instanceDetail, instanceRow, nextStep } from './instanceViews.ts';
 import { defineOperation } from './operation.ts';
 import { nameLines, registered } from './targets.ts';
-import { bytesOf, visible } from './textCut.ts';
 import type { Translate } from './translate.ts';
 
 const mostListBytes = 8 * 1024;

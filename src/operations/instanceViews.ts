@@ -1,5 +1,5 @@
 import type { InstanceRecord } from '../model/instance.ts';
-import { cut } from './textCut.ts';
+import { cut } from '../model/textCut.ts';
 
 /** How long the trash keeps a deleted instance (semantics 22). */
 const trashDays = 7;

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Caller, Effect } from '../model/config.ts';
 import { invalidInput, type SwarmError, unexpectedResult } from '../model/errors.ts';
 import type { OperationContext } from '../model/operationContext.ts';
-import { inputProblems } from './inputProblems.ts';
+import { problemsOf } from '../model/problemsOf.ts';
 import type { Audience } from './policy.ts';
 import type { Swarm } from './swarm.ts';
 import type { Target } from './targets.ts';
@@ -104,7 +104,7 @@ export function defineOperation<Input extends z.ZodObject, Output extends z.ZodT
     output: outputSchema,
     prepare: raw => {
       const parsed = z.safeParse(schema, raw, { reportInput: true });
-      if (!parsed.success) throw invalidInput(`The input of "${title}"`, inputProblems(parsed.error));
+      if (!parsed.success) throw invalidInput(`The input of "${title}"`, problemsOf(parsed.error));
       const input = parsed.data;
       return {
         arguments: definition.redact?.(input) ?? input,
@@ -113,7 +113,7 @@ export function defineOperation<Input extends z.ZodObject, Output extends z.ZodT
           definition.question?.(translate, input, targets) ?? { title: `${title}?`, detail: '', action: title },
         run: async (swarm, ctx) => {
           const checked = z.safeParse(outputSchema, await definition.run(swarm, input, ctx), { reportInput: true });
-          if (!checked.success) throw unexpectedResult(`"${title}"`, inputProblems(checked.error));
+          if (!checked.success) throw unexpectedResult(`"${title}"`, problemsOf(checked.error));
           const outcomes = definition.outcomes?.(checked.data);
           return { output: checked.data, ...(outcomes && { outcomes }) };
         },

@@ -11,13 +11,13 @@ import {
   unexpectedFailure,
   unknownOperation,
 } from '../model/errors.ts';
+import { bytesOf, visible } from '../model/textCut.ts';
 import type { BlastRadius, Reservation } from './blastRadius.ts';
 import { catalog } from './catalog.ts';
 import type { Operation, OperationCall, PreparedOperation, RunContext } from './operation.ts';
 import { isCapped, judge } from './policy.ts';
 import type { Swarm } from './swarm.ts';
 import type { Target } from './targets.ts';
-import { bytesOf, visible } from './textCut.ts';
 import { inEnglish, type Translate } from './translate.ts';
 
 export type { Confirmation, OperationCall } from './operation.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { InstanceStatus } from '../model/instance.ts';
+import { cut } from '../model/textCut.ts';
 import { defineOperation } from './operation.ts';
-import { cut } from './textCut.ts';
 
 const mostProviders = 30;
 const mostFiles = 10;

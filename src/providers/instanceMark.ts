@@ -1,10 +1,14 @@
 import * as z from 'zod';
 import type { InstanceUpdate } from '../model/instance.ts';
-import { InstanceConfig, InstanceIdentity } from '../model/instance.ts';
+import { EnvironmentName, InstanceConfig, InstanceIdentity } from '../model/instance.ts';
 
 /** What `reserved/instance.json` holds: whose instance this is, and how it was asked for. Never a secret's value. */
-export const InstanceMark = z.object({ identity: InstanceIdentity, config: InstanceConfig });
+export const InstanceMark = z.strictObject({ identity: InstanceIdentity, config: InstanceConfig });
 export type InstanceMark = z.infer<typeof InstanceMark>;
+
+/** What `reserved/environment.json` holds: plain and secret variables together. */
+export const InstanceVariables = z.record(EnvironmentName, z.string().regex(/^[^\0]*$/, 'must not hold NUL'));
+export type InstanceVariables = z.infer<typeof InstanceVariables>;
 
 /** The config after an update: each given field takes the place of the whole old one. */
 export function updatedConfig(config: InstanceConfig, update: InstanceUpdate): InstanceConfig {
@@ -12,15 +16,12 @@ export function updatedConfig(config: InstanceConfig, update: InstanceUpdate): I
   return { ...config, ...Object.fromEntries(given) };
 }
 
-/**
- * What `reserved/environment.json` holds: plain variables, and the secret ones that `config` names. A secret that is
- * not given keeps the value it had.
- */
+/** Plain variables, and the secret ones that `config` names. A secret that is not given keeps the value it had. */
 export function instanceVariables(
   config: InstanceConfig,
   secrets: Readonly<Record<string, string>>,
   before: Readonly<Record<string, string>> = {},
-): Record<string, string> {
+): InstanceVariables {
   const values = config.secretEnv.flatMap(name => {
     const value = secrets[name] ?? before[name];
     return value === undefined ? [] : [[name, value] as const];

@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import type { ProviderConfig } from '../model/config.ts';
-import { invalidInput, unknownProvider } from '../model/errors.ts';
+import { invalidInput, unknownProviderType } from '../model/errors.ts';
+import { problemsOf } from '../model/problemsOf.ts';
 import type { Provider, ProviderType } from '../model/provider.ts';
 import { DockerProviderConfig } from './docker/dockerConfig.ts';
 import { GuardedProvider } from './guardedProvider.ts';
@@ -57,16 +58,14 @@ export const ProviderFactory = {
     config: ProviderConfig,
     environment: ProviderEnvironment,
   ): Promise<Provider> {
-    if (!Object.hasOwn(registrations, type)) throw unknownProvider(type, Object.keys(registrations));
-    const provider = await registrations[type]?.create(config, environment);
-    if (!provider) throw unknownProvider(type, Object.keys(registrations));
-    return new GuardedProvider(provider);
+    const kind = Object.hasOwn(registrations, type) ? registrations[type] : undefined;
+    if (!kind) throw unknownProviderType(config.id, type, Object.keys(registrations));
+    return new GuardedProvider(await kind.create(config, environment));
   },
 };
 
 function parsed<S extends z.ZodType>(schema: S, config: ProviderConfig): z.output<S> {
-  const result = schema.safeParse(config);
+  const result = schema.safeParse(config, { reportInput: true });
   if (result.success) return result.data;
-  const problems = result.error.issues.map(({ path, message }) => `${path.join('.') || 'it'}: ${message}`);
-  throw invalidInput(`The provider "${config.id}" in the settings`, problems);
+  throw invalidInput(`The provider "${config.id}" in remoteSwarm.providers`, problemsOf(result.error, 'it'));
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile } from 'node:fs/promises';
 import * as path from 'node:path';
+import { messageOf } from '../model/errors.ts';
 import type { AppendLog } from '../model/stateStore.ts';
 import { flushDirectory } from './replaceFile.ts';
 
@@ -28,18 +29,23 @@ export class FileAppendLog implements AppendLog {
     return turn;
   }
 
-  async readAll(): Promise<{ writer: string; lines: string[] }[]> {
-    const writers = new Map<string, string[]>();
+  async readAll(): Promise<{ writer: string; lines: string[]; problem?: string }[]> {
+    const writers = new Map<string, { writer: string; lines: string[]; problem?: string }>();
     for (const name of (await this.#names()).sort()) {
       const writer = fileName.exec(name)?.[1];
       if (writer === undefined) continue;
-      const lines = (await readFile(path.join(this.#directory, name), 'utf8')).split('\n');
-      // What follows the last line feed is a line only when its writer was killed in the middle of it.
-      if (lines.at(-1) === '') lines.pop();
-      const earlier = writers.get(writer) ?? [];
-      writers.set(writer, earlier.concat(lines));
+      const chain = writers.get(writer) ?? { writer, lines: [] };
+      writers.set(writer, chain);
+      try {
+        const lines = (await readFile(path.join(this.#directory, name), 'utf8')).split('\n');
+        // What follows the last line feed is a line only when its writer was killed in the middle of it.
+        if (lines.at(-1) === '') lines.pop();
+        chain.lines = chain.lines.concat(lines);
+      } catch (error) {
+        chain.problem = `${name}: ${messageOf(error)}`;
+      }
     }
-    return [...writers].map(([writer, lines]) => ({ writer, lines }));
+    return [...writers.values()];
   }
 
   async #names(): Promise<string[]> {

@@ -6,9 +6,10 @@ import { promisify } from 'node:util';
 import { instanceBusy, invalidInput, lockLost, messageOf, newerState, stateUnavailable } from '../model/errors.ts';
 import { type Disposable, Emitter } from '../model/event.ts';
 import { quietContext, withTimeout } from '../model/operationContext.ts';
+import { problemsOf } from '../model/problemsOf.ts';
 import type { LockHandle, Quarantined, RecordStore } from '../model/stateStore.ts';
 import { FileLock } from './fileLock.ts';
-import { type ParsedRecord, parseRecord, problemsOf, type RecordSchema } from './parseRecord.ts';
+import { type ParsedRecord, parseRecord, type RecordSchema } from './parseRecord.ts';
 import { quarantineFile } from './quarantineFile.ts';
 import { flushDirectory, replaceFile } from './replaceFile.ts';
 import { watchDirectory } from './watchDirectory.ts';
@@ -39,6 +40,7 @@ export class JsonFileStore<T extends { id: string; revision: number }> implement
   readonly #working: string;
   readonly #schema: RecordSchema<T>;
   readonly #schemaVersion: number;
+  readonly #told: (unreadable: Quarantined) => void;
   readonly #locks: FileLock;
   /** Digest of each file as this store loaded, wrote or told it; what differs was changed by others. */
   readonly #known = new Map<string, string>();
@@ -46,7 +48,14 @@ export class JsonFileStore<T extends { id: string; revision: number }> implement
   #watchers = 0;
   #watch: Disposable | undefined;
 
-  constructor(directory: string, schema: RecordSchema<T>, schemaVersion: number) {
+  /** `told` hears of each file that turns out to be unreadable, whoever asked for it. */
+  constructor(
+    directory: string,
+    schema: RecordSchema<T>,
+    schemaVersion: number,
+    told: (unreadable: Quarantined) => void = () => {},
+  ) {
+    this.#told = told;
     this.#directory = directory;
     this.#working = path.join(directory, 'locks');
     this.#schema = schema;
@@ -62,16 +71,20 @@ export class JsonFileStore<T extends { id: string; revision: number }> implement
   async load(): Promise<{ records: T[]; quarantined: Quarantined[] }> {
     const records: T[] = [];
     const quarantined: Quarantined[] = [];
+    const report = (unreadable: Quarantined) => {
+      quarantined.push(unreadable);
+      this.#told(unreadable);
+    };
     await this.#sweep();
     const ids = await guard(this.#directory, () => this.#ids());
     await forEach(ids, async id => {
       try {
         const bytes = await bytesOf(this.fileOf(id));
         this.#remember(id, bytes);
-        const record = bytes && (await this.#settled(id, bytes, unreadable => quarantined.push(unreadable)));
+        const record = bytes && (await this.#settled(id, bytes, report));
         if (record) records.push(record);
       } catch (error) {
-        quarantined.push({ file: this.fileOf(id), reason: messageOf(error) });
+        report({ file: this.fileOf(id), reason: messageOf(error) });
       }
     });
     return { records, quarantined };
@@ -155,7 +168,7 @@ export class JsonFileStore<T extends { id: string; revision: number }> implement
   }
 
   /** The record in `bytes`; what cannot be read is looked at again under the lock, and then put into quarantine. */
-  async #settled(id: string, bytes: Buffer, report?: (unreadable: Quarantined) => void): Promise<T | null> {
+  async #settled(id: string, bytes: Buffer, report = this.#told): Promise<T | null> {
     const parsed = this.#parse(id, bytes);
     if (parsed.kind === 'record') return parsed.record;
     if (parsed.kind === 'newer') throw newerState(this.fileOf(id), parsed.version);
@@ -163,7 +176,7 @@ export class JsonFileStore<T extends { id: string; revision: number }> implement
   }
 
   /** What is on disk, by whoever holds the record's lock. */
-  async #readLocked(id: string, report?: (unreadable: Quarantined) => void) {
+  async #readLocked(id: string, report = this.#told) {
     const file = this.fileOf(id);
     const bytes = await bytesOf(file);
     if (bytes === null) return { bytes, record: null };
@@ -172,7 +185,7 @@ export class JsonFileStore<T extends { id: string; revision: number }> implement
     if (parsed.kind === 'newer') throw newerState(file, parsed.version);
     const quarantined = await quarantineFile(file);
     this.#remember(id, null);
-    report?.({ file: quarantined, reason: parsed.problem });
+    report({ file: quarantined, reason: parsed.problem });
     return { bytes: null, record: null };
   }
 
@@ -186,8 +199,8 @@ export class JsonFileStore<T extends { id: string; revision: number }> implement
   }
 
   #checked(id: string, next: T): T {
-    const { data, error } = this.#schema.safeParse(next);
-    if (error) throw invalidInput(`The record of "${id}"`, problemsOf(error));
+    const { data, error } = this.#schema.safeParse(next, { reportInput: true });
+    if (error) throw invalidInput(`The record of "${id}"`, problemsOf(error, 'record'));
     if (data.id !== id) throw invalidInput(`The record of "${id}"`, [`its id is "${data.id}"`]);
     return data;
   }

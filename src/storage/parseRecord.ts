@@ -1,5 +1,7 @@
 import type * as z from 'zod';
 import { messageOf } from '../model/errors.ts';
+import { problemsOf } from '../model/problemsOf.ts';
+import { onOneLine } from '../model/textCut.ts';
 
 /** A zod object with an `id`. */
 export type RecordSchema<T> = z.ZodType<T> & { readonly shape: { readonly id: z.ZodType<string> } };
@@ -25,17 +27,12 @@ export function parseRecord<T extends { id: string }>(
   try {
     value = JSON.parse(decoder.decode(bytes));
   } catch (error) {
-    return { kind: 'unreadable', problem: messageOf(error) };
+    return { kind: 'unreadable', problem: onOneLine(messageOf(error), 200) };
   }
   const version = typeof value === 'object' && value !== null && 'schemaVersion' in value && value.schemaVersion;
   if (typeof version === 'number' && version > schemaVersion) return { kind: 'newer', version };
-  const { data, error } = schema.safeParse(value);
-  if (error) return { kind: 'unreadable', problem: problemsOf(error).join('; ') };
+  const { data, error } = schema.safeParse(value, { reportInput: true });
+  if (error) return { kind: 'unreadable', problem: problemsOf(error, 'record').join('; ') };
   if (data.id !== id) return { kind: 'unreadable', problem: `holds the record of "${data.id}"` };
   return { kind: 'record', record: data };
-}
-
-/** One line for each thing that zod found, naming the field. */
-export function problemsOf(error: z.ZodError): string[] {
-  return error.issues.map(issue => (issue.path.length > 0 ? `${issue.path.join('.')}: ` : '') + issue.message);
 }

@@ -1,4 +1,5 @@
 import type { AuditEntry, AuditProblem } from '../core/auditLog.ts';
+import { visible } from '../model/textCut.ts';
 import type { Translate } from '../operations/translate.ts';
 
 /** The audit log for reading: the latest first, one block an entry. */
@@ -15,10 +16,15 @@ export function auditText(entries: readonly AuditEntry[], nameOf: (id: string) =
           ? undefined
           : [entry.outcome, entry.code && `[${entry.code}]`].filter(Boolean).join(' '),
       ];
-      return [head, ...lines.filter(line => line !== undefined && line !== '{}').map(line => `    ${line}`)].join('\n');
+      return [head, ...lines.filter(line => line !== undefined && line !== '{}').map(line => `    ${line}`)]
+        .map(withoutBreaks)
+        .join('\n');
     })
     .join('\n');
 }
+
+/** So that nothing in an entry looks like another one. */
+const withoutBreaks = (text: string) => visible(text).replace(/[\n\t\u2028\u2029]/g, ' ');
 
 /** What a check of the chains found, in words. */
 export function verdictText(problems: readonly AuditProblem[], t: Translate): string {

@@ -1,35 +1,93 @@
-import { SwarmConfig } from '../model/config.ts';
-import { settingsTable } from './settingsTable.ts';
+import type * as z from 'zod';
+import type { ProviderCondition } from '../core/providerDirectory.ts';
+import { ProviderConfig, ProviderId, SwarmConfig } from '../model/config.ts';
+import { problemsOf } from '../model/problemsOf.ts';
+import { type SettingRow, settingsTable } from './settingsTable.ts';
 
-/** A setting that can't be used, and why. */
+/** A setting that can't be used as it is, and why. */
 export interface SettingProblem {
   readonly key: string;
+  /** In one line, with the field where only a part is wrong. */
   readonly problem: string;
 }
 
-/** Checks each setting by itself; what is missing or invalid gets its default. Pure. */
-export function configFrom(read: (field: keyof SwarmConfig) => unknown): {
-  config: SwarmConfig;
-  problems: SettingProblem[];
-} {
+/** What the settings come to. */
+export interface ReadSettings {
+  readonly config: SwarmConfig;
+  readonly problems: readonly SettingProblem[];
+  /**
+   * Entries of the list of providers that name none which can be made, for showing. Nothing may take their place: a
+   * provider of that id somewhere else would be believed about instances that it does not have.
+   */
+  readonly rejected: readonly ProviderCondition[];
+}
+
+/** Checks each setting by itself. What is missing or wrong in it gets its default; in a list it is left out. Pure. */
+export function configFrom(read: (field: keyof SwarmConfig) => unknown): ReadSettings {
   const problems: SettingProblem[] = [];
   const values = settingsTable.map(row => {
     const value = read(row.field);
     if (value === undefined) return [row.field, row.default] as const;
-    const parsed = row.schema.safeParse(value);
-    if (parsed.success) return [row.field, parsed.data] as const;
-    const [issue] = parsed.error.issues;
-    const where = issue && issue.path.length > 0 ? `${issue.path.join('.')}: ` : '';
-    problems.push({ key: row.key, problem: `${where}${issue?.message ?? ''}` });
-    return [row.field, row.default] as const;
+    const { data, error } = row.schema.safeParse(value, { reportInput: true });
+    if (!error) return [row.field, data] as const;
+    problems.push(...problemsOf(error, '').map(problem => ({ key: row.key, problem })));
+    return [row.field, mended(row, value, error)] as const;
   });
   const config = SwarmConfig.parse(Object.fromEntries(values));
   const ids = config.providers.map(({ id }) => id);
-  const twice = ids.find((id, index) => ids.indexOf(id) !== index);
-  if (twice === undefined) return { config, problems };
-  problems.push({ key: 'remoteSwarm.providers', problem: `two providers are called "${twice}"` });
-  return {
-    config: { ...config, providers: config.providers.filter(({ id }, index) => ids.indexOf(id) === index) },
-    problems,
-  };
+  const twice = new Set(ids.filter((id, index) => ids.indexOf(id) !== index));
+  for (const id of twice) {
+    problems.push({ key: 'remoteSwarm.providers', problem: `two providers are called "${id}"; the first one holds` });
+  }
+  const providers = config.providers.filter(({ id }, index) => ids.indexOf(id) === index);
+  return { config: { ...config, providers }, problems, rejected: rejectedEntries(read('providers'), ids) };
+}
+
+function mended(row: SettingRow, value: unknown, error: z.ZodError): unknown {
+  const paths = error.issues.flatMap(issue =>
+    issue.code === 'unrecognized_keys' ? issue.keys.map(key => [...issue.path, key]) : [issue.path],
+  );
+  const again = row.schema.safeParse(without(value, row.default, paths));
+  return again.success ? again.data : row.default;
+}
+
+/** More rows than these nobody reads. */
+const mostRejected = 100;
+
+type Path = readonly PropertyKey[];
+
+/** `value` with what `defaults` holds at each of the paths, and without what it holds nothing for. */
+function without(value: unknown, defaults: unknown, paths: readonly Path[]): unknown {
+  if (paths.length === 0) return value;
+  if (paths.some(({ length }) => length === 0)) return defaults;
+  if (Array.isArray(value)) return value.filter((_, index) => !paths.some(([first]) => first === index));
+  const [given, own] = [new Map(entriesOf(value)), new Map(entriesOf(defaults))];
+  for (const name of new Set(paths.map(([first]) => String(first)))) {
+    const below = paths.filter(([first]) => String(first) === name).map(path => path.slice(1));
+    if (own.has(name)) given.set(name, without(given.get(name), own.get(name), below));
+    else given.delete(name);
+  }
+  return Object.fromEntries(given);
+}
+
+const entriesOf = (value: unknown): [string, unknown][] =>
+  typeof value === 'object' && value !== null ? Object.entries(value) : [];
+
+function rejectedEntries(entries: unknown, taken: readonly string[]): ProviderCondition[] {
+  if (!Array.isArray(entries)) return [];
+  return entries.slice(0, mostRejected).flatMap((entry: unknown, index): ProviderCondition[] => {
+    const { error } = ProviderConfig.safeParse(entry, { reportInput: true });
+    if (!error) return [];
+    const given = new Map(entriesOf(entry));
+    const [id, type] = [ProviderId.safeParse(given.get('id')).data, ProviderId.safeParse(given.get('type')).data];
+    return [
+      {
+        id: id === undefined || taken.includes(id) ? `providers.${index}` : id,
+        type: type ?? '',
+        reachable: false,
+        problem: `Entry ${index} of remoteSwarm.providers is not valid: ${problemsOf(error, 'it').join('; ')}.`,
+        hint: 'Correct it in the settings; entries are counted from 0.',
+      },
+    ];
+  });
 }

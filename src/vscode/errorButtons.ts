@@ -23,6 +23,8 @@ export function buttonsFor(code: string | undefined, retryable: boolean, t: Tran
       return [addProvider, settings('remoteSwarm.providers')];
     case 'provider-unreachable':
       return [retry, settings('remoteSwarm.providers'), log];
+    case 'provider-unusable':
+      return [settings('remoteSwarm.providers')];
     case 'invalid-setting':
       return [settings('remoteSwarm')];
     case 'instance-not-found':

@@ -1,4 +1,5 @@
 import type * as vscode from 'vscode';
+import * as z from 'zod';
 import type { SecretVault } from '../model/stateStore.ts';
 
 /** Values of secret variables, in the editor's secret storage and nowhere else on this side (semantics 35). */
@@ -10,7 +11,7 @@ export class InstanceSecrets implements SecretVault {
   }
 
   async read(instanceId: string): Promise<Record<string, string>> {
-    return JSON.parse((await this.#storage.get(keyOf(instanceId))) ?? '{}');
+    return valuesIn((await this.#storage.get(keyOf(instanceId))) ?? '{}');
   }
 
   async store(instanceId: string, secrets: Readonly<Record<string, string>>): Promise<void> {
@@ -20,6 +21,17 @@ export class InstanceSecrets implements SecretVault {
 
   async forget(instanceId: string): Promise<void> {
     await this.#storage.delete(keyOf(instanceId));
+  }
+}
+
+const Values = z.record(z.string(), z.string());
+
+/** None where they cannot be read: whoever needs one says which is missing, and nothing of the text gets into an error. */
+function valuesIn(text: string): Record<string, string> {
+  try {
+    return Values.parse(JSON.parse(text));
+  } catch {
+    return {};
   }
 }
 

@@ -1,15 +1,14 @@
 import * as vscode from 'vscode';
-import type { SwarmConfig } from '../model/config.ts';
-import { configFrom } from './configFrom.ts';
+import { configFrom, type ReadSettings, type SettingProblem } from './configFrom.ts';
 import { settingsTable } from './settingsTable.ts';
 import { plain } from './showError.ts';
 import { t } from './translate.ts';
 
-/** The settings, checked: an invalid one is said by name, and its default holds. */
+/** The settings, checked: what is wrong is said by name, and has its default or is left out. */
 export class Settings {
   readonly #log: vscode.LogOutputChannel;
   readonly #subscription: vscode.Disposable;
-  #current: SwarmConfig | undefined;
+  #current: ReadSettings | undefined;
 
   /** `changed` is told which settings differ, and whether the swarm has to be built anew for them. */
   constructor(log: vscode.LogOutputChannel, changed: (keys: readonly string[], reload: boolean) => void) {
@@ -27,30 +26,29 @@ export class Settings {
   }
 
   /** The settings as they are now. */
-  current(): SwarmConfig {
+  current(): ReadSettings {
     if (this.#current) return this.#current;
     const configuration = vscode.workspace.getConfiguration('remoteSwarm');
-    const { config, problems } = configFrom(field => configuration.get(field));
-    this.#current = config;
-    if (problems.length > 0) void this.#complain(problems);
-    return config;
+    this.#current = configFrom(field => configuration.get(field));
+    const [first] = this.#current.problems;
+    if (first) void this.#complain(first, this.#current.problems);
+    return this.#current;
   }
 
   dispose(): void {
     this.#subscription.dispose();
   }
 
-  async #complain(problems: readonly { key: string; problem: string }[]): Promise<void> {
-    for (const { key, problem } of problems) this.#log.warn(`${key}: ${problem}; its default is used`);
-    const [first] = problems;
+  async #complain({ key, problem }: SettingProblem, problems: readonly SettingProblem[]): Promise<void> {
+    for (const each of problems) this.#log.warn(`${each.key}: ${each.problem}; that is left out, or has its default`);
     const open = t('Open Settings');
     const text = t(
-      'The setting {0} cannot be used: {1}. Its default is used instead.',
-      first?.key ?? '',
-      first?.problem ?? '',
+      'The setting {0} is not valid: {1}. What is wrong in it is left out, or has its default, until it is corrected.',
+      key,
+      problem,
     );
     if ((await vscode.window.showWarningMessage(plain(text), open)) === open) {
-      await vscode.commands.executeCommand('workbench.action.openSettings', first?.key ?? 'remoteSwarm');
+      await vscode.commands.executeCommand('workbench.action.openSettings', key);
     }
   }
 }

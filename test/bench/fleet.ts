@@ -179,9 +179,11 @@ function swarmOn(endpoint: string, image: string, directory: string): Promise<Sw
       policy: defaultPolicy,
       agentDestroyLimit: 3,
     }),
+    rejectedProviders: () => [],
     vault: new MemoryVault(),
     readSecret: async () => undefined,
     gitCredential: async () => undefined,
     texts: { translate: inEnglish, warn: () => {} },
+    unreadable: () => {},
   });
 }

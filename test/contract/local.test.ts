@@ -178,7 +178,7 @@ describe('a local instance and the window that made it', () => {
       hasVariable: async () => false,
       startTime: () => Promise.reject(new Error('killed here')),
     };
-    await expect(startServer(blind, layout, plan, quietContext)).rejects.toThrow('killed here');
+    await expect(startServer(blind, layout, 'x'.repeat(32), plan, quietContext)).rejects.toThrow('killed here');
     await vi.waitFor(async () => expect(await processesNaming(server)).toEqual([]));
     expect(await readdir(directory)).not.toContain('traces');
   });

@@ -1,4 +1,3 @@
-import { providerRefused } from '../../model/errors.ts';
 import type { Disposable } from '../../model/event.ts';
 import type { VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
@@ -48,14 +47,7 @@ export class DockerAbilities implements ProviderAbilities {
   }
 
   async readToken(instanceId: string, ctx: OperationContext = quietContext): Promise<string> {
-    const { containerId } = await this.#provider.containers.existing(instanceId, ctx);
-    const token = await this.#provider.files.read(containerId, layout.token, ctx);
-    if (token !== undefined) return token.trim();
-    throw providerRefused(
-      'token-missing',
-      `The token of the instance "${instanceId}" is gone.`,
-      'Restore the file reserved/token beside its home, or delete the instance and create it anew.',
-    );
+    return this.#provider.files.readToken(await this.#provider.containers.existing(instanceId, ctx), ctx);
   }
 
   workspacePath(): string {

@@ -1,38 +1,31 @@
 import * as z from 'zod';
-import { ProviderConfig } from '../../model/config.ts';
+import { AbsolutePath, ProviderId } from '../../model/config.ts';
 import { InstanceConfig, Resources } from '../../model/instance.ts';
-
-const absolutePath = z
-  .string()
-  .max(4096)
-  .regex(/^(\/|[A-Za-z]:[\\/])[^\0]*$/, 'must be an absolute path');
+import { isEndpoint } from './dockerEndpoint.ts';
 
 const ImageReference = InstanceConfig.shape.image.unwrap();
 
 /** A provider in the settings that keeps its instances on a Docker engine. */
 export const DockerProviderConfig = z
   .strictObject({
-    id: ProviderConfig.shape.id,
+    id: ProviderId,
     type: z.literal('docker'),
     endpoint: z
       .string()
-      .max(1024)
-      .regex(
-        /^(unix:\/\/\/|npipe:\/\/|tcp:\/\/[^\s/]|ssh:\/\/[^\s/])[^\s]*$/,
-        'must be unix:///path, npipe:////./pipe/name, tcp://host:port or ssh://user@host',
-      )
+      .max(1024, 'must have at most 1024 characters')
+      .refine(isEndpoint, 'must be unix:///path, npipe:////./pipe/name, tcp://host:port or ssh://user@host')
       .optional()
       .describe(
         'Where the engine listens, such as ssh://user@host; else the context, DOCKER_HOST or the current context.',
       ),
     context: z
       .string()
-      .max(255)
+      .max(255, 'must have at most 255 characters')
       .regex(/^[a-zA-Z0-9][\w.+-]*$/, 'must be the name of a Docker context')
       .optional()
       .describe('Name of a context of the docker command line.'),
     /** For a `tcp://` endpoint: PEM files of this machine. */
-    tls: z.strictObject({ ca: absolutePath, cert: absolutePath, key: absolutePath }).optional(),
+    tls: z.strictObject({ ca: AbsolutePath, cert: AbsolutePath, key: AbsolutePath }).optional(),
     image: ImageReference.optional().describe('Image of instances that name none; else the runtime image itself.'),
     runtimeImage: ImageReference.optional().describe(
       'Image that the editor server is taken from, for images without one; else code-server, pinned.',

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import * as path from 'node:path';
+import { isPlainPath } from '../../model/config.ts';
 import { providerRefused, SwarmError } from '../../model/errors.ts';
+import { onOneLine } from '../../model/textCut.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
 
 /** PEM texts of a connection secured by TLS. */
@@ -114,23 +116,8 @@ const pemFiles = (directory: string) => ({
 
 /** Reads an address as Docker writes it. Hosts that a program could take for an option are refused. */
 export function parseEndpoint(providerId: string, address: string): DockerEndpoint {
-  const [scheme, rest = ''] = address.split('://', 2);
-  if (scheme === 'unix' && rest.startsWith('/')) return { kind: 'socket', path: rest };
-  if (scheme === 'npipe' && rest !== '') return { kind: 'socket', path: rest.replaceAll('\\', '/') };
-  if ((scheme === 'tcp' || scheme === 'ssh') && URL.canParse(`http://${rest}`)) {
-    const url = new URL(`http://${rest}`);
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const user = decodeURIComponent(url.username);
-    const plain =
-      url.password === '' && /^[A-Za-z0-9]/.test(host.replace(/^:+/, '')) && /^([\w.][\w.@+-]*)?$/.test(user);
-    if (plain && scheme === 'ssh') {
-      const socket = url.pathname === '/' ? '/var/run/docker.sock' : decodeURIComponent(url.pathname);
-      return { kind: 'ssh', host, socket, ...(user && { user }), ...(url.port && { port: Number(url.port) }) };
-    }
-    // URL drops the port that is its scheme's default.
-    const port = Number(url.port || (/:80(\/|$)/.test(rest) ? 80 : 2375));
-    if (plain && user === '') return { kind: 'tcp', host, port };
-  }
+  const endpoint = endpointIn(address);
+  if (endpoint) return endpoint;
   throw new SwarmError({
     family: 'validation',
     code: 'invalid-endpoint',
@@ -139,7 +126,45 @@ export function parseEndpoint(providerId: string, address: string): DockerEndpoi
   });
 }
 
-const withoutPassword = (address: string) => address.replace(/:[^/@]*@/, ':***@').slice(0, 200);
+/** Whether it can be written into the settings as it is. */
+export const isEndpoint = (address: string) => !/\s/.test(address) && endpointIn(address) !== undefined;
+
+function endpointIn(address: string): DockerEndpoint | undefined {
+  if (!isPlainPath(address)) return undefined;
+  const [, scheme, rest = ''] = /^(\w+):\/\/(.*)$/.exec(address) ?? [];
+  if (scheme === 'unix' && rest.startsWith('/')) return { kind: 'socket', path: rest };
+  if (scheme === 'npipe' && rest !== '') return { kind: 'socket', path: rest.replaceAll('\\', '/') };
+  if ((scheme === 'tcp' || scheme === 'ssh') && URL.canParse(`http://${rest}`)) {
+    const url = new URL(`http://${rest}`);
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const user = decoded(url.username);
+    if (user === undefined) return undefined;
+    const plain =
+      url.password === '' && /^[A-Za-z0-9]/.test(host.replace(/^:+/, '')) && /^([\w.][\w.@+-]*)?$/.test(user);
+    if (plain && scheme === 'ssh') {
+      const socket = url.pathname === '/' ? '/var/run/docker.sock' : decoded(url.pathname);
+      // A colon would end the socket's name where ssh reads it.
+      if (socket === undefined || socket.includes(':')) return undefined;
+      return { kind: 'ssh', host, socket, ...(user && { user }), ...(url.port && { port: Number(url.port) }) };
+    }
+    // URL drops the port that is its scheme's default.
+    const port = Number(url.port || (/:80(\/|$)/.test(rest) ? 80 : 2375));
+    if (plain && user === '') return { kind: 'tcp', host, port };
+  }
+  return undefined;
+}
+
+/** What a part of a URL says; undefined when it says nothing that can be used. */
+function decoded(text: string): string | undefined {
+  try {
+    const plain = decodeURIComponent(text);
+    return isPlainPath(plain) ? plain : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const withoutPassword = (address: string) => onOneLine(address.replace(/:[^/@]*@/, ':***@'), 200);
 const isLoopback = (host: string) => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 
 function record(value: unknown): Record<string, unknown> | undefined {

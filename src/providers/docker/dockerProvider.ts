@@ -161,10 +161,10 @@ export class DockerProvider implements Provider {
     return this.#turns.take(instanceId, async () => {
       const container = await this.containers.existing(instanceId, ctx);
       const { containerId } = container;
-      const { config, owner } = await this.#reader.read(container, ctx);
+      const { config, owner } = await this.#reader.readWhole(container, ctx);
       const { swarmId, epoch, createdAt } = container;
       const identity = { id: instanceId, swarmId, epoch, owner, createdAt };
-      const variables = JSON.parse((await this.files.read(containerId, layout.environment, ctx)) ?? '{}');
+      const variables = await this.files.readVariables(container, ctx);
       const next = updatedConfig(config, update);
       const nextVariables = instanceVariables(next, secrets, variables);
       const files = recordFiles({ identity, config: next }, nextVariables);

@@ -1,6 +1,6 @@
 import type Dockerode from 'dockerode';
 import type { InstanceIdentity, InstanceRole, InstanceStatus } from '../../model/instance.ts';
-import { InstanceRole as Role } from '../../model/instance.ts';
+import { InstanceIdentity as Identity, InstanceId, InstanceRole as Role } from '../../model/instance.ts';
 import type { InstanceObservation } from '../../model/provider.ts';
 
 /** Labels of everything that is ours; they carry identity only, since they can't change (semantics 2). */
@@ -43,15 +43,17 @@ export interface InstanceContainer extends InstanceObservation {
   readonly replaced: boolean;
 }
 
+const { epoch, createdAt } = Identity.shape;
+
 /**
  * Reads a row of the list; undefined when it is not ours. The list is all a fleet view needs, and unlike an inspect it
  * never waits for a container's lock.
  */
 export function readContainer(row: Dockerode.ContainerInfo): InstanceContainer | undefined {
   const labels = row.Labels ?? {};
-  const id = labels[label.instance];
+  const id = InstanceId.safeParse(labels[label.instance]).data;
   const name = row.Names[0]?.replace(/^\//, '');
-  if (!id || !name?.startsWith(`remote-swarm-${id}--`)) return undefined;
+  if (id === undefined || !name?.startsWith(`remote-swarm-${id}--`)) return undefined;
   const replaced = name === replacedName(id);
   const role = Role.safeParse(replaced ? 'owner' : name.slice(`remote-swarm-${id}--`.length));
   if (!role.success) return undefined;
@@ -59,8 +61,8 @@ export function readContainer(row: Dockerode.ContainerInfo): InstanceContainer |
   return {
     id,
     swarmId: labels[label.swarm] ?? '',
-    epoch: Number(labels[label.epoch] ?? 1),
-    createdAt: labels[label.created] ?? new Date(row.Created * 1000).toISOString(),
+    epoch: epoch.catch(1).parse(Number(labels[label.epoch])),
+    createdAt: createdAt.catch(new Date(row.Created * 1000).toISOString()).parse(labels[label.created]),
     role: role.data,
     ...statusOf(row, role.data),
     ...(row.State === 'running' && port !== undefined && { port }),

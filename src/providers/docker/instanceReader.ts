@@ -1,3 +1,4 @@
+import { SwarmError } from '../../model/errors.ts';
 import { InstanceConfig, type VSCodeInstance } from '../../model/instance.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { InstanceMark } from '../instanceMark.ts';
@@ -16,11 +17,22 @@ export class InstanceReader {
     this.#files = files;
   }
 
-  /** As it is now. */
+  /** As it is now. One whose record cannot be read is told by its labels, and says so: it can still be stopped or deleted. */
   async read(container: InstanceContainer, ctx: OperationContext): Promise<VSCodeInstance> {
-    const mark = await this.#files.readMark(container.containerId, ctx);
+    try {
+      return await this.readWhole(container, ctx);
+    } catch (error) {
+      if (!(error instanceof SwarmError) || error.code !== 'reserved-file-unreadable') throw error;
+      const { status } = container;
+      return { ...this.describe(container, undefined), status, detail: error.message };
+    }
+  }
+
+  /** The same; rejects with `reserved-file-unreadable`. For whoever writes the record anew from what is in it. */
+  async readWhole(container: InstanceContainer, ctx: OperationContext): Promise<VSCodeInstance> {
+    this.#marks.delete(container.containerId);
+    const mark = await this.#files.readMark(container, ctx);
     if (mark) this.#marks.set(container.containerId, mark);
-    else this.#marks.delete(container.containerId);
     return this.describe(container, mark);
   }
 

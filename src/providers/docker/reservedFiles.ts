@@ -1,11 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { OperationContext } from '../../model/operationContext.ts';
-import { InstanceMark } from '../instanceMark.ts';
+import type { InstanceMark, InstanceVariables } from '../instanceMark.ts';
+import { reservedFile } from '../reservedFile.ts';
 import { type ArchiveEntry, archiveOf, fileInArchive } from './archive.ts';
 import { launcher, layout } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
+import type { InstanceContainer } from './instanceContainer.ts';
+
+/** An instance and the container in which its files are seen. */
+type Place = Pick<InstanceContainer, 'id' | 'containerId'>;
 
 /** The files beside a home, through the engine's archive calls, which work whatever state the container is in. */
 export class ReservedFiles {
@@ -28,15 +33,19 @@ export class ReservedFiles {
     }
   }
 
-  /** Undefined when there is none, as before the first start, or when it can't be read. */
-  async readMark(containerId: string, ctx: OperationContext): Promise<InstanceMark | undefined> {
-    const text = await this.read(containerId, layout.record, ctx);
-    if (text === undefined) return undefined;
-    try {
-      return InstanceMark.parse(JSON.parse(text));
-    } catch {
-      return undefined;
-    }
+  /** Undefined when there is none, as before the first start. Rejects with `reserved-file-unreadable`. */
+  async readMark({ id, containerId }: Place, ctx: OperationContext): Promise<InstanceMark | undefined> {
+    return reservedFile.mark(id, await this.read(containerId, layout.record, ctx));
+  }
+
+  /** None when there is no such file. Rejects with `reserved-file-unreadable`. */
+  async readVariables({ id, containerId }: Place, ctx: OperationContext): Promise<InstanceVariables> {
+    return reservedFile.variables(id, await this.read(containerId, layout.environment, ctx)) ?? {};
+  }
+
+  /** Rejects with `reserved-file-unreadable`. */
+  async readToken({ id, containerId }: Place, ctx: OperationContext): Promise<string> {
+    return reservedFile.token(id, await this.read(containerId, layout.token, ctx));
   }
 
   /** Names are relative to the instance's root. What exists is replaced. */
@@ -48,7 +57,7 @@ export class ReservedFiles {
   }
 }
 
-const reservedFile = (file: string, text: string, mode = 0o600): ArchiveEntry => ({
+const entryOf = (file: string, text: string, mode = 0o600): ArchiveEntry => ({
   name: file.slice(layout.root.length + 1),
   mode,
   text,
@@ -56,8 +65,8 @@ const reservedFile = (file: string, text: string, mode = 0o600): ArchiveEntry =>
 
 /** What is written beside a home whenever the instance's config changes. */
 export const recordFiles = (mark: InstanceMark, variables: Readonly<Record<string, string>>): ArchiveEntry[] => [
-  reservedFile(layout.environment, JSON.stringify(variables)),
-  reservedFile(layout.record, JSON.stringify(mark)),
+  entryOf(layout.environment, JSON.stringify(variables)),
+  entryOf(layout.record, JSON.stringify(mark)),
 ];
 
 /** What lies in an instance's volume before its first start: an empty home, and the reserved folder beside it. */
@@ -69,8 +78,8 @@ export const firstFiles = (
   { name: 'home', mode: 0o755 },
   { name: 'home/workspace', mode: 0o755 },
   { name: 'reserved', mode: 0o700 },
-  reservedFile(layout.token, randomBytes(24).toString('base64url')),
-  reservedFile(launcher, launcherText, 0o644),
+  entryOf(layout.token, randomBytes(24).toString('base64url')),
+  entryOf(launcher, launcherText, 0o644),
   // The record comes last: where it is, all the others are.
   ...recordFiles(mark, variables),
 ];

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import * as z from 'zod';
+import { messageOf, reservedFileUnreadable } from '../../model/errors.ts';
 import type { InstanceConfig, InstanceRole } from '../../model/instance.ts';
 import { InstanceRole as Roles } from '../../model/instance.ts';
 import type { InstanceSpec } from '../../model/provider.ts';
 import { type InstanceLayout, instanceLayout, serveWebToken } from '../editorServer.ts';
-import { InstanceMark, instanceVariables } from '../instanceMark.ts';
+import { type InstanceMark, type InstanceVariables, instanceVariables } from '../instanceMark.ts';
+import { reservedFile } from '../reservedFile.ts';
 import type { ProcessMark } from './processes.ts';
 import { isAlive, type Processes } from './processes.ts';
 
@@ -17,13 +18,22 @@ export interface InstanceFolder extends InstanceMark {
   readonly layout: InstanceLayout;
 }
 
+/** A folder that is called like an instance's and has a mark which cannot be read: never taken for none. */
+export interface UnreadableFolder {
+  readonly id: string;
+  readonly role: InstanceRole;
+  /** When it was made, as far as the disk knows. */
+  readonly createdAt: string;
+  readonly problem: string;
+}
+
 const folderName = new RegExp(`^([a-z0-9]{12})--(${Roles.options.join('|')})$`);
 const transitName = /^\.remote-swarm-(\d+)-([\w-]*)\.[0-9a-f]{8}$/;
-const Environment = z.record(z.string(), z.string());
 
 /**
- * The folders `<id>--<role>` below one directory. A folder is an instance when the mark in its reserved part says so;
- * everything else in the directory is somebody else's and is never touched.
+ * The folders `<id>--<role>` below one directory. A folder is an instance when the mark in its reserved part says so; a
+ * mark that cannot be read makes whoever asks for the instance fail with `reserved-file-unreadable`. Everything else in
+ * the directory is somebody else's and is never touched.
  */
 export class InstanceFolders {
   readonly directory: string;
@@ -46,13 +56,18 @@ export class InstanceFolders {
   }
 
   /** Every instance; none when the directory is not there. Of one id with several folders each one. */
-  async list(): Promise<InstanceFolder[]> {
-    const names = await readdir(this.directory).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return [];
-      throw error;
-    });
-    const folders = await Promise.all(names.map(name => this.#read(name)));
-    return folders.filter(folder => folder !== undefined);
+  async list(): Promise<{ folders: InstanceFolder[]; unreadable: UnreadableFolder[] }> {
+    const names = await readdir(this.directory).catch(absent);
+    const unreadable: UnreadableFolder[] = [];
+    const folders = await Promise.all(
+      (names ?? []).map(name =>
+        this.#read(name).catch(async error => {
+          unreadable.push(await this.#unreadable(name, error));
+          return undefined;
+        }),
+      ),
+    );
+    return { folders: folders.filter(folder => folder !== undefined), unreadable };
   }
 
   /** The folder of an instance; of several the owner before the others. */
@@ -94,7 +109,7 @@ export class InstanceFolders {
     config: InstanceConfig,
     secrets: Readonly<Record<string, string>>,
   ): Promise<boolean> {
-    const before = await this.variables(folder);
+    const before = (await this.#variables(folder)) ?? {};
     const after = instanceVariables(config, secrets, before);
     const changed = json(sorted(before)) !== json(sorted(after));
     if (changed) await writeFileAtomic(folder.layout.environment, json(after), { mode: 0o600 });
@@ -103,8 +118,15 @@ export class InstanceFolders {
   }
 
   /** The instance's own variables, secret ones included. */
-  async variables(folder: InstanceFolder): Promise<Record<string, string>> {
-    return Environment.parse(JSON.parse(await readFile(folder.layout.environment, 'utf8')));
+  async variables(folder: InstanceFolder): Promise<InstanceVariables> {
+    const variables = await this.#variables(folder);
+    if (variables) return variables;
+    throw reservedFileUnreadable(folder.identity.id, 'reserved/environment.json', 'it is not there');
+  }
+
+  /** What opens the instance's editor. */
+  async token({ identity, layout }: InstanceFolder): Promise<string> {
+    return reservedFile.token(identity.id, await textOf(layout.token));
   }
 
   /** Gives it another role; the instance must be stopped. */
@@ -137,18 +159,35 @@ export class InstanceFolders {
     const [, id, role] = folderName.exec(name) ?? [];
     if (id === undefined) return undefined;
     const layout = instanceLayout(path.join(this.directory, name));
-    const mark = InstanceMark.safeParse(await readJson(layout.record));
-    if (!mark.success || mark.data.identity.id !== id) return undefined;
-    return { ...mark.data, role: Roles.parse(role), layout };
+    const mark = reservedFile.mark(id, await textOf(layout.record));
+    return mark && { ...mark, role: Roles.parse(role), layout };
+  }
+
+  async #unreadable(name: string, error: unknown): Promise<UnreadableFolder> {
+    const [, id = '', role] = folderName.exec(name) ?? [];
+    const { birthtime } = await stat(path.join(this.directory, name));
+    return { id, role: Roles.parse(role), createdAt: birthtime.toISOString(), problem: messageOf(error) };
+  }
+
+  async #variables({ identity, layout }: InstanceFolder): Promise<InstanceVariables | undefined> {
+    return reservedFile.variables(identity.id, await textOf(layout.environment));
   }
 }
 
-/** What the JSON file holds; undefined when it is not there or can't be parsed. */
+/** For a call that was rejected: undefined when nothing is there, else thrown on. */
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error;
+}
+
+const textOf = (file: string) => readFile(file, 'utf8').catch(absent);
+
+/** What the JSON file holds; undefined when it is not there, null when it can't be parsed. */
 export async function readJson(file: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(file, 'utf8'));
+    const text = await textOf(file);
+    return text === undefined ? undefined : JSON.parse(text);
   } catch {
-    return undefined;
+    return null;
   }
 }
 

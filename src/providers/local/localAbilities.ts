@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Disposable } from '../../model/event.ts';
 import type { VSCodeInstance } from '../../model/instance.ts';
@@ -36,8 +35,12 @@ export class LocalAbilities implements ProviderAbilities {
   }
 
   async observe(): Promise<InstanceObservation[]> {
-    const instances = await this.#provider.listInstances();
-    return instances.map(({ id, swarmId, epoch, role, status, detail, port, createdAt }) => ({
+    const { instances, unreadable } = await this.#provider.look();
+    // Whose they are is not known, and so nobody's: a record of that id keeps its row, and says why it cannot be used.
+    const damaged = unreadable.map(
+      ({ problem, ...folder }) => ({ ...folder, swarmId: '', epoch: 0, status: 'failed', detail: problem }) as const,
+    );
+    const seen = instances.map(({ id, swarmId, epoch, role, status, detail, port, createdAt }) => ({
       id,
       swarmId,
       epoch,
@@ -47,11 +50,11 @@ export class LocalAbilities implements ProviderAbilities {
       ...(detail === undefined ? {} : { detail }),
       ...(port === undefined ? {} : { port }),
     }));
+    return [...damaged, ...seen];
   }
 
   async readToken(instanceId: string): Promise<string> {
-    const { layout } = await this.#provider.existing(instanceId);
-    return (await readFile(layout.token, 'utf8')).trim();
+    return this.#provider.folders.token(await this.#provider.existing(instanceId));
   }
 
   workspacePath(instanceId: string): string {
@@ -95,7 +98,7 @@ export class LocalAbilities implements ProviderAbilities {
 
   async followLogs(instanceId: string, sink: (line: string) => void, ctx: OperationContext): Promise<void> {
     const folder = await this.#provider.running(instanceId);
-    const token = await readFile(folder.layout.token, 'utf8');
+    const token = await this.#provider.folders.token(folder);
     const goesOn = async () => (await this.#provider.state(folder)).status !== 'stopped';
     await followLog(serverLogFile(folder.layout), token, sink, goesOn, ctx);
   }

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { instanceNotFound, providerRefused, unsupported, wrongState } from '../../model/errors.ts';
@@ -20,7 +20,7 @@ import type { ProviderEnvironment } from '../providerEnvironment.ts';
 import { Turns } from '../turns.ts';
 import { locateEditorServer } from './editorServerLocator.ts';
 import { instanceEnvironment, instanceVariable } from './instanceEnvironment.ts';
-import { type InstanceFolder, InstanceFolders } from './instanceFolders.ts';
+import { type InstanceFolder, InstanceFolders, type UnreadableFolder } from './instanceFolders.ts';
 import { LinuxProcesses } from './linuxProcesses.ts';
 import { LocalAbilities } from './localAbilities.ts';
 import type { LocalProviderConfig } from './localConfig.ts';
@@ -124,7 +124,7 @@ export class LocalProvider implements Provider {
   }
 
   async listInstances(filter: InstanceFilter = {}): Promise<VSCodeInstance[]> {
-    const instances = await Promise.all((await this.folders.list()).map(folder => this.#describe(folder)));
+    const { instances } = await this.look();
     return instances.filter(instance => passesFilter(instance, filter, this.type));
   }
 
@@ -179,8 +179,8 @@ export class LocalProvider implements Provider {
   }
 
   async getInstanceLogs(instanceId: string, options: LogOptions = {}): Promise<InstanceLogs> {
-    const { layout } = await this.existing(instanceId);
-    return readLog(serverLogFile(layout), await readFile(layout.token, 'utf8'), options);
+    const folder = await this.existing(instanceId);
+    return readLog(serverLogFile(folder.layout), await this.folders.token(folder), options);
   }
 
   async executeCommand(
@@ -203,6 +203,12 @@ export class LocalProvider implements Provider {
 
   async dispose(): Promise<void> {
     this.ended.dispose();
+  }
+
+  /** Everything below the directory, as it is now. */
+  async look(): Promise<{ instances: VSCodeInstance[]; unreadable: UnreadableFolder[] }> {
+    const { folders, unreadable } = await this.folders.list();
+    return { instances: await Promise.all(folders.map(folder => this.#describe(folder))), unreadable };
   }
 
   /** Stops it and gives its folder the other name; a folder that has it already is left as it is. */
@@ -253,14 +259,19 @@ export class LocalProvider implements Provider {
   async #start(folder: InstanceFolder, ctx: OperationContext): Promise<VSCodeInstance> {
     const { id } = folder.identity;
     if (folder.role === 'trash') throw wrongState(id, 'trashed', 'restore it first');
+    const token = await this.folders.token(folder);
+    const env = await this.environmentOf(folder);
+    // A server that nobody can tell from others may still run, and no home has two.
+    const state = await this.state(folder);
+    if (state.status === 'stopped' && state.damaged) await this.#stop(folder, false);
     const plan = async () => ({
       instanceId: id,
       server: await this.#locate(),
       launcher: this.#environment.launcher,
-      env: await this.environmentOf(folder),
+      env,
       ended: () => this.ended.fire(id),
     });
-    await startServer(this.processes, folder.layout, plan, ctx);
+    await startServer(this.processes, folder.layout, token, plan, ctx);
     return this.#describe(folder);
   }
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { link, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import * as net from 'node:net';
 import { constants } from 'node:os';
 import * as path from 'node:path';
@@ -17,7 +17,7 @@ import { endFamily, isAlive, type Processes } from './processes.ts';
 import { logTimes, readLog } from './serverLog.ts';
 
 /** What `reserved/process.json` holds from the moment the server's process exists until it was stopped. */
-const ServerMark = z.object({
+export const ServerMark = z.object({
   pid: z.int().positive(),
   startTime: z.string(),
   /** Where this run begins in the log. */
@@ -26,15 +26,16 @@ const ServerMark = z.object({
   port: Port.optional(),
   answered: z.boolean(),
 });
-type ServerMark = z.infer<typeof ServerMark>;
+export type ServerMark = z.infer<typeof ServerMark>;
 
 /** What `reserved/exit.json` holds: how the server ended, when the window that started it was there to see. */
-const ServerExit = z.object({ pid: z.int(), startTime: z.string(), exitCode: z.int() });
+export const ServerExit = z.object({ pid: z.int(), startTime: z.string(), exitCode: z.int() });
 
 export type ServerState =
   | { readonly status: 'running'; readonly port: number; readonly mark: ServerMark }
   | { readonly status: 'starting'; readonly mark: ServerMark }
-  | { readonly status: 'stopped'; readonly detail?: string };
+  /** `damaged`: as far as anybody can tell; the mark that would tell a server from other processes says nothing. */
+  | { readonly status: 'stopped'; readonly detail?: string; readonly damaged?: true };
 
 /** What starting a server needs beside its folder. */
 export interface StartPlan {
@@ -67,9 +68,10 @@ export const serverLogFile = (layout: InstanceLayout) => path.join(layout.reserv
 
 /** How the server of an instance is, from two small files; the process itself is the only witness of its life. */
 export async function serverState(processes: Processes, layout: InstanceLayout): Promise<ServerState> {
-  const parsed = ServerMark.safeParse(await readJson(files(layout).mark));
-  if (!parsed.success) return { status: 'stopped' };
-  const mark = parsed.data;
+  const noted = await readJson(files(layout).mark);
+  if (noted === undefined) return { status: 'stopped' };
+  const { data: mark } = ServerMark.safeParse(noted);
+  if (!mark) return { status: 'stopped', detail: 'its file reserved/process.json cannot be read', damaged: true };
   if (await isAlive(processes, mark)) {
     const { port, answered } = mark;
     return answered && port !== undefined ? { status: 'running', port, mark } : { status: 'starting', mark };
@@ -86,11 +88,12 @@ export async function serverState(processes: Processes, layout: InstanceLayout):
 export async function startServer(
   processes: Processes,
   layout: InstanceLayout,
+  token: string,
   plan: () => Promise<StartPlan>,
   ctx: OperationContext,
 ): Promise<number> {
   const state = await serverState(processes, layout);
-  if (state.status !== 'stopped') return awaitServer(processes, layout, state.mark, ctx);
+  if (state.status !== 'stopped') return awaitServer(processes, layout, token, state.mark, ctx);
   const { instanceId, server, launcher, env, ended } = await plan();
   ctx.signal.throwIfAborted();
   ctx.report('Starting the editor server');
@@ -102,7 +105,7 @@ export async function startServer(
       ? [server.node, ...serveArguments(launcher, server.serverMain, layout, instanceId, host, 0)]
       : [server.file, ...serveWebArguments(layout, instanceId, host, port ?? 0)];
   const mark = await launch(processes, layout, argv, port, env, ended);
-  return awaitServer(processes, layout, mark, ctx);
+  return awaitServer(processes, layout, token, mark, ctx);
 }
 
 /** Ends the server and everything that was started in the instance. Nothing running is fine. */
@@ -175,6 +178,7 @@ async function noteExit(file: string, exit: z.infer<typeof ServerExit>): Promise
 async function awaitServer(
   processes: Processes,
   layout: InstanceLayout,
+  token: string,
   mark: ServerMark,
   ctx: OperationContext,
 ): Promise<number> {
@@ -188,15 +192,15 @@ async function awaitServer(
       await writeFileAtomic(file, json({ ...mark, port, answered: true }), { mode: 0o600 });
       return port;
     }
-    if (!(await isAlive(processes, mark))) throw await endedEarly(layout);
+    if (!(await isAlive(processes, mark))) throw await endedEarly(layout, token);
     ctx.report('Waiting for the editor server to answer');
     await sleep(pause, undefined, { signal: ctx.signal });
   }
   throw timedOut('The start of the editor server', most);
 }
 
-async function endedEarly(layout: InstanceLayout) {
-  const { lines } = await readLog(serverLogFile(layout), await readFile(layout.token, 'utf8'), { tail: 5 });
+async function endedEarly(layout: InstanceLayout, token: string) {
+  const { lines } = await readLog(serverLogFile(layout), token, { tail: 5 });
   return providerRefused(
     'editor-server-ended',
     `The editor server ended right after its start: ${lines.join(' ').slice(0, 1_000) || 'it said nothing'}.`,

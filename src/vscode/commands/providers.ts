@@ -1,16 +1,18 @@
 import * as vscode from 'vscode';
-import { ProviderConfig } from '../../model/config.ts';
+import { type ProviderConfig, ProviderId } from '../../model/config.ts';
 import { isAbort } from '../../model/errors.ts';
 import type { Face } from '../face.ts';
 import { freeName } from '../freeName.ts';
 import { askPick, askText, goBack, type StepFrame } from '../multiStep.ts';
 import { withProgress } from '../operationContext.ts';
+import { entriesIn, withEntry } from '../providerEntries.ts';
 import type { ProviderField } from '../providerFields.ts';
 import { showError } from '../showError.ts';
 import { t } from '../translate.ts';
 import type { CommandCall } from './commandTable.ts';
 
-const configured = () => vscode.workspace.getConfiguration('remoteSwarm').get<ProviderConfig[]>('providers') ?? [];
+const setting = () => vscode.workspace.getConfiguration('remoteSwarm').get('providers');
+const configured = () => entriesIn(setting());
 
 /** Asks for a place, tries it, and writes it into the settings. */
 export async function addProvider(face: Face): Promise<void> {
@@ -123,7 +125,7 @@ async function askId(id: string, taken: readonly string[], frame: StepFrame): Pr
   const problem = (text: string) =>
     taken.includes(text)
       ? t('A provider of this name exists already.')
-      : ProviderConfig.shape.id.safeParse(text).error?.issues[0]?.message;
+      : ProviderId.safeParse(text).error?.issues[0]?.message;
   const answer = await askText({ ...frame, prompt: t('A short name for this provider'), value: id, problem });
   return typeof answer === 'string' ? { value: answer } : answer;
 }
@@ -180,9 +182,7 @@ async function tryOut(
 }
 
 async function save(config: ProviderConfig): Promise<void> {
-  const others = configured();
-  const known = others.some(({ id }) => id === config.id);
-  const providers = known ? others.map(other => (other.id === config.id ? config : other)) : [...others, config];
+  const providers = withEntry(setting(), config);
   await vscode.workspace
     .getConfiguration('remoteSwarm')
     .update('providers', providers, vscode.ConfigurationTarget.Global);

@@ -19,6 +19,20 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
     ['dockr', ['local', 'docker']],
     ['docker', []],
   ],
+  invalidSetting: [['remoteSwarm.providers', 'it must be an array']],
+  unknownDefaultProvider: [
+    ['dockr', ['local', 'docker']],
+    ['docker', []],
+  ],
+  unknownEnabledProvider: [
+    ['dockr', ['local', 'docker']],
+    ['docker', []],
+  ],
+  unknownProviderType: [['work', 'dockr', ['local', 'docker']]],
+  providerUnusable: [
+    ['work', 'Entry 1 of remoteSwarm.providers is not valid: type: is required, a string.', 'Correct it.'],
+    ['work', 'Entry 1 of remoteSwarm.providers is not valid: type: is required, a string.'],
+  ],
   unsupported: [['local', 'limit resources']],
   noPlacement: [[['"local" cannot limit resources', '"docker" does not answer']]],
   unknownOperation: [['drop_swarm', ['list_swarm_instances', 'get_swarm_status']]],
@@ -33,6 +47,7 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   commandTimedOut: [[id, 60]],
   unexpectedResult: [['"Get Instance"', ['status: is required, a string']]],
   unexpectedFailure: [['"Start Instances"', cause]],
+  reservedFileUnreadable: [[id, 'reserved/instance.json', 'it is not JSON']],
   denied: [
     ['"Remove Everything of This Swarm"', 'it is for persons only', 'Ask the person to do it in the Instances view.'],
   ],

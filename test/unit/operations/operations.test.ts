@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InstanceConfig, InstanceStatus } from '../../../src/model/instance.ts';
+import { bytesOf, headAndTail, lastLines, visible } from '../../../src/model/textCut.ts';
 import { instanceDetail, nextStep } from '../../../src/operations/instanceViews.ts';
-import { bytesOf, headAndTail, lastLines, visible } from '../../../src/operations/textCut.ts';
 import { FakeSwarm, idOf, makeRecord } from './fakeSwarm.ts';
 import { errorOf, makeBench } from './gateBench.ts';
 

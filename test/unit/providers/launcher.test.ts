@@ -50,3 +50,14 @@ test('a command gets the variables, and its exit code is passed on', () => {
   expect(launch(['exec', reserved, 'sh', '-c', 'kill -9 $$']).status).toBe(137);
   expect(launch(['exec', reserved, 'no-such-command-here']).status).toBe(127);
 });
+
+test.each([
+  ['environment.json', '{ "TOKEN": "correct-horse-battery'],
+  ['environment.json', ''],
+  ['token', '\n'],
+])('of a file %s that holds %j it says that it cannot be used, and nothing of what is in it', async (name, text) => {
+  await writeFile(path.join(reserved, name), text);
+  const { stdout, stderr, status } = await serve('console.log("served")');
+  expect({ stdout, status }).toEqual({ stdout: '', status: 2 });
+  expect(stderr).toMatch(new RegExp(`^launcher: the file reserved/${name} (cannot be read|is empty)\n$`));
+});

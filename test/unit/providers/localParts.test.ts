@@ -107,7 +107,7 @@ describe('instance folders', () => {
     for (const name of [busy, ...foreign, ...abandoned]) await mkdir(path.join(directory, name));
     await mine.initialize();
     expect((await readdir(directory)).sort()).toEqual([busy, ...foreign].sort());
-    expect(await mine.list()).toEqual([]);
+    expect(await mine.list()).toEqual({ folders: [], unreadable: [] });
   });
 
   test('everything of an instance is for its user only', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { SwarmConfig } from '../../../src/model/config.ts';
+import { defaultPolicy, SwarmConfig } from '../../../src/model/config.ts';
 import { configFrom } from '../../../src/vscode/configFrom.ts';
 import { settingsTable } from '../../../src/vscode/settingsTable.ts';
 
@@ -18,7 +18,7 @@ describe('the settings', () => {
     ['stateDirectory', 'relative/path', /absolute/],
     ['autoSaveInterval', 0, /1/],
     ['providers', [{ id: 'A B', type: 'docker' }], /0\.id/],
-    ['policy', { person: 'all' }, /person/],
+    ['policy', { ...defaultPolicy, person: 'all' }, /person/],
     ['agentDestroyLimit', '3', /number/],
   ])('an invalid %s is named, and its default holds', (field, value, why) => {
     const { config, problems } = from({ [field]: value, loadStateOnStartup: false });

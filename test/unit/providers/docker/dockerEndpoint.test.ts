@@ -101,6 +101,12 @@ describe('an address', () => {
     'ssh://me:secret-word@host',
     'http://x',
     'unix://x',
+    'unix:///run/../docker.sock',
+    'unix:///run/docker\u0000.sock',
+    'ssh://a%',
+    'ssh://far/%',
+    'ssh://far/%00',
+    'ssh://far/a:b',
     'tcp://',
     'nonsense',
   ])('%s is refused, and no password shown', address => {

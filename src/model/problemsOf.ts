@@ -1,26 +1,31 @@
 import type * as z from 'zod';
-import { cut, visible } from './textCut.ts';
+import { cut, onOneLine } from './textCut.ts';
 
 const mostProblems = 20;
 const mostCharacters = 200;
 
 /**
- * What is wrong with an input, as `field: problem`, for a person and a model alike. Names fields and rules, never the
- * value that was given: it may be a secret. At most 20 problems of 200 characters.
+ * What is wrong with an input, a setting or a file, as `field: problem`, for a person and a model alike. Names fields and
+ * rules, never the value that was given: it may be a secret. What is parsed with `reportInput` tells missing fields from
+ * those of a wrong type. `whole` names all of it where no field is to blame; empty, it is left out. At most 20 problems
+ * of 200 characters.
  */
-export function inputProblems(error: z.ZodError): string[] {
-  const problems = error.issues.flatMap(issue => problemsOf(issue, []));
-  const unique = [...new Set(problems)].map(problem => cut(visible(problem).replace(/\s+/g, ' '), mostCharacters));
+export function problemsOf(error: z.ZodError, whole = 'input'): string[] {
+  const problems = error.issues.flatMap(issue => ofIssue(issue, [], whole));
+  const unique = [...new Set(problems)].map(problem => onOneLine(problem, mostCharacters));
   const left = unique.length - mostProblems;
   return left > 0 ? [...unique.slice(0, mostProblems), `and ${left} more`] : unique;
 }
 
-function problemsOf(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): string[] {
+function ofIssue(issue: z.core.$ZodIssue, above: readonly PropertyKey[], whole: string): string[] {
   const path = [...above, ...issue.path];
-  const say = (problem: string, at: readonly PropertyKey[] = path) => [`${fieldName(at)}: ${problem}`];
+  const say = (problem: string, at: readonly PropertyKey[] = path) => {
+    const name = at.length === 0 ? whole : at.map(part => cut(String(part), 64) || '""').join('.');
+    return [name === '' ? problem : `${name}: ${problem}`];
+  };
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.flatMap(key => say('is not a field of this operation', [...path, key]));
+      return issue.keys.flatMap(key => say('is no known field', [...path, key]));
     case 'invalid_type':
       return say(
         issue.input === undefined && issue.expected !== 'nonoptional'
@@ -37,9 +42,6 @@ function problemsOf(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): str
       return say(issue.message);
   }
 }
-
-const fieldName = (path: readonly PropertyKey[]) =>
-  path.length === 0 ? 'input' : path.map(part => cut(String(part), 64) || '""').join('.');
 
 const oneOf = (values: readonly unknown[]) => `must be ${values.map(value => JSON.stringify(value)).join(' or ')}`;
 

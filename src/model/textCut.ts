@@ -39,6 +39,9 @@ export function visible(text: string): string {
   return text.replace(/[^\P{C}\n\t]/gu, character => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
+/** The same on one line of at most `most` characters: what a foreign text may look like inside a sentence. */
+export const onOneLine = (text: string, most: number) => cut(visible(text).replace(/\s+/g, ' '), most);
+
 const whole = (text: string) => text.replace(/[\uD800-\uDBFF]$/, '');
 
 function firstBytes(text: string, most: number): string {

@@ -1,0 +1,93 @@
+import { globSync, readFileSync } from 'node:fs';
+import * as path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { reservedPlaces, tokenPlaces } from './reservedPlaces.ts';
+import { statePlaces } from './statePlaces.ts';
+
+const root = path.resolve(import.meta.dirname, '../../..');
+/** What is only ever compared; `lockFiles.test.ts` fills it with anything. */
+const lock = '<state>/locks/<key>.lock';
+const tested = [...statePlaces, ...reservedPlaces, ...tokenPlaces].map(({ file }) => file).concat(lock);
+
+/**
+ * Whatever makes something to believe of the content of a file or of a text from elsewhere: a read, `JSON.parse`, a
+ * folder of records by its schema, and a schema's verdict.
+ */
+const judging =
+  /(?<!\w)(readFile|readFileSync|createReadStream|(?<=await )open)\((?!file: string)|\b(JSON\.parse)\(|\.(getArchive)\(|new JsonFileStore\([^;]*?,\s*(\w+),\s*\d|\b(?!Date|Uri)([A-Z]\w*)\.(?:safeParse|parse)\(/g;
+
+const records = ['<state>/instances/<id>.json', '<state>/agent-destroys/agent.json'];
+const both = (name: string) => [`<local>/reserved/${name}`, `<docker>/reserved/${name}`];
+const marks = [...both('instance.json'), ...both('environment.json'), ...both('token')];
+
+/** Of every source that judges: what it does, in the order of names, and which files of ours that reads, or what else. */
+const readers: Readonly<Record<string, readonly [calls: string, files: readonly string[] | string]>> = {
+  'src/swarm.ts': ['DestroyBudget InstanceRecord', records],
+  'src/storage/jsonFileStore.ts': ['readFile readFileSync', records],
+  'src/storage/parseRecord.ts': ['JSON.parse', records],
+  'src/storage/swarmIdentity.ts': ['JSON.parse SwarmFile readFile', ['<state>/swarm.json']],
+  'src/storage/appendLog.ts': ['open readFile', ['<state>/audit/<day>-<writer>.jsonl']],
+  'src/core/auditLog.ts': ['AuditEntry JSON.parse', ['<state>/audit/<day>-<writer>.jsonl']],
+  'src/storage/lockFile.ts': ['readFileSync readFileSync readFileSync', [lock]],
+  'src/storage/replaceFile.ts': ['open open', 'only writes'],
+  'src/providers/reservedFile.ts': ['JSON.parse Token', marks],
+  'src/providers/local/instanceFolders.ts': [
+    'JSON.parse Roles Roles readFile',
+    [
+      ...marks.filter(file => file.startsWith('<local>')),
+      '<local>/reserved/process.json',
+      '<local>/reserved/exit.json',
+    ],
+  ],
+  'src/providers/local/serverProcess.ts': [
+    'ServerExit ServerMark ServerMark ServerMark open open',
+    ['<local>/reserved/process.json', '<local>/reserved/exit.json'],
+  ],
+  'src/providers/docker/reservedFiles.ts': ['getArchive', marks.filter(file => file.startsWith('<docker>'))],
+  'media/instance/launcher.mjs': [
+    'JSON.parse readFileSync readFileSync',
+    [...both('environment.json'), ...both('token')],
+  ],
+
+  'src/providers/local/serverLog.ts': ['open open', 'the log of a server, as lines of text'],
+  'src/providers/local/editorServerLocator.ts': ['readFile', 'a script on the PATH, for the name in it'],
+  'src/providers/local/linuxProcesses.ts': ['readFile readFile', 'what the kernel says'],
+  'src/providers/docker/containerExec.ts': ['readFileSync', 'what the kernel says inside a container'],
+  'src/providers/docker/dockerEngine.ts': ['readFile', 'the files of the docker command line'],
+  'src/providers/docker/openPorts.ts': ['readFileSync', 'what the kernel says inside a container'],
+  'src/providers/docker/dockerEndpoint.ts': [
+    'JSON.parse readFile readFile readFile readFile',
+    'the files of the docker command line',
+  ],
+  'src/providers/docker/dockerProvider.ts': ['readFile', 'the launcher of this extension'],
+  'src/providers/docker/engineWatch.ts': ['JSON.parse', 'what the engine says'],
+  'src/providers/docker/pull.ts': ['JSON.parse PullLine', 'what the engine says'],
+  'src/providers/docker/instanceContainer.ts': ['InstanceId Role', 'what the engine says'],
+  'src/providers/docker/instanceReader.ts': ['InstanceConfig', 'a config of nothing but a name'],
+  'src/core/admission.ts': ['InstanceConfig', 'what was asked for'],
+  'src/operations/instanceOperations.ts': ['InstanceUpdate', 'what was asked for'],
+  'src/operations/operationGate.ts': ['JSON.parse', 'what was asked for, copied'],
+  'src/vscode/instanceTemplate.ts': ['JSON.parse', 'what was asked for, in an open document'],
+  'src/vscode/commands/providers.ts': ['ProviderId', 'what a person types'],
+  'src/vscode/commands/collectDiagnostics.ts': ['readFile', 'our own log, as lines of text'],
+  'src/vscode/configFrom.ts': ['ProviderConfig ProviderId ProviderId SwarmConfig', 'the settings'],
+  'src/vscode/providerEntries.ts': ['ProviderConfig ProviderConfig', 'the settings'],
+  'src/vscode/instanceSecrets.ts': ['JSON.parse Values', 'the secret storage'],
+};
+
+describe('every file that the source reads', () => {
+  test('is tested with bad content, or said to be none of ours', () => {
+    const found = globSync('{src/**/*.ts,media/instance/*.mjs}', { cwd: root }).flatMap(file => {
+      const text = readFileSync(path.join(root, file), 'utf8');
+      const calls = [...text.matchAll(judging)].map(match => match.slice(1).find(Boolean));
+      return calls.length > 0 ? [[file.replaceAll('\\', '/'), calls.toSorted().join(' ')] as const] : [];
+    });
+    const known = Object.entries(readers).map(([file, [calls]]) => [file, calls] as const);
+    expect(Object.fromEntries(found)).toEqual(Object.fromEntries(known));
+  });
+
+  test('is read by somebody', () => {
+    const read = Object.values(readers).flatMap(([, files]) => (typeof files === 'string' ? [] : files));
+    expect([...new Set(read)].toSorted()).toEqual(tested.toSorted());
+  });
+});

@@ -1,0 +1,4 @@
+import { describePlaces } from './describePlaces.ts';
+import { statePlaces } from './statePlaces.ts';
+
+describePlaces(statePlaces);

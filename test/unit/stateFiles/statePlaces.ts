@@ -1,0 +1,193 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { expect } from 'vitest';
+import { AuditEntry, AuditLog } from '../../../src/core/auditLog.ts';
+import { InstanceRecord } from '../../../src/model/instance.ts';
+import type { Quarantined } from '../../../src/model/stateStore.ts';
+import { DestroyBudget } from '../../../src/operations/blastRadius.ts';
+import { FileAppendLog } from '../../../src/storage/appendLog.ts';
+import { JsonFileStore } from '../../../src/storage/jsonFileStore.ts';
+import type { RecordSchema } from '../../../src/storage/parseRecord.ts';
+import { loadSwarmId, SwarmFile } from '../../../src/storage/swarmIdentity.ts';
+import { idOf, makeRecord } from '../operations/fakeSwarm.ts';
+import { scratchDirectory } from '../storage/scratch.ts';
+import { type FilePlace, filesBelow, latin, type Outcome } from './place.ts';
+
+const anything = ['control', 'dots', 'unicode', 'large'] as const;
+const at = '2026-01-02T03:04:05.000Z';
+
+/** A record in which every field is given. */
+export const wholeRecord: InstanceRecord = {
+  ...makeRecord(1),
+  detail: 'exit code 1',
+  port: 8080,
+  config: {
+    name: 'box',
+    image: 'team/editor:1',
+    resources: { cpuCores: 1, memoryMb: 512, pids: 100 },
+    env: { MODE: 'test' },
+    secretEnv: ['TOKEN'],
+    ports: [3000],
+    extensions: ['team.tool'],
+    source: { kind: 'git', url: 'https://example.org/r.git', ref: 'main' },
+    metadata: { team: 'web' },
+  },
+  setup: { status: 'failed', problems: ['no network'] },
+  error: { code: 'timed-out', message: 'It did not answer.', hint: 'Try again.', at },
+  trashedAt: at,
+};
+
+/** What of a config people may write as they like. */
+export const freeOfConfig = (prefix: string): FilePlace['free'] => ({
+  [`${prefix}env.KEY`]: ['control', 'dots', 'unicode'],
+  [`${prefix}metadata.KEY`]: ['control', 'dots', 'unicode'],
+  [`${prefix}source.ref`]: ['dots', 'unicode'],
+  [`${prefix}source.url`]: ['dots', 'unicode'],
+  [`${prefix}source.path`]: ['dots', 'unicode'],
+});
+
+/** Reads a folder of records in which the file of `badId` holds the bytes. */
+async function readRecord<T extends { id: string; revision: number }>(
+  schema: RecordSchema<T>,
+  badId: string,
+  neighbours: readonly T[],
+  bytes: Buffer,
+): Promise<Outcome> {
+  const directory = scratchDirectory();
+  for (const neighbour of neighbours) {
+    fs.writeFileSync(path.join(directory, `${neighbour.id}.json`), JSON.stringify(neighbour));
+  }
+  fs.writeFileSync(path.join(directory, `${badId}.json`), bytes);
+  const before = filesBelow(directory);
+  const told: Quarantined[] = [];
+  const { records, quarantined } = await new JsonFileStore(directory, schema, 1, one => told.push(one)).load();
+  expect(told).toEqual(quarantined);
+  for (const neighbour of neighbours) expect(records).toContainEqual(neighbour);
+  const value = records.find(({ id }) => !neighbours.some(neighbour => neighbour.id === id));
+  const left = filesBelow(directory);
+  const [kept] = quarantined;
+  if (value !== undefined || kept?.file === path.join(directory, `${badId}.json`)) {
+    expect(left).toEqual(before);
+    return { value, said: kept?.reason };
+  }
+  const { [`${badId}.json`]: _, ...others } = before;
+  const name = path.relative(directory, kept?.file ?? '');
+  expect(name).toMatch(new RegExp(`^quarantine/${badId}\\.[0-9a-f-]{36}\\.json$`));
+  expect(left).toEqual({ ...others, 'quarantine/': '', 'locks/': '', [name]: latin(bytes) });
+  return { value: undefined, said: kept?.reason };
+}
+
+async function readIdentity(bytes: Buffer): Promise<Outcome> {
+  const directory = scratchDirectory();
+  fs.mkdirSync(path.join(directory, 'instances'));
+  fs.writeFileSync(path.join(directory, 'instances', 'whole.json'), 'whole');
+  fs.writeFileSync(path.join(directory, 'swarm.json'), bytes);
+  const { swarmId, fresh, quarantined } = await loadSwarmId(directory);
+  const { 'swarm.json': written, ...left } = filesBelow(directory);
+  const others = { 'instances/': '', 'instances/whole.json': 'whole' };
+  if (!fresh) {
+    expect({ written, left, quarantined }).toEqual({ written: latin(bytes), left: others, quarantined: undefined });
+    return { value: { schemaVersion: 1, swarmId }, said: undefined };
+  }
+  const name = path.relative(directory, quarantined?.file ?? '');
+  expect(name).toMatch(/^quarantine\/swarm\.[0-9a-f-]{36}\.json$/);
+  expect(left).toEqual({ ...others, 'quarantine/': '', 'locks/': '', [name]: latin(bytes) });
+  expect(JSON.parse(written ?? '')).toEqual({ schemaVersion: 1, swarmId });
+  expect(await loadSwarmId(directory)).toEqual({ swarmId, fresh: false });
+  return { value: undefined, said: quarantined?.reason };
+}
+
+/** The line lies between two of another writer; a line feed in it makes several of it. */
+async function readAuditLine(bytes: Buffer): Promise<Outcome> {
+  const directory = scratchDirectory();
+  const audit = new AuditLog(new FileAppendLog(directory, 'good'));
+  for (const outcome of ['one', 'two']) {
+    const who = { caller: 'person', actor: 'ann' } as const;
+    await audit.append({ ...who, operation: 'x', effect: 'read', phase: 'done', targets: [], outcome });
+  }
+  fs.writeFileSync(path.join(directory, '2026-01-01-other.jsonl'), Buffer.concat([bytes, Buffer.from('\n')]));
+  const before = filesBelow(directory);
+  const entries = await audit.entries();
+  const problems = await audit.verify();
+  expect(entries.filter(({ actor, outcome }) => actor === 'ann' && outcome).map(({ outcome }) => outcome)).toEqual(
+    expect.arrayContaining(['one', 'two']),
+  );
+  expect(problems.filter(({ writer }) => writer !== 'other')).toEqual([]);
+  expect(filesBelow(directory)).toEqual(before);
+  const [value] = entries.filter(entry => !('outcome' in entry && /^(one|two)$/.test(entry.outcome ?? '')));
+  return { value, said: problems[0]?.problem };
+}
+
+/** Every file below the state directory that holds a value. */
+export const statePlaces: readonly FilePlace[] = [
+  {
+    file: '<state>/instances/<id>.json',
+    schema: InstanceRecord,
+    sample: wholeRecord,
+    namesFields: true,
+    free: {
+      ...freeOfConfig('config.'),
+      'owner.user': ['dots', 'unicode'],
+      'owner.machine': ['dots', 'unicode'],
+      epoch: ['large'],
+      revision: ['large'],
+      detail: anything,
+      'setup.problems.0': anything,
+      'setup.problems': ['large'],
+      'error.code': anything,
+      'error.message': anything,
+      'error.hint': anything,
+    },
+    read: bytes => readRecord(InstanceRecord, idOf(1), [makeRecord(2), makeRecord(3)], bytes),
+  },
+  {
+    file: '<state>/agent-destroys/agent.json',
+    schema: DestroyBudget,
+    sample: { id: 'agent', schemaVersion: 1, revision: 3, spent: [{ reservation: 'r', instanceId: idOf(1), at }] },
+    namesFields: true,
+    free: {
+      revision: ['large'],
+      spent: ['large'],
+      'spent.0.reservation': anything,
+      'spent.0.instanceId': anything,
+    },
+    read: bytes => readRecord(DestroyBudget, 'agent', [], bytes),
+  },
+  {
+    file: '<state>/swarm.json',
+    schema: SwarmFile,
+    sample: { schemaVersion: 1, swarmId: 'abcdefgh01234567' },
+    namesFields: true,
+    free: {},
+    read: readIdentity,
+  },
+  {
+    file: '<state>/audit/<day>-<writer>.jsonl',
+    schema: AuditEntry,
+    sample: {
+      time: at,
+      actor: 'chat',
+      caller: 'agent',
+      operation: 'stop_swarm_instance',
+      effect: 'change',
+      phase: 'done',
+      targets: [idOf(1)],
+      arguments: {},
+      outcome: 'done',
+      code: 'none',
+      previous: '0'.repeat(64),
+      hash: '0'.repeat(64),
+    },
+    namesFields: false,
+    free: {
+      arguments: ['type'],
+      actor: anything,
+      operation: anything,
+      'targets.0': anything,
+      targets: ['large'],
+      outcome: anything,
+      code: anything,
+    },
+    read: readAuditLine,
+  },
+];
