@@ -53,6 +53,16 @@ export const defaultPolicy: Policy = {
   controller: { read: 'allow', change: 'allow', execute: 'deny', destroy: 'deny' },
 };
 
+const nothing = { read: 'deny', change: 'deny', execute: 'deny', destroy: 'deny' } as const;
+
+/** What a wrong entry of the policy means: nobody but a person may do it. */
+export const strictestPolicy: Policy = {
+  person: defaultPolicy.person,
+  agent: nothing,
+  client: nothing,
+  controller: nothing,
+};
+
 /** Everything that can be set (seed, Configuration). Times in seconds. */
 export const SwarmConfig = z.strictObject({
   /** Absolute; empty means the extension's own storage. */

@@ -40,7 +40,7 @@ export const EnvironmentName = z
   .max(128)
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be letters, digits and underscores, and not begin with a digit')
   .refine(
-    name => !/^(HOME|NODE_OPTIONS|LD_PRELOAD|VSCODE_.*|REMOTE_SWARM_.*)$/.test(name),
+    name => !/^(HOME|ENV|BASH_ENV|NODE_OPTIONS|LD_.*|VSCODE_.*|REMOTE_SWARM_.*)$/.test(name),
     'is reserved for the editor server',
   );
 
@@ -55,8 +55,12 @@ export const ExtensionId = z
 
 /** A repository that `git clone` takes: https, ssh or git URL, or scp-like `user@host:path`. Never with a password in it. */
 export const GitUrl = oneLine(2048)
-  .regex(/^(https?:\/\/|ssh:\/\/|git:\/\/|[A-Za-z0-9_][\w.-]*@[\w.-]+:)[^\s]+$/, 'must be an https, ssh or git URL')
-  .refine(url => !/^https?:\/\/[^/]*@/.test(url), 'must not hold a user or a password; sign in to GitHub instead');
+  .regex(
+    /^(https?:\/\/[^\s/]|ssh:\/\/[^\s/]|git:\/\/[^\s/]|[A-Za-z0-9_][\w.-]*@[\w.-]+:)[^\s]*$/,
+    'must be an https, ssh or git URL',
+  )
+  .refine(url => !/^https?:\/\/[^/]*@/.test(url), 'must not hold a user or a password; sign in to GitHub instead')
+  .refine(url => !/^(ssh|git):\/\/[^/@]*:[^/]*@/.test(url), 'must not hold a password; use a key instead');
 
 /** What the workspace holds at first start. */
 export const WorkspaceSource = z.discriminatedUnion('kind', [

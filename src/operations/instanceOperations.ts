@@ -155,6 +155,7 @@ export const createInstance = defineOperation({
     ].join('\n'),
     action: t('Create Instance'),
   }),
+  made: ({ id }) => id,
   run: async (swarm, { provider, ...config }, ctx) =>
     changed(await swarm.createInstance(config, provider, ctx, ctx.secrets)),
 });

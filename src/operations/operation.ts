@@ -60,6 +60,8 @@ export interface OperationDefinition<Input extends z.ZodObject, Output extends z
   redact?(input: z.output<Input>): unknown;
   /** Of an operation on several instances: `done` or an error's code for each. */
   outcomes?(output: z.output<Output>): Readonly<Record<string, string>>;
+  /** Of an operation that makes an instance: its id, for the audit log. */
+  made?(output: z.output<Output>): string;
   run(swarm: Swarm, input: z.output<Input>, ctx: RunContext): Promise<z.input<Output>>;
 }
 
@@ -69,7 +71,10 @@ export interface PreparedOperation {
   targets(swarm: Swarm): readonly Target[];
   question(translate: Translate, targets: readonly Target[]): Confirmation;
   /** Rejects with `unexpectedResult` when what came out does not fit the output schema. */
-  run(swarm: Swarm, ctx: RunContext): Promise<{ output: unknown; outcomes?: Readonly<Record<string, string>> }>;
+  run(
+    swarm: Swarm,
+    ctx: RunContext,
+  ): Promise<{ output: unknown; outcomes?: Readonly<Record<string, string>>; made?: string }>;
 }
 
 /** An entry of the catalog as the gate and the faces see it. */
@@ -115,7 +120,8 @@ export function defineOperation<Input extends z.ZodObject, Output extends z.ZodT
           const checked = z.safeParse(outputSchema, await definition.run(swarm, input, ctx), { reportInput: true });
           if (!checked.success) throw unexpectedResult(`"${title}"`, problemsOf(checked.error));
           const outcomes = definition.outcomes?.(checked.data);
-          return { output: checked.data, ...(outcomes && { outcomes }) };
+          const made = definition.made?.(checked.data);
+          return { output: checked.data, ...(outcomes && { outcomes }), ...(made !== undefined && { made }) };
         },
       };
     },

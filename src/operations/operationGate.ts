@@ -170,8 +170,9 @@ export class OperationGate {
       report: (message, fraction) => call.report(message, fraction),
       ...(call.secrets && { secrets: call.secrets }),
     };
-    const { output, outcomes } = await prepared.run(this.#swarm, ctx);
+    const { output, outcomes, made } = await prepared.run(this.#swarm, ctx);
     if (outcomes) told(outcomes);
+    if (made !== undefined) event.targets = [made];
     event.phase = 'done';
     await this.#appendQuietly({ ...event, ...(outcomes && { outcome: summary(outcomes) }) });
     return output;

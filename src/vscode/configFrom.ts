@@ -22,7 +22,10 @@ export interface ReadSettings {
   readonly rejected: readonly ProviderCondition[];
 }
 
-/** Checks each setting by itself. What is missing or wrong in it gets its default; in a list it is left out. Pure. */
+/**
+ * Checks each setting by itself. What is missing in it gets its default, and what is wrong too, unless a slip could lift
+ * a restriction: there it gets the strictest value. In a list it is left out. Pure.
+ */
 export function configFrom(read: (field: keyof SwarmConfig) => unknown): ReadSettings {
   const problems: SettingProblem[] = [];
   const values = settingsTable.map(row => {
@@ -47,8 +50,9 @@ function mended(row: SettingRow, value: unknown, error: z.ZodError): unknown {
   const paths = error.issues.flatMap(issue =>
     issue.code === 'unrecognized_keys' ? issue.keys.map(key => [...issue.path, key]) : [issue.path],
   );
-  const again = row.schema.safeParse(without(value, row.default, paths));
-  return again.success ? again.data : row.default;
+  const { default: missing, strictest: wrong = missing } = row;
+  const again = row.schema.safeParse(without(value, { missing, wrong }, paths));
+  return again.success ? again.data : wrong;
 }
 
 /** More rows than these nobody reads. */
@@ -56,18 +60,25 @@ const mostRejected = 100;
 
 type Path = readonly PropertyKey[];
 
-/** `value` with what `defaults` holds at each of the paths, and without what it holds nothing for. */
-function without(value: unknown, defaults: unknown, paths: readonly Path[]): unknown {
+/** What stands for a part of a setting that is missing, and for one that is wrong. */
+interface StandIns {
+  readonly missing: unknown;
+  readonly wrong: unknown;
+}
+
+/** `value` with its stand-ins at each of the paths, and without what there is none for. */
+function without(value: unknown, { missing, wrong }: StandIns, paths: readonly Path[]): unknown {
   if (paths.length === 0) return value;
-  if (paths.some(({ length }) => length === 0)) return defaults;
+  if (paths.some(({ length }) => length === 0)) return value === undefined ? missing : wrong;
   if (Array.isArray(value)) return value.filter((_, index) => !paths.some(([first]) => first === index));
-  const [given, own] = [new Map(entriesOf(value)), new Map(entriesOf(defaults))];
+  const [given, whenMissing, whenWrong] = [value, missing, wrong].map(part => new Map(entriesOf(part)));
   for (const name of new Set(paths.map(([first]) => String(first)))) {
     const below = paths.filter(([first]) => String(first) === name).map(path => path.slice(1));
-    if (own.has(name)) given.set(name, without(given.get(name), own.get(name), below));
-    else given.delete(name);
+    const standIns = { missing: whenMissing?.get(name), wrong: whenWrong?.get(name) };
+    if (whenMissing?.has(name)) given?.set(name, without(given.get(name), standIns, below));
+    else given?.delete(name);
   }
-  return Object.fromEntries(given);
+  return Object.fromEntries(given ?? []);
 }
 
 const entriesOf = (value: unknown): [string, unknown][] =>

@@ -40,10 +40,11 @@ export class Settings {
   }
 
   async #complain({ key, problem }: SettingProblem, problems: readonly SettingProblem[]): Promise<void> {
-    for (const each of problems) this.#log.warn(`${each.key}: ${each.problem}; that is left out, or has its default`);
+    for (const each of problems)
+      this.#log.warn(`${each.key}: ${each.problem}; that is left out, or has its default or strictest value`);
     const open = t('Open Settings');
     const text = t(
-      'The setting {0} is not valid: {1}. What is wrong in it is left out, or has its default, until it is corrected.',
+      'The setting {0} is not valid: {1}. What is wrong in it is left out, or has its default or strictest value, until it is corrected.',
       key,
       problem,
     );

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { defaultPolicy, SwarmConfig } from '../model/config.ts';
+import { defaultPolicy, SwarmConfig, strictestPolicy } from '../model/config.ts';
 
 /** One setting of the extension, as data: package.json is generated from it and the settings are read by it. */
 export interface SettingRow {
@@ -8,6 +8,8 @@ export interface SettingRow {
   readonly key: `remoteSwarm.${keyof SwarmConfig}`;
   readonly schema: z.ZodType;
   readonly default: unknown;
+  /** Stands for a value that can't be used, where the default would lift a restriction that somebody wanted. */
+  readonly strictest?: unknown;
   /** All of them name hosts, binaries or rights, so that no workspace may set them (semantics 38). */
   readonly scope: 'application';
   readonly order: number;
@@ -34,7 +36,7 @@ function row(
   field: keyof SwarmConfig,
   order: number,
   takesEffect: SettingRow['takesEffect'],
-  enumDescriptions?: Readonly<Record<string, string>>,
+  more: Pick<SettingRow, 'enumDescriptions' | 'strictest'> = {},
 ): SettingRow {
   return {
     field,
@@ -45,7 +47,7 @@ function row(
     order,
     description: `setting.${field}`,
     takesEffect,
-    ...(enumDescriptions && { enumDescriptions }),
+    ...more,
   };
 }
 
@@ -57,9 +59,12 @@ export const settingsTable: readonly SettingRow[] = [
   row('loadStateOnStartup', 5, 'reload'),
   row('autoSaveInterval', 6, 'live'),
   row('policy', 7, 'live', {
-    allow: 'setting.policy.allow',
-    confirm: 'setting.policy.confirm',
-    deny: 'setting.policy.deny',
+    strictest: strictestPolicy,
+    enumDescriptions: {
+      allow: 'setting.policy.allow',
+      confirm: 'setting.policy.confirm',
+      deny: 'setting.policy.deny',
+    },
   }),
-  row('agentDestroyLimit', 8, 'live'),
+  row('agentDestroyLimit', 8, 'live', { strictest: 0 }),
 ];

@@ -157,6 +157,7 @@ describe('the audit log', () => {
       { name: 'n', env: { PASS: 'hunter2' }, secretEnv: ['KEY'] },
       { secrets },
     );
+    expect(bench.events.at(-1)).toMatchObject({ phase: 'done', targets: [[...bench.swarm.records.keys()].at(-1)] });
     await bench.invoke('update_swarm_instance', { instanceId: idOf(1), env: { PASS: 'hunter2' } }, { secrets });
     await errorOf(bench.invoke('create_swarm_instance', { name: 'n', env: { PASS: ['hunter2'] }, hunter: 'hunter2' }));
     await bench.invoke('open_swarm_instance', { instanceId: idOf(1) }, { caller: 'person' });

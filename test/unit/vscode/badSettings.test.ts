@@ -4,12 +4,13 @@ import * as path from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import * as z from 'zod';
-import { defaultPolicy } from '../../../src/model/config.ts';
+import { strictestPolicy } from '../../../src/model/config.ts';
 import { SwarmError } from '../../../src/model/errors.ts';
 import type { ProviderState } from '../../../src/model/swarmStatus.ts';
 import { inEnglish } from '../../../src/operations/translate.ts';
 import { ProviderFactory } from '../../../src/providers/providerFactory.ts';
 import { entriesIn, withEntry } from '../../../src/vscode/providerEntries.ts';
+import { settingsTable } from '../../../src/vscode/settingsTable.ts';
 import { MemoryVault, memorySwarm } from '../../fakes/memorySwarm.ts';
 import {
   type Field,
@@ -216,17 +217,18 @@ function expectRestHolds({ config }: ReturnType<typeof read>, field: Field): voi
   if (key === 'remoteSwarm.providers' && below.length > 0) expect(config.providers).toContainEqual(good);
   if (key === 'remoteSwarm.enabledProviders' && below.length > 0) expect(config.enabledProviders).toEqual(['good']);
   if (key !== 'remoteSwarm.policy' || below.length === 0) return;
-  const [caller, effect] = below as [keyof typeof defaultPolicy, keyof typeof strict | undefined];
+  const [caller, effect] = below as [keyof typeof strictestPolicy, keyof typeof strict | undefined];
   const expected: Record<string, unknown> = { ...(valid[key] as object) };
-  expected[caller] = effect ? { ...strict, [effect]: defaultPolicy[caller][effect] } : defaultPolicy[caller];
+  expected[caller] = effect ? { ...strict, [effect]: strictestPolicy[caller][effect] } : strictestPolicy[caller];
   expect(config.policy).toEqual(expected);
 }
 
-/** Where only all of a setting is wrong, its default holds. */
-function expectDefault({ config }: ReturnType<typeof read>, { path: [key = '', ...below] }: Field): void {
+/** Where all of a setting is wrong, its default holds, or the strictest value where the default could lift a restriction. */
+function expectStandIn({ config }: ReturnType<typeof read>, { path: [key = '', ...below] }: Field): void {
   if (below.length > 0) return;
-  const name = String(key);
-  expect(config[name.slice('remoteSwarm.'.length) as keyof typeof config]).toEqual(properties[name]?.default);
+  const row = settingsTable.find(each => each.key === key);
+  const standIn = row?.strictest ?? properties[String(key)]?.default;
+  expect(row && config[row.field]).toEqual(standIn);
 }
 
 async function expectReported({ field, where, ofProvider }: Case, found: ReturnType<typeof read>): Promise<void> {
@@ -251,7 +253,7 @@ async function expectReported({ field, where, ofProvider }: Case, found: ReturnT
 async function expectRefused(one: Case, value: unknown): Promise<void> {
   const found = read(setAt(one.field.around, one.field.path, value));
   await expectReported(one, found);
-  if (!one.ofProvider) expectDefault(found, one.field);
+  if (!one.ofProvider) expectStandIn(found, one.field);
   expectRestHolds(found, one.field);
 }
 
@@ -356,12 +358,12 @@ describe('bad settings', () => {
     const settings = new Settings({ warn: () => {} } as never, (...change) => changes.push(change));
     expect(settings.current().problems).toEqual([]);
     editor.opened.length = 0;
-    editor.settings = { ...valid, 'remoteSwarm.agentDestroyLimit': -1 };
-    editor.changed('remoteSwarm.agentDestroyLimit');
-    expect(settings.current().config.agentDestroyLimit).toBe(3);
-    expect(changes).toEqual([[['remoteSwarm.agentDestroyLimit'], false]]);
+    editor.settings = { ...valid, 'remoteSwarm.autoSaveInterval': -1 };
+    editor.changed('remoteSwarm.autoSaveInterval');
+    expect(settings.current().config.autoSaveInterval).toBe(5);
+    expect(changes).toEqual([[['remoteSwarm.autoSaveInterval'], false]]);
     await vi.waitFor(() =>
-      expect(editor.opened).toEqual([['workbench.action.openSettings', 'remoteSwarm.agentDestroyLimit']]),
+      expect(editor.opened).toEqual([['workbench.action.openSettings', 'remoteSwarm.autoSaveInterval']]),
     );
     settings.dispose();
   });

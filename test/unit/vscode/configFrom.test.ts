@@ -19,11 +19,28 @@ describe('the settings', () => {
     ['autoSaveInterval', 0, /1/],
     ['providers', [{ id: 'A B', type: 'docker' }], /0\.id/],
     ['policy', { ...defaultPolicy, person: 'all' }, /person/],
-    ['agentDestroyLimit', '3', /number/],
   ])('an invalid %s is named, and its default holds', (field, value, why) => {
     const { config, problems } = from({ [field]: value, loadStateOnStartup: false });
     expect(problems).toEqual([{ key: `remoteSwarm.${field}`, problem: expect.stringMatching(why) }]);
     expect(config).toEqual({ ...from({}).config, loadStateOnStartup: false });
+  });
+
+  test.each([-1, '0', 1.5, 'none'])('a limit of %j is named, and agents may destroy nothing', agentDestroyLimit => {
+    const { config, problems } = from({ agentDestroyLimit });
+    expect(problems.map(({ key }) => key)).toEqual(['remoteSwarm.agentDestroyLimit']);
+    expect(config.agentDestroyLimit).toBe(0);
+  });
+
+  test('a slip in the policy never lifts a restriction; what is not said there has its default', () => {
+    const agent = { change: 'deny', execute: 'Deny', destroy: 'deny' };
+    const { config, problems } = from({ policy: { agent, client: 'deny' } });
+    expect(problems.map(({ problem }) => problem).join()).toMatch(/agent\.execute.*client/s);
+    expect(config.policy).toEqual({
+      ...defaultPolicy,
+      agent: { read: 'allow', change: 'deny', execute: 'deny', destroy: 'deny' },
+      client: { read: 'deny', change: 'deny', execute: 'deny', destroy: 'deny' },
+    });
+    expect(from({ policy: 'all' }).config.policy.agent.change).toBe('deny');
   });
 
   test('of two providers of one name the first holds', () => {
