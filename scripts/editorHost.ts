@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import * as os from 'node:os';
 import * as path from 'node:path';
 import type { OperationContext } from '../src/model/operationContext.ts';
 import { listeningPort } from '../src/providers/editorServer.ts';
@@ -11,6 +12,17 @@ export const projectRoot = path.resolve(import.meta.dirname, '..');
 
 /** Where the editor server that hosts the extension is installed, once for all runs. */
 export const editorServerDirectory = path.join(projectRoot, '.runtime', 'editor-server');
+
+/** The folder that `npm start` opens, empty: not in the checkout, or the editor would ask about its repository. */
+export const demoFolder = path.join(os.homedir(), '.cache', 'remote-swarm', 'demo');
+
+/** What the profile of `npm start` begins with. Its folder is ours, so there is nobody to trust or not. */
+export const demoSettings = {
+  'workbench.startupEditor': 'none',
+  'telemetry.telemetryLevel': 'off',
+  'security.workspace.trust.enabled': false,
+  'git.openRepositoryInParentFolders': 'never',
+};
 
 /** What the VSIX holds, as far as an extension host reads it. */
 const packaged = ['package.json', 'package.nls.json', 'package.nls.de.json', 'l10n', 'dist', 'media'];

@@ -9,6 +9,8 @@ import type { OperationContext } from '../src/model/operationContext.ts';
 import { findCommand } from '../src/providers/findCommand.ts';
 import { buildExtension } from './build.ts';
 import {
+  demoFolder,
+  demoSettings,
   endProcess,
   hostLayout,
   installExtension,
@@ -19,7 +21,6 @@ import {
 } from './editorHost.ts';
 
 const workbench = path.join(projectRoot, '.runtime', 'workbench');
-const folder = path.join(workbench, 'folder');
 const addressFile = path.join(workbench, 'address.json');
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
@@ -29,7 +30,7 @@ const stopped = new Promise<void>(resolve => stop.signal.addEventListener('abort
 try {
   console.log('Building the extension…');
   await buildExtension(false);
-  await mkdir(folder, { recursive: true });
+  await mkdir(demoFolder, { recursive: true });
   const code = await desktopCode();
   await (code === undefined ? openInBrowser() : openOnDesktop(code));
 } catch (error) {
@@ -48,8 +49,8 @@ async function desktopCode(): Promise<string | undefined> {
 
 async function openOnDesktop(code: string): Promise<void> {
   console.log('Opening VS Code. Close its window, or press Ctrl-C here, to end.');
-  const args = ['--new-window', '--wait', `--extensionDevelopmentPath=${projectRoot}`, folder];
-  const child = spawn(code, args, { stdio: 'inherit' });
+  const args = ['--new-window', '--wait', '--disable-workspace-trust', `--extensionDevelopmentPath=${projectRoot}`];
+  const child = spawn(code, [...args, demoFolder], { stdio: 'inherit' });
   await Promise.race([stopped, new Promise(resolve => child.once('exit', resolve))]);
   await endProcess(child);
 }
@@ -59,10 +60,11 @@ async function openInBrowser(): Promise<void> {
   await prepareHost(directory);
   await installExtension(directory);
   if (!existsSync(hostLayout(directory).settings)) {
-    await writeSettings(directory, { 'workbench.startupEditor': 'none', 'telemetry.telemetryLevel': 'off' });
+    await writeSettings(directory, demoSettings);
   }
   const { port, token } = await lastAddress();
-  const start = (port: number) => startEditorHost({ directory, folder, token, port, env: process.env }, ctx);
+  const start = (port: number) =>
+    startEditorHost({ directory, folder: demoFolder, token, port, env: process.env }, ctx);
   const host = await start(port).catch(error => {
     if (port === 0 || stop.signal.aborted) throw error;
     return start(0); // Something else has taken the port of last time.

@@ -4,6 +4,7 @@ import * as process from 'node:process';
 import { AuditLog } from './core/auditLog.ts';
 import { InstanceRegistry } from './core/instanceRegistry.ts';
 import { type ProviderCondition, ProviderDirectory } from './core/providerDirectory.ts';
+import { withStatus } from './core/records.ts';
 import { SwarmController } from './core/swarmController.ts';
 import type { ProviderConfig, SwarmConfig } from './model/config.ts';
 import { messageOf, SwarmError, unknownEnabledProvider } from './model/errors.ts';
@@ -67,13 +68,19 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     readSecret: name => surroundings.readSecret(name),
   };
   const { swarmId, quarantined } = await loadSwarmId(stateDirectory);
+  // Some is found before there is a controller to tell.
+  const early: Quarantined[] = [];
+  let note: (found: Quarantined) => unknown = found => early.push(found);
   const told = (found: Quarantined) => {
-    controller.noteUnreadable(found);
-    surroundings.unreadable(found);
+    // What was told already is found again whenever the state is read.
+    if (note(found)) surroundings.unreadable(found);
   };
   const instances = new JsonFileStore(path.join(stateDirectory, 'instances'), InstanceRecord, 1, told);
   const registry = new InstanceRegistry(instances, () => surroundings.config().autoSaveInterval);
-  const providers = await makeProviders(config, surroundings.rejectedProviders(), environment);
+  const providers = await makeProviders(config, surroundings.rejectedProviders(), environment, async providerId => {
+    if (config.loadStateOnStartup) await registry.load();
+    return registry.getInstanceCount(providerId) > 0;
+  });
   const controller = new SwarmController({
     swarmId,
     owner: { user: os.userInfo().username, machine: os.hostname() },
@@ -81,15 +88,21 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     providers,
     locks: new FileLock(path.join(stateDirectory, 'locks')),
     vault,
-    sources: { packFolder, gitCredential },
+    sources: {
+      packFolder: (folder, signal, note) => packFolder(folder, [storageDirectory, stateDirectory], signal, note),
+      gitCredential,
+    },
     defaultProviderType: () => surroundings.config().defaultProviderType,
     loadStateOnStartup: config.loadStateOnStartup,
   });
   const audit = new AuditLog(new FileAppendLog(path.join(stateDirectory, 'audit'), `${os.hostname()}-${process.pid}`));
   const budget = new JsonFileStore(path.join(stateDirectory, 'agent-destroys'), DestroyBudget, 1, told);
   const gate = new OperationGate(controller, audit, new BlastRadius(budget), () => surroundings.config(), texts);
+  note = found => controller.noteUnreadable(found);
+  early.forEach(note);
   if (quarantined) told(quarantined);
   await controller.initialize();
+  showUnprovided(registry, providers, config);
   return {
     controller,
     gate,
@@ -111,17 +124,34 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
   };
 }
 
-/** The configured providers, and of each type that none is configured of, a default one if it can be used. */
+/** Nobody can say how instances are whose provider there is not: what was seen of them last is not shown as so. */
+function showUnprovided(registry: InstanceRegistry, providers: ProviderDirectory, config: SwarmConfig): void {
+  for (const { id, providerId, status } of registry.listInstances()) {
+    if (providers.find(providerId) || status === 'creating' || status === 'deleting') continue;
+    const left = config.enabledProviders.length > 0 && !config.enabledProviders.includes(providerId);
+    const why = left
+      ? 'its provider is left out by remoteSwarm.enabledProviders'
+      : 'its provider is not in the settings';
+    const detail = providers.condition(providerId)?.problem ?? why;
+    registry.observeInstance(id, current => withStatus(current, { status: 'unknown', detail }));
+  }
+}
+
+/**
+ * The configured providers, and of each type a default one, called as the type is, if it can be used or instances live
+ * there. Only an entry of that name takes its place: one that cannot be read, and whose name is not known, may be it.
+ */
 async function makeProviders(
   config: SwarmConfig,
   unreadable: readonly ProviderCondition[],
   environment: ProviderEnvironment,
+  isInhabited: (providerId: string) => Promise<boolean>,
 ): Promise<ProviderDirectory> {
   const enabled = ({ id }: ProviderConfig) =>
     config.enabledProviders.length === 0 || config.enabledProviders.includes(id);
   const listed = [...config.providers, ...unreadable];
   const defaults = ProviderFactory.types()
-    .filter(({ type }) => !listed.some(provider => provider.type === type || provider.id === type))
+    .filter(({ type }) => !listed.some(({ id }) => id === type) && !unreadable.some(entry => entry.type === type))
     .map(({ type }) => ({ id: type, type }));
   const rejected = [...unreadable];
   const reject = ({ id, type }: { id: string; type: string }, error: unknown) => {
@@ -141,7 +171,7 @@ async function makeProviders(
     }
   };
   const [detected, configured] = await Promise.all([
-    Promise.all(defaults.filter(enabled).map(async one => detect(await make(one)))),
+    Promise.all(defaults.filter(enabled).map(async one => detect(await make(one), isInhabited))),
     Promise.all(config.providers.filter(enabled).map(make)),
   ]);
   const made = [...detected, ...configured].filter(provider => provider !== undefined);
@@ -149,15 +179,19 @@ async function makeProviders(
 }
 
 /**
- * A default provider is there when its place is: an engine that does not answer is nobody's wish. One that only lacks an
- * editor server, which can be installed, stays.
+ * A default provider is there when its place is: an engine that does not answer is nobody's wish, unless instances live
+ * there. One that only lacks an editor server, which can be installed, stays.
  */
-async function detect(provider: Provider | undefined): Promise<Provider | undefined> {
+async function detect(
+  provider: Provider | undefined,
+  isInhabited: (providerId: string) => Promise<boolean>,
+): Promise<Provider | undefined> {
   try {
     await provider?.initialize(withTimeout(quietContext, detectionMilliseconds));
     return provider;
   } catch (error) {
     if (error instanceof SwarmError && error.code === 'editor-server-missing') return provider;
+    if (provider && (await isInhabited(provider.id))) return provider;
     await provider?.dispose();
     return undefined;
   }

@@ -1,5 +1,10 @@
-import { invalidInput, nameTaken, noPlacement } from '../model/errors.ts';
-import { InstanceConfig, type InstanceConfigInput } from '../model/instance.ts';
+import { invalidInput, nameTaken, noPlacement, wrongState } from '../model/errors.ts';
+import {
+  InstanceConfig,
+  type InstanceConfigInput,
+  type InstanceRecord,
+  type InstanceUpdate,
+} from '../model/instance.ts';
 import { problemsOf } from '../model/problemsOf.ts';
 import type { Provider } from '../model/provider.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
@@ -16,19 +21,24 @@ export function checkedConfig(input: InstanceConfigInput, secrets: Readonly<Reco
 
 /** Throws `invalidInput` naming the variables of `secretEnv` that have no value. */
 export function checkSecrets(secretEnv: readonly string[], secrets: Readonly<Record<string, string>>): void {
-  const missing = secretEnv.filter(name => secrets[name] === undefined);
+  const missing = secretEnv.filter(name => !Object.hasOwn(secrets, name));
   if (missing.length > 0)
     throw invalidInput('The instance', [`secretEnv: no value is stored for ${missing.join(', ')}`]);
 }
 
-/** Throws `nameTaken` when another instance outside the trash has the name, ignoring case. */
-export function claimName(registry: InstanceRegistry, name: string, except?: string): void {
-  const wanted = name.toLowerCase();
-  const other = registry
-    .listInstances()
-    .find(({ id, config, desired }) => id !== except && desired !== 'trashed' && config.name.toLowerCase() === wanted);
-  if (other) throw nameTaken(other.config.name, other.id);
+/** Throws `nameTaken` when another of the records outside the trash has the name, or is about to have it. */
+export function claimName(records: readonly InstanceRecord[], name: string, except?: string, hint?: string): void {
+  const other = records.find(
+    ({ id, config, wanted, desired }) =>
+      id !== except &&
+      desired !== 'trashed' &&
+      [config, wanted].some(one => one !== undefined && nameKey(one.name) === nameKey(name)),
+  );
+  if (other) throw nameTaken(other.config.name, other.id, hint);
 }
+
+/** Equal for names that people take for the same. */
+const nameKey = (name: string) => name.normalize('NFC').toLowerCase();
 
 const candidate = (
   provider: Provider,
@@ -60,4 +70,30 @@ export function place(
 export function checkFit(config: Pick<InstanceConfig, 'image' | 'resources'>, provider: Provider): void {
   const problems = misfits(config, { provider, reachable: true, instances: 0 });
   if (problems.length > 0) throw noPlacement([`"${provider.id}" ${problems.join(' and ')}`]);
+}
+
+/** The config after an update: each field that is given takes the place of the whole old one. */
+export const merged = (config: InstanceConfig, update: InstanceUpdate): InstanceConfig => ({
+  ...config,
+  ...Object.fromEntries(Object.entries(update).filter(([, value]) => value !== undefined)),
+});
+
+export function refuseInTrash({ id, desired }: InstanceRecord, wanted: string): void {
+  if (desired === 'trashed' || desired === 'absent') throw wrongState(id, 'in the trash', wanted);
+}
+
+/** How an instance was when a person was asked about it. */
+export type Condition = Pick<InstanceRecord, 'desired' | 'status'>;
+
+/** Throws `wrongState` when there is more to lose than a person was told who agreed to lose it. */
+export function refuseRevived(record: InstanceRecord, seen: Condition | undefined): void {
+  if (seen && vitality(record) > vitality(seen))
+    throw wrongState(record.id, record.status, 'it was not when its deletion was agreed to, and was left as it is');
+}
+
+/** How much there is to lose: in the trash, lost, at rest, in use. */
+function vitality({ desired, status }: Condition): number {
+  if (desired === 'trashed' || desired === 'absent') return 0;
+  if (status === 'lost' || status === 'failed') return 1;
+  return desired === 'stopped' || status === 'stopped' ? 2 : 3;
 }

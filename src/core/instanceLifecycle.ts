@@ -1,5 +1,5 @@
 import { isAbort, SwarmError, unsupported } from '../model/errors.ts';
-import type { InstanceRecord, InstanceStatus, InstanceUpdate, VSCodeInstance } from '../model/instance.ts';
+import type { InstanceRecord, InstanceStatus, VSCodeInstance } from '../model/instance.ts';
 import { type OperationContext, quietContext, withTimeout } from '../model/operationContext.ts';
 import type { Provider } from '../model/provider.ts';
 import type { LockHandle, SecretVault } from '../model/stateStore.ts';
@@ -50,7 +50,8 @@ export class InstanceLifecycle {
 
   async start(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
-    if (record.status === 'failed' || record.status === 'creating') {
+    if (record.wanted) return this.start(await this.update(record, lock, ctx), lock, ctx);
+    if (isUnmade(record)) {
       const there = await provider.getInstance(record.id, ctx);
       if (!there) {
         const intended = await this.#intend(record.id, 'running', 'creating');
@@ -65,24 +66,41 @@ export class InstanceLifecycle {
     return this.#transition(record, 'stopped', 'stopping', lock, () => provider.stopInstance(record.id, force, ctx));
   }
 
-  async update(
-    record: InstanceRecord,
-    update: InstanceUpdate,
-    lock: LockHandle,
-    ctx: OperationContext,
-  ): Promise<InstanceRecord> {
+  /**
+   * Makes the provider's copy equal with what the record wants, whole: nothing that was written there flows back.
+   * Cancelled, it leaves `wanted` as it is, to be gone on with or taken back.
+   */
+  async update(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
+    const { id, wanted: config = record.config } = record;
     const provider = this.#providers.get(record.providerId);
-    const secrets = await this.#vault.read(record.id);
-    lock.assertHeld();
+    const secrets = await this.#vault.read(id);
     try {
-      const instance = await provider.updateInstance(record.id, update, ctx, secrets);
+      const neverMade = isUnmade(record) && (await getTwice(provider, id, ctx)) === null;
       lock.assertHeld();
-      return await this.#registry.updateInstance(record.id, current =>
-        withStatus({ ...withoutError(current), config: instance.config }, instance),
-      );
+      const { source: _source, ...update } = config;
+      const instance = neverMade ? undefined : await provider.updateInstance(id, update, ctx, secrets);
+      lock.assertHeld();
+      await this.#vault.store(id, pick(secrets, config.secretEnv));
+      return await this.#registry.updateInstance(id, current => {
+        const next = { ...withoutWanted(current), config };
+        // A correction of what failed leaves the error to be read.
+        if (!instance) return next;
+        return withStatus(isSame(config, record.config) ? next : withoutError(next), instance);
+      });
     } catch (error) {
-      throw isAbort(error) ? error : await this.#failed(record.id, undefined, error);
+      if (!isAbort(error)) await this.takeBack(record, error);
+      throw error;
     }
+  }
+
+  /** After an update that failed: its provider, which may have part of it, is to have what it had before. */
+  async takeBack(record: InstanceRecord, error: unknown): Promise<void> {
+    if (error instanceof SwarmError && error.code === 'lock-lost') return;
+    const again = !isSame(record.wanted, record.config) || (error instanceof SwarmError && error.retryable);
+    await this.#registry.updateInstance(record.id, current => {
+      const next = isAbort(error) ? current : withError(current, error);
+      return again ? { ...next, wanted: next.config } : withoutWanted(next);
+    });
   }
 
   /** To the trash (semantics 22). What its provider does not have is only noted so: its home may still be there. */
@@ -127,10 +145,14 @@ export class InstanceLifecycle {
 
   /** Finishes what was cut off, as {@link Settlement} decided. */
   async finish(record: InstanceRecord, step: Settlement['do'], lock: LockHandle, ctx: OperationContext): Promise<void> {
-    if (step === 'finish-create') await this.#setUp(await this.#make(record, lock, ctx), ctx);
-    else if (step === 'trash') await this.trash(record, lock, ctx);
-    else if (step === 'restore') await this.restore(record, lock, ctx);
-    else if (step === 'delete') await this.remove(record, lock, ctx);
+    const now = await this.#registry.updateInstance(record.id, current => current);
+    // Another window has gone on with it before word of that came here; the next look decides anew.
+    if (now.desired !== record.desired || now.setup?.status !== record.setup?.status) return;
+    if (step === 'finish-create') await this.#setUp(await this.#make(now, lock, ctx), ctx);
+    else if (step === 'trash') await this.trash(now, lock, ctx);
+    else if (step === 'restore') await this.restore(now, lock, ctx);
+    else if (step === 'delete') await this.remove(now, lock, ctx);
+    else if (step === 'update' && now.wanted) await this.update(now, lock, ctx);
   }
 
   /**
@@ -213,6 +235,17 @@ export class InstanceLifecycle {
     return error;
   }
 }
+
+/** A create has failed, or goes on: there may be nothing at its provider. */
+const isUnmade = ({ status }: InstanceRecord) => status === 'failed' || status === 'creating';
+
+const withoutWanted = ({ wanted: _wanted, ...record }: InstanceRecord): InstanceRecord => record;
+
+const pick = (values: Readonly<Record<string, string>>, names: readonly string[]) =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => names.includes(name)));
+
+/** Of one schema, so that its members are in one order. */
+const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
 
 /** Null only when the place has said twice that there is no such instance (semantics 24). */
 export const getTwice = async (provider: Provider, id: string, ctx: OperationContext) =>

@@ -36,6 +36,7 @@ export class InstanceRegistry {
   readonly #changes = new Emitter<RegistryChange>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #watch: Disposable | undefined;
+  #loaded: Promise<Quarantined[]> | undefined;
 
   readonly onDidChange: Event<RegistryChange> = this.#changes.event;
 
@@ -44,8 +45,13 @@ export class InstanceRegistry {
     this.#autoSaveSeconds = autoSaveSeconds;
   }
 
-  /** Reads everything and follows other windows from then on. Resolves with the files that could not be read. */
-  async load(): Promise<Quarantined[]> {
+  /** Reads everything, once, and follows other windows from then on. Resolves with the files that could not be read. */
+  load(): Promise<Quarantined[]> {
+    this.#loaded ??= this.#load();
+    return this.#loaded;
+  }
+
+  async #load(): Promise<Quarantined[]> {
     this.#watch ??= this.#store.watch(id => void this.#refresh(id));
     const { records, quarantined } = await this.#store.load();
     for (const record of records) this.#showUnlessOlder(record);
@@ -91,6 +97,13 @@ export class InstanceRegistry {
   async removeInstance(id: string): Promise<void> {
     await this.#store.update(id, () => null);
     this.#show(id, undefined);
+  }
+
+  /** Every record as it is on disk now, ahead of the word that comes from other windows. Rejects when it can't be read. */
+  async readAll(): Promise<InstanceRecord[]> {
+    const { records } = await this.#store.load();
+    if (this.#watch) for (const record of records) this.#showUnlessOlder(record);
+    return records;
   }
 
   getInstance(id: string): InstanceRecord | undefined {

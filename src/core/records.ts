@@ -1,5 +1,12 @@
 import { messageOf, SwarmError } from '../model/errors.ts';
-import type { InstanceError, InstanceRecord, InstanceStatus, VSCodeInstance } from '../model/instance.ts';
+import type {
+  InstanceConfig,
+  InstanceError,
+  InstanceRecord,
+  InstanceStatus,
+  Owner,
+  VSCodeInstance,
+} from '../model/instance.ts';
 
 /** The time now, as records hold it. */
 export const timestamp = () => new Date(Date.now()).toISOString();
@@ -38,6 +45,34 @@ function instanceError(error: unknown): InstanceError {
     message: messageOf(error),
     ...(hint === undefined ? {} : { hint }),
     at: timestamp(),
+  };
+}
+
+/** The first record of an instance that was asked for, and is not made yet. */
+export function asked(
+  id: string,
+  swarmId: string,
+  owner: Owner,
+  providerId: string,
+  config: InstanceConfig,
+): InstanceRecord {
+  const now = timestamp();
+  const needsSetup = config.source.kind !== 'empty' || config.extensions.length > 0;
+  return {
+    id,
+    swarmId,
+    epoch: 1,
+    owner,
+    createdAt: now,
+    providerId,
+    role: 'owner',
+    config,
+    status: 'creating',
+    schemaVersion: 1,
+    revision: 0,
+    desired: 'running',
+    statusSince: now,
+    ...(needsSetup ? { setup: { status: 'pending', problems: [] } } : {}),
   };
 }
 

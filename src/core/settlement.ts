@@ -10,6 +10,8 @@ export type Settlement =
   | { readonly do: 'trash' }
   | { readonly do: 'restore' }
   | { readonly do: 'delete' }
+  /** An update was cut off or failed: the place may have part of it. */
+  | { readonly do: 'update' }
   /** The place says nothing of it: ask twice before believing that it is gone (semantics 24). */
   | { readonly do: 'confirm-absence' };
 
@@ -25,6 +27,7 @@ export function settle(record: InstanceRecord, seen: InstanceObservation | undef
   const inTrash = seen.role === 'trash';
   if (record.desired === 'trashed' && !inTrash) return { do: 'trash' };
   if (record.desired !== 'trashed' && inTrash) return { do: 'restore' };
+  if (record.wanted && !inTrash) return { do: 'update' };
   const status = inTrash ? 'trashed' : seen.status;
   return seen.detail === undefined ? { do: 'show', status } : { do: 'show', status, detail: seen.detail };
 }

@@ -1,13 +1,6 @@
-import { instanceNotFound, providerUnreachable, unknownDefaultProvider, wrongState } from '../model/errors.ts';
+import { instanceNotFound, isAbort, providerUnreachable, unknownDefaultProvider, wrongState } from '../model/errors.ts';
 import { Emitter } from '../model/event.ts';
-import type {
-  InstanceConfig,
-  InstanceConfigInput,
-  InstanceFilter,
-  InstanceRecord,
-  InstanceUpdate,
-  Owner,
-} from '../model/instance.ts';
+import type { InstanceConfigInput, InstanceFilter, InstanceRecord, InstanceUpdate, Owner } from '../model/instance.ts';
 import { type OperationContext, quietContext } from '../model/operationContext.ts';
 import type {
   CommandResult,
@@ -21,13 +14,23 @@ import type {
 } from '../model/provider.ts';
 import type { KeyedLock, LockHandle, Quarantined, SecretVault } from '../model/stateStore.ts';
 import type { ProviderState, SwarmStatus } from '../model/swarmStatus.ts';
-import { checkedConfig, checkFit, checkSecrets, claimName, place } from './admission.ts';
+import {
+  type Condition,
+  checkedConfig,
+  checkFit,
+  checkSecrets,
+  claimName,
+  merged,
+  place,
+  refuseInTrash,
+  refuseRevived,
+} from './admission.ts';
 import { randomId } from './instanceId.ts';
 import { InstanceLifecycle, need } from './instanceLifecycle.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { type FoundInstance, Reconciler } from './reconciler.ts';
-import { adopted, timestamp } from './records.ts';
+import { adopted, asked } from './records.ts';
 import type { SetupSources } from './workspaceSetup.ts';
 
 export interface SwarmControllerOptions {
@@ -81,10 +84,12 @@ export class SwarmController {
     void this.#reconciler.refresh(quietContext);
   }
 
-  /** Keeps in the status that a state file could not be read. */
-  noteUnreadable(found: Quarantined): void {
+  /** Keeps in the status that a state file could not be read. Answers whether that was not known. */
+  noteUnreadable(found: Quarantined): boolean {
+    if (this.#unreadable.some(({ file, reason }) => file === found.file && reason === found.reason)) return false;
     this.#unreadable.push(found);
     this.#changed.fire();
+    return true;
   }
 
   /** Asks the providers now. */
@@ -108,26 +113,10 @@ export class SwarmController {
     this.#making.set(id, making);
     try {
       return await this.#options.locks.run(id, own, async lock => {
-        const now = timestamp();
         const record = await this.#options.locks.run('names', own, async () => {
-          claimName(registry, config.name);
+          claimName(await registry.readAll(), config.name);
           await vault.store(id, secrets);
-          return registry.registerInstance({
-            id,
-            swarmId: this.swarmId,
-            epoch: 1,
-            owner: this.#options.owner,
-            createdAt: now,
-            providerId: provider.id,
-            role: 'owner',
-            config,
-            status: 'creating',
-            schemaVersion: 1,
-            revision: 0,
-            desired: 'running',
-            statusSince: now,
-            ...(needsSetup(config) ? { setup: { status: 'pending', problems: [] } } : {}),
-          });
+          return registry.registerInstance(asked(id, this.swarmId, this.#options.owner, provider.id, config));
         });
         return this.#lifecycle.create(record, lock, own);
       });
@@ -188,21 +177,29 @@ export class SwarmController {
   ): Promise<InstanceRecord> {
     return this.#locked(instanceId, ctx, async (record, lock) => {
       refuseInTrash(record, 'restore it before changing it');
-      if (update.name !== undefined) claimName(this.registry, update.name, instanceId);
-      const { image = record.config.image, resources = record.config.resources } = update;
-      checkFit({ image, resources }, this.providers.get(record.providerId));
+      const wanted = merged(record.wanted ?? record.config, update);
+      checkFit(wanted, this.providers.get(record.providerId));
       const { vault } = this.#options;
-      const before = record.config.secretEnv;
-      const { secretEnv = before } = update;
-      const known = { ...(await vault.read(instanceId)), ...secrets };
+      const before = await vault.read(instanceId);
+      const known = { ...before, ...secrets };
       // Of those it had, only its provider may know the value, as when it was adopted; it keeps it.
       checkSecrets(
-        secretEnv.filter(name => !before.includes(name)),
+        wanted.secretEnv.filter(name => !record.config.secretEnv.includes(name)),
         known,
       );
-      const kept = Object.entries(known).filter(([name]) => secretEnv.includes(name));
-      await vault.store(instanceId, Object.fromEntries(kept));
-      return this.#lifecycle.update(record, update, lock, ctx);
+      const intend = (current: InstanceRecord): InstanceRecord => ({ ...current, wanted });
+      const intended =
+        update.name === undefined
+          ? await this.registry.updateInstance(instanceId, intend)
+          : await this.#named(update.name, record, ctx, intend);
+      await vault.store(instanceId, known);
+      try {
+        return await this.#lifecycle.update(intended, lock, ctx);
+      } catch (error) {
+        await vault.store(instanceId, before);
+        if (isAbort(error)) await this.#lifecycle.takeBack(intended, error);
+        throw error;
+      }
     });
   }
 
@@ -216,17 +213,24 @@ export class SwarmController {
   }
 
   restoreInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
-    return this.#locked(instanceId, ctx, (record, lock) => {
+    return this.#locked(instanceId, ctx, async (record, lock) => {
       if (record.desired !== 'trashed')
         throw wrongState(instanceId, record.status, 'only what is in the trash can be restored');
-      return this.#lifecycle.restore(record, lock, ctx);
+      const hint = 'Give that one another name, then restore this one.';
+      const toRestore = (current: InstanceRecord): InstanceRecord => ({ ...current, desired: 'stopped' });
+      const intended = await this.#named(record.config.name, record, ctx, toRestore, hint);
+      return this.#lifecycle.restore(intended, lock, ctx);
     });
   }
 
-  /** Removes the instance and its home for good. */
-  purgeInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<void> {
+  /** Removes the instance and its home for good. Refused when it is more alive than `seen`, when a person agreed to it. */
+  purgeInstance(instanceId: string, ctx: OperationContext = quietContext, seen?: Condition): Promise<void> {
+    refuseRevived(this.getInstance(instanceId), seen);
     this.#making.get(instanceId)?.abort();
-    return this.#locked(instanceId, ctx, (record, lock) => this.#lifecycle.remove(record, lock, ctx));
+    return this.#locked(instanceId, ctx, (record, lock) => {
+      refuseRevived(record, seen);
+      return this.#lifecycle.remove(record, lock, ctx);
+    });
   }
 
   listFound(): FoundInstance[] {
@@ -331,13 +335,30 @@ export class SwarmController {
     this.#changed.dispose();
   }
 
+  /** Changes a record that bears the name from then on, or again. Throws `nameTaken`. */
+  #named(
+    name: string,
+    { id }: InstanceRecord,
+    ctx: OperationContext,
+    change: (current: InstanceRecord) => InstanceRecord,
+    hint?: string,
+  ): Promise<InstanceRecord> {
+    return this.#options.locks.run('names', ctx, async () => {
+      claimName(await this.registry.readAll(), name, id, hint);
+      return this.registry.updateInstance(id, change);
+    });
+  }
+
+  /** `work` gets the record as it is on disk: another window may have changed it while this one waited. */
   #locked<R>(
     instanceId: string,
     ctx: OperationContext,
     work: (record: InstanceRecord, lock: LockHandle) => Promise<R>,
   ): Promise<R> {
     this.getInstance(instanceId);
-    return this.#options.locks.run(instanceId, ctx, async lock => work(this.getInstance(instanceId), lock));
+    return this.#options.locks.run(instanceId, ctx, async lock =>
+      work(await this.registry.updateInstance(instanceId, current => current), lock),
+    );
   }
 
   /** An id or a type, or empty. Throws `unknownDefaultProvider`. */
@@ -362,11 +383,5 @@ export class SwarmController {
   }
 }
 
-const needsSetup = ({ source, extensions }: InstanceConfig) => source.kind !== 'empty' || extensions.length > 0;
-
 const byName = (a: InstanceRecord, b: InstanceRecord) =>
   a.config.name.localeCompare(b.config.name) || a.id.localeCompare(b.id);
-
-function refuseInTrash({ id, desired }: InstanceRecord, wanted: string): void {
-  if (desired === 'trashed' || desired === 'absent') throw wrongState(id, 'in the trash', wanted);
-}

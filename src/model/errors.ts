@@ -52,12 +52,20 @@ export const invalidInput = (what: string, problems: readonly string[]) =>
     hint: 'Correct the named fields and try again. Nothing was changed.',
   });
 
-export const nameTaken = (name: string, instanceId: string) =>
+export const notJson = (what: string, problem: string) =>
+  new SwarmError({
+    family: 'validation',
+    code: 'not-json',
+    message: `${what} is not JSON: ${problem}.`,
+    hint: 'Correct it there and try again. Nothing was changed.',
+  });
+
+export const nameTaken = (name: string, instanceId: string, hint = 'Choose another name.') =>
   new SwarmError({
     family: 'validation',
     code: 'name-taken',
     message: `An instance named "${name}" already exists (${instanceId}).`,
-    hint: 'Choose another name.',
+    hint,
   });
 
 export const unknownProvider = (wanted: string, known: readonly string[]) =>
@@ -122,7 +130,7 @@ export const noPlacement = (reasons: readonly string[]) =>
     family: 'validation',
     code: 'no-placement',
     message: `No provider can take this instance: ${reasons.join('; ')}.`,
-    hint: 'Make the instance smaller, or add a provider.',
+    hint: 'Remove what the provider cannot do, such as "resources", make the instance smaller, or add a provider.',
   });
 
 export const unknownOperation = (name: string, known: readonly string[]) =>
@@ -291,7 +299,7 @@ export const editorServerMissing = (providerId: string) =>
   new SwarmError({
     family: 'provider',
     code: 'editor-server-missing',
-    message: `The provider "${providerId}" found no editor server on this machine.`,
+    message: `The provider "${providerId}" found no editor server on this computer.`,
     hint: 'Install code-server with "Install Editor Server", put code-server, openvscode-server or code on the PATH, or set the provider\'s "server".',
   });
 

@@ -40,9 +40,16 @@ export const EnvironmentName = z
   .max(128)
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be letters, digits and underscores, and not begin with a digit')
   .refine(
-    name => !/^(HOME|ENV|BASH_ENV|NODE_OPTIONS|LD_.*|VSCODE_.*|REMOTE_SWARM_.*)$/.test(name),
+    name => !/^(__proto__|HOME|ENV|BASH_ENV|NODE_OPTIONS|LD_.*|VSCODE_.*|REMOTE_SWARM_.*)$/.test(name),
     'is reserved for the editor server',
   );
+
+/** An entry that parsing would leave out without a word is refused instead. */
+const withoutPrototype = (entries: unknown, ctx: z.RefinementCtx) => {
+  if (typeof entries === 'object' && entries !== null && Object.hasOwn(entries, '__proto__'))
+    ctx.addIssue({ code: 'custom', path: ['__proto__'], message: 'is reserved for the editor server', input: entries });
+  return entries;
+};
 
 /** A port inside the instance, 1..65535. */
 export const Port = z.int().min(1).max(65_535);
@@ -96,12 +103,15 @@ export const InstanceConfig = z.strictObject({
   resources: Resources.default({}),
   /** Plain variables of the instance's processes. */
   env: z
-    .record(
-      EnvironmentName,
-      z
-        .string()
-        .max(32_768)
-        .regex(/^[^\0]*$/, 'must not hold NUL'),
+    .preprocess(
+      withoutPrototype,
+      z.record(
+        EnvironmentName,
+        z
+          .string()
+          .max(32_768)
+          .regex(/^[^\0]*$/, 'must not hold NUL'),
+      ),
     )
     .default({}),
   /** Names of variables whose values lie in the secret storage (semantics 35). */
@@ -203,6 +213,11 @@ export const InstanceRecord = VSCodeInstance.extend({
   revision: z.int().min(0),
   desired: DesiredState,
   setup: SetupState.optional(),
+  /**
+   * What the provider's copy is to be made equal with; there while an update is on its way, and after one that was cut
+   * off or failed. Then `config` is what it was before.
+   */
+  wanted: InstanceConfig.optional(),
   error: InstanceError.optional(),
   /** When `status` last changed. */
   statusSince: z.iso.datetime(),

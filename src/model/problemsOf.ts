@@ -36,11 +36,25 @@ function ofIssue(issue: z.core.$ZodIssue, above: readonly PropertyKey[], whole: 
       return say(oneOf(issue.values));
     case 'invalid_key':
       return issue.issues.flatMap(inner => say(`its name ${inner.message}`));
+    case 'too_small':
+    case 'too_big':
+      return say(isPlain(issue.message) ? bound(issue) : issue.message);
     case 'invalid_union':
       return say('options' in issue && Array.isArray(issue.options) ? oneOf(issue.options) : 'is of no known kind');
     default:
       return say(issue.message);
   }
+}
+
+/** True for the parser's own words, false for a rule that says itself what it wants. */
+const isPlain = (message: string) => /^Too (small|big): /.test(message);
+
+function bound(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string {
+  const [least, most] = issue.code === 'too_small' ? [issue.minimum, undefined] : [undefined, issue.maximum];
+  const bounds = issue.inclusive === false ? ['less than', 'more than'] : ['at most', 'at least'];
+  const limit = least === undefined ? `${bounds[0]} ${most}` : `${bounds[1]} ${least}`;
+  if (issue.origin === 'string') return `must have ${limit} characters`;
+  return issue.origin === 'array' || issue.origin === 'set' ? `must have ${limit} entries` : `must be ${limit}`;
 }
 
 const oneOf = (values: readonly unknown[]) => `must be ${values.map(value => JSON.stringify(value)).join(' or ')}`;

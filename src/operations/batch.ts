@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { instanceNotFound, isAbort, messageOf, SwarmError } from '../model/errors.ts';
 import { InstanceId, type InstanceRecord, InstanceStatus } from '../model/instance.ts';
 import type { RunContext } from './operation.ts';
+import type { Target } from './targets.ts';
 
 /** How many instances of one batch are worked on at a time. */
 const concurrency = 4;
@@ -40,7 +41,7 @@ export const batchOutcomes = ({ results }: BatchResult): Record<string, string> 
 export async function runBatch(
   ids: readonly string[],
   ctx: RunContext,
-  work: (id: string) => Promise<InstanceRecord | undefined>,
+  work: (id: string, target: Target) => Promise<InstanceRecord | undefined>,
 ): Promise<BatchResult> {
   const limit = pLimit(concurrency);
   const one = async (instanceId: string): Promise<BatchOutcome> => {
@@ -49,7 +50,7 @@ export async function runBatch(
     try {
       if (!target) throw ctx.refused.get(instanceId) ?? instanceNotFound(instanceId);
       ctx.signal.throwIfAborted();
-      const record = await work(instanceId);
+      const record = await work(instanceId, target);
       return { ...about, outcome: 'done', ...(record && { name: record.config.name, status: record.status }) };
     } catch (error) {
       if (ctx.signal.aborted || isAbort(error)) throw error;

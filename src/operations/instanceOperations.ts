@@ -191,7 +191,7 @@ function sourceLine(t: Translate, source: WorkspaceSource): string {
     case 'git':
       return t('Workspace: a clone of {0}', visible(source.url));
     case 'folder':
-      return t('Workspace: a copy of the folder {0} of this machine', visible(source.path));
+      return t('Workspace: a copy of the folder {0} of this computer', visible(source.path));
   }
 }
 

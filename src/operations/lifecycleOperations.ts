@@ -183,8 +183,8 @@ export const purgeInstances = defineOperation({
     ),
   }),
   run: (swarm, { instanceIds }, ctx) =>
-    runBatch(instanceIds, ctx, async id => {
-      await swarm.purgeInstance(id, ctx);
+    runBatch(instanceIds, ctx, async (id, { seen }) => {
+      await swarm.purgeInstance(id, ctx, seen);
       return undefined;
     }),
 });

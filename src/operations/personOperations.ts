@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { InstanceId } from '../model/instance.ts';
+import { InstanceId, InstanceName } from '../model/instance.ts';
 import type { Endpoint } from '../model/provider.ts';
 import { BatchResult, batchOutcomes, runBatch } from './batch.ts';
 import { OneInstanceId, ProviderReference } from './instanceInputs.ts';
@@ -15,14 +15,25 @@ export const adoptInstances = defineOperation({
   alwaysAsks: true,
   input: z.strictObject({
     found: z
-      .array(z.strictObject({ providerId: ProviderReference, instanceId: InstanceId }))
+      .array(
+        z.strictObject({
+          providerId: ProviderReference,
+          instanceId: InstanceId,
+          /** As its own mark calls it, for the question. */
+          name: InstanceName.optional(),
+        }),
+      )
       .min(1, 'must name at least one instance')
       .max(100, 'must name at most 100 instances'),
   }),
   output: BatchResult,
   outcomes: batchOutcomes,
   targets: (_swarm, { found }) =>
-    found.map(({ providerId, instanceId }) => ({ id: instanceId, name: instanceId, facts: providerId })),
+    found.map(({ providerId, instanceId, name = instanceId }) => ({
+      id: instanceId,
+      name,
+      facts: name === instanceId ? providerId : `${instanceId}, ${providerId}`,
+    })),
   question: (t, _input, targets) => ({
     title: targets.length === 1 ? t('Adopt the instance found?') : t('Adopt {0} instances found?', targets.length),
     detail: [
@@ -85,8 +96,8 @@ export const removeSwarm = defineOperation({
     runBatch(
       ctx.targets.map(({ id }) => id),
       ctx,
-      async id => {
-        await swarm.purgeInstance(id, ctx);
+      async (id, { seen }) => {
+        await swarm.purgeInstance(id, ctx, seen);
         return undefined;
       },
     ),

@@ -9,14 +9,17 @@ export interface Target {
   readonly name: string;
   /** Where it is and how it is: `docker, running`. */
   readonly facts: string;
+  /** How it was when it was named; of a registered instance. */
+  readonly seen?: Pick<InstanceRecord, 'desired' | 'status'>;
 }
 
 const mostNames = 10;
 
-export const targetOf = ({ id, config, providerId, status }: InstanceRecord): Target => ({
+export const targetOf = ({ id, config, providerId, desired, status }: InstanceRecord): Target => ({
   id,
   name: config.name,
   facts: `${providerId}, ${status}`,
+  seen: { desired, status },
 });
 
 /** The known ones among `ids`, each once. Throws `instanceNotFound` when there is none. */

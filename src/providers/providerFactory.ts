@@ -31,7 +31,7 @@ function registration<S extends z.ZodType<ProviderConfig>>(
 
 /** Every kind of place. A further one is one line here and one folder beside this file. */
 const registrations: Readonly<Record<ProviderType, Registration>> = {
-  local: registration('This Machine', LocalProviderConfig, async (config, environment) => {
+  local: registration('This Computer', LocalProviderConfig, async (config, environment) => {
     const { LocalProvider } = await import('./local/localProvider.ts');
     return new LocalProvider(config, environment);
   }),

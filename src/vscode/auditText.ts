@@ -8,15 +8,16 @@ export function auditText(entries: readonly AuditEntry[], nameOf: (id: string) =
   return entries
     .toReversed()
     .map(entry => {
+      const input = JSON.stringify(entry.arguments ?? {});
       const head = `${entry.time}  ${entry.phase.padEnd(9)}  ${entry.operation}  (${entry.caller} ${entry.actor})`;
       const lines = [
         entry.targets.length > 0 ? entry.targets.map(nameOf).join(', ') : undefined,
-        entry.arguments === undefined ? undefined : JSON.stringify(entry.arguments),
+        input === '{}' ? undefined : input,
         entry.outcome === undefined
           ? undefined
           : [entry.outcome, entry.code && `[${entry.code}]`].filter(Boolean).join(' '),
       ];
-      return [head, ...lines.filter(line => line !== undefined && line !== '{}').map(line => `    ${line}`)]
+      return [head, ...lines.filter(line => line !== undefined).map(line => `    ${line}`)]
         .map(withoutBreaks)
         .join('\n');
     })

@@ -30,6 +30,7 @@ export function buttonsFor(code: string | undefined, retryable: boolean, t: Tran
     case 'instance-not-found':
       return [{ label: t('Refresh'), does: { command: 'remoteSwarm.refresh' } }];
     case 'invalid-input':
+    case 'not-json':
     case 'name-taken':
     case 'unsupported':
     case 'denied':

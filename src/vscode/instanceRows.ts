@@ -6,6 +6,8 @@ import {
   capitalised,
   descriptionOf,
   escapeMarkdown,
+  foundDescription,
+  foundName,
   iconOf,
   problemText,
   type RowIcon,
@@ -57,14 +59,15 @@ export function rowOf(node: Node, wording: Wording): Row {
     }
     case 'found': {
       const { providerId, observation } = node.found;
+      const label = foundName(node.found);
       const state = wording.statusTexts[observation.status];
       return {
-        label: observation.id,
-        description: `${state} · ${providerId}`,
+        label,
+        description: foundDescription(node.found, wording.statusTexts, wording.locale),
         icon: { id: 'circle-dashed' },
         collapse: 'none',
         contextValue: 'found',
-        spoken: t('{0}, found on {1}, {2}, not in this swarm', observation.id, providerId, state),
+        spoken: t('{0}, found on {1}, {2}, not in this swarm', label, providerId, state),
       };
     }
     case 'provider': {
@@ -81,15 +84,21 @@ export function rowOf(node: Node, wording: Wording): Row {
         };
       }
       const row = groupRow(id, count, 'server-environment', 'provider', t);
-      const description = state === undefined ? t('{0} · not in the settings', count) : row.description;
-      return { ...row, description, collapse: count > 0 ? 'expanded' : 'none' };
+      const shown = { ...row, collapse: count > 0 ? 'expanded' : 'none' } as const;
+      if (state !== undefined) return shown;
+      return {
+        ...shown,
+        description: t('{0} · not in the settings', count),
+        icon: { id: 'debug-disconnect', color: 'list.warningForeground' },
+        contextValue: 'provider+missing',
+      };
     }
     case 'status': {
       const row = groupRow(capitalised(withoutDots(wording.statusTexts[node.status])), node.count, '', 'status', t);
       return { ...row, icon: atRest(iconOf(node.status)) };
     }
     case 'foundGroup':
-      return groupRow(t('Found'), node.count, 'search', 'foundGroup', t);
+      return { ...groupRow(t('Found'), node.count, 'search', 'foundGroup', t), collapse: 'collapsed' };
     case 'trashGroup':
       return { ...groupRow(t('Trash'), node.count, 'trash', 'trashGroup', t), collapse: 'collapsed' };
   }
@@ -107,13 +116,18 @@ export function rowTooltip(node: Node, now: number, { t, locale, statusTexts }: 
         ago(createdAt, now, locale),
         swarmId,
       );
-      return [made, detail, t('It is left alone until you adopt it.')]
+      const id = `${t('Id')}: ${node.found.observation.id}`;
+      return [made, detail, t('It is left alone until you adopt it.'), id]
         .filter(text => text !== undefined)
         .map(escapeMarkdown)
         .join('\n\n');
     }
     case 'provider':
-      if (node.state === undefined) return escapeMarkdown(t('This provider is no longer in the settings.'));
+      if (node.state === undefined) {
+        return escapeMarkdown(
+          t('This provider is not in the settings. Add it under the same name to use its instances again.'),
+        );
+      }
       return (
         [node.state.problem, node.state.hint]
           .filter(text => text !== undefined)

@@ -21,6 +21,8 @@ export const defaultChoice: ViewChoice = { grouping: 'provider', sorting: 'name'
 export interface FoundResource {
   readonly providerId: string;
   readonly observation: InstanceObservation;
+  /** What its own mark calls it, once that was read. */
+  readonly name?: string;
 }
 
 /** What the rows are made from. */

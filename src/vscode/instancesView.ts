@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { InstanceRecord } from '../model/instance.ts';
+import { FoundNames } from './foundNames.ts';
 import type { ProviderTalents } from './instanceActions.ts';
 import { type Row, rowOf, rowTooltip, type Wording } from './instanceRows.ts';
 import {
@@ -24,6 +25,8 @@ const viewId = 'remoteSwarm.instances';
 const choiceKey = 'instances.choice';
 /** Changes that come together are drawn together. */
 const debounceMs = 50;
+/** A tooltip says how long ago things were; the editor asks for it anew only when its row was drawn again. */
+const tooltipMs = 60_000;
 
 /** What the view shows when it has no rows; `when` clauses of the welcome texts match it. */
 type WelcomeState = 'loading' | 'problem' | 'off' | 'noProvider' | 'needsServer' | 'filtered' | 'empty' | 'rows';
@@ -46,11 +49,18 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
   #choice: ViewChoice;
   #tree = noTree;
   #timer: NodeJS.Timeout | undefined;
+  readonly #foundNames: FoundNames;
+  readonly #hovered = new Set<string>();
+  #hoverTimer: NodeJS.Timeout | undefined;
   readonly onDidChangeTreeData = this.#changed.event;
 
   constructor(host: SwarmHost, memento: vscode.Memento) {
     this.#host = host;
     this.#memento = memento;
+    this.#foundNames = new FoundNames(async ({ providerId, observation }) => {
+      const provider = host.ready?.controller.providers.find(providerId);
+      return (await provider?.getInstance(observation.id))?.config.name;
+    });
     this.#choice = { ...defaultChoice, ...memento.get<Partial<ViewChoice>>(choiceKey) };
     this.#view = vscode.window.createTreeView(viewId, {
       treeDataProvider: this,
@@ -86,6 +96,13 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
     return [...this.#tree.nodes.values()].flatMap(node => (node.kind === 'found' ? [node.found] : []));
   }
 
+  /** With the names that their own marks tell; reads what was not read yet. */
+  async nameFound(found: readonly FoundResource[]): Promise<FoundResource[]> {
+    const named = await this.#foundNames.asked(found);
+    this.refresh();
+    return named;
+  }
+
   async choose(change: Partial<ViewChoice>): Promise<void> {
     this.#choice = { ...this.#choice, ...change };
     this.refresh();
@@ -112,7 +129,7 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
     const core = this.#host.ready;
     const records = core?.controller.registry.listInstances() ?? [];
     const providers = core?.controller.getSwarmStatus().providers ?? [];
-    const found = core?.controller.listFound() ?? [];
+    const found = this.#foundNames.shown(core?.controller.listFound() ?? []);
     this.#tree = core ? treeOf({ records, found, providers, choice: this.#choice }) : noTree;
     this.#setState(this.#stateOf(records, providers, found));
     this.#describe(records);
@@ -122,6 +139,7 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
   }
 
   getChildren(rowId?: string): string[] {
+    if (rowId !== undefined && this.node(rowId)?.kind === 'foundGroup') void this.nameFound(this.found());
     return [...(rowId === undefined ? this.#tree.roots : (this.#tree.children.get(rowId) ?? []))];
   }
 
@@ -139,13 +157,23 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
     const node = this.node(rowId);
     const markdown = node && rowTooltip(node, Date.now(), this.#wording());
     if (markdown !== undefined) item.tooltip = new vscode.MarkdownString(markdown, true);
+    this.#hovered.add(rowId);
+    this.#hoverTimer ??= setTimeout(() => this.#forgetTooltips(), tooltipMs);
     return item;
   }
 
   dispose(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#hoverTimer);
     this.#view.dispose();
     this.#changed.dispose();
+  }
+
+  #forgetTooltips(): void {
+    this.#hoverTimer = undefined;
+    const rows = [...this.#hovered].filter(rowId => this.#tree.nodes.has(rowId));
+    this.#hovered.clear();
+    if (rows.length > 0) this.#changed.fire(rows);
   }
 
   #load(): void {

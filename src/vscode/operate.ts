@@ -13,18 +13,29 @@ export async function confirmModal({ title, detail, action }: Confirmation): Pro
   return (await vscode.window.showWarningMessage(title, { modal: true, detail }, action)) === action;
 }
 
+/** Values of secret variables, by name; they travel beside the input, and never in it. */
+export type Secrets = Readonly<Record<string, string>>;
+
 /** A person's call of an operation, as the audit log names them. */
-const personCall = (ctx: OperationContext): OperationCall => ({
+const personCall = (ctx: OperationContext, secrets: Secrets): OperationCall => ({
   ...ctx,
   caller: 'person',
   actor: os.userInfo().username,
+  secrets,
   confirm: confirmModal,
 });
 
 /** Runs one operation of the catalog for the person, with progress. Every command goes through here. */
-export function operate<T>(face: Face, name: string, input: unknown, title: string, place: Place = 'view'): Promise<T> {
+export function operate<T>(
+  face: Face,
+  name: string,
+  input: unknown,
+  title: string,
+  place: Place = 'view',
+  secrets: Secrets = {},
+): Promise<T> {
   return face.host.use(core =>
-    withProgress(place, title, async ctx => (await core.gate.invoke(name, input, personCall(ctx))) as T),
+    withProgress(place, title, async ctx => (await core.gate.invoke(name, input, personCall(ctx, secrets))) as T),
   );
 }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { problemsOf } from '../model/problemsOf.ts';
 
 /** One thing to ask for when a provider is added: made from the schema of its type. */
 export interface ProviderField {
@@ -30,7 +31,10 @@ export function fieldsOf(schema: z.ZodType): ProviderField[] {
           kind,
           choices,
           required: !(field as z.ZodType).safeParse(undefined).success,
-          problem: value => (field as z.ZodType).safeParse(value).error?.issues[0]?.message,
+          problem: value => {
+            const { error } = (field as z.ZodType).safeParse(value, { reportInput: true });
+            return error && problemsOf(error, '')[0];
+          },
         },
       ];
     });

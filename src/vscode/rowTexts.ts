@@ -1,6 +1,7 @@
 import type { InstanceConfig, InstanceRecord, InstanceStatus, WorkspaceSource } from '../model/instance.ts';
 import type { ProviderState } from '../model/swarmStatus.ts';
 import type { Translate } from '../operations/translate.ts';
+import type { FoundResource } from './instanceTree.ts';
 
 /** A codicon, and the theme color that paints it; the shape alone tells the state. */
 export interface RowIcon {
@@ -58,7 +59,7 @@ export function sizeText(resources: InstanceConfig['resources'], t: Translate): 
   const { cpuCores, memoryMb } = resources;
   const parts = [
     cpuCores === undefined ? undefined : cpuCores === 1 ? t('1 core') : t('{0} cores', cpuCores),
-    memoryMb === undefined ? undefined : memoryMb % 1024 === 0 ? t('{0} GB', memoryMb / 1024) : t('{0} MB', memoryMb),
+    memoryMb === undefined ? undefined : t('{0} GB', Math.round((memoryMb / 1024) * 10) / 10),
   ].filter(part => part !== undefined);
   return parts.length > 0 ? parts.join(', ') : undefined;
 }
@@ -79,6 +80,19 @@ export function ago(iso: string, now: number, locale: string): string {
   return format.format(-Math.round(passed / 1000), 'second');
 }
 
+/** What a found resource is called: its id where nobody could say its name. */
+export const foundName = ({ name, observation }: FoundResource): string => name ?? observation.id;
+
+/** What tells a found resource from others: its state, its place, and when it was made. */
+export function foundDescription(
+  { providerId, observation }: FoundResource,
+  texts: StatusTexts,
+  locale: string,
+): string {
+  const made = new Date(observation.createdAt).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
+  return `${texts[observation.status]} · ${providerId} · ${made}`;
+}
+
 /** What follows the name on a row: the state first, then what tells this instance from others. */
 export function descriptionOf(record: InstanceRecord, texts: StatusTexts, showProvider: boolean, t: Translate): string {
   const parts = [texts[record.status]];
@@ -93,7 +107,7 @@ export function descriptionOf(record: InstanceRecord, texts: StatusTexts, showPr
 }
 
 /** Why a provider can't be reached, without its name, which stands before it. */
-export function problemText({ id, problem }: ProviderState, t: Translate): string {
+export function problemText({ id, problem }: Pick<ProviderState, 'id' | 'problem'>, t: Translate): string {
   return problem?.replace(`The provider "${id}" does not answer: `, '') ?? t('does not answer');
 }
 

@@ -7,12 +7,13 @@ import {
   type InstanceConfigInput,
   InstanceName,
   Port,
-  Resources,
   type WorkspaceSource,
 } from '../model/instance.ts';
-import type { ProviderCapabilities } from '../model/provider.ts';
+import { problemsOf } from '../model/problemsOf.ts';
+import type { Provider, ProviderCapabilities } from '../model/provider.ts';
 import type { Translate } from '../operations/translate.ts';
 import { parseAssignments, parseList } from './assignments.ts';
+import { coresProblem, fits, isPreset, memoryProblem, type Preset, presets, toMb } from './sizes.ts';
 
 /** One question of the wizard. `secret:NAME` asks for the value of a secret variable. */
 export type StepId =
@@ -24,7 +25,7 @@ export type StepId =
   | 'folder'
   | 'size'
   | 'cpuCores'
-  | 'memoryMb'
+  | 'memoryGb'
   | 'options'
   | Option
   | `secret:${string}`
@@ -59,15 +60,14 @@ export interface WizardState {
 
 export const firstState: WizardState = { step: 'name', answers: {} };
 
-/** Sizes that are offered where they fit. Memory in MiB. */
-export const presets = {
-  small: { cpuCores: 1, memoryMb: 2048 },
-  medium: { cpuCores: 2, memoryMb: 4096 },
-  large: { cpuCores: 4, memoryMb: 8192 },
-  huge: { cpuCores: 8, memoryMb: 16_384 },
-} as const;
-export type Preset = keyof typeof presets;
-const isPreset = (text: string): text is Preset => text in presets;
+/** A provider as it is offered, from what it says of itself. */
+export const wizardProvider = (provider: Provider, reachable: boolean): WizardProvider => ({
+  id: provider.id,
+  reachable,
+  images: provider.abilities.images,
+  limits: provider.abilities.limits,
+  capabilities: provider.getCapabilities(),
+});
 
 /** The providers that the answers leave in play: the chosen one, or all that answer. */
 function inPlay({ answers }: WizardState, { providers }: WizardFacts): WizardProvider[] {
@@ -75,17 +75,16 @@ function inPlay({ answers }: WizardState, { providers }: WizardFacts): WizardPro
   return providers.filter(({ id, reachable }) => (chosen === '' ? reachable : id === chosen));
 }
 
+/** What the providers in play that can limit an instance have for it. */
+const roomIn = (state: WizardState, facts: WizardFacts) =>
+  inPlay(state, facts)
+    .filter(({ limits }) => limits)
+    .map(({ capabilities }) => capabilities.maxResourcesPerInstance);
+
 /** The sizes that fit a provider in play; empty when none of them limits anything. */
 export function presetsFor(state: WizardState, facts: WizardFacts): Preset[] {
-  const limiting = inPlay(state, facts).filter(({ limits }) => limits);
-  return (Object.keys(presets) as Preset[]).filter(name =>
-    limiting.some(({ capabilities: { maxResourcesPerInstance: most } }) => {
-      const { cpuCores, memoryMb } = presets[name];
-      return (
-        cpuCores <= (most.cpu.limit ?? most.cpu.cores) && memoryMb <= (most.memory.max ?? Number.POSITIVE_INFINITY)
-      );
-    }),
-  );
+  const rooms = roomIn(state, facts);
+  return (Object.keys(presets) as Preset[]).filter(name => rooms.some(room => fits(presets[name], room)));
 }
 
 /** The options that a provider in play can take. */
@@ -101,7 +100,7 @@ export function stepsOf(state: WizardState, facts: WizardFacts): StepId[] {
   if (answers.source === 'folder') steps.push('folder');
   if (inPlay(state, facts).some(({ limits }) => limits)) {
     steps.push('size');
-    if (answers.size === 'custom') steps.push('cpuCores', 'memoryMb');
+    if (answers.size === 'custom') steps.push('cpuCores', 'memoryGb');
   }
   steps.push('options');
   const possible = optionsFor(state, facts);
@@ -123,7 +122,7 @@ export function positionOf(state: WizardState, facts: WizardFacts): { step: numb
 
 /** The state after this answer. An answer with a problem changes nothing. */
 export function answered(state: WizardState, answer: string, facts: WizardFacts): WizardState {
-  if (problemOf(state.step, answer, facts) !== undefined) return state;
+  if (problemOf(state, answer, facts) !== undefined) return state;
   const next = { ...state, answers: { ...state.answers, [state.step]: answer } };
   const steps = stepsOf(next, facts);
   return { ...next, step: steps[steps.indexOf(state.step) + 1] ?? 'summary' };
@@ -141,20 +140,20 @@ export function jumpTo(state: WizardState, step: StepId, facts: WizardFacts): Wi
   return stepsOf(state, facts).includes(step) ? { ...state, step } : state;
 }
 
-/** What is wrong first. Of a key in a record the key is named: the message alone would not tell which. */
-function firstIssue(schema: z.ZodType, value: unknown): string | undefined {
-  const issue = schema.safeParse(value).error?.issues[0];
-  if (issue?.code !== 'invalid_key') return issue?.message;
-  return `${issue.path.at(-1)?.toString()}: ${issue.issues[0]?.message}`;
+/** What is wrong first; a field below the value is named. */
+function firstProblem(schema: z.ZodType, value: unknown): string | undefined {
+  const { error } = schema.safeParse(value, { reportInput: true });
+  return error && problemsOf(error, '')[0];
 }
 
-/** What is wrong with an answer while it is typed; undefined when it can be taken. */
-export function problemOf(step: StepId, answer: string, facts: WizardFacts): string | undefined {
+/** What is wrong with an answer to the state's step while it is typed; undefined when it can be taken. */
+export function problemOf(state: WizardState, answer: string, facts: WizardFacts): string | undefined {
   const { t } = facts;
-  const each = (schema: z.ZodType, items: readonly unknown[]) => {
+  const { step } = state;
+  const each = (schema: z.ZodType, items: readonly string[], read: (item: string) => unknown = item => item) => {
     for (const item of items) {
-      const problem = firstIssue(schema, item);
-      if (problem !== undefined) return t('{0}: {1}', String(item), problem);
+      const problem = firstProblem(schema, read(item));
+      if (problem !== undefined) return t('{0}: {1}', item, problem);
     }
     return undefined;
   };
@@ -163,32 +162,33 @@ export function problemOf(step: StepId, answer: string, facts: WizardFacts): str
       if (facts.takenNames.some(name => name.toLowerCase() === answer.trim().toLowerCase())) {
         return t('An instance of this name exists already.');
       }
-      return firstIssue(InstanceName, answer.trim());
+      return firstProblem(InstanceName, answer.trim());
     case 'gitUrl':
-      return firstIssue(GitUrl, answer.trim());
+      return firstProblem(GitUrl, answer.trim());
     case 'gitRef':
       return sourceProblem({ kind: 'git', url: 'https://host/path', ...(answer.trim() && { ref: answer.trim() }) });
     case 'folder':
       return sourceProblem({ kind: 'folder', path: answer });
     case 'cpuCores':
-      return answer.trim() === '' ? undefined : firstIssue(Resources.shape.cpuCores, Number(answer));
-    case 'memoryMb':
-      return answer.trim() === '' ? undefined : firstIssue(Resources.shape.memoryMb, Number(answer));
+      return answer.trim() === '' ? undefined : coresProblem(answer, roomIn(state, facts), t);
+    case 'memoryGb':
+      return answer.trim() === '' ? undefined : memoryProblem(answer, roomIn(state, facts), t);
     case 'image':
-      return answer.trim() === '' ? undefined : firstIssue(InstanceConfig.shape.image, answer.trim());
+      return answer.trim() === '' ? undefined : firstProblem(InstanceConfig.shape.image, answer.trim());
     case 'extensions':
-      return each(ExtensionId, parseList(answer)) ?? firstIssue(InstanceConfig.shape.extensions, parseList(answer));
+      return each(ExtensionId, parseList(answer)) ?? firstProblem(InstanceConfig.shape.extensions, parseList(answer));
     case 'secretEnv':
-      return each(EnvironmentName, parseList(answer)) ?? firstIssue(InstanceConfig.shape.secretEnv, parseList(answer));
+      return (
+        each(EnvironmentName, parseList(answer)) ?? firstProblem(InstanceConfig.shape.secretEnv, parseList(answer))
+      );
     case 'ports':
       return (
-        each(Port, parseList(answer).map(Number)) ??
-        firstIssue(InstanceConfig.shape.ports, parseList(answer).map(Number))
+        each(Port, parseList(answer), Number) ?? firstProblem(InstanceConfig.shape.ports, parseList(answer).map(Number))
       );
     case 'env':
     case 'metadata': {
       const parsed = parseAssignments(answer);
-      if ('pairs' in parsed) return firstIssue(InstanceConfig.shape[step], parsed.pairs);
+      if ('pairs' in parsed) return firstProblem(InstanceConfig.shape[step], parsed.pairs);
       return parsed.problem === 'quote'
         ? t('A quote is not closed: {0}', parsed.at)
         : t('{0}: must be NAME=value', parsed.at);
@@ -198,7 +198,8 @@ export function problemOf(step: StepId, answer: string, facts: WizardFacts): str
   }
 }
 
-const sourceProblem = (source: unknown) => firstIssue(InstanceConfig.shape.source, source);
+/** The question itself names the field. */
+const sourceProblem = (source: unknown) => firstProblem(InstanceConfig.shape.source, source)?.replace(/^\w+: /, '');
 
 /** What is asked of the swarm when the wizard is done: a secret's value is never part of the config. */
 export function requestOf(
@@ -215,7 +216,8 @@ export function requestOf(
   const size = answer('size');
   const number = (step: StepId) => (answer(step) === '' ? undefined : Number(answer(step)));
   const cpuCores = isPreset(size) ? presets[size].cpuCores : number('cpuCores');
-  const memoryMb = isPreset(size) ? presets[size].memoryMb : number('memoryMb');
+  const memoryGb = number('memoryGb');
+  const memoryMb = isPreset(size) ? presets[size].memoryMb : memoryGb && toMb(memoryGb);
   const secretEnv = [...new Set(list('secretEnv'))];
   return {
     provider: answer('provider') || undefined,

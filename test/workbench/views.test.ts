@@ -135,14 +135,20 @@ describe('the views of a small swarm', () => {
     await workbench.contextAction('Kira', 'Edit…');
     await workbench.quickInput.waitFor();
     await workbench.screenshot('views-edit');
-    await workbench.page.keyboard.press('Escape');
-    const shows = (text: string) => workbench.page.locator('.editor-instance .view-lines', { hasText: text }).waitFor();
+    await workbench.pick('What shall change?', 'Secret variables');
+    await workbench.type('Names of the secret variables', 'API_KEY');
+    await workbench.type('The value of API_KEY', 's3cret');
+    await workbench.page.locator('.part.panel .view-lines', { hasText: 'the log ends here' }).waitFor();
+    await workbench.rowSays('Kira', /^running/);
+    const shows = (text: string | RegExp) =>
+      workbench.page.locator('.editor-instance .view-lines', { hasText: text }).waitFor();
     await workbench.command('Remote Swarm: Create Instance from JSON…');
-    await shows('memoryMb');
+    await shows('extensions');
     await workbench.screenshot('views-document-json');
     await workbench.command('Remote Swarm: Show Audit Log');
     await workbench.pick('Show Audit Log', 'Everything');
     await shows('create_swarm_instance');
+    await shows(/done\s+update_swarm_instance/);
     await workbench.screenshot('views-document-audit');
     await workbench.command('Remote Swarm: Collect Diagnostics');
     await shows('Versions');

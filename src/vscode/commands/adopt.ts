@@ -2,7 +2,8 @@ import * as vscode from 'vscode';
 import type { Face } from '../face.ts';
 import type { FoundResource } from '../instanceTree.ts';
 import { operateOnAll } from '../operate.ts';
-import { statusTexts } from '../rowTexts.ts';
+import { withProgress } from '../operationContext.ts';
+import { foundDescription, foundName, statusTexts } from '../rowTexts.ts';
 import { t } from '../translate.ts';
 import type { CommandCall } from './commandTable.ts';
 
@@ -16,27 +17,37 @@ export async function adopt(face: Face, { rows }: CommandCall): Promise<void> {
 }
 
 export async function adoptAll(face: Face): Promise<void> {
-  await adoptEach(face, (await face.host.core()).controller.listFound());
+  const { controller } = await face.host.core();
+  await adoptEach(face, await withProgress('view', t('Adopting…'), () => face.view.nameFound(controller.listFound())));
 }
 
 async function adoptEach(face: Face, resources: readonly FoundResource[]): Promise<void> {
   if (resources.length === 0) return;
-  const found = resources.map(({ providerId, observation }) => ({ providerId, instanceId: observation.id }));
+  const found = resources.map(({ providerId, observation, name }) => ({
+    providerId,
+    instanceId: observation.id,
+    ...(name !== undefined && { name }),
+  }));
   await operateOnAll(face, 'adopt_swarm_instance', { found }, t('Adopting…'));
 }
 
 async function choose(face: Face): Promise<FoundResource[]> {
   const { controller } = await face.host.core();
   const texts = statusTexts(t);
-  const items = controller.listFound().map(found => ({
-    label: found.observation.id,
-    description: `${texts[found.observation.status]} · ${found.providerId}`,
-    found,
-  }));
-  if (items.length === 0) {
+  const all = controller.listFound();
+  if (all.length === 0) {
     void vscode.window.showInformationMessage(t('There is nothing to adopt: no other swarm was found.'));
     return [];
   }
+  // The pick is there at once, and waits with a moving bar until the names are read.
+  const items = face.view.nameFound(all).then(named =>
+    named.map(found => ({
+      label: foundName(found),
+      description: foundDescription(found, texts, vscode.env.language),
+      detail: found.observation.id,
+      found,
+    })),
+  );
   const picked = await vscode.window.showQuickPick(items, { title: t('Adopt Instances'), canPickMany: true });
   return picked?.map(({ found }) => found) ?? [];
 }

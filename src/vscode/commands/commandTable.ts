@@ -50,7 +50,7 @@ export const commandTable: readonly Command[] = [
   command('sortBy', chooseSorting),
   command('filter', chooseFilter),
   command('clearFilter', clearFilter),
-  command('addProvider', async face => (await import('./providers.ts')).addProvider(face)),
+  command('addProvider', async (face, call) => (await import('./providers.ts')).addProvider(face, call)),
   command('editProvider', async (face, call) => (await import('./providers.ts')).editProvider(face, call)),
   command('testProvider', async (face, call) => (await import('./providers.ts')).testProvider(face, call)),
   command('retryProvider', async (face, call) => (await import('./providers.ts')).retryProvider(face, call)),

@@ -4,6 +4,7 @@ import type { Face } from '../face.ts';
 import { freeName } from '../freeName.ts';
 import { askPick, askText, goBack, type StepFrame } from '../multiStep.ts';
 import { problemText, sizeText, sourceName } from '../rowTexts.ts';
+import { presets } from '../sizes.ts';
 import type { SwarmCore } from '../swarmHost.ts';
 import { t } from '../translate.ts';
 import {
@@ -14,13 +15,13 @@ import {
   type Option,
   optionsFor,
   positionOf,
-  presets,
   presetsFor,
   problemOf,
   requestOf,
   type StepId,
   type WizardFacts,
   type WizardState,
+  wizardProvider,
 } from '../wizardSteps.ts';
 import { createInstance } from './createInstance.ts';
 import { optionTexts, questionFor } from './wizardTexts.ts';
@@ -38,21 +39,17 @@ export async function create(face: Face): Promise<void> {
     state = outcome;
   }
   const { config, provider, secrets } = requestOf(state, facts);
-  const input = { ...config, ...(provider && { provider }), ...(Object.keys(secrets).length > 0 && { secrets }) };
-  await createInstance(face, input);
+  await createInstance(face, { ...config, ...(provider && { provider }) }, secrets);
 }
 
 function factsOf({ controller }: SwarmCore, states: readonly ProviderState[]): WizardFacts {
   return {
     t,
     takenNames: controller.listInstances().map(({ config }) => config.name),
-    providers: controller.providers.all().map(provider => ({
-      id: provider.id,
-      reachable: states.some(({ id, reachable }) => id === provider.id && reachable),
-      images: provider.abilities.images,
-      limits: provider.abilities.limits,
-      capabilities: provider.getCapabilities(),
-    })),
+    providers: controller.providers.all().map(provider => {
+      const reachable = states.some(state => state.id === provider.id && state.reachable);
+      return wizardProvider(provider, reachable);
+    }),
   };
 }
 
@@ -94,7 +91,7 @@ function askAnswer(
     default: {
       const question = questionFor(state.step, t);
       const value = current ?? (state.step === 'name' ? freeName(facts.takenNames) : '');
-      return askText({ ...frame, ...question, value, problem: text => problemOf(state.step, text, facts) });
+      return askText({ ...frame, ...question, value, problem: text => problemOf(state, text, facts) });
     }
   }
 }

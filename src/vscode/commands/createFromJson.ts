@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
-import { invalidInput, messageOf } from '../../model/errors.ts';
+import { messageOf, notJson } from '../../model/errors.ts';
 import type { Face } from '../face.ts';
 import { freeName } from '../freeName.ts';
-import { instanceTemplate, parseInstanceText } from '../instanceTemplate.ts';
+import { instanceTemplate, inWizardWords, parseInstanceText } from '../instanceTemplate.ts';
 import { t } from '../translate.ts';
 import { createInstance } from './createInstance.ts';
 
@@ -10,7 +10,9 @@ import { createInstance } from './createInstance.ts';
 export async function createFromJson(face: Face): Promise<void> {
   const { controller } = await face.host.core();
   const name = freeName(controller.listInstances().map(({ config }) => config.name));
-  const document = await vscode.workspace.openTextDocument({ language: 'json', content: instanceTemplate(name) });
+  const limits = controller.providers.all().every(({ abilities }) => abilities.limits);
+  const content = instanceTemplate(name, limits);
+  const document = await vscode.workspace.openTextDocument({ language: 'json', content });
   await face.documents.noteTemplate(document);
   await vscode.window.showTextDocument(document, { preview: false });
   void vscode.window.showInformationMessage(
@@ -26,7 +28,9 @@ export async function createFromThisDocument(face: Face): Promise<void> {
   try {
     input = parseInstanceText(document.getText());
   } catch (error) {
-    throw invalidInput(t('The document'), [messageOf(error)]);
+    throw notJson(t('The document'), messageOf(error).replace(/ is not valid JSON$/, ''));
   }
-  await createInstance(face, input);
+  await createInstance(face, input).catch(error => {
+    throw inWizardWords(error);
+  });
 }

@@ -1,14 +1,14 @@
 import * as vscode from 'vscode';
 import type { Face } from '../face.ts';
-import { operate } from '../operate.ts';
+import { operate, type Secrets } from '../operate.ts';
 import { plain } from '../showError.ts';
 import { t } from '../translate.ts';
 
 /** Creates an instance through the gate, shows its row, and ends with what people do next. */
-export async function createInstance(face: Face, input: unknown): Promise<void> {
+export async function createInstance(face: Face, input: unknown, secrets: Secrets = {}): Promise<void> {
   const name = typeof input === 'object' && input !== null && 'name' in input ? String(input.name) : '';
   const title = t('Creating {0}', name);
-  const created = await operate<{ id: string }>(face, 'create_swarm_instance', input, title, 'notification');
+  const created = await operate<{ id: string }>(face, 'create_swarm_instance', input, title, 'notification', secrets);
   await face.view.reveal(created.id);
   void announce(face, created.id);
 }

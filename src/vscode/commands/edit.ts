@@ -1,12 +1,14 @@
 import * as vscode from 'vscode';
-import type { InstanceRecord } from '../../model/instance.ts';
+import type { InstanceRecord, InstanceUpdate } from '../../model/instance.ts';
+import type { Provider } from '../../model/provider.ts';
 import { formatAssignments, parseAssignments, parseList } from '../assignments.ts';
 import type { Face } from '../face.ts';
 import { askText, goBack } from '../multiStep.ts';
-import { operate } from '../operate.ts';
+import { operate, type Secrets } from '../operate.ts';
 import { sizeText } from '../rowTexts.ts';
+import { toGb, toMb } from '../sizes.ts';
 import { t } from '../translate.ts';
-import { type Option, problemOf, type StepId, type WizardFacts } from '../wizardSteps.ts';
+import { type Option, problemOf, type StepId, type WizardFacts, wizardProvider } from '../wizardSteps.ts';
 import type { CommandCall } from './commandTable.ts';
 import { pickInstance } from './pickInstances.ts';
 import { optionTexts, questionFor } from './wizardTexts.ts';
@@ -19,7 +21,7 @@ export async function rename(face: Face, call: CommandCall): Promise<void> {
   const others = controller.listInstances().filter(({ id }) => id !== record.id);
   const facts: WizardFacts = { t, providers: [], takenNames: others.map(({ config }) => config.name) };
   const name = await askStep('name', record.config.name, t('Rename {0}', record.config.name), facts);
-  if (name !== undefined && name !== record.config.name) await update(face, record, { name });
+  if (name !== undefined && name !== record.config.name) await update(face, record, { update: { name } });
 }
 
 /** Changes one thing about an instance: its size, its variables, its ports, … */
@@ -27,7 +29,8 @@ export async function edit(face: Face, call: CommandCall): Promise<void> {
   const record = await pickInstance(face, call, 'edit', t('Edit an Instance'));
   if (!record) return;
   const { controller } = await face.host.core();
-  const { abilities } = controller.providers.get(record.providerId);
+  const provider = controller.providers.get(record.providerId);
+  const { abilities } = provider;
   const title = t('Edit {0}', record.config.name);
   const item = (what: Option | 'size', label: string, now: string | undefined) => ({
     what,
@@ -43,7 +46,7 @@ export async function edit(face: Face, call: CommandCall): Promise<void> {
   ];
   const placeHolder = t('What shall change? Programs in it may have to restart; its files stay');
   const picked = await vscode.window.showQuickPick(items, { title, placeHolder });
-  const change = picked && (await askChange(record, picked.what, title));
+  const change = picked && (await askChange(record, provider, picked.what, title));
   if (change) await update(face, record, change);
 }
 
@@ -68,47 +71,55 @@ function typedValue({ config }: Pick<InstanceRecord, 'config'>, field: Option): 
 const noFacts: WizardFacts = { t, takenNames: [], providers: [] };
 
 async function askStep(step: StepId, value: string, title: string, facts = noFacts): Promise<string | undefined> {
-  const problem = (text: string) => problemOf(step, text, facts);
+  const problem = (text: string) => problemOf({ step, answers: {} }, text, facts);
   const answer = await askText({ title, ...questionFor(step, t), value, problem });
   return answer === goBack ? undefined : answer?.trim();
 }
 
-type Change = Readonly<Record<string, unknown>>;
+interface Change {
+  readonly update: InstanceUpdate;
+  readonly secrets?: Secrets;
+}
 
-async function askChange(record: InstanceRecord, what: Option | 'size', title: string): Promise<Change | undefined> {
-  if (what === 'size') return askSize(record, title);
+async function askChange(
+  record: InstanceRecord,
+  provider: Provider,
+  what: Option | 'size',
+  title: string,
+): Promise<Change | undefined> {
+  if (what === 'size') return askSize(record, provider, title);
   const text = await askStep(what, typedValue(record, what), title);
   if (text === undefined) return undefined;
   switch (what) {
     case 'image':
-      return text === '' ? undefined : { image: text };
+      return text === '' ? undefined : { update: { image: text } };
     case 'env':
     case 'metadata': {
       const parsed = parseAssignments(text);
-      return 'pairs' in parsed ? { [what]: parsed.pairs } : undefined;
+      return 'pairs' in parsed ? { update: { [what]: parsed.pairs } } : undefined;
     }
     case 'ports':
-      return { ports: parseList(text).map(Number) };
+      return { update: { ports: parseList(text).map(Number) } };
     case 'extensions':
-      return { extensions: parseList(text) };
+      return { update: { extensions: parseList(text) } };
     case 'secretEnv':
       return askSecrets(record, [...new Set(parseList(text))], title);
   }
 }
 
-async function askSize({ config }: InstanceRecord, title: string): Promise<Change | undefined> {
+async function askSize({ config }: InstanceRecord, provider: Provider, title: string): Promise<Change | undefined> {
   const { cpuCores, memoryMb, pids } = config.resources;
-  const cores = await askStep('cpuCores', String(cpuCores ?? ''), title);
+  const facts: WizardFacts = { ...noFacts, providers: [wizardProvider(provider, true)] };
+  const cores = await askStep('cpuCores', String(cpuCores ?? ''), title, facts);
   if (cores === undefined) return undefined;
-  const memory = await askStep('memoryMb', String(memoryMb ?? ''), title);
+  const memory = await askStep('memoryGb', memoryMb === undefined ? '' : String(toGb(memoryMb)), title, facts);
   if (memory === undefined) return undefined;
-  return {
-    resources: {
-      ...(cores && { cpuCores: Number(cores) }),
-      ...(memory && { memoryMb: Number(memory) }),
-      ...(pids !== undefined && { pids }),
-    },
+  const resources = {
+    ...(cores && { cpuCores: Number(cores) }),
+    ...(memory && { memoryMb: toMb(Number(memory)) }),
+    ...(pids !== undefined && { pids }),
   };
+  return { update: { resources } };
 }
 
 /** A value that is stored already is kept by leaving its answer empty. */
@@ -125,10 +136,10 @@ async function askSecrets(
     if (value === undefined || value === goBack) return undefined;
     if (value !== '' || !isStored) secrets[name] = value;
   }
-  return { secretEnv: names, ...(Object.keys(secrets).length > 0 && { secrets }) };
+  return { update: { secretEnv: [...names] }, secrets };
 }
 
-async function update(face: Face, record: InstanceRecord, change: Change): Promise<void> {
-  const input = { instanceId: record.id, ...change };
-  await operate(face, 'update_swarm_instance', input, t('Changing {0}', record.config.name), 'notification');
+async function update(face: Face, record: InstanceRecord, { update, secrets }: Change): Promise<void> {
+  const input = { instanceId: record.id, ...update };
+  await operate(face, 'update_swarm_instance', input, t('Changing {0}', record.config.name), 'notification', secrets);
 }

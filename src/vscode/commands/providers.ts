@@ -1,13 +1,15 @@
 import * as vscode from 'vscode';
 import { type ProviderConfig, ProviderId } from '../../model/config.ts';
-import { isAbort } from '../../model/errors.ts';
+import { isAbort, messageOf, SwarmError } from '../../model/errors.ts';
+import { forLog } from '../errorWording.ts';
 import type { Face } from '../face.ts';
 import { freeName } from '../freeName.ts';
 import { askPick, askText, goBack, type StepFrame } from '../multiStep.ts';
 import { withProgress } from '../operationContext.ts';
 import { entriesIn, withEntry } from '../providerEntries.ts';
 import type { ProviderField } from '../providerFields.ts';
-import { showError } from '../showError.ts';
+import { problemText } from '../rowTexts.ts';
+import { plain } from '../showError.ts';
 import { t } from '../translate.ts';
 import type { CommandCall } from './commandTable.ts';
 
@@ -15,7 +17,7 @@ const setting = () => vscode.workspace.getConfiguration('remoteSwarm').get('prov
 const configured = () => entriesIn(setting());
 
 /** Asks for a place, tries it, and writes it into the settings. */
-export async function addProvider(face: Face): Promise<void> {
+export async function addProvider(face: Face, { rows: [row] }: CommandCall): Promise<void> {
   const { providerTypes, controller } = await face.host.core();
   const title = t('Add Provider');
   const types = providerTypes.map(info => ({ label: info.title, description: info.type, info }));
@@ -24,9 +26,11 @@ export async function addProvider(face: Face): Promise<void> {
   const info = picked[0]?.info;
   if (!info) return;
   const taken = [...configured(), ...controller.providers.all()].map(({ id }) => id);
-  const start: ProviderConfig = { id: freeName(taken, info.type), type: info.type };
-  const config = await askConfig(start, info.fields, taken, title);
-  if (config && (await tryOut(face, config, info.fields, taken, title))) await save(config);
+  // From the row of a provider that instances name and the settings do not, it is that one.
+  const node = row === undefined ? undefined : face.view.node(row);
+  const missing = node?.kind === 'provider' && node.state === undefined ? node.id : undefined;
+  const start: ProviderConfig = { id: missing ?? freeName(taken, info.type), type: info.type };
+  await askAndSave(face, start, info.fields, taken, title);
 }
 
 /** Changes a provider of the settings. */
@@ -39,8 +43,7 @@ export async function editProvider(face: Face, { rows: [row] }: CommandCall): Pr
   }
   const fields = providerTypes.find(({ type }) => type === current.type)?.fields ?? [];
   const title = t('Edit Provider {0}', current.id);
-  const config = await askConfig(current, fields, undefined, title);
-  if (config && (await tryOut(face, config, fields, undefined, title))) await save(config);
+  await askAndSave(face, current, fields, undefined, title);
 }
 
 /** Says whether a provider can be used, or why not. */
@@ -157,27 +160,50 @@ async function askField(field: ProviderField, current: unknown, frame: StepFrame
   return { value: answer.trim() === '' ? undefined : typed(answer) };
 }
 
-/** True when the provider can be used, or the person wants to keep it all the same. */
-async function tryOut(
+/** Asks until the provider can be used, or the person keeps it as it is; ends with a message that says which. */
+async function askAndSave(
   face: Face,
-  config: ProviderConfig,
+  start: ProviderConfig,
   fields: readonly ProviderField[],
   taken: readonly string[] | undefined,
   title: string,
-): Promise<boolean> {
+): Promise<void> {
+  const change = t('Change');
+  const keep = t('Save Anyway');
+  for (let config = await askConfig(start, fields, taken, title); config; ) {
+    const problem = await problemOf(face, config);
+    if (problem === 'given up') return;
+    if (problem === undefined) {
+      await save(config);
+      void announce(config.id);
+      return;
+    }
+    const told = t('{0} cannot be reached: {1}', config.id, problem);
+    const chosen = await vscode.window.showWarningMessage(plain(told), change, keep);
+    if (chosen === keep) await save(config);
+    if (chosen !== change) return;
+    config = await askConfig(config, fields, taken, title);
+  }
+}
+
+/** Why the provider can't be used, with the next step; undefined when it can. */
+async function problemOf(face: Face, config: ProviderConfig): Promise<string | 'given up' | undefined> {
   const core = await face.host.core();
   try {
     await withProgress('notification', t('Testing {0}', config.id), ctx => core.testProvider(config, ctx));
-    return true;
+    return undefined;
   } catch (error) {
-    if (isAbort(error)) return false;
-    void showError(error, face.log, async () => {
-      const again = await askConfig(config, fields, taken, title);
-      if (again && (await tryOut(face, again, fields, taken, title))) await save(again);
-    });
-    const keep = t('Save Anyway');
-    const question = t('{0} cannot be used as it is. Save it all the same?', config.id);
-    return (await vscode.window.showWarningMessage(question, keep)) === keep;
+    if (isAbort(error)) return 'given up';
+    face.log.error(forLog(error));
+    const hint = error instanceof SwarmError ? [error.hint] : [];
+    return [problemText({ id: config.id, problem: messageOf(error) }, t), ...hint].filter(Boolean).join(' ');
+  }
+}
+
+async function announce(id: string): Promise<void> {
+  const create = t('Create Instance');
+  if ((await vscode.window.showInformationMessage(t('{0} is ready.', id), create)) === create) {
+    await vscode.commands.executeCommand('remoteSwarm.create');
   }
 }
 

@@ -33,8 +33,8 @@ export function questionFor(step: StepId, t: Translate): { prompt: string; place
       return { prompt: t('A branch, tag or commit. Empty takes the default branch.'), placeholder: 'main' };
     case 'cpuCores':
       return { prompt: t('CPU cores, such as 2 or 0.5. Empty takes the default.') };
-    case 'memoryMb':
-      return { prompt: t('Memory in MB, such as 4096. Empty takes the default.') };
+    case 'memoryGb':
+      return { prompt: t('Memory in GB, such as 4 or 1.5. Empty takes the default.') };
     case 'image':
       return { prompt: t('The container image'), placeholder: 'docker.io/library/debian:bookworm' };
     case 'extensions':

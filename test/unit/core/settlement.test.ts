@@ -53,6 +53,18 @@ describe('settling what is wanted against what is seen', () => {
       seen({ role: 'trash', status: 'stopped' }),
       { do: 'show', status: 'trashed' },
     ],
+    [
+      'an update that was cut off is finished',
+      { wanted: InstanceConfig.parse({ name: 'two' }) },
+      seen(),
+      { do: 'update' },
+    ],
+    [
+      'but not in the trash',
+      { wanted: InstanceConfig.parse({ name: 'two' }), desired: 'trashed' },
+      seen({ role: 'trash' }),
+      { do: 'show', status: 'trashed' },
+    ],
     ['an empty list is no proof of deletion', {}, undefined, { do: 'confirm-absence' }],
     [
       'what stopped by itself is shown, and left alone',

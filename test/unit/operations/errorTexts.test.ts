@@ -14,7 +14,11 @@ const id = 'k3x9q2m7w1ab';
 /** Arguments for each named error; the compiler misses one that is not here. */
 const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   invalidInput: [['The input of "Create Instance"', ['name: must not be empty', 'ports.0: must be a number']]],
-  nameTaken: [['web', id]],
+  notJson: [['The document', "Expected ',' or '}' after property value in JSON at position 34 (line 3 column 5)"]],
+  nameTaken: [
+    ['web', id],
+    ['web', id, 'Rename that one first.'],
+  ],
   unknownProvider: [
     ['dockr', ['local', 'docker']],
     ['docker', []],

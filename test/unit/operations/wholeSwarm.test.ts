@@ -7,12 +7,12 @@ import { memorySwarm } from '../../fakes/memorySwarm.ts';
 
 /** The gate before the real controller, with everything below it in memory. */
 async function open() {
-  const { controller, disk } = memorySwarm();
+  const { controller } = memorySwarm();
   await controller.initialize();
   const gate = new OperationGate(
     controller,
     { append: async () => {} },
-    new BlastRadius(new MemoryStore(DestroyBudget, disk)),
+    new BlastRadius(new MemoryStore(DestroyBudget)),
     () => ({ policy: defaultPolicy, agentDestroyLimit: 3 }),
   );
   const call = { actor: 'test', signal: new AbortController().signal, report: () => {}, confirm: async () => true };

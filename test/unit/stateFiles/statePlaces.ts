@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { expect } from 'vitest';
 import { AuditEntry, AuditLog } from '../../../src/core/auditLog.ts';
-import { InstanceRecord } from '../../../src/model/instance.ts';
+import { type InstanceConfig, InstanceRecord } from '../../../src/model/instance.ts';
 import type { Quarantined } from '../../../src/model/stateStore.ts';
 import { DestroyBudget } from '../../../src/operations/blastRadius.ts';
 import { FileAppendLog } from '../../../src/storage/appendLog.ts';
@@ -16,22 +16,25 @@ import { type FilePlace, filesBelow, latin, type Outcome } from './place.ts';
 const anything = ['control', 'dots', 'unicode', 'large'] as const;
 const at = '2026-01-02T03:04:05.000Z';
 
+const wholeConfig: InstanceConfig = {
+  name: 'box',
+  image: 'team/editor:1',
+  resources: { cpuCores: 1, memoryMb: 512, pids: 100 },
+  env: { MODE: 'test' },
+  secretEnv: ['TOKEN'],
+  ports: [3000],
+  extensions: ['team.tool'],
+  source: { kind: 'git', url: 'https://example.org/r.git', ref: 'main' },
+  metadata: { team: 'web' },
+};
+
 /** A record in which every field is given. */
 export const wholeRecord: InstanceRecord = {
   ...makeRecord(1),
   detail: 'exit code 1',
   port: 8080,
-  config: {
-    name: 'box',
-    image: 'team/editor:1',
-    resources: { cpuCores: 1, memoryMb: 512, pids: 100 },
-    env: { MODE: 'test' },
-    secretEnv: ['TOKEN'],
-    ports: [3000],
-    extensions: ['team.tool'],
-    source: { kind: 'git', url: 'https://example.org/r.git', ref: 'main' },
-    metadata: { team: 'web' },
-  },
+  config: wholeConfig,
+  wanted: wholeConfig,
   setup: { status: 'failed', problems: ['no network'] },
   error: { code: 'timed-out', message: 'It did not answer.', hint: 'Try again.', at },
   trashedAt: at,
@@ -127,6 +130,7 @@ export const statePlaces: readonly FilePlace[] = [
     namesFields: true,
     free: {
       ...freeOfConfig('config.'),
+      ...freeOfConfig('wanted.'),
       'owner.user': ['dots', 'unicode'],
       'owner.machine': ['dots', 'unicode'],
       epoch: ['large'],

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { packFolder } from '../../../src/storage/packFolder.ts';
 
 let folder: string;
@@ -12,6 +12,8 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const never = new AbortController().signal;
+const tar = execFileSync('which', ['tar'], { encoding: 'utf8' }).trim();
+const quiet = () => {};
 
 describe('packing a folder', () => {
   test('takes every file, hidden and uncommitted ones and links too', async () => {
@@ -19,23 +21,14 @@ describe('packing a folder', () => {
     writeFileSync(path.join(folder, 'a', '.git', 'HEAD'), 'ref');
     writeFileSync(path.join(folder, 'uncommitted'), 'work');
     symlinkSync('uncommitted', path.join(folder, 'link'));
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of packFolder(folder, never)) chunks.push(chunk);
-    const listed = execFileSync('tar', ['-t', '-f', '-'], { input: Buffer.concat(chunks), encoding: 'utf8' });
-    expect(listed.trim().split('\n').sort()).toEqual([
-      './',
-      './a/',
-      './a/.git/',
-      './a/.git/HEAD',
-      './link',
-      './uncommitted',
-    ]);
+    const listed = await list(packFolder(folder, [], never, quiet));
+    expect(listed).toEqual(['./', './a/', './a/.git/', './a/.git/HEAD', './link', './uncommitted']);
   });
 
   test('says which folder cannot be read', async () => {
     const missing = path.join(folder, 'missing');
     const read = async () => {
-      for await (const _ of packFolder(missing, never));
+      for await (const _ of packFolder(missing, [], never, quiet));
     };
     await expect(read()).rejects.toMatchObject({
       code: 'folder-unreadable',
@@ -46,8 +39,49 @@ describe('packing a folder', () => {
   test('a cancelled one ends with the reason of the cancellation', async () => {
     const cancelled = AbortSignal.abort(new DOMException('Cancelled.', 'AbortError'));
     const read = async () => {
-      for await (const _ of packFolder(folder, cancelled));
+      for await (const _ of packFolder(folder, [], cancelled, quiet));
     };
     await expect(read()).rejects.toMatchObject({ name: 'AbortError' });
   });
+
+  test('leaves out the storage of the extension, whatever it is called', async () => {
+    const storage = path.join(folder, 'a', 'st[o]r*ge');
+    mkdirSync(storage, { recursive: true });
+    mkdirSync(path.join(folder, 'a', 'storage'));
+    writeFileSync(path.join(storage, 'growing'), '');
+    symlinkSync(storage, path.join(folder, 'link'));
+    const listed = await list(packFolder(folder, [path.join(folder, 'link'), tmpdir(), '/nowhere'], never, quiet));
+    expect(listed).toEqual(['./', './a/', './a/storage/', './link']);
+  });
+
+  test('refuses the storage itself', async () => {
+    await expect(list(packFolder(folder, [folder], never, quiet))).rejects.toMatchObject({ code: 'invalid-input' });
+  });
+
+  test.each([
+    ['file changed as we read it', 1, []],
+    ['File removed before we read it', 1, []],
+    ['Cannot open: Permission denied', 2, ['folder-unreadable']],
+    ['Permission denied', 1, ['folder-unreadable']],
+  ])('of a tar that says "%s" and ends with %i', async (text, code, refused) => {
+    const own = mkdtempSync(path.join(tmpdir(), 'bin-'));
+    const script = `#!/bin/sh\n${tar} "$@"; echo "tar: ./a: ${text}" >&2; exit ${code}\n`;
+    writeFileSync(path.join(own, 'tar'), script, { mode: 0o755 });
+    vi.stubEnv('PATH', `${own}${path.delimiter}${process.env.PATH}`);
+    writeFileSync(path.join(folder, 'a'), 'work');
+    const notes: string[] = [];
+    const packed = list(packFolder(folder, [], never, note => notes.push(note)));
+    if (refused.length > 0) await expect(packed).rejects.toMatchObject({ code: refused[0] });
+    else expect(await packed).toEqual(['./', './a']);
+    expect(notes).toEqual(refused.length > 0 ? [] : [expect.stringContaining(text)]);
+    vi.unstubAllEnvs();
+    rmSync(own, { recursive: true, force: true });
+  });
 });
+
+async function list(packed: AsyncIterable<Uint8Array>): Promise<string[]> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of packed) chunks.push(chunk);
+  const text = execFileSync(tar, ['-t', '-f', '-'], { input: Buffer.concat(chunks), encoding: 'utf8' });
+  return text.trim().split('\n').sort();
+}

@@ -329,7 +329,7 @@ describe('bad settings', () => {
     expect(providers.find(({ id }) => id === 'dockr')).toMatchObject({
       reachable: false,
       problem: 'The setting remoteSwarm.enabledProviders names the provider "dockr", which there is not.',
-      hint: 'Take it out, or name a provider: bad, good, docker.',
+      hint: 'Take it out, or name a provider: bad, good, local, docker.',
     });
     const list = [{ id: 'bad', type: 'dockr' }, good];
     const { providers: rows, refused } = await live({ ...valid, 'remoteSwarm.providers': list });

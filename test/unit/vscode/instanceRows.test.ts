@@ -3,7 +3,7 @@ import { InstanceStatus } from '../../../src/model/instance.ts';
 import { inEnglish } from '../../../src/operations/translate.ts';
 import { rowOf, rowTooltip, type Wording } from '../../../src/vscode/instanceRows.ts';
 import type { Node } from '../../../src/vscode/instanceTree.ts';
-import { ago, sourceName, statusTexts } from '../../../src/vscode/rowTexts.ts';
+import { ago, sizeText, sourceName, statusTexts } from '../../../src/vscode/rowTexts.ts';
 import { found, provider, record } from './rowFacts.ts';
 
 const wording: Wording = {
@@ -111,9 +111,33 @@ describe('other rows', () => {
 
   test('what was found says whose it is', () => {
     const node: Node = { kind: 'found', found: found(3) };
-    expect(rowOf(node, wording)).toMatchObject({ label: '000000000003', description: 'running · docker' });
+    expect(rowOf(node, wording)).toMatchObject({
+      label: '000000000003',
+      description: expect.stringMatching(/^running · docker · .*2026/),
+    });
     expect(rowTooltip(node, now, wording)).toContain('zzzzyyyyxxxxwwww');
+    const named: Node = { kind: 'found', found: { ...found(3), name: 'shop' } };
+    expect(rowOf(named, wording)).toMatchObject({ label: 'shop', spoken: expect.stringMatching(/^shop, found on/) });
+    expect(rowTooltip(named, now, wording)).toContain('Id: 000000000003');
   });
+
+  test('a provider that is not in the settings is known as such', () => {
+    const node: Node = { kind: 'provider', id: 'gone', state: undefined, count: 2 };
+    expect(rowOf(node, wording)).toMatchObject({
+      description: '2 · not in the settings',
+      contextValue: 'provider+missing',
+      collapse: 'expanded',
+    });
+    expect(rowTooltip(node, now, wording)).toMatch(/Add it under the same name/);
+  });
+});
+
+test.each([
+  [2048, '2 GB'],
+  [512, '0.5 GB'],
+  [24_105, '23.5 GB'],
+])('%i MiB of memory are %s', (memoryMb, text) => {
+  expect(sizeText({ memoryMb }, inEnglish)).toBe(text);
 });
 
 test.each([

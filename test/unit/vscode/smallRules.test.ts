@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
+import { invalidInput } from '../../../src/model/errors.ts';
 import type { Endpoint } from '../../../src/model/provider.ts';
 import { CreateInput } from '../../../src/operations/instanceInputs.ts';
 import { inEnglish } from '../../../src/operations/translate.ts';
 import { auditText, verdictText } from '../../../src/vscode/auditText.ts';
 import { buttonsFor } from '../../../src/vscode/errorButtons.ts';
 import { freeName } from '../../../src/vscode/freeName.ts';
-import { instanceTemplate, parseInstanceText } from '../../../src/vscode/instanceTemplate.ts';
+import { instanceTemplate, inWizardWords, parseInstanceText } from '../../../src/vscode/instanceTemplate.ts';
 import { PortForwards } from '../../../src/vscode/portForwards.ts';
 import { fieldsOf } from '../../../src/vscode/providerFields.ts';
 
@@ -28,11 +29,19 @@ describe('the buttons under an error', () => {
 });
 
 test('the template can be created as it is, and its empty provider means any', () => {
-  const input = parseInstanceText(instanceTemplate('dev'));
+  const input = parseInstanceText(instanceTemplate('dev', true));
   expect(CreateInput.safeParse(input).error).toBeUndefined();
   expect(input).not.toHaveProperty('provider');
+  expect(parseInstanceText(instanceTemplate('dev', false))).not.toHaveProperty('resources');
   expect(parseInstanceText('{"provider":"docker"}')).toEqual({ provider: 'docker' });
   expect(parseInstanceText('[]')).toEqual([]);
+});
+
+test('what is wrong with labels is said in both words', () => {
+  const said = (problem: string) => String(inWizardWords(invalidInput('The input of "Create Instance"', [problem])));
+  expect(said('metadata.team: must be a string')).toContain('metadata (labels).team: must be a string');
+  expect(said('labels: is no known field')).toContain('labels: is no known field, they are called metadata');
+  expect(said('name: must not hold metadata')).toContain('name: must not hold metadata.');
 });
 
 test('a name that is suggested is free', () => {

@@ -49,7 +49,7 @@ function walk(answers: Partial<Record<StepId, string>>, from: WizardState = firs
   for (let steps = 0; state.step !== 'summary' && steps < 100; steps++) {
     const next = answered(state, answers[state.step] ?? '', facts);
     if (next === state)
-      throw new Error(`stuck at ${state.step}: ${problemOf(state.step, answers[state.step] ?? '', facts)}`);
+      throw new Error(`stuck at ${state.step}: ${problemOf(state, answers[state.step] ?? '', facts)}`);
     state = next;
   }
   return state;
@@ -74,7 +74,7 @@ describe('the create wizard', () => {
       gitRef: 'main',
       size: 'custom',
       cpuCores: '1.5',
-      memoryMb: '3000',
+      memoryGb: '2.9297',
       options: 'image extensions env secretEnv ports metadata',
       image: 'debian:bookworm',
       extensions: 'ms-python.python, golang.go@0.46.1',
@@ -123,16 +123,23 @@ describe('the create wizard', () => {
     ['gitUrl', 'https://me:pw@host/x', /must not hold a user/],
     ['gitUrl', 'rm -rf', /git URL/],
     ['gitRef', '--upload-pack=x', /branch, tag or commit/],
-    ['cpuCores', 'many', /number/i],
-    ['memoryMb', '1', /128/],
-    ['ports', '80 70000', /70000/],
+    ['cpuCores', 'many', /^must be a number$/],
+    ['cpuCores', '5', /^must be at most 4$/],
+    ['memoryGb', '0.1', /^must be at least 0.125 GB$/],
+    ['memoryGb', '4096', /^must be at most 8 GB$/],
+    ['ports', '80 70000', /^70000: must be at most 65535$/],
+    ['ports', '3000 abc', /^abc: must be a number$/],
+    ['ports', '3000.5', /^3000.5: must be a whole number$/],
+    ['ports', Array.from({ length: 65 }, (_, index) => index + 1).join(' '), /^must have at most 64 entries$/],
+    ['extensions', `a.${'b'.repeat(300)}`, /: must have at most 200 characters$/],
+    ['metadata', `a=${'b'.repeat(2000)}`, /^a: must have at most 1024 characters$/],
     ['extensions', 'python', /python: must be/],
     ['env', 'A', /NAME=value/],
     ['env', 'A="x', /not closed/],
     ['env', 'HOME=/x', /reserved/],
     ['secretEnv', '1A', /1A: must be/],
   ])('%s refuses %j while it is typed', (step, text, why) => {
-    expect(problemOf(step, text, facts)).toMatch(why);
+    expect(problemOf({ step, answers: {} }, text, facts)).toMatch(why);
   });
 
   test('whatever is answered, Back undoes a step and keeps its answer, and the end is a valid request', () => {
