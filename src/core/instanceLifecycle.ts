@@ -145,7 +145,7 @@ export class InstanceLifecycle {
 
   /** Finishes what was cut off, as {@link Settlement} decided. */
   async finish(record: InstanceRecord, step: Settlement['do'], lock: LockHandle, ctx: OperationContext): Promise<void> {
-    const now = await this.#registry.updateInstance(record.id, current => current);
+    const now = await this.#registry.readInstance(record.id);
     // Another window has gone on with it before word of that came here; the next look decides anew.
     if (now.desired !== record.desired || now.setup?.status !== record.setup?.status) return;
     if (step === 'finish-create') await this.#setUp(await this.#make(now, lock, ctx), ctx);

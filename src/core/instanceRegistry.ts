@@ -106,6 +106,14 @@ export class InstanceRegistry {
     return records;
   }
 
+  /** The record as it is on disk now, as far as it can be read. Rejects with `instance-not-found`. */
+  async readInstance(id: string): Promise<InstanceRecord> {
+    await this.#refresh(id);
+    const record = this.#records.get(id);
+    if (record === undefined) throw instanceNotFound(id);
+    return record;
+  }
+
   getInstance(id: string): InstanceRecord | undefined {
     return this.#records.get(id);
   }

@@ -357,7 +357,7 @@ export class SwarmController {
   ): Promise<R> {
     this.getInstance(instanceId);
     return this.#options.locks.run(instanceId, ctx, async lock =>
-      work(await this.registry.updateInstance(instanceId, current => current), lock),
+      work(await this.registry.readInstance(instanceId), lock),
     );
   }
 
