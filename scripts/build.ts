@@ -16,7 +16,7 @@ const leaveOut: Plugin = {
   },
 };
 
-/** A file of the bundle, its size in bytes, and whether activation loads it. */
+/** A file of what is built, its size in bytes, and whether activation loads it. */
 export interface Bundle {
   readonly file: string;
   readonly bytes: number;
@@ -63,10 +63,12 @@ export async function buildExtension(production: boolean): Promise<Bundle[]> {
       supported: { 'dynamic-import': false },
     });
     await rm(modules, { recursive: true });
+    await buildHealthPage(production, next);
     await rm(dist, { recursive: true, force: true });
     await rename(next, dist);
     const first = loadedWith(path.relative(root, path.join(modules, 'extension.js')), metafile.outputs);
-    const bundles = files.map(async file => {
+    const pages = ['healthPage.js', 'healthPage.css'];
+    const bundles = [...files, ...pages].map(async file => {
       const atActivation = first.has(path.relative(root, path.join(modules, file)));
       return { file, atActivation, bytes: (await stat(path.join(dist, file))).size };
     });
@@ -74,6 +76,22 @@ export async function buildExtension(production: boolean): Promise<Bundle[]> {
   } finally {
     await rm(next, { recursive: true, force: true });
   }
+}
+
+/** The page inside the health panel, which runs in a browser: `dist/healthPage.js` and `dist/healthPage.css`. */
+async function buildHealthPage(production: boolean, outdir: string): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: { healthPage: 'src/vscode/healthPage/page.ts' },
+    outdir,
+    bundle: true,
+    format: 'iife',
+    platform: 'browser',
+    target: 'chrome134',
+    logLevel: 'warning',
+    minify: production,
+    sourcemap: !production && 'inline',
+  });
 }
 
 /** A file and all that it imports before it runs. */

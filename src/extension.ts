@@ -1,7 +1,11 @@
 import * as vscode from 'vscode';
+import { KeyedDebounce } from './core/keyedDebounce.ts';
 import { registerCommands } from './vscode/commands/registerCommands.ts';
 import type { Face } from './vscode/face.ts';
 import { gitHubCredential } from './vscode/gitHubCredential.ts';
+import { HealthNotifier } from './vscode/healthNotifier.ts';
+import { HealthPanels } from './vscode/healthPanels.ts';
+import { HealthView } from './vscode/healthView.ts';
 import { InstanceLogChannels } from './vscode/instanceLogChannels.ts';
 import { InstancesView } from './vscode/instancesView.ts';
 import { type ContributedTool, registerLanguageModelTools } from './vscode/languageModelTools.ts';
@@ -12,6 +16,9 @@ import { type SwarmCore, SwarmHost } from './vscode/swarmHost.ts';
 import { TextDocuments } from './vscode/textDocuments.ts';
 import { t } from './vscode/translate.ts';
 import { UnreadableFiles } from './vscode/unreadableFiles.ts';
+
+/** Changes that come together are drawn together: a round over a thousand instances is one. */
+const drawMilliseconds = 50;
 
 /** What other extensions and our own tests get. */
 export interface RemoteSwarmApi {
@@ -27,24 +34,31 @@ export function activate(context: vscode.ExtensionContext): RemoteSwarmApi {
   const log = keep(vscode.window.createOutputChannel('Remote Swarm', { log: true }));
   const host: SwarmHost = keep(new SwarmHost(() => buildCore(context, log, host, keep)));
   const view = keep(new InstancesView(host, context.workspaceState));
+  const health = keep(new HealthView(host));
+  const healthPanels = keep(new HealthPanels(host, context.extensionUri, log));
   const statusBar = keep(new StatusBar(host));
   const logChannels = keep(new InstanceLogChannels());
   const forwards = keep(new PortForwards());
   const documents = keep(new TextDocuments());
-  const face: Face = { context, log, host, view, logChannels, forwards, documents };
+  const face: Face = { context, log, host, view, health, healthPanels, logChannels, forwards, documents };
+  const notifier = keep(new HealthNotifier(face));
 
   keep(registerCommands(face));
   const tools: ContributedTool[] = context.extension.packageJSON.contributes.languageModelTools;
   keep(registerLanguageModelTools(tools, host, log));
-  keep(
-    host.onDidChange(() => {
-      view.scheduleRefresh();
+  const draw = keep(
+    new KeyedDebounce(drawMilliseconds, () => {
+      view.refresh();
+      health.refresh();
+      healthPanels.refresh();
+      notifier.tell();
       statusBar.refresh();
       const registry = host.ready?.controller.registry;
       forwards.keepOnly(id => registry?.getInstance(id)?.status === 'running');
       logChannels.keepOnly(id => registry?.getInstance(id) !== undefined);
     }),
   );
+  keep(host.onDidChange(() => draw.wake('all')));
   return { swarm: () => host.core() };
 }
 
@@ -66,7 +80,8 @@ async function buildCore(
   const storageDirectory = context.globalStorageUri.fsPath;
   const settings: InstanceType<typeof Settings> = keep(
     new Settings(log, (keys, reload) => {
-      settings.dispose();
+      // The swarm that is built anew follows the settings by itself.
+      if (reload) settings.dispose();
       const directory = stateDirectoryOf(settings.current().config, storageDirectory);
       const done = keys.includes('remoteSwarm.stateDirectory')
         ? followStateDirectory(host, directory, stateEntries)

@@ -2,16 +2,19 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import * as process from 'node:process';
 import { AuditLog } from './core/auditLog.ts';
+import { HealthBook } from './core/health/healthBook.ts';
 import { InstanceRegistry } from './core/instanceRegistry.ts';
 import { type ProviderCondition, ProviderDirectory } from './core/providerDirectory.ts';
 import { withStatus } from './core/records.ts';
 import { SwarmController } from './core/swarmController.ts';
 import type { ProviderConfig, SwarmConfig } from './model/config.ts';
 import { messageOf, SwarmError, unknownEnabledProvider } from './model/errors.ts';
+import { InstanceHealth } from './model/health.ts';
 import { InstanceRecord } from './model/instance.ts';
 import { quietContext, withTimeout } from './model/operationContext.ts';
 import type { Provider } from './model/provider.ts';
 import type { Quarantined, SecretVault } from './model/stateStore.ts';
+import { cut, visible } from './model/textCut.ts';
 import { BlastRadius, DestroyBudget } from './operations/blastRadius.ts';
 import { agentOperations } from './operations/catalog.ts';
 import { type GateTexts, OperationGate } from './operations/operationGate.ts';
@@ -21,6 +24,7 @@ import { ProviderFactory } from './providers/providerFactory.ts';
 import { FileAppendLog } from './storage/appendLog.ts';
 import { FileLock } from './storage/fileLock.ts';
 import { JsonFileStore } from './storage/jsonFileStore.ts';
+import { LeaderLease } from './storage/leaderLease.ts';
 import { packFolder } from './storage/packFolder.ts';
 import { loadSwarmId } from './storage/swarmIdentity.ts';
 import { fieldsOf } from './vscode/providerFields.ts';
@@ -50,7 +54,7 @@ export interface Surroundings {
 }
 
 /** Everything that lies in a state directory, for moving it. */
-export const stateEntries = ['swarm.json', 'instances', 'audit', 'agent-destroys'] as const;
+export const stateEntries = ['swarm.json', 'instances', 'health', 'observer.epoch', 'audit', 'agent-destroys'] as const;
 
 export const stateDirectoryOf = (config: SwarmConfig, storageDirectory: string) =>
   config.stateDirectory || storageDirectory;
@@ -94,6 +98,20 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     },
     defaultProviderType: () => surroundings.config().defaultProviderType,
     loadStateOnStartup: config.loadStateOnStartup,
+    healthBook: new HealthBook(
+      new JsonFileStore(path.join(stateDirectory, 'health'), InstanceHealth, 1, told),
+      () => surroundings.config().autoSaveInterval,
+    ),
+    lease: new LeaderLease(stateDirectory),
+    healthConfig: () => surroundings.config().health,
+    recover: async (instanceId, rung, reason, ctx) => {
+      const call = { caller: 'controller', actor: 'health monitor', confirm: async () => false, ...ctx } as const;
+      await gate.invoke(
+        'recover_instance',
+        { instanceId, rung, reason: cut(visible(reason).replace(/\s+/g, ' '), 500) },
+        call,
+      );
+    },
   });
   const audit = new AuditLog(new FileAppendLog(path.join(stateDirectory, 'audit'), `${os.hostname()}-${process.pid}`));
   const budget = new JsonFileStore(path.join(stateDirectory, 'agent-destroys'), DestroyBudget, 1, told);

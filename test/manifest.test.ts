@@ -137,7 +137,7 @@ describe('package.json', () => {
   test('every setting has a default, a markdown description and a scope; every value of an enum is described', () => {
     expect(Object.keys(settings).length).toBeGreaterThan(0);
     for (const [key, setting] of Object.entries(settings)) {
-      expect(key).toMatch(/^remoteSwarm\.\w+$/);
+      expect(key).toMatch(/^remoteSwarm\.(health\.)?\w+$/);
       expect(setting.default, key).toBeDefined();
       expect(setting.markdownDescription, key).toMatch(/^%.+%$/);
       expect(setting.scope, key).toMatch(/^(application|machine)$/);
@@ -173,7 +173,8 @@ describe('package.json', () => {
     expect(manifest.extensionKind.toSorted()).toEqual(['ui', 'workspace']);
     expect(manifest.capabilities?.untrustedWorkspaces?.supported).toBe('limited');
     expect(manifest.capabilities?.virtualWorkspaces).toBe(true);
-    expect(manifest.activationEvents ?? []).toEqual([]);
+    // Nothing else starts us before we are needed; a panel that was left open has no other way to ask.
+    expect(manifest.activationEvents).toEqual(['onWebviewPanel:remoteSwarm.healthHistory']);
     expect(manifest.enabledApiProposals).toBeUndefined();
   });
 });

@@ -1,5 +1,5 @@
 import { isAbort, SwarmError, unsupported } from '../model/errors.ts';
-import type { InstanceRecord, InstanceStatus, VSCodeInstance } from '../model/instance.ts';
+import type { InstanceIdentity, InstanceRecord, InstanceStatus, VSCodeInstance } from '../model/instance.ts';
 import { type OperationContext, quietContext, withTimeout } from '../model/operationContext.ts';
 import type { Provider } from '../model/provider.ts';
 import type { LockHandle, SecretVault } from '../model/stateStore.ts';
@@ -66,6 +66,23 @@ export class InstanceLifecycle {
     return this.#transition(record, 'stopped', 'stopping', lock, () => provider.stopInstance(record.id, force, ctx));
   }
 
+  /** Ends what is left of its server, and starts it. What does not run needs no ending. */
+  restartByForce(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
+    const provider = this.#providers.get(record.providerId);
+    return this.#transition(record, 'running', 'starting', lock, async () => {
+      if (record.status === 'running') await provider.stopInstance(record.id, true, ctx);
+      lock.assertHeld();
+      return provider.startInstance(record.id, ctx);
+    });
+  }
+
+  /** Makes everything of it anew but its home (semantics 14: which the provider proves to be there). */
+  async recreate(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
+    const provider = this.#providers.get(record.providerId);
+    const spec = { ...record.config, identity: identityOf(record), secrets: await this.#vault.read(record.id) };
+    return this.#transition(record, 'running', 'starting', lock, () => provider.abilities.recreateInstance(spec, ctx));
+  }
+
   /**
    * Makes the provider's copy equal with what the record wants, whole: nothing that was written there flows back.
    * Cancelled, it leaves `wanted` as it is, to be gone on with or taken back.
@@ -116,7 +133,10 @@ export class InstanceLifecycle {
       throw await this.#failed(record.id, 'unknown', error);
     }
     return this.#registry.updateInstance(record.id, current =>
-      withStatus({ ...withoutError(current), role: 'trash', trashedAt: timestamp() }, { status: 'trashed' }),
+      withStatus(
+        { ...withoutError(current), role: 'trash', trashedAt: current.trashedAt ?? timestamp() },
+        { status: 'trashed' },
+      ),
     );
   }
 
@@ -166,10 +186,9 @@ export class InstanceLifecycle {
     cancelled: 'creating' | 'failed' = 'creating',
   ): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
-    const { id, swarmId, epoch, owner, createdAt, config } = record;
-    const identity = { id, swarmId, epoch, owner, createdAt };
+    const { id, config } = record;
     try {
-      const spec = { ...config, identity, secrets: await this.#vault.read(id) };
+      const spec = { ...config, identity: identityOf(record), secrets: await this.#vault.read(id) };
       lock.assertHeld();
       const instance = await provider.createInstance(spec, ctx);
       lock.assertHeld();
@@ -235,6 +254,10 @@ export class InstanceLifecycle {
     return error;
   }
 }
+
+const identityOf = ({ id, swarmId, epoch, owner, createdAt }: InstanceRecord): InstanceIdentity => ({
+  ...{ id, swarmId, epoch, owner, createdAt },
+});
 
 /** A create has failed, or goes on: there may be nothing at its provider. */
 const isUnmade = ({ status }: InstanceRecord) => status === 'failed' || status === 'creating';

@@ -233,10 +233,14 @@ export class InstanceRegistry {
   }
 }
 
-/** `record` with what was observed of it, unless it says the same, or its own status began later. */
+/**
+ * `record` with what was observed of it, unless it says the same, or its own status began later. A beginning in the
+ * future tells of a clock that was set back, and is later than nothing.
+ */
 function withObserved(record: InstanceRecord, observed: Observed | undefined): InstanceRecord {
   if (observed === undefined || isSame({ ...observed, ...unseen }, { ...observedOf(record), ...unseen })) return record;
-  if (Date.parse(observed.statusSince) < Date.parse(record.statusSince)) return record;
+  const since = Date.parse(record.statusSince);
+  if (since <= Date.now() && Date.parse(observed.statusSince) < since) return record;
   return { ...record, ...observed };
 }
 

@@ -17,6 +17,15 @@ export interface FoundInstance {
   readonly observation: InstanceObservation;
 }
 
+/** What came of asking one provider for all that it has. */
+export interface ProviderObservation {
+  readonly provider: Provider;
+  /** Undefined when it did not answer. */
+  readonly seen: ReadonlyMap<string, InstanceObservation> | undefined;
+  /** Why it did not. */
+  readonly problem?: string;
+}
+
 /** Steps that the controller takes to finish what was cut off; each runs under the instance's lock. */
 export type Finish = (
   record: InstanceRecord,
@@ -36,12 +45,15 @@ export class Reconciler implements Disposable {
   readonly #locks: KeyedLock;
   readonly #finish: Finish;
   readonly #found = new Map<string, FoundInstance[]>();
-  readonly #watches: Disposable[] = [];
+  #watches: Disposable[] = [];
   readonly #stopped = new AbortController();
   readonly #changed = new Emitter<void>();
+  readonly #observed = new Emitter<ProviderObservation>();
   readonly #wake = new KeyedDebounce(150, providerId => void this.refresh(quietContext, providerId));
   /** Fires when the list of found instances changed. */
   readonly onDidChange = this.#changed.event;
+  /** Fires after each look at a provider, when what it saw is in the registry. */
+  readonly onDidObserve = this.#observed.event;
 
   constructor(
     swarmId: string,
@@ -59,10 +71,15 @@ export class Reconciler implements Disposable {
 
   /** Listens to the providers that can tell of changes. */
   watch(): void {
-    for (const provider of this.#providers.all()) {
-      const watch = provider.abilities.watch?.(() => this.#wake.wake(provider.id));
-      if (watch) this.#watches.push(watch);
-    }
+    this.unwatch();
+    this.#watches = this.#providers
+      .all()
+      .flatMap(provider => provider.abilities.watch?.(() => this.#wake.wake(provider.id)) ?? []);
+  }
+
+  unwatch(): void {
+    for (const watch of this.#watches) watch.dispose();
+    this.#watches = [];
   }
 
   found(): FoundInstance[] {
@@ -81,8 +98,9 @@ export class Reconciler implements Disposable {
   dispose(): void {
     this.#stopped.abort();
     this.#wake.dispose();
-    for (const watch of this.#watches) watch.dispose();
+    this.unwatch();
     this.#changed.dispose();
+    this.#observed.dispose();
   }
 
   async #refreshOne(provider: Provider, ctx: OperationContext): Promise<void> {
@@ -91,7 +109,9 @@ export class Reconciler implements Disposable {
       if (this.#providers.condition(provider.id)?.reachable !== true) await provider.initialize(ctx);
       observations = await provider.abilities.observe(ctx);
     } catch (error) {
-      if (!ctx.signal.aborted) this.#unreachable(provider, error);
+      if (ctx.signal.aborted) return;
+      this.#unreachable(provider, error);
+      this.#observed.fire({ provider, seen: undefined, problem: messageOf(error) });
       return;
     }
     this.#providers.noteReachable(provider.id);
@@ -99,9 +119,12 @@ export class Reconciler implements Disposable {
     this.#noteFound(provider.id, observations);
     const seen = new Map(ours.map(observation => [observation.id, observation]));
     const known = this.#registry.listInstances(provider.id);
+    const [quick, slow] = partition(known, record => isQuick(settle(record, seen.get(record.id))));
     const strangers = ours.filter(({ id }) => this.#registry.getInstance(id) === undefined);
+    await Promise.all(quick.map(record => this.#settle(provider, record, seen.get(record.id), ctx)));
+    if (!ctx.signal.aborted) this.#observed.fire({ provider, seen });
     await Promise.all([
-      ...known.map(record => this.#settle(provider, record, seen.get(record.id), ctx)),
+      ...slow.map(record => this.#settle(provider, record, seen.get(record.id), ctx)),
       ...strangers.map(observation => this.#adoptQuietly(provider, observation.id, ctx)),
     ]);
   }
@@ -177,6 +200,14 @@ export class Reconciler implements Disposable {
       // It is still on its provider, and the next refresh tries again.
     }
   }
+}
+
+/** Whether a step only tells what is so; the others may take as long as a create. */
+const isQuick = (step: Settlement) => step.do === 'show' || step.do === 'confirm-absence';
+
+function partition<T>(items: readonly T[], first: (item: T) => boolean): [T[], T[]] {
+  const { true: yes = [], false: no = [] } = Object.groupBy(items, item => (first(item) ? 'true' : 'false'));
+  return [yes, no];
 }
 
 const isTransient = ({ status }: InstanceRecord) =>

@@ -16,7 +16,7 @@ export function withStatus(
   record: InstanceRecord,
   seen: { status: InstanceStatus; detail?: string | undefined; port?: number | undefined },
 ): InstanceRecord {
-  const { detail: _detail, port: _port, ...rest } = record;
+  const { detail: _detail, port: _port, cause: _cause, ...rest } = record;
   return {
     ...rest,
     status: seen.status,

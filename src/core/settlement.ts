@@ -22,7 +22,8 @@ export type Settlement =
 export function settle(record: InstanceRecord, seen: InstanceObservation | undefined): Settlement {
   if (record.desired === 'absent') return { do: 'delete' };
   if (record.status === 'creating') return { do: 'finish-create' };
-  if (!seen) return { do: 'confirm-absence' };
+  if (!seen)
+    return record.desired === 'trashed' && record.status !== 'trashed' ? { do: 'trash' } : { do: 'confirm-absence' };
   if (record.setup?.status === 'pending' && seen.status === 'running') return { do: 'finish-create' };
   const inTrash = seen.role === 'trash';
   if (record.desired === 'trashed' && !inTrash) return { do: 'trash' };

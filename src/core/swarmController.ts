@@ -1,18 +1,10 @@
-import { instanceNotFound, isAbort, providerUnreachable, unknownDefaultProvider, wrongState } from '../model/errors.ts';
+import type { HealthConfig } from '../model/config.ts';
+import { instanceNotFound, isAbort, recoveryRefused, unknownDefaultProvider, wrongState } from '../model/errors.ts';
 import { Emitter } from '../model/event.ts';
+import type { InstanceHealth, RecoveryRung } from '../model/health.ts';
 import type { InstanceConfigInput, InstanceFilter, InstanceRecord, InstanceUpdate, Owner } from '../model/instance.ts';
 import { type OperationContext, quietContext } from '../model/operationContext.ts';
-import type {
-  CommandResult,
-  Endpoint,
-  ExecuteOptions,
-  InstanceLogs,
-  InstanceStats,
-  LogOptions,
-  Provider,
-  TerminalSpec,
-} from '../model/provider.ts';
-import type { KeyedLock, LockHandle, Quarantined, SecretVault } from '../model/stateStore.ts';
+import type { KeyedLock, LockHandle, ObserverLease, Quarantined, SecretVault } from '../model/stateStore.ts';
 import type { ProviderState, SwarmStatus } from '../model/swarmStatus.ts';
 import {
   type Condition,
@@ -25,8 +17,13 @@ import {
   refuseInTrash,
   refuseRevived,
 } from './admission.ts';
+import type { HealthBook } from './health/healthBook.ts';
+import { HealthMonitor } from './health/healthMonitor.ts';
+import type { Recover } from './health/recoverer.ts';
+import { refusal } from './health/recoveryLadder.ts';
+import { InstanceAccess } from './instanceAccess.ts';
 import { randomId } from './instanceId.ts';
-import { InstanceLifecycle, need } from './instanceLifecycle.ts';
+import { InstanceLifecycle } from './instanceLifecycle.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { type FoundInstance, Reconciler } from './reconciler.ts';
@@ -45,6 +42,12 @@ export interface SwarmControllerOptions {
   defaultProviderType(): string;
   /** Off: nothing is shown, adopted or deleted that this window did not make (seed, Load State on Startup). */
   readonly loadStateOnStartup: boolean;
+  readonly healthBook: HealthBook;
+  readonly lease: ObserverLease;
+  /** Asked at each use. */
+  healthConfig(): HealthConfig;
+  /** How the health monitor has an instance recovered: through the gate, which ends in {@link SwarmController.recoverInstance}. */
+  readonly recover: Recover;
 }
 
 /** The swarm's main entry (seed, Swarm Controller): routes what is asked to the provider and keeps the registry true. */
@@ -52,6 +55,8 @@ export class SwarmController {
   readonly swarmId: string;
   readonly registry: InstanceRegistry;
   readonly providers: ProviderDirectory;
+  readonly health: HealthMonitor;
+  readonly access: InstanceAccess;
   readonly #options: SwarmControllerOptions;
   readonly #lifecycle: InstanceLifecycle;
   readonly #reconciler: Reconciler;
@@ -67,20 +72,35 @@ export class SwarmController {
     this.registry = registry;
     this.providers = providers;
     this.#options = options;
+    this.access = new InstanceAccess(registry, providers);
     this.#lifecycle = new InstanceLifecycle(registry, providers, vault, sources);
     this.#reconciler = new Reconciler(swarmId, registry, providers, locks, (record, step, lock, ctx) =>
       this.#lifecycle.finish(record, step, lock, ctx),
     );
-    for (const event of [registry.onDidChange, providers.onDidChange, this.#reconciler.onDidChange]) {
+    this.health = new HealthMonitor({
+      ...{ registry, providers, locks, reconciler: this.#reconciler },
+      ...{ book: options.healthBook, lease: options.lease, recover: options.recover },
+      config: () => options.healthConfig(),
+    });
+    const { health } = this;
+    for (const event of [
+      registry.onDidChange,
+      providers.onDidChange,
+      this.#reconciler.onDidChange,
+      health.onDidChange,
+    ]) {
       event(() => this.#changed.fire());
     }
   }
 
-  /** Reads the registry, listens to the providers, and settles what a crash left half done; never waits for a provider. */
+  /**
+   * Reads the state, waits for this window's turn to observe, and settles what a crash left half done; never waits for
+   * a provider.
+   */
   async initialize(): Promise<void> {
     if (!this.#options.loadStateOnStartup) return;
     await this.registry.load();
-    this.#reconciler.watch();
+    await this.health.start();
     void this.#reconciler.refresh(quietContext);
   }
 
@@ -233,6 +253,38 @@ export class SwarmController {
     });
   }
 
+  /** All four checks, now (seed). Throws `wrongState` for an instance that is not wanted running. */
+  checkInstanceHealth(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceHealth> {
+    this.getInstance(instanceId);
+    return this.health.check(instanceId, ctx);
+  }
+
+  /** One act of recovery, the mildest that may help unless `rung` is named; no budget binds it (seed; semantics 14). */
+  recoverInstance(
+    instanceId: string,
+    rung?: RecoveryRung,
+    ctx: OperationContext = quietContext,
+  ): Promise<InstanceRecord> {
+    return this.#locked(instanceId, ctx, async (record, lock) => {
+      refuseInTrash(record, 'restore it before recovering it');
+      const hasHome = await this.providers.get(record.providerId).abilities.hasHome(instanceId, ctx);
+      const wanted = rung ?? (record.status === 'lost' ? 'recreate' : 'restart');
+      const why = refusal(wanted, { record, hasHome, canMigrate: false });
+      if (why !== undefined) throw recoveryRefused(instanceId, why);
+      return wanted === 'recreate'
+        ? this.#lifecycle.recreate(record, lock, ctx)
+        : this.#lifecycle.restartByForce(record, lock, ctx);
+    });
+  }
+
+  async resetCrashLoop(instanceId: string): Promise<void> {
+    await this.health.resetCrashLoop(this.getInstance(instanceId).id);
+  }
+
+  async pauseMonitoring(instanceId: string, paused: boolean): Promise<void> {
+    await this.health.pause(this.getInstance(instanceId).id, paused);
+  }
+
   listFound(): FoundInstance[] {
     return this.#reconciler.found();
   }
@@ -251,59 +303,6 @@ export class SwarmController {
       this.#changed.fire();
       return record;
     });
-  }
-
-  getInstanceLogs(instanceId: string, options?: LogOptions, ctx?: OperationContext): Promise<InstanceLogs> {
-    return this.#providerOf(instanceId).getInstanceLogs(instanceId, options, ctx);
-  }
-
-  async followLogs(instanceId: string, sink: (line: string) => void, ctx: OperationContext): Promise<void> {
-    const { abilities, id } = this.#providerOf(instanceId);
-    await need(abilities.followLogs?.bind(abilities), id, 'follow logs')(instanceId, sink, ctx);
-  }
-
-  async executeCommand(instanceId: string, command: string, options?: ExecuteOptions): Promise<CommandResult> {
-    return this.#runningProvider(instanceId).executeCommand(instanceId, command, options);
-  }
-
-  /** An address that opens the editor with nothing to type. Holds the token: for the person's browser only. */
-  async openInstance(
-    instanceId: string,
-    ctx: OperationContext = quietContext,
-  ): Promise<{ url: string; endpoint: Endpoint }> {
-    const { abilities } = this.#runningProvider(instanceId);
-    const [endpoint, token] = await Promise.all([
-      abilities.connect(instanceId, undefined, ctx),
-      abilities.readToken(instanceId, ctx),
-    ]);
-    const query = new URLSearchParams({ tkn: token, folder: abilities.workspacePath(instanceId) });
-    return { url: `http://${endpoint.host}:${endpoint.port}/${instanceId}/?${query}`, endpoint };
-  }
-
-  async connectPort(instanceId: string, port: number, ctx?: OperationContext): Promise<Endpoint> {
-    return this.#runningProvider(instanceId).abilities.connect(instanceId, port, ctx);
-  }
-
-  async listPorts(instanceId: string, ctx?: OperationContext): Promise<number[]> {
-    const { abilities } = this.#runningProvider(instanceId);
-    return (await abilities.listPorts?.(instanceId, ctx)) ?? this.getInstance(instanceId).config.ports;
-  }
-
-  async terminal(instanceId: string, ctx?: OperationContext): Promise<TerminalSpec> {
-    const { abilities, id } = this.#runningProvider(instanceId);
-    return need(abilities.terminal?.bind(abilities), id, 'open terminals')(instanceId, ctx);
-  }
-
-  async attachUri(instanceId: string): Promise<{ uri: string; extensionId: string } | undefined> {
-    return this.#runningProvider(instanceId).abilities.attachUri?.(instanceId);
-  }
-
-  async stats(instanceIds: readonly string[], ctx?: OperationContext): Promise<InstanceStats[]> {
-    const byProvider = Map.groupBy(instanceIds, id => this.#providerOf(id));
-    const answers = await Promise.all(
-      [...byProvider].map(([{ abilities }, ids]) => abilities.stats?.(ids, ctx) ?? Promise.resolve([])),
-    );
-    return answers.flat();
   }
 
   getSwarmStatus(): SwarmStatus {
@@ -329,6 +328,7 @@ export class SwarmController {
 
   /** Ends what runs in this window. Instances go on running. */
   async dispose(): Promise<void> {
+    await this.health.dispose();
     this.#reconciler.dispose();
     await this.registry.dispose();
     await this.providers.dispose();
@@ -366,20 +366,6 @@ export class SwarmController {
     const wanted = this.#options.defaultProviderType();
     if (wanted && !this.providers.knows(wanted)) throw unknownDefaultProvider(wanted, this.providers.ids());
     return wanted;
-  }
-
-  #providerOf(instanceId: string): Provider {
-    return this.providers.get(this.getInstance(instanceId).providerId);
-  }
-
-  #runningProvider(instanceId: string): Provider {
-    const { status, providerId } = this.getInstance(instanceId);
-    if (status === 'unknown') {
-      const { problem, hint } = this.providers.condition(providerId) ?? {};
-      throw providerUnreachable(providerId, problem ?? 'its state is not known', hint ?? 'Refresh, and try again.');
-    }
-    if (status !== 'running') throw wrongState(instanceId, status, 'start it first');
-    return this.providers.get(providerId);
   }
 }
 

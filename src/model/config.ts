@@ -1,9 +1,6 @@
 import * as z from 'zod';
-
-/** What a provider, or a kind of provider, is called. */
-export const ProviderId = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be 1 to 32 lower-case letters, digits and dashes');
+import { RecoveryRung } from './health.ts';
+import { ProviderId } from './provider.ts';
 
 /** True when a path means what a person reads: no control characters, no halves of characters, no way up. */
 export const isPlainPath = (path: string) =>
@@ -63,6 +60,57 @@ export const strictestPolicy: Policy = {
   controller: nothing,
 };
 
+/** How health is watched and mended (seed, Health Monitor Configuration; semantics 5 to 14). Times in seconds. */
+export const HealthConfig = z.strictObject({
+  enabled: z.boolean(),
+  checkInterval: z.number().min(5).max(3600),
+  /** How long an editor server may take to answer. */
+  checkTimeout: z.number().min(1).max(60),
+  /** Failures in a row of the connectivity check that make an instance unhealthy. */
+  failureThreshold: z.int().min(1).max(100),
+  /** After a start, nothing is recovered for this long. */
+  startupGrace: z.number().min(0).max(3600),
+  /** How often CPU, memory and disk are measured. */
+  resourceInterval: z.number().min(30).max(86_400),
+  /** Samples kept of each instance. */
+  historySize: z.int().min(1).max(10_000),
+  autoRecover: z.boolean(),
+  /** The rungs that may be used. */
+  recoveryActions: z.array(RecoveryRung).max(3, 'must have at most 3 entries'),
+  /** Restarts within `restartWindow`. */
+  maxRecoveryAttempts: z.int().min(0).max(100),
+  restartWindow: z.number().min(1).max(86_400),
+  /** At most one recreate, and one migration, within these. */
+  recreateWindow: z.number().min(1).max(604_800),
+  migrateWindow: z.number().min(1).max(604_800),
+  /** The counters begin anew after this long in good health. */
+  resetAfter: z.number().min(1).max(86_400),
+  /** Share of the fleet that may be in recovery at once; at least one instance may. */
+  fleetShare: z.number().min(0).max(1),
+  /** Share of a provider's instances (and at least three) that must fail at once to make the provider suspect. */
+  suspectShare: z.number().min(0.01).max(1),
+});
+export type HealthConfig = z.infer<typeof HealthConfig>;
+
+export const defaultHealthConfig: HealthConfig = {
+  enabled: true,
+  checkInterval: 30,
+  checkTimeout: 5,
+  failureThreshold: 3,
+  startupGrace: 300,
+  resourceInterval: 300,
+  historySize: 288,
+  autoRecover: true,
+  recoveryActions: ['restart', 'recreate', 'migrate'],
+  maxRecoveryAttempts: 3,
+  restartWindow: 600,
+  recreateWindow: 1_800,
+  migrateWindow: 21_600,
+  resetAfter: 600,
+  fleetShare: 0.1,
+  suspectShare: 0.55,
+};
+
 /** Everything that can be set (seed, Configuration). Times in seconds. */
 export const SwarmConfig = z.strictObject({
   /** Absolute; empty means the extension's own storage. */
@@ -80,5 +128,6 @@ export const SwarmConfig = z.strictObject({
   policy: Policy,
   /** How many instances agents may destroy in ten minutes, whatever the policy says. */
   agentDestroyLimit: z.int().min(0).max(1000),
+  health: HealthConfig,
 });
 export type SwarmConfig = z.infer<typeof SwarmConfig>;

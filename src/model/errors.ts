@@ -160,12 +160,28 @@ export const instanceBusy = (instanceId: string, doing: string) =>
     retryable: true,
   });
 
+export const recoveryRefused = (id: string, why: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'recovery-refused',
+    message: `The instance "${id}" was not recovered. ${why}`,
+    hint: 'Look at its health for what was seen and what else can be done.',
+  });
+
 export const wrongState = (instanceId: string, status: string, wanted: string) =>
   new SwarmError({
     family: 'state',
     code: 'wrong-state',
     message: `The instance "${instanceId}" is ${status}; ${wanted}.`,
     hint: 'Get the instance to see its state, then choose an action that fits.',
+  });
+
+export const homeMissing = (instanceId: string, providerId: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'home-missing',
+    message: `The home of the instance "${instanceId}" is not on the provider "${providerId}".`,
+    hint: 'Nothing was made. Bring the home back from a backup, or delete the instance and create it anew.',
   });
 
 export const newerState = (file: string, version: number) =>

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { ProviderId } from './config.ts';
+import { ProviderId } from './provider.ts';
 
 /** Minted by the controller: 12 lower-case letters and digits. Names every resource of the instance. */
 export const InstanceId = z.string().regex(/^[a-z0-9]{12}$/, 'must be the 12 letters and digits of an instance id');
@@ -177,6 +177,10 @@ export const InstanceIdentity = z.strictObject({
 });
 export type InstanceIdentity = z.infer<typeof InstanceIdentity>;
 
+/** Why an instance does not run, where its place can tell. It picks the act of recovery (semantics 13). */
+export const StopCause = z.enum(['exited', 'out-of-memory', 'bad-config']);
+export type StopCause = z.infer<typeof StopCause>;
+
 /** One VS Code instance as its provider knows it. */
 export const VSCodeInstance = InstanceIdentity.extend({
   providerId: ProviderId,
@@ -185,6 +189,8 @@ export const VSCodeInstance = InstanceIdentity.extend({
   status: InstanceStatus,
   /** What the provider says about the status, in one line: an exit code, a reason. */
   detail: z.string().optional(),
+  /** Present only while it does not run, and when it did not end because it was asked to. */
+  cause: StopCause.optional(),
   /** Host port of the editor server while it runs and its provider publishes one. Changes at each start. */
   port: Port.optional(),
 });

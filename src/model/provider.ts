@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import type { Disposable } from './event.ts';
 import type {
   InstanceConfig,
@@ -9,6 +10,11 @@ import type {
   VSCodeInstance,
 } from './instance.ts';
 import type { OperationContext } from './operationContext.ts';
+
+/** What a provider, or a kind of provider, is called. */
+export const ProviderId = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be 1 to 32 lower-case letters, digits and dashes');
 
 /** What kind of place a provider is; the names are those of the table in `providers/providerFactory.ts`. */
 export type ProviderType = string;
@@ -97,13 +103,21 @@ export interface TerminalStream extends Disposable {
   resize(size: TerminalSize): void;
 }
 
-/** What an instance uses now. Memory in bytes, CPU in cores. */
+/** What an instance uses now. Sizes in bytes, CPU in cores. */
 export interface InstanceStats {
   readonly id: string;
   readonly cpuCores: number;
   readonly memoryBytes: number;
   readonly memoryLimitBytes?: number;
+  /** Of the file system that its home lies on. */
+  readonly diskUsedBytes?: number;
+  readonly diskTotalBytes?: number;
 }
+
+/** Whether an editor server answered. `seen` says what came instead, in words that go on after "it". */
+export type Probe =
+  | { readonly answered: true; readonly latencyMs: number }
+  | { readonly answered: false; readonly latencyMs: number; readonly seen: string };
 
 /**
  * What more a place can do than the seed's interface. A member that is present is a promise; the core asks
@@ -124,6 +138,15 @@ export interface ProviderAbilities {
   installExtensionCommand(instanceId: string, extensionId: string): string;
   /** A loopback address that leads to `port` inside the instance; without `port`, to its editor server. */
   connect(instanceId: string, port?: number, ctx?: OperationContext): Promise<Endpoint>;
+  /**
+   * Asks the editor server whether it is there (`GET /version`), within the context's time. Rejects only when the place
+   * itself can't be reached, or with the signal's reason.
+   */
+  probe(instanceId: string, port: number | undefined, ctx: OperationContext): Promise<Probe>;
+  /** Whether its home is there and its own, by label: what may be made anew around it without losing a file. */
+  hasHome(instanceId: string, ctx?: OperationContext): Promise<boolean>;
+  /** Makes everything of it anew but its home, and starts it. Rejects with `home-missing` when there is none. */
+  recreateInstance(spec: InstanceSpec, ctx?: OperationContext): Promise<VSCodeInstance>;
   /** Stops the instance and keeps it, with its home, in the trash. Idempotent. */
   trashInstance(instanceId: string, ctx?: OperationContext): Promise<void>;
   /** Takes it back out of the trash, stopped. Idempotent. */

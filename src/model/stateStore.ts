@@ -1,4 +1,4 @@
-import type { Disposable } from './event.ts';
+import type { Disposable, Event } from './event.ts';
 import type { OperationContext } from './operationContext.ts';
 
 /** A file that could not be read; it lies in quarantine, unchanged, and the rest was loaded (semantics 29). */
@@ -37,6 +37,21 @@ export interface KeyedLock {
   run<R>(key: string, ctx: OperationContext, work: (lock: LockHandle) => Promise<R>): Promise<R>;
   /** Whether anybody, in any window, holds the key now. */
   isHeld(key: string): Promise<boolean>;
+}
+
+/** Makes one of all windows the observer; the others wait, and one of them takes over (semantics 30). */
+export interface ObserverLease extends Disposable {
+  /** Of our hold, and higher than that of every hold before, in any window. Undefined: this window does not observe. */
+  readonly epoch: number | undefined;
+  /**
+   * Whether we hold it at this moment: asks both clocks and the disk, and never throws. To be asked right before each
+   * act, and after each wait together with {@link epoch}, since the hold may be another one by then.
+   */
+  isHeld(): boolean;
+  /** {@link epoch} has changed. */
+  readonly onDidChange: Event<void>;
+  /** Begins to wait for a turn, which ends with `dispose`. */
+  start(): void;
 }
 
 /** An append-only text file that rotates by day; the audit log is written to one. */

@@ -1,3 +1,4 @@
+import { checkInstanceHealth, pauseMonitoring, recoverInstance, resetCrashLoop } from './healthOperations.ts';
 import { getLogs, runInInstance } from './insideOperations.ts';
 import { createInstance, getInstance, listInstances, updateInstance } from './instanceOperations.ts';
 import {
@@ -24,12 +25,16 @@ export const catalog: readonly Operation[] = [
   getSwarmStatus,
   getLogs,
   runInInstance,
+  checkInstanceHealth,
+  recoverInstance,
   restartInstances,
   restoreInstances,
   purgeInstances,
   adoptInstances,
   openInstance,
   removeSwarm,
+  resetCrashLoop,
+  pauseMonitoring,
 ];
 
 /** Those that a chat gets as tools. */

@@ -24,7 +24,7 @@ export const getLogs = defineOperation({
   output: z.strictObject({ instanceId: z.string(), lines: z.array(z.string()), truncated: z.boolean() }),
   targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
   run: async (swarm, { instanceId, tail, since }, ctx) => {
-    const logs = await swarm.getInstanceLogs(instanceId, { tail, ...(since !== undefined && { since }) }, ctx);
+    const logs = await swarm.access.getInstanceLogs(instanceId, { tail, ...(since !== undefined && { since }) }, ctx);
     const lines = lastLines(logs.lines.slice(-tail), mostLogBytes);
     const whole = lines.length === logs.lines.length && lines[0] === logs.lines[0];
     return { instanceId, lines, truncated: logs.truncated || !whole };
@@ -67,7 +67,7 @@ export const runInInstance = defineOperation({
   run: async (swarm, { instanceId, command, timeoutSeconds }, ctx) => {
     const limited = withTimeout(ctx, timeoutSeconds * 1000);
     try {
-      const result = await swarm.executeCommand(instanceId, command, limited);
+      const result = await swarm.access.executeCommand(instanceId, command, limited);
       const stdout = headAndTail(result.stdout, mostStreamBytes);
       const stderr = headAndTail(result.stderr, mostStreamBytes);
       const cut = stdout !== result.stdout || stderr !== result.stderr;

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { ProviderId } from '../model/config.ts';
 import { InstanceConfig, InstanceId, InstanceUpdate } from '../model/instance.ts';
+import { ProviderId } from '../model/provider.ts';
 
 /** A provider by its id, or by its type. */
 export const ProviderReference = ProviderId;

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { invalidInput } from '../model/errors.ts';
+import { HealthStatus } from '../model/health.ts';
 import {
   InstanceConfig,
   InstanceFilter,
@@ -9,6 +10,7 @@ import {
   type WorkspaceSource,
 } from '../model/instance.ts';
 import { bytesOf, visible } from '../model/textCut.ts';
+import { HealthBrief } from './healthViews.ts';
 import { CreateInput, OneInstanceId, ProviderReference, UpdateInput, withoutValues } from './instanceInputs.ts';
 import { instanceDetail, instanceRow, nextStep } from './instanceViews.ts';
 import { defineOperation } from './operation.ts';
@@ -28,6 +30,8 @@ const Row = z.strictObject({
   image: z.string().optional(),
   ports: z.array(z.int()).optional(),
 });
+
+const ListRow = Row.extend({ health: HealthStatus.optional() });
 
 const Changed = z.strictObject({
   id: z.string(),
@@ -51,7 +55,7 @@ export const listInstances = defineOperation({
   name: 'list_swarm_instances',
   title: 'List Instances',
   description:
-    'Lists the remote VS Code instances of the swarm, oldest first, optionally only those that match a provider, a status, a name pattern or metadata. Use it to find the id of an instance; every other tool takes ids, not names. Do not use it for one instance whose id is known (get_swarm_instance) or for counts (get_swarm_status). Returns {instances:[{id,name,status,provider,detail?,image?,ports?}],total,nextCursor?}, at most 50 rows and 8 kB; when nextCursor is there, call again with it as cursor and the same filter.',
+    'Lists the remote VS Code instances of the swarm, oldest first, optionally only those that match a provider, a status, a name pattern or metadata. Use it to find the id of an instance; every other tool takes ids, not names. Do not use it for one instance whose id is known (get_swarm_instance) or for counts (get_swarm_status). Returns {instances:[{id,name,status,provider,detail?,image?,ports?,health?}],total,nextCursor?}, health only where it is not healthy, at most 50 rows and 8 kB; when nextCursor is there, call again with it as cursor and the same filter.',
   effect: 'read',
   audience: 'agent',
   input: z.strictObject({
@@ -69,7 +73,7 @@ export const listInstances = defineOperation({
       .optional()
       .describe('nextCursor of the page before; leave out for the first page.'),
   }),
-  output: z.strictObject({ instances: z.array(Row), total: z.int(), nextCursor: z.string().optional() }),
+  output: z.strictObject({ instances: z.array(ListRow), total: z.int(), nextCursor: z.string().optional() }),
   run: async (swarm, { limit, cursor, provider, status, name, metadata }) => {
     const filter: InstanceFilter = {
       ...(provider !== undefined && { provider }),
@@ -80,10 +84,11 @@ export const listInstances = defineOperation({
     const all = swarm.listInstances(filter).map(record => ({ key: `${record.createdAt} ${record.id}`, record }));
     const after = cursor === undefined ? '' : decodeCursor(cursor);
     const rest = all.filter(({ key }) => key > after).sort((one, other) => (one.key < other.key ? -1 : 1));
-    const page: { key: string; row: z.infer<typeof Row> }[] = [];
+    const page: { key: string; row: z.infer<typeof ListRow> }[] = [];
     let room = mostListBytes - frameBytes;
     for (const { key, record } of rest.slice(0, limit)) {
-      const row = instanceRow(record);
+      const health = swarm.health.get(record.id)?.status;
+      const row = { ...instanceRow(record), ...(health !== undefined && health !== 'healthy' && { health }) };
       room -= bytesOf(JSON.stringify(row)) + 1;
       if (room < 0) break;
       page.push({ key, row });
@@ -108,7 +113,7 @@ export const getInstance = defineOperation({
   name: 'get_swarm_instance',
   title: 'Get Instance',
   description:
-    'Tells everything about one instance: what was asked for (desired) and what is (status), why, since when, its last error, how its first set-up went, its provider, image, limits, variables, ports and source, and what to do next. Use it after create, start or stop, and before an update. Values of secret variables and tokens are never shown; long values are cut. Do not poll it more often than every few seconds.',
+    'Tells everything about one instance: what was asked for (desired) and what is (status), why, since when, its health, its last error, how its first set-up went, its provider, image, limits, variables, ports and source, and what to do next. Use it after create, start or stop, and before an update. Values of secret variables and tokens are never shown; long values are cut. Do not poll it more often than every few seconds.',
   effect: 'read',
   audience: 'agent',
   input: z.strictObject({ instanceId: OneInstanceId }),
@@ -122,6 +127,7 @@ export const getInstance = defineOperation({
     metadata: z.record(z.string(), z.string()),
     createdAt: z.string(),
     statusSince: z.string(),
+    health: HealthBrief.optional(),
     setup: z.strictObject({ status: z.string(), problems: z.array(z.string()) }).optional(),
     error: z
       .strictObject({ code: z.string(), message: z.string(), hint: z.string().optional(), at: z.string() })
@@ -131,7 +137,7 @@ export const getInstance = defineOperation({
     next: z.string(),
   }),
   targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
-  run: async (swarm, { instanceId }) => instanceDetail(swarm.getInstance(instanceId)),
+  run: async (swarm, { instanceId }) => instanceDetail(swarm.getInstance(instanceId), swarm.health.get(instanceId)),
 });
 
 export const createInstance = defineOperation({

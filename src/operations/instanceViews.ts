@@ -1,5 +1,7 @@
+import type { InstanceHealth } from '../model/health.ts';
 import type { InstanceRecord } from '../model/instance.ts';
 import { cut } from '../model/textCut.ts';
+import { healthBrief } from './healthViews.ts';
 
 /** How long the trash keeps a deleted instance (semantics 22). */
 const trashDays = 7;
@@ -23,7 +25,7 @@ export function instanceRow(record: InstanceRecord) {
 }
 
 /** Everything about one instance but secrets: of secret variables only the names, and never a token. */
-export function instanceDetail(record: InstanceRecord) {
+export function instanceDetail(record: InstanceRecord, health?: InstanceHealth) {
   const { config, setup, error, trashedAt } = record;
   const until = restorableUntil(record);
   return {
@@ -37,13 +39,14 @@ export function instanceDetail(record: InstanceRecord) {
     metadata: clipped(config.metadata),
     createdAt: record.createdAt,
     statusSince: record.statusSince,
+    ...(health && { health: healthBrief(health) }),
     ...(setup && {
       setup: { status: setup.status, problems: setup.problems.slice(0, 10).map(text => cut(text, 500)) },
     }),
     ...(error && { error: { ...error, message: cut(error.message, 500) } }),
     ...(trashedAt !== undefined && { trashedAt }),
     ...(until !== undefined && { restorableUntil: until }),
-    next: nextStep(record),
+    next: nextStep(record, health),
   };
 }
 
@@ -53,7 +56,7 @@ export function restorableUntil({ trashedAt }: InstanceRecord): string | undefin
 }
 
 /** What a model may do next with an instance in this state, in one sentence. */
-export function nextStep({ status, setup }: InstanceRecord): string {
+export function nextStep({ status, setup }: InstanceRecord, health?: InstanceHealth): string {
   switch (status) {
     case 'creating':
     case 'starting':
@@ -61,6 +64,7 @@ export function nextStep({ status, setup }: InstanceRecord): string {
     case 'deleting':
       return `It is ${status}; call get_swarm_instance again in some seconds.`;
     case 'running':
+      if (health?.status === 'unhealthy') return unhealthyStep;
       return setup?.status === 'failed'
         ? 'It runs, but its first set-up failed: see setup.problems, and mend it with run_in_instance.'
         : 'Use run_in_instance to work in it, get_instance_logs to read its log, stop_swarm_instance when it is not needed.';
@@ -76,6 +80,9 @@ export function nextStep({ status, setup }: InstanceRecord): string {
       return 'Its provider does not answer: see get_swarm_status. Do not act on it before it does.';
   }
 }
+
+const unhealthyStep =
+  'It runs but does not work: see check_instance_health and get_instance_logs; recover_instance may help.';
 
 function clipped(values: Readonly<Record<string, string>>) {
   const entries = Object.entries(values);

@@ -69,7 +69,7 @@ export const openInstance = defineOperation({
   input: z.strictObject({ instanceId: OneInstanceId }),
   output: OpenResult,
   targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
-  run: (swarm, { instanceId }, ctx) => swarm.openInstance(instanceId, ctx),
+  run: (swarm, { instanceId }, ctx) => swarm.access.openInstance(instanceId, ctx),
 });
 
 export const removeSwarm = defineOperation({

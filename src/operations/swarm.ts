@@ -1,3 +1,5 @@
+import type { HealthMonitor } from '../core/health/healthMonitor.ts';
+import type { InstanceAccess } from '../core/instanceAccess.ts';
 import type { InstanceRegistry } from '../core/instanceRegistry.ts';
 import type { SwarmController } from '../core/swarmController.ts';
 
@@ -16,10 +18,13 @@ export interface Swarm
     | 'restoreInstance'
     | 'purgeInstance'
     | 'adoptInstance'
-    | 'openInstance'
-    | 'getInstanceLogs'
-    | 'executeCommand'
     | 'getSwarmStatus'
+    | 'checkInstanceHealth'
+    | 'recoverInstance'
+    | 'resetCrashLoop'
+    | 'pauseMonitoring'
   > {
+  readonly access: Pick<InstanceAccess, 'openInstance' | 'getInstanceLogs' | 'executeCommand'>;
   readonly registry: Pick<InstanceRegistry, 'getInstance'>;
+  readonly health: Pick<HealthMonitor, 'get'>;
 }

@@ -1,7 +1,7 @@
 import * as http from 'node:http';
 import * as path from 'node:path/posix';
-import type { OperationContext } from '../model/operationContext.ts';
-import { quietContext } from '../model/operationContext.ts';
+import { type OperationContext, withTimeout } from '../model/operationContext.ts';
+import type { Probe } from '../model/provider.ts';
 
 /** The release of code-server that is installed, and whose image is the default. */
 export const editorServerVersion = '4.139.1';
@@ -107,15 +107,38 @@ export function execArguments(launcher: string, layout: InstanceLayout, argv: re
   return [launcher, 'exec', layout.reserved, ...argv];
 }
 
-/** Whether an editor server answers: `GET /version` is open and answers 200. Never rejects but for the signal. */
-export function probe(host: string, port: number, ctx: OperationContext = quietContext): Promise<boolean> {
+/** What came in place of an answer, in words that go on after "it". */
+function brokenBy({ code = 'unknown' }: NodeJS.ErrnoException): string {
+  if (code === 'ECONNREFUSED') return 'refused the connection';
+  if (code === 'ECONNRESET' || code === 'EPIPE') return 'closed the connection';
+  return code.startsWith('HPE_') ? 'answered something that is not HTTP' : `could not be reached (${code})`;
+}
+
+/**
+ * Asks an editor server whether it is there: `GET /version`, on a connection of its own that is closed after it. Takes
+ * as long as the context allows: the end of that time is an answer too. Rejects with any other reason of its signal.
+ */
+export function probe(host: string, port: number, { signal }: OperationContext): Promise<Probe> {
+  const begin = performance.now();
   return new Promise((resolve, reject) => {
-    const request = http.get({ host, port, path: '/version', timeout: 5_000, signal: ctx.signal }, response => {
-      response.resume();
-      resolve(response.statusCode === 200);
+    const settle = (seen?: string) => {
+      const latencyMs = performance.now() - begin;
+      resolve(seen === undefined ? { answered: true, latencyMs } : { answered: false, latencyMs, seen });
+    };
+    const request = http.get({ host, port, path: '/version', agent: false, signal }, response => {
+      settle(response.statusCode === 200 ? undefined : `answered ${response.statusCode}`);
+      request.destroy();
     });
-    request.on('timeout', () => request.destroy());
-    request.on('error', () => (ctx.signal.aborted ? reject(ctx.signal.reason) : resolve(false)));
-    request.on('close', () => resolve(false));
+    request.on('error', error => {
+      if (!signal.aborted) settle(brokenBy(error));
+      else if (signal.reason instanceof Error && signal.reason.name === 'TimeoutError')
+        settle('did not answer in time');
+      else reject(signal.reason);
+    });
   });
+}
+
+/** Whether it answers within five seconds, for whoever waits for a start. Never rejects but for the signal. */
+export async function answers(host: string, port: number, ctx: OperationContext): Promise<boolean> {
+  return (await probe(host, port, withTimeout(ctx, 5_000))).answered;
 }

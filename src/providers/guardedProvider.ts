@@ -134,6 +134,12 @@ export class GuardedProvider implements Provider {
       workspacePath: id => inner.workspacePath(id),
       installExtensionCommand: (id, extension) => inner.installExtensionCommand(id, extension),
       connect: (id, port, ctx) => this.#read('The connection', ctx, c => inner.connect(id, port, c)),
+      // As long as its caller allows, and once: a probe that fails is a finding, and whoever counts them asks again.
+      probe: (id, port, ctx) =>
+        this.#call('The probe', undefined, this.#times.rollBack, ctx, c => inner.probe(id, port, c)),
+      hasHome: (id, ctx) => this.#read('Looking for the home', ctx, c => inner.hasHome(id, c)),
+      recreateInstance: (spec, ctx) =>
+        this.#change('Making it anew', ctx, c => inner.recreateInstance(spec, c), this.#times.create),
       trashInstance: (id, ctx) => this.#change('Moving to the trash', ctx, c => inner.trashInstance(id, c)),
       restoreInstance: (id, ctx) => this.#change('The restore', ctx, c => inner.restoreInstance(id, c)),
       ...(watch && { watch: wake => this.#watch(watch.bind(inner), wake) }),

@@ -3,12 +3,17 @@ import * as fs from 'node:fs';
 import { lockLost } from '../model/errors.ts';
 import type { LockHandle } from '../model/stateStore.ts';
 
-/** A lock that was not renewed for this long is free, in milliseconds. */
-const staleAfter = 5_000;
-const renewEvery = 1_000;
+/** Milliseconds. All who share a lock must agree on it. */
+export interface LockTiming {
+  /** A lock that was not renewed for this long is free. */
+  readonly staleAfter: number;
+  readonly renewEvery: number;
+}
+
+const usualTiming: LockTiming = { staleAfter: 5_000, renewEvery: 1_000 };
 
 /** Whether what was last renewed at `time` is nobody's any more; a clock that was set back counts as well. */
-const isStale = (time: number) => Math.abs(Date.now() - time) > staleAfter;
+const isStale = (time: number, { staleAfter }: LockTiming) => Math.abs(Date.now() - time) > staleAfter;
 
 /** Runs `call`; undefined when the file was not there, or was there already. */
 function unlessRaced<R>(call: () => R): R | undefined {
@@ -22,8 +27,8 @@ function unlessRaced<R>(call: () => R): R | undefined {
 }
 
 /**
- * One hold of a lock among processes: a file that holds a random token and whose modification time is renewed every
- * second. Whoever holds it can always tell whether the token in the file is still its own, and a release never takes
+ * One hold of a lock among processes: a file that holds a random token and whose modification time is renewed again
+ * and again. Whoever holds it can always tell whether the token in the file is still its own, and a release never takes
  * another's lock away: the two things that proper-lockfile cannot promise, whose lock is a folder without content.
  * The calls are synchronous, so that between a look and what follows from it lies nothing but the next system call.
  */
@@ -31,46 +36,65 @@ export class LockFile implements LockHandle {
   readonly #file: string;
   readonly #key: string;
   readonly #token = randomUUID();
+  readonly #timing: LockTiming;
   readonly #descriptor: number;
   readonly #timer: NodeJS.Timeout;
-  #renewedAt = Date.now();
+  #renewed = bothClocks();
   #lost = false;
 
-  private constructor(file: string, key: string, descriptor: number) {
+  private constructor(file: string, key: string, timing: LockTiming, descriptor: number) {
     this.#file = file;
     this.#key = key;
+    this.#timing = timing;
     this.#descriptor = descriptor;
     fs.writeSync(descriptor, this.#token);
-    this.#timer = setInterval(() => this.#renew(), renewEvery).unref();
+    this.#timer = setInterval(() => this.#renew(), timing.renewEvery).unref();
   }
 
   /** Takes the lock when it is free or its holder is dead; undefined when it is held. `key` names it in errors. */
-  static take(file: string, key: string): LockFile | undefined {
-    removeStale(file);
+  static take(file: string, key: string, timing = usualTiming): LockFile | undefined {
+    removeStale(file, timing);
     const descriptor = unlessRaced(() => fs.openSync(file, 'wx', 0o600));
-    return descriptor === undefined ? undefined : new LockFile(file, key, descriptor);
+    if (descriptor === undefined) return undefined;
+    try {
+      return new LockFile(file, key, timing, descriptor);
+    } catch (error) {
+      fs.closeSync(descriptor);
+      throw error;
+    }
   }
 
-  /** Whether a living process holds the lock. */
-  static isHeld(file: string): boolean {
+  /** Whether a living process holds the lock. Costs one stat. */
+  static isHeld(file: string, timing = usualTiming): boolean {
     const stat = fs.statSync(file, { throwIfNoEntry: false });
-    return stat !== undefined && !isStale(stat.mtimeMs);
+    return stat !== undefined && !isStale(stat.mtimeMs, timing);
+  }
+
+  /** Whether the lock is still this one's, by both clocks and by what is on disk; once it is not, it never is again. */
+  isOurs(): boolean {
+    this.#lost ||= this.#isOutdated() || this.#tokenOnDisk() !== this.#token;
+    return !this.#lost;
   }
 
   assertHeld(): void {
-    if (!this.#isOurs()) throw lockLost(this.#key);
+    if (!this.isOurs()) throw lockLost(this.#key);
   }
 
   /** Gives the lock back; leaves the file alone when it is another's by now. */
   release(): void {
     clearInterval(this.#timer);
-    if (this.#tokenOnDisk() === this.#token) unlessRaced(() => fs.unlinkSync(this.#file));
-    fs.closeSync(this.#descriptor);
+    try {
+      if (this.#tokenOnDisk() === this.#token) unlessRaced(() => fs.unlinkSync(this.#file));
+    } finally {
+      fs.closeSync(this.#descriptor);
+    }
   }
 
-  #isOurs(): boolean {
-    this.#lost ||= isStale(this.#renewedAt) || this.#tokenOnDisk() !== this.#token;
-    return !this.#lost;
+  /** The wall clock goes on while the machine sleeps, and the other one cannot be set back. */
+  #isOutdated(): boolean {
+    return (
+      isStale(this.#renewed.wall, this.#timing) || performance.now() - this.#renewed.monotonic > this.#timing.staleAfter
+    );
   }
 
   #tokenOnDisk(): string | undefined {
@@ -79,24 +103,26 @@ export class LockFile implements LockHandle {
 
   /** By descriptor, so that a successor's file is never renewed by its predecessor. */
   #renew(): void {
-    if (!this.#isOurs()) {
-      clearInterval(this.#timer);
-      return;
-    }
-    const now = Date.now();
     try {
-      fs.futimesSync(this.#descriptor, now / 1000, now / 1000);
-      this.#renewedAt = now;
+      if (!this.isOurs()) {
+        clearInterval(this.#timer);
+        return;
+      }
+      const now = bothClocks();
+      fs.futimesSync(this.#descriptor, now.wall / 1000, now.wall / 1000);
+      this.#renewed = now;
     } catch {
-      // A disk that fails for a moment gets its next chance in a second; for long, and the lock is lost by the clock.
+      // A disk that fails for a moment gets its next chance soon; for long, and the lock is lost by the clock.
     }
   }
 }
 
+const bothClocks = () => ({ wall: Date.now(), monotonic: performance.now() });
+
 /** Takes a dead holder's file away, so that exactly one of those who wait can make its own. */
-function removeStale(file: string): void {
+function removeStale(file: string, timing: LockTiming): void {
   const stat = fs.statSync(file, { throwIfNoEntry: false });
-  if (stat === undefined || !isStale(stat.mtimeMs)) return;
+  if (stat === undefined || !isStale(stat.mtimeMs, timing)) return;
   const token = unlessRaced(() => fs.readFileSync(file, 'utf8'));
   const aside = `${file}.${randomUUID()}`;
   const moved = unlessRaced(() => {
@@ -105,7 +131,7 @@ function removeStale(file: string): void {
   });
   if (!moved) return;
   // Another may have taken over between our look and our rename: what we hold in our hands is then its living lock.
-  if (fs.readFileSync(aside, 'utf8') !== token || !isStale(fs.statSync(aside).mtimeMs)) {
+  if (fs.readFileSync(aside, 'utf8') !== token || !isStale(fs.statSync(aside).mtimeMs, timing)) {
     unlessRaced(() => fs.linkSync(aside, file));
   }
   fs.unlinkSync(aside);

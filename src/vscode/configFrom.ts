@@ -1,8 +1,9 @@
 import type * as z from 'zod';
 import type { ProviderCondition } from '../core/providerDirectory.ts';
-import { ProviderConfig, ProviderId, SwarmConfig } from '../model/config.ts';
+import { ProviderConfig, SwarmConfig } from '../model/config.ts';
 import { problemsOf } from '../model/problemsOf.ts';
-import { type SettingRow, settingsTable } from './settingsTable.ts';
+import { ProviderId } from '../model/provider.ts';
+import { type SettingField, type SettingRow, settingsTable } from './settingsTable.ts';
 
 /** A setting that can't be used as it is, and why. */
 export interface SettingProblem {
@@ -26,7 +27,7 @@ export interface ReadSettings {
  * Checks each setting by itself. What is missing in it gets its default, and what is wrong too, unless a slip could lift
  * a restriction: there it gets the strictest value. In a list it is left out. Pure.
  */
-export function configFrom(read: (field: keyof SwarmConfig) => unknown): ReadSettings {
+export function configFrom(read: (field: SettingField) => unknown): ReadSettings {
   const problems: SettingProblem[] = [];
   const values = settingsTable.map(row => {
     const value = read(row.field);
@@ -36,7 +37,7 @@ export function configFrom(read: (field: keyof SwarmConfig) => unknown): ReadSet
     problems.push(...problemsOf(error, '').map(problem => ({ key: row.key, problem })));
     return [row.field, mended(row, value, error)] as const;
   });
-  const config = SwarmConfig.parse(Object.fromEntries(values));
+  const config = SwarmConfig.parse(nested(values));
   const ids = config.providers.map(({ id }) => id);
   const twice = new Set(ids.filter((id, index) => ids.indexOf(id) !== index));
   for (const id of twice) {
@@ -101,4 +102,14 @@ function rejectedEntries(entries: unknown, taken: readonly string[]): ProviderCo
       },
     ];
   });
+}
+
+/** `['health.enabled', true]` becomes `{ health: { enabled: true } }`. */
+function nested(values: readonly (readonly [SettingField, unknown])[]): Record<string, unknown> {
+  const ofHealth = values.flatMap(([field, value]) => {
+    const [, name] = /^health\.(\w+)$/.exec(field) ?? [];
+    return name === undefined ? [] : [[name, value] as const];
+  });
+  const others = values.filter(([field]) => !field.startsWith('health.'));
+  return { ...Object.fromEntries(others), health: Object.fromEntries(ofHealth) };
 }

@@ -1,4 +1,6 @@
 import type * as vscode from 'vscode';
+import type { HealthPanels } from './healthPanels.ts';
+import type { HealthView } from './healthView.ts';
 import type { InstanceLogChannels } from './instanceLogChannels.ts';
 import type { InstancesView } from './instancesView.ts';
 import type { PortForwards } from './portForwards.ts';
@@ -11,6 +13,8 @@ export interface Face {
   readonly log: vscode.LogOutputChannel;
   readonly host: SwarmHost;
   readonly view: InstancesView;
+  readonly health: HealthView;
+  readonly healthPanels: HealthPanels;
   readonly logChannels: InstanceLogChannels;
   readonly forwards: PortForwards;
   readonly documents: TextDocuments;

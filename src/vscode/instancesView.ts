@@ -23,8 +23,6 @@ import { t } from './translate.ts';
 
 const viewId = 'remoteSwarm.instances';
 const choiceKey = 'instances.choice';
-/** Changes that come together are drawn together. */
-const debounceMs = 50;
 /** A tooltip says how long ago things were; the editor asks for it anew only when its row was drawn again. */
 const tooltipMs = 60_000;
 
@@ -48,7 +46,6 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
   readonly #statusTexts = statusTexts(t);
   #choice: ViewChoice;
   #tree = noTree;
-  #timer: NodeJS.Timeout | undefined;
   readonly #foundNames: FoundNames;
   readonly #hovered = new Set<string>();
   #hoverTimer: NodeJS.Timeout | undefined;
@@ -116,15 +113,8 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
     if (this.#tree.nodes.has(id)) await this.#view.reveal(id, { select: true });
   }
 
-  /** Draws again soon; many calls within a moment draw once. */
-  scheduleRefresh(): void {
-    this.#timer ??= setTimeout(() => this.refresh(), debounceMs);
-  }
-
   /** Draws what changed, now. */
   refresh(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
     const before = this.#tree;
     const core = this.#host.ready;
     const records = core?.controller.registry.listInstances() ?? [];
@@ -163,7 +153,6 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
   }
 
   dispose(): void {
-    clearTimeout(this.#timer);
     clearTimeout(this.#hoverTimer);
     this.#view.dispose();
     this.#changed.dispose();

@@ -21,12 +21,14 @@ export function contextOf(
   };
 }
 
-/** Where progress shows: in the view for what its rows show anyway, else in a notification that can be cancelled. */
-export type Place = 'view' | 'notification';
+/** Where progress shows: in the view whose rows show it anyway, else in a notification that can be cancelled. */
+export type Place = 'view' | 'health' | 'notification';
+
+const views = { view: 'remoteSwarm.instances', health: 'remoteSwarm.health' } as const;
 
 /** Runs what may take longer than a second. */
 export function withProgress<T>(place: Place, title: string, work: (ctx: OperationContext) => Promise<T>): Promise<T> {
-  const location = place === 'view' ? { viewId: 'remoteSwarm.instances' } : vscode.ProgressLocation.Notification;
+  const location = place === 'notification' ? vscode.ProgressLocation.Notification : { viewId: views[place] };
   const options = { location, title, cancellable: place === 'notification' };
   return Promise.resolve(vscode.window.withProgress(options, (progress, token) => work(contextOf(token, progress))));
 }

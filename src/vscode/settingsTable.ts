@@ -1,11 +1,14 @@
 import type * as z from 'zod';
-import { defaultPolicy, SwarmConfig, strictestPolicy } from '../model/config.ts';
+import { defaultHealthConfig, defaultPolicy, HealthConfig, SwarmConfig, strictestPolicy } from '../model/config.ts';
+
+/** Where a setting's value lies in {@link SwarmConfig}: a field of it, or one of its health's. */
+export type SettingField = Exclude<keyof SwarmConfig, 'health'> | `health.${keyof HealthConfig}`;
 
 /** One setting of the extension, as data: package.json is generated from it and the settings are read by it. */
 export interface SettingRow {
-  /** The field of {@link SwarmConfig}; the setting is called `remoteSwarm.<field>`. */
-  readonly field: keyof SwarmConfig;
-  readonly key: `remoteSwarm.${keyof SwarmConfig}`;
+  /** The setting is called `remoteSwarm.<field>`. */
+  readonly field: SettingField;
+  readonly key: `remoteSwarm.${SettingField}`;
   readonly schema: z.ZodType;
   readonly default: unknown;
   /** Stands for a value that can't be used, where the default would lift a restriction that somebody wanted. */
@@ -21,7 +24,7 @@ export interface SettingRow {
   readonly takesEffect: 'live' | 'reload';
 }
 
-const defaults: SwarmConfig = {
+const defaults: Omit<SwarmConfig, 'health'> = {
   stateDirectory: '',
   defaultProviderType: '',
   loadStateOnStartup: true,
@@ -33,7 +36,7 @@ const defaults: SwarmConfig = {
 };
 
 function row(
-  field: keyof SwarmConfig,
+  field: keyof typeof defaults,
   order: number,
   takesEffect: SettingRow['takesEffect'],
   more: Pick<SettingRow, 'enumDescriptions' | 'strictest'> = {},
@@ -51,6 +54,46 @@ function row(
   };
 }
 
+/** Those of health come behind all others, in the order in which they are listed. */
+function healthRow(name: keyof HealthConfig, index: number): SettingRow {
+  return {
+    field: `health.${name}`,
+    key: `remoteSwarm.health.${name}`,
+    schema: HealthConfig.shape[name],
+    default: defaultHealthConfig[name],
+    scope: 'application',
+    order: 20 + index,
+    description: `setting.health.${name}`,
+    takesEffect: 'live',
+    ...(name === 'recoveryActions' && {
+      enumDescriptions: {
+        restart: 'setting.health.recoveryActions.restart',
+        recreate: 'setting.health.recoveryActions.recreate',
+        migrate: 'setting.health.recoveryActions.migrate',
+      },
+    }),
+  };
+}
+
+const healthFields: readonly (keyof HealthConfig)[] = [
+  'enabled',
+  'checkInterval',
+  'checkTimeout',
+  'failureThreshold',
+  'startupGrace',
+  'resourceInterval',
+  'historySize',
+  'autoRecover',
+  'recoveryActions',
+  'maxRecoveryAttempts',
+  'restartWindow',
+  'recreateWindow',
+  'migrateWindow',
+  'resetAfter',
+  'fleetShare',
+  'suspectShare',
+];
+
 export const settingsTable: readonly SettingRow[] = [
   row('providers', 1, 'reload'),
   row('enabledProviders', 2, 'reload'),
@@ -67,4 +110,5 @@ export const settingsTable: readonly SettingRow[] = [
     },
   }),
   row('agentDestroyLimit', 8, 'live', { strictest: 0 }),
+  ...healthFields.map(healthRow),
 ];

@@ -18,13 +18,14 @@ export class StatusBar {
     this.#host = host;
     this.#item = vscode.window.createStatusBarItem('remoteSwarm.status', vscode.StatusBarAlignment.Left);
     this.#item.name = 'Remote Swarm';
-    this.#item.command = 'remoteSwarm.instances.focus';
   }
 
   /** Shows what is so now. */
   refresh(): void {
     const controller = this.#host.ready?.controller;
-    const summary = controller && summaryOf(controller.listInstances(), controller.getSwarmStatus().providers, t);
+    const summary =
+      controller &&
+      summaryOf(controller.listInstances(), controller.getSwarmStatus().providers, id => controller.health.get(id), t);
     if (!summary) {
       this.#item.hide();
       return;
@@ -33,6 +34,7 @@ export class StatusBar {
     this.#item.tooltip = new vscode.MarkdownString(summary.tooltip, true);
     this.#item.backgroundColor = backgrounds[summary.level];
     this.#item.accessibilityInformation = { label: summary.spoken };
+    this.#item.command = `remoteSwarm.${summary.opens}.focus`;
     this.#item.show();
   }
 

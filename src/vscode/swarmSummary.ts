@@ -1,8 +1,11 @@
+import type { InstanceHealth } from '../model/health.ts';
 import type { InstanceRecord } from '../model/instance.ts';
 import type { ProviderState } from '../model/swarmStatus.ts';
 import type { Translate } from '../operations/translate.ts';
+import { faceIcon, faceText, reasonOf } from './healthRows.ts';
+import { faceOf, isListed, isUnwell } from './healthTree.ts';
 import { isTroubled } from './instanceTree.ts';
-import { escapeMarkdown, iconOf, problemText, statusTexts } from './rowTexts.ts';
+import { escapeMarkdown, iconOf, problemText, type StatusTexts, statusTexts } from './rowTexts.ts';
 
 /** The swarm as the status bar tells it. */
 export interface Summary {
@@ -13,41 +16,67 @@ export interface Summary {
   readonly tooltip: string;
   /** The worst state, where a person should look. */
   readonly level: 'calm' | 'warning' | 'error';
+  /** The view that tells more. */
+  readonly opens: 'instances' | 'health';
 }
 
 const mostListed = 10;
+
+const passing = ['creating', 'starting', 'stopping', 'deleting'];
 
 /** Counts and the worst state; undefined when there is nothing to tell. */
 export function summaryOf(
   records: readonly InstanceRecord[],
   providers: readonly ProviderState[],
+  healthOf: (instanceId: string) => InstanceHealth | undefined,
   t: Translate,
 ): Summary | undefined {
   const present = records.filter(({ status }) => status !== 'trashed');
   if (present.length === 0) return undefined;
   const running = present.filter(({ status }) => status === 'running').length;
-  const troubled = present.filter(isTroubled);
-  const passing = present.some(({ status }) => ['creating', 'starting', 'stopping', 'deleting'].includes(status));
-  const unreachable = providers.filter(({ reachable }) => !reachable);
-
+  const unwell = present.flatMap(record => {
+    const health = healthOf(record.id);
+    return health && isListed(record, health) && isUnwell(faceOf(health)) ? [{ record, health }] : [];
+  });
+  const sick = new Set(unwell.map(({ record }) => record));
+  const troubled = present.filter(record => isTroubled(record) && !sick.has(record));
+  const others = present.filter(record => record.status === 'running' && !sick.has(record));
   const texts = statusTexts(t);
-  const lines = [t('**Remote Swarm**: {0} of {1} running', running, present.length)];
-  const notable = [...troubled, ...present.filter(record => record.status === 'running')];
-  for (const record of notable.slice(0, mostListed)) {
-    const why = record.error?.message ?? record.detail;
-    const state = `${texts[record.status]}${isTroubled(record) && why !== undefined ? `: ${why}` : ''}`;
-    lines.push(`$(${iconOf(record.status).id}) ${escapeMarkdown(record.config.name)} · ${escapeMarkdown(state)}`);
-  }
-  if (notable.length > mostListed) lines.push(t('and {0} more', notable.length - mostListed));
-  for (const state of unreachable) {
-    lines.push(`$(debug-disconnect) ${escapeMarkdown(state.id)} · ${escapeMarkdown(problemText(state, t))}`);
-  }
-  const icon = passing ? '$(sync~spin)' : '$(server-environment)';
+  const notable = [
+    ...unwell.map(({ record, health }) => unwellLine(record, health, t)),
+    ...[...troubled, ...others].map(record => recordLine(record, texts)),
+  ];
+  const unreachable = providers.filter(({ reachable }) => !reachable);
+  const lines = [
+    t('**Remote Swarm**: {0} of {1} running', running, present.length),
+    ...notable.slice(0, mostListed),
+    ...(notable.length > mostListed ? [t('and {0} more', notable.length - mostListed)] : []),
+    ...unreachable.map(
+      state => `$(debug-disconnect) ${escapeMarkdown(state.id)} · ${escapeMarkdown(problemText(state, t))}`,
+    ),
+  ];
+  const isPassing = present.some(({ id, status }) => passing.includes(status) || healthOf(id)?.status === 'recovering');
+  const faces = unwell.map(({ health }) => faceOf(health));
+  const isBad = troubled.some(({ status }) => status === 'failed') || faces.some(face => face !== 'degraded');
+  const count = troubled.length + unwell.length;
   const spoken = t('Remote Swarm: {0} of {1} instances running', running, present.length);
   return {
-    text: `${icon} ${running}/${present.length}`,
-    spoken: troubled.length === 0 ? spoken : `${spoken}, ${t('{0} in trouble', troubled.length)}`,
+    text: `${isPassing ? '$(sync~spin)' : '$(server-environment)'} ${running}/${present.length}`,
+    spoken: count === 0 ? spoken : `${spoken}, ${t('{0} in trouble', count)}`,
     tooltip: lines.join('\n\n'),
-    level: troubled.some(({ status }) => status === 'failed') ? 'error' : troubled.length > 0 ? 'warning' : 'calm',
+    level: isBad ? 'error' : count > 0 ? 'warning' : 'calm',
+    opens: unwell.length > 0 ? 'health' : 'instances',
   };
+}
+
+function recordLine(record: InstanceRecord, texts: StatusTexts): string {
+  const why = record.error?.message ?? record.detail;
+  const state = `${texts[record.status]}${isTroubled(record) && why !== undefined ? `: ${why}` : ''}`;
+  return `$(${iconOf(record.status).id}) ${escapeMarkdown(record.config.name)} · ${escapeMarkdown(state)}`;
+}
+
+function unwellLine({ config }: InstanceRecord, health: InstanceHealth, t: Translate): string {
+  const face = faceOf(health);
+  const state = `${faceText(face, t)}: ${reasonOf(health, t) ?? ''}`;
+  return `$(${faceIcon(face).id}) ${escapeMarkdown(config.name)} · ${escapeMarkdown(state)}`;
 }

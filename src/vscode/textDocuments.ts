@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { t } from './translate.ts';
 
 const scheme = 'remote-swarm';
 
@@ -19,7 +20,7 @@ export class TextDocuments implements vscode.TextDocumentContentProvider {
   }
 
   provideTextDocumentContent(uri: vscode.Uri): string {
-    return this.#texts.get(uri.path) ?? '';
+    return this.#texts.get(uri.path) ?? t('This text is of an earlier session. Run the command again to have it anew.');
   }
 
   /** Shows `text` under `name`, in place of what was shown under it before. */
@@ -28,6 +29,18 @@ export class TextDocuments implements vscode.TextDocumentContentProvider {
     this.#texts.set(uri.path, text);
     this.#changed.fire(uri);
     await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri), { preview: true });
+  }
+
+  /** Shows Markdown under `name`, rendered; as text where VS Code has no preview. */
+  async showMarkdown(name: string, text: string): Promise<void> {
+    const uri = vscode.Uri.from({ scheme, path: `/${name}.md` });
+    this.#texts.set(uri.path, text);
+    this.#changed.fire(uri);
+    try {
+      await vscode.commands.executeCommand('markdown.showPreview', uri);
+    } catch {
+      await this.show(`${name}.md`, text);
+    }
   }
 
   /** From now on the title of the document's editor offers to create an instance from it. */

@@ -8,9 +8,10 @@ import type Dockerode from 'dockerode';
 import pLimit from 'p-limit';
 import { projectRoot } from '../../scripts/editorHost.ts';
 import { randomId } from '../../src/core/instanceId.ts';
-import { defaultPolicy } from '../../src/model/config.ts';
+import { defaultHealthConfig, defaultPolicy } from '../../src/model/config.ts';
+import { quietContext } from '../../src/model/operationContext.ts';
 import { inEnglish } from '../../src/operations/translate.ts';
-import { probe } from '../../src/providers/editorServer.ts';
+import { answers } from '../../src/providers/editorServer.ts';
 import { buildSwarm } from '../../src/swarm.ts';
 import type { SwarmCore } from '../../src/vscode/swarmHost.ts';
 import { type Engine, startEngine } from '../engine/support/engine.ts';
@@ -103,7 +104,7 @@ async function makeBare(docker: Dockerode, model: Model): Promise<void> {
   await container.start();
   const { NetworkSettings } = await container.inspect();
   const port = Number(Object.values(NetworkSettings.Ports)[0]?.[0]?.HostPort);
-  while (!(await probe('127.0.0.1', port))) await sleep(20);
+  while (!(await answers('127.0.0.1', port, quietContext))) await sleep(20);
 }
 
 /** All of a container and its volume that is not its own by nature: its id, host name, port and times. */
@@ -178,6 +179,7 @@ function swarmOn(endpoint: string, image: string, directory: string): Promise<Sw
       providers: [{ id: 'engine', type: 'docker', endpoint, image }],
       policy: defaultPolicy,
       agentDestroyLimit: 3,
+      health: defaultHealthConfig,
     }),
     rejectedProviders: () => [],
     vault: new MemoryVault(),

@@ -48,6 +48,16 @@ describeWithEngine('Docker', () => {
         writeLog: async (id, line) => {
           await world.exec(id, 'sh', '-c', `echo '${line}' > /proc/1/fd/1`);
         },
+        crash: async id => {
+          const server = docker.getContainer(`remote-swarm-${id}--owner`);
+          await server.kill();
+          await server.wait();
+        },
+        loseServer: id => docker.getContainer(`remote-swarm-${id}--owner`).remove({ force: true }),
+        loseHome: async id => {
+          await docker.getContainer(`remote-swarm-${id}--owner`).remove({ force: true });
+          await docker.getVolume(`remote-swarm-${id}`).remove();
+        },
       },
       cleanup: async swarmId => {
         for (const remove of foreign) await remove();

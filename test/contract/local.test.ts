@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -50,6 +50,26 @@ describeProviderContract('the local provider', async () => {
     (await readdir(directory))
       .filter(name => name.startsWith(id))
       .map(name => instanceLayout(path.join(directory, name)));
+  const crash = async (id: string) => {
+    const [layout] = await layouts(id);
+    const mark = JSON.parse(await readFile(path.join(layout?.reserved ?? '', 'process.json'), 'utf8'));
+    process.kill(mark.pid, 'SIGKILL');
+    await vi.waitFor(async () => expect(await new LinuxProcesses().startTime(mark.pid)).not.toBe(mark.startTime));
+  };
+  const loseServer = async (id: string) => {
+    const [layout] = await layouts(id);
+    const mark = path.join(layout?.reserved ?? '', 'process.json');
+    if (
+      await access(mark).then(
+        () => true,
+        () => false,
+      )
+    )
+      await crash(id);
+    for (const file of ['process.json', 'exit.json', 'server.log', 'editor']) {
+      await rm(path.join(layout?.reserved ?? '', file), { force: true });
+    }
+  };
   return {
     makeProvider,
     world: {
@@ -81,6 +101,13 @@ describeProviderContract('the local provider', async () => {
       writeLog: async (id, line) => {
         const [layout] = await layouts(id);
         if (layout) await appendFile(path.join(layout.reserved, 'server.log'), `${line}\n`);
+      },
+      crash,
+      loseServer,
+      loseHome: async id => {
+        await loseServer(id);
+        const [layout] = await layouts(id);
+        if (layout) await rm(layout.home, { recursive: true });
       },
     },
     cleanup: async swarmId => {
@@ -239,6 +266,33 @@ describe('a local instance and the window that made it', () => {
     expect(await readdir(directory)).toEqual(['code']);
   });
 
+  test('made anew, it has nothing of the old one but its home and its token, also when its variables are torn', async () => {
+    const directory = await ownDirectory();
+    const provider = await freshProvider(directory);
+    const spec = newSpec(testSwarmId(), { env: { OWN: 'value' } });
+    const { id } = spec.identity;
+    const { root, home, reserved, environment } = instanceLayout(path.join(directory, `${id}--owner`));
+    await provider.createInstance(spec);
+    await writeFile(path.join(reserved, 'stray.sock'), 'stray');
+    await appendFile(path.join(reserved, 'server.log'), 'a line of the old server\n');
+    await writeFile(path.join(home, 'file'), 'kept');
+    await writeFile(path.join(root, 'notes'), 'of a person');
+    await writeFile(environment, '{"OWN": "val');
+    const token = await provider.abilities.readToken(id);
+    // How the old server ended may be noted a moment after its end; it is not taken for the end of another one.
+    const names = async () => (await readdir(reserved)).filter(name => name !== 'exit.json').sort();
+    const before = await names();
+    await provider.abilities.recreateInstance(spec);
+    expect(await names()).toEqual(before.filter(name => name !== 'stray.sock'));
+    expect((await provider.getInstanceLogs(id)).lines.join()).not.toContain('old server');
+    expect(await provider.abilities.readToken(id)).toBe(token);
+    expect(await readFile(path.join(home, 'file'), 'utf8')).toBe('kept');
+    expect(await readFile(path.join(root, 'notes'), 'utf8')).toBe('of a person');
+    expect((await provider.executeCommand(id, 'echo $OWN')).stdout).toBe('value\n');
+    const servers = (await processesNaming(path.join(directory, id))).filter(line => line.includes('--port'));
+    expect(servers).toHaveLength(1);
+  });
+
   test('a server that ends by itself is seen stopped, with the reason, and the watch wakes', async () => {
     const directory = await ownDirectory();
     const spec = newSpec(testSwarmId(), {}, {});
@@ -256,6 +310,7 @@ describe('a local instance and the window that made it', () => {
     expect(await provider.getInstance(id)).toMatchObject({
       status: 'stopped',
       detail: 'its editor server ended with exit code 137',
+      cause: 'exited',
     });
     expect(await provider.startInstance(id, quietContext)).toMatchObject({ status: 'running' });
   });

@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { isAbort, SwarmError } from '../../src/model/errors.ts';
 import type { InstanceConfigInput } from '../../src/model/instance.ts';
-import type { OperationContext } from '../../src/model/operationContext.ts';
 import type { InstanceSpec, Provider, ProviderAbilities } from '../../src/model/provider.ts';
+import { describeHealthContract } from './healthContract.ts';
 import { newSpec, testSwarmId } from './specs.ts';
 import { terminalOutput } from './terminalOutput.ts';
+import { expectCode, failure, fillHome, homeDigest, watchedContext } from './tools.ts';
 
 /** The place itself, looked at without any provider. */
 export interface ContractWorld {
@@ -19,6 +20,12 @@ export interface ContractWorld {
   plantForeign(): Promise<() => Promise<boolean>>;
   /** Adds a line to the server's own log. */
   writeLog(instanceId: string, line: string): Promise<void>;
+  /** Ends the server as a crash does. */
+  crash(instanceId: string): Promise<void>;
+  /** Ends and removes all that serves the instance; its home stays, with what lies beside it. */
+  loseServer(instanceId: string): Promise<void>;
+  /** Removes its home with all that serves it. */
+  loseHome(instanceId: string): Promise<void>;
 }
 
 /** What a kind of place brings to the suite. */
@@ -30,34 +37,6 @@ export interface ContractHarness {
   readonly config?: Partial<InstanceConfigInput>;
   /** Removes what is left of `swarmId`, and the place itself. */
   cleanup(swarmId: string): Promise<void>;
-}
-
-/** A context that collects what is reported and aborts itself at the `abortAt`th report. */
-function watchedContext(abortAt = Number.POSITIVE_INFINITY): OperationContext & { reports: string[]; abort(): void } {
-  const controller = new AbortController();
-  const reports: string[] = [];
-  return {
-    signal: controller.signal,
-    reports,
-    abort: () => controller.abort(),
-    report: message => {
-      reports.push(message);
-      if (reports.length >= abortAt) controller.abort();
-    },
-  };
-}
-
-const failure = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    value => expect.fail(`should have been rejected, but was ${JSON.stringify(value)}`),
-    (error: unknown) => error,
-  );
-
-async function expectCode(promise: Promise<unknown>, code: string): Promise<void> {
-  const error = await failure(promise);
-  expect(error).toBeInstanceOf(SwarmError);
-  expect((error as SwarmError).code).toBe(code);
-  expect((error as SwarmError).hint, 'every error names the next step').toBeTruthy();
 }
 
 async function* bytes(...chunks: string[]): AsyncIterable<Uint8Array> {
@@ -292,6 +271,8 @@ export function describeProviderContract(
         expect(row?.id).toBe(id);
         expect(row?.memoryBytes).toBeGreaterThan(1024 ** 2);
         expect(row?.cpuCores).toBeGreaterThanOrEqual(0);
+        expect(row?.diskUsedBytes).toBeGreaterThan(0);
+        expect(row?.diskTotalBytes).toBeGreaterThan(row?.diskUsedBytes ?? 0);
       });
 
       test('a name changes without a restart', async () => {
@@ -378,12 +359,8 @@ export function describeProviderContract(
       test('the trash keeps the home byte for byte, and gives it back stopped', async () => {
         const id = await created({ env: { KEPT: 'yes' } });
         const token = await provider.abilities.readToken(id);
-        await run(
-          id,
-          'mkdir -p t/empty && head -c 300000 /dev/urandom > t/data && chmod 640 t/data && ln -s data t/link && ln t/data t/hard && touch -d @1000000000 t/data',
-        );
-        const digest = 'cd t && ls -lnR --time-style=+%s . | grep -v ^total; cksum data hard; readlink link';
-        const before = await run(id, digest);
+        await run(id, fillHome);
+        const before = await run(id, homeDigest);
         await provider.abilities.trashInstance(id);
         await provider.abilities.trashInstance(id);
         expect(await observed(id)).toMatchObject([{ role: 'trash', status: 'trashed', swarmId }]);
@@ -395,7 +372,7 @@ export function describeProviderContract(
         expect(await provider.abilities.restoreInstance(id)).toMatchObject({ id, role: 'owner', status: 'stopped' });
         expect(await provider.abilities.restoreInstance(id)).toMatchObject({ id, role: 'owner', status: 'stopped' });
         await provider.startInstance(id);
-        expect(await run(id, digest)).toBe(before);
+        expect(await run(id, homeDigest)).toBe(before);
         expect(await run(id, 'echo $KEPT')).toBe('yes\n');
         expect(await provider.abilities.readToken(id)).toBe(token);
 
@@ -495,6 +472,8 @@ export function describeProviderContract(
         await provider.deleteInstance(id);
       });
     });
+
+    describeHealthContract({ provider: () => provider, world: () => world, specOf, run });
 
     describe('of what it cannot do', () => {
       test('an instance that is not there is null, or an error that says so', async () => {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ProviderConfig } from '../../src/model/config.ts';
 import { quietContext } from '../../src/model/operationContext.ts';
@@ -142,6 +143,7 @@ function crashSuite(placeAt: (directory: string) => Promise<Place>): void {
       const existing = async () => (act === 'create' ? '' : ((await window(0, 'create')).rows[0]?.id ?? ''));
       const untouched = act === 'create' ? nothing : wanted;
       let killAt = 1;
+      let intended = false;
       // Until the act comes to its end: how often a call reports is its own affair.
       for (; ; killAt++) {
         const { signal } = await window(killAt, act, await existing());
@@ -149,11 +151,13 @@ function crashSuite(placeAt: (directory: string) => Promise<Place>): void {
         expect(signal).toBe('SIGKILL');
         letLocksAge();
         const rows = (await window(0, 'settle')).rows.map(({ status }) => status);
-        // Killed before its first write, the act was never asked for; after it, it is finished.
-        const expected = killAt === 1 ? untouched : (finished ?? nothing);
-        expect({ killAt, rows, ...(await place.look()) }).toEqual({ killAt, ...expected });
+        const found = { rows, ...(await place.look()) };
+        // Killed before its intention was written, the act was never asked for; after that, it is finished.
+        intended ||= !isDeepStrictEqual(found, untouched);
+        expect({ killAt, ...found }).toEqual({ killAt, ...(intended ? (finished ?? nothing) : untouched) });
         await removeAll();
       }
+      expect(intended).toBe(true);
       expect(killAt).toBeGreaterThan(5);
       console.log(`${place.provider.type}: ${act}: killed at each of ${killAt - 1} boundaries`);
     },

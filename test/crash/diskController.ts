@@ -1,11 +1,15 @@
 import * as path from 'node:path';
+import { HealthBook } from '../../src/core/health/healthBook.ts';
 import { InstanceRegistry } from '../../src/core/instanceRegistry.ts';
 import type { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { SwarmController } from '../../src/core/swarmController.ts';
+import { defaultHealthConfig, type HealthConfig } from '../../src/model/config.ts';
+import { InstanceHealth } from '../../src/model/health.ts';
 import { InstanceRecord } from '../../src/model/instance.ts';
 import type { RecordStore } from '../../src/model/stateStore.ts';
 import { FileLock } from '../../src/storage/fileLock.ts';
 import { JsonFileStore } from '../../src/storage/jsonFileStore.ts';
+import { LeaderLease } from '../../src/storage/leaderLease.ts';
 import { loadSwarmId } from '../../src/storage/swarmIdentity.ts';
 import { MemoryVault } from '../fakes/memorySwarm.ts';
 
@@ -14,10 +18,11 @@ export async function diskController(
   stateDirectory: string,
   providers: ProviderDirectory,
   around: (store: RecordStore<InstanceRecord>) => RecordStore<InstanceRecord> = store => store,
+  health: Partial<HealthConfig> = {},
 ): Promise<SwarmController> {
   const { swarmId } = await loadSwarmId(stateDirectory);
   const store = new JsonFileStore(path.join(stateDirectory, 'instances'), InstanceRecord, 1);
-  return new SwarmController({
+  const controller: SwarmController = new SwarmController({
     swarmId,
     owner: { user: 'ada', machine: 'engine' },
     registry: new InstanceRegistry(around(store), () => 1),
@@ -27,5 +32,10 @@ export async function diskController(
     sources: { packFolder: async function* () {}, gitCredential: async () => undefined },
     defaultProviderType: () => '',
     loadStateOnStartup: true,
+    healthBook: new HealthBook(new JsonFileStore(path.join(stateDirectory, 'health'), InstanceHealth, 1), () => 1),
+    lease: new LeaderLease(stateDirectory),
+    healthConfig: () => ({ ...defaultHealthConfig, ...health }),
+    recover: async (instanceId, rung, _reason, ctx) => void (await controller.recoverInstance(instanceId, rung, ctx)),
   });
+  return controller;
 }

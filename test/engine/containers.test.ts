@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { isAbort } from '../../src/model/errors.ts';
 import type { InstanceConfigInput } from '../../src/model/instance.ts';
 import { quietContext } from '../../src/model/operationContext.ts';
+import { node } from '../../src/providers/docker/containerSpec.ts';
 import type { DockerProvider } from '../../src/providers/docker/dockerProvider.ts';
 import { newSpec, testSwarmId } from '../contract/specs.ts';
 import { contextCancelledAt, dockerProvider, failureOf } from './support/dockerProviders.ts';
@@ -20,7 +21,11 @@ describeWithEngine('instances on a Docker engine', () => {
   const specOf = (config: Partial<InstanceConfigInput> = {}, secrets = {}) => newSpec(swarmId, config, secrets);
   const created = async (config?: Partial<InstanceConfigInput>, secrets?: Record<string, string>) =>
     (await provider.createInstance(specOf(config, secrets))).id;
-  const inspect = (id: string) => engine.docker.getContainer(`remote-swarm-${id}--owner`).inspect();
+  const inspect = (id: string) => container(id).inspect();
+  const container = (id: string) => engine.docker.getContainer(`remote-swarm-${id}--owner`);
+  const ended = (id: string) => vi.waitFor(async () => expect((await inspect(id)).State.Running).toBe(false), 10_000);
+  /** In the instance's shell: the process of its server. */
+  const server = '$(cat /proc/1/task/1/children)';
   const stdout = async (id: string, command: string) => (await provider.executeCommand(id, command)).stdout;
 
   beforeAll(async () => {
@@ -239,20 +244,28 @@ describeWithEngine('instances on a Docker engine', () => {
 
   test('a paused container is a stopped instance, and a start wakes it', async () => {
     const id = await created();
-    await engine.docker.getContainer(`remote-swarm-${id}--owner`).pause();
+    await container(id).pause();
     expect(await provider.getInstance(id)).toMatchObject({ status: 'stopped', detail: 'paused' });
     expect(await provider.startInstance(id)).toMatchObject({ status: 'running' });
-    await engine.docker.getContainer(`remote-swarm-${id}--owner`).pause();
+    await container(id).pause();
     expect(await provider.stopInstance(id)).toMatchObject({ status: 'stopped' });
     await provider.deleteInstance(id);
   });
 
-  test('a server that ran out of memory is seen stopped, with the exit code', async () => {
+  test('a server that ran out of memory is seen stopped, with the cause, until it starts again', async () => {
     const id = await created({ resources: { memoryMb: 128 } });
-    const eater = 'const a=[];for(;;)a.push(Buffer.alloc(1<<24,1))';
-    const pid1 = `/usr/lib/code-server/lib/node -e '${eater}'`;
-    expect((await provider.executeCommand(id, pid1)).exitCode).toBe(137);
-    expect(await provider.getInstance(id)).toMatchObject({ id });
+    const eat = `${node} -e 'const a=[];for(;;)a.push(Buffer.alloc(1<<24,1))'`;
+    // A command that runs out of memory is ended alone, and the server goes on.
+    expect((await provider.executeCommand(id, eat)).exitCode).toBe(137);
+    expect(await provider.getInstance(id)).toMatchObject({ status: 'running' });
+    await stdout(id, `for pid in ${server}; do echo 1000 > /proc/$pid/oom_score_adj; done`);
+    await Promise.all([provider.executeCommand(id, eat).catch(() => {}), ended(id)]);
+    const detail = 'exited with code 137';
+    expect(await provider.getInstance(id)).toMatchObject({ status: 'stopped', detail, cause: 'out-of-memory' });
+    expect(await provider.startInstance(id)).not.toHaveProperty('cause');
+    await Promise.all([container(id).kill(), ended(id)]);
+    expect(await provider.getInstance(id)).toMatchObject({ status: 'stopped', detail });
+    expect(await provider.getInstance(id)).not.toHaveProperty('cause');
     await provider.deleteInstance(id);
   });
 
@@ -328,6 +341,7 @@ describeWithEngine('instances on a Docker engine', () => {
       await provider.stopInstance(id);
       for (let next = last + 1; next <= last + 120; next++) await block(next);
       expect(await failureOf(provider.startInstance(id))).toMatchObject({ code: 'port-taken' });
+      expect(await provider.getInstance(id)).toMatchObject({ status: 'stopped', cause: 'exited' });
       const other = specOf();
       expect(await failureOf(provider.createInstance(other))).toMatchObject({ code: 'port-taken' });
       expect(await world.exists(other.identity.id)).toBe(false);

@@ -1,11 +1,19 @@
 import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import * as http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import * as path from 'node:path';
 import { providerUnreachable } from '../../src/model/errors.ts';
 import { Emitter } from '../../src/model/event.ts';
-import type { InstanceConfig, InstanceIdentity, InstanceRole } from '../../src/model/instance.ts';
+import type { InstanceConfig, InstanceIdentity, InstanceRole, StopCause } from '../../src/model/instance.ts';
 import type { OperationContext } from '../../src/model/operationContext.ts';
-import type { CommandResult, InstanceObservation, Provider, ProviderAbilities } from '../../src/model/provider.ts';
+import type {
+  CommandResult,
+  InstanceObservation,
+  InstanceStats,
+  Provider,
+  ProviderAbilities,
+} from '../../src/model/provider.ts';
 
 /** Every call of a provider that a fault can be put on. */
 export type MemoryCall = Exclude<keyof Provider | keyof ProviderAbilities, 'id' | 'type' | 'abilities'>;
@@ -20,8 +28,27 @@ export interface MemoryInstance {
   role: InstanceRole;
   running: boolean;
   detail?: string;
+  cause?: StopCause;
   port?: number;
   server?: http.Server;
+}
+
+/** What outlives an instance's server: its home, and what lies beside it. */
+export interface MemoryHome {
+  readonly swarmId: string;
+  readonly token: string;
+  variables: Record<string, string>;
+  /** Whether a server has ever run on it. */
+  used: boolean;
+}
+
+/** What ends a server's silence: its next start, a server made anew, or only {@link MemoryPlace.responsive}. */
+export type SilenceCure = 'restart' | 'recreate' | 'none';
+
+/** A home that was in use and is gone for good. `fault`: a test took it away, as a broken disk would. */
+export interface DestroyedHome {
+  readonly id: string;
+  readonly by: MemoryCall | 'fault';
 }
 
 type Fault = { kind: 'fail'; error: unknown } | { kind: 'lose' } | { kind: 'hang' };
@@ -32,6 +59,10 @@ type Fault = { kind: 'fail'; error: unknown } | { kind: 'lose' } | { kind: 'hang
  */
 export class MemoryPlace {
   readonly instances = new Map<string, MemoryInstance>();
+  /** Homes by instance, also of those whose server was lost. */
+  readonly homesOf = new Map<string, MemoryHome>();
+  /** Every home that is gone for good, oldest first. */
+  readonly destroyed: DestroyedHome[] = [];
   /** With a directory here every instance has a real home below it, a real shell and a real server. */
   readonly homes: string | undefined;
   /** Awaited at the beginning of each call. */
@@ -43,6 +74,15 @@ export class MemoryPlace {
     stderr: '',
     truncated: false,
   });
+  /** What `stats` tells of each running instance, unless {@link usage} says more. */
+  readonly usageOfAll: Omit<InstanceStats, 'id'> = {
+    cpuCores: 0.25,
+    memoryBytes: 128 * 1024 ** 2,
+    diskUsedBytes: 1024 ** 3,
+    diskTotalBytes: 10 * 1024 ** 3,
+  };
+  /** What `stats` tells of one instance in place of the usual. */
+  readonly usage = new Map<string, Partial<Omit<InstanceStats, 'id'>>>();
   /** While true, no call gets through. */
   unreachable = false;
   /** Every call that reached the place, oldest first. */
@@ -50,6 +90,7 @@ export class MemoryPlace {
   readonly changed = new Emitter<string | undefined>();
   readonly logged = new Emitter<{ id: string; line: string }>();
   readonly #faults = new Map<MemoryCall, Fault[]>();
+  readonly #silent = new Map<string, { seen: string; cure: SilenceCure }>();
   #frozen: InstanceObservation[] | undefined;
   #nextPort = 20_000;
 
@@ -82,12 +123,64 @@ export class MemoryPlace {
   }
 
   /** The editor server of an instance ends by itself. */
-  async crash(id: string, detail = 'its editor server ended with exit code 137'): Promise<void> {
+  async crash(
+    id: string,
+    detail = 'its editor server ended with exit code 137',
+    cause: StopCause = 'exited',
+  ): Promise<void> {
     const instance = this.instances.get(id);
     if (!instance) return;
     await this.halt(instance);
     instance.detail = detail;
+    instance.cause = cause;
     this.changed.fire(id);
+  }
+
+  /** The editor server of an instance is ended because its memory is used up. */
+  runOutOfMemory(id: string): Promise<void> {
+    return this.crash(id, 'exited with code 137', 'out-of-memory');
+  }
+
+  /** The server runs, and a probe of it is told `seen`. */
+  unresponsive(id: string, seen = 'did not answer in time', cure: SilenceCure = 'restart'): void {
+    this.#silent.set(id, { seen, cure });
+  }
+
+  responsive(id: string): void {
+    this.#silent.delete(id);
+  }
+
+  /** What a probe is told in place of an answer; undefined when the server answers. */
+  silenceOf(id: string): string | undefined {
+    return this.#silent.get(id)?.seen;
+  }
+
+  /** The server is removed behind our back; the home is left. */
+  async loseServer(id: string): Promise<void> {
+    const instance = this.instances.get(id);
+    if (instance) await this.halt(instance);
+    this.instances.delete(id);
+    this.changed.fire(id);
+  }
+
+  /** The home is removed behind our back; a server that runs goes on without it. */
+  async loseHome(id: string): Promise<void> {
+    await this.removeHome(id, 'fault');
+  }
+
+  /** How many homes are gone that nobody deleted and no test took away. Must stay 0, whatever happens. */
+  get homesLost(): number {
+    return this.destroyed.filter(({ by }) => by !== 'deleteInstance' && by !== 'fault').length;
+  }
+
+  /** False when there was none. */
+  async removeHome(id: string, by: DestroyedHome['by']): Promise<boolean> {
+    const home = this.homesOf.get(id);
+    if (!home) return false;
+    this.homesOf.delete(id);
+    if (home.used) this.destroyed.push({ id, by });
+    if (this.homes !== undefined) await rm(path.join(this.homes, id), { recursive: true, force: true });
+    return true;
   }
 
   listed(): InstanceObservation[] {
@@ -130,15 +223,21 @@ export class MemoryPlace {
     if (instance.running) return;
     instance.running = true;
     delete instance.detail;
+    delete instance.cause;
+    const { id } = instance.identity;
+    this.#cure(id, 'restart');
+    const home = this.homesOf.get(id);
+    if (home) home.used = true;
     instance.port = this.homes === undefined ? this.#nextPort++ : await this.#serve(instance);
     this.say(instance, `Web UI available at http://127.0.0.1:${instance.port}?tkn=${instance.token}`);
-    this.changed.fire(instance.identity.id);
+    this.changed.fire(id);
   }
 
   async halt(instance: MemoryInstance): Promise<void> {
     instance.running = false;
     delete instance.port;
     delete instance.detail;
+    delete instance.cause;
     const { server } = instance;
     delete instance.server;
     server?.closeAllConnections();
@@ -151,9 +250,22 @@ export class MemoryPlace {
     this.logged.fire({ id: instance.identity.id, line });
   }
 
+  /** Takes the instance's server away, and puts another in its place that was never started. */
+  async renew(instance: MemoryInstance): Promise<void> {
+    const { id } = instance.identity;
+    const old = this.instances.get(id);
+    if (old) await this.halt(old);
+    this.instances.set(id, instance);
+    this.#cure(id, 'recreate');
+  }
+
   /** Ends every server of the place. */
   async dispose(): Promise<void> {
     await Promise.all([...this.instances.values()].map(instance => this.halt(instance)));
+  }
+
+  #cure(id: string, by: SilenceCure): void {
+    if (this.#silent.get(id)?.cure === by) this.#silent.delete(id);
   }
 
   #plan(call: MemoryCall, fault: Fault): void {

@@ -1,10 +1,14 @@
+import { HealthBook } from '../../src/core/health/healthBook.ts';
 import { InstanceRegistry } from '../../src/core/instanceRegistry.ts';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { SwarmController } from '../../src/core/swarmController.ts';
+import { defaultHealthConfig, type HealthConfig } from '../../src/model/config.ts';
+import { InstanceHealth } from '../../src/model/health.ts';
 import { InstanceRecord } from '../../src/model/instance.ts';
 import type { OperationContext } from '../../src/model/operationContext.ts';
 import type { Provider } from '../../src/model/provider.ts';
-import type { KeyedLock, LockHandle, SecretVault } from '../../src/model/stateStore.ts';
+import type { KeyedLock, LockHandle, ObserverLease, SecretVault } from '../../src/model/stateStore.ts';
+import { MemoryLease } from './memoryLease.ts';
 import { MemoryPlace } from './memoryPlace.ts';
 import { MemoryProvider } from './memoryProvider.ts';
 import { MemoryDisk, MemoryStore } from './memoryStore.ts';
@@ -58,6 +62,10 @@ export interface MemorySwarmOptions {
   readonly defaultProviderType?: string;
   readonly loadStateOnStartup?: boolean;
   readonly gitCredential?: string;
+  readonly healthDisk?: MemoryDisk;
+  readonly lease?: ObserverLease;
+  /** Over the defaults. */
+  readonly health?: Partial<HealthConfig>;
 }
 
 /** A whole swarm in memory. A second one on the same disk and place is what a restart of the window makes. */
@@ -65,6 +73,10 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
   const disk = options.disk ?? new MemoryDisk();
   const place = options.place ?? new MemoryPlace();
   const vault = new MemoryVault();
+  const healthBook = new HealthBook(
+    new MemoryStore(InstanceHealth, options.healthDisk ?? new MemoryDisk()),
+    () => 3600,
+  );
   const registry = new InstanceRegistry(new MemoryStore(InstanceRecord, disk), () => 3600);
   const controller = new SwarmController({
     swarmId: options.swarmId ?? 'aaaaaaaaaaaaaaaa',
@@ -81,6 +93,10 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     },
     defaultProviderType: () => options.defaultProviderType ?? '',
     loadStateOnStartup: options.loadStateOnStartup ?? true,
+    healthBook,
+    lease: options.lease ?? new MemoryLease(),
+    healthConfig: () => ({ ...defaultHealthConfig, ...options.health }),
+    recover: async (instanceId, rung, _reason, ctx) => void (await controller.recoverInstance(instanceId, rung, ctx)),
   });
   return { disk, place, vault, controller };
 }

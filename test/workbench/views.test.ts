@@ -17,7 +17,6 @@ describe('an empty view says why, and what to do', () => {
   const nothing = { 'remoteSwarm.enabledProviders': ['local'] };
   const cases: { state: string; settings: Record<string, unknown>; button: string; noServer?: boolean }[] = [
     { state: 'empty', settings: nothing, button: 'Create Instance' },
-    { state: 'no-provider', settings: { 'remoteSwarm.enabledProviders': ['none'] }, button: 'Add Provider' },
     { state: 'needs-server', settings: nothing, button: 'Install Editor Server', noServer: true },
     { state: 'off', settings: { ...nothing, 'remoteSwarm.loadStateOnStartup': false }, button: 'Create Instance' },
     { state: 'problem', settings: { 'remoteSwarm.stateDirectory': '/dev/null' }, button: 'Try Again' },

@@ -70,6 +70,23 @@ export async function startExec(
   };
 }
 
+/** What a short program prints. `doing` as in {@link DockerEngine.call}. */
+export async function outputOf(
+  engine: DockerEngine,
+  containerId: string,
+  argv: readonly string[],
+  doing: string,
+  ctx: OperationContext,
+): Promise<string> {
+  const exec = await startExec(engine, containerId, argv, ctx);
+  exec.stream.end();
+  try {
+    return await engine.call(doing, ctx, () => text(streamOf(exec.stream, 'stdout')));
+  } finally {
+    exec.stream.destroy();
+  }
+}
+
 /** Runs inside: kills whatever has the mark in its environment, until a look finds nothing more. */
 const endMarked = `
 const { readdirSync, readFileSync } = require('fs');

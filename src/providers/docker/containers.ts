@@ -1,10 +1,11 @@
 import type Dockerode from 'dockerode';
 import { instanceNotFound, wrongState } from '../../model/errors.ts';
+import type { StopCause } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type { limitsOf } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
-import { type InstanceContainer, label, primaryOf, readContainer } from './instanceContainer.ts';
+import { causeOf, type InstanceContainer, label, primaryOf, readContainer } from './instanceContainer.ts';
 
 /** Seconds that a server has to end by itself. `Init` passes the signal on, so that it seldom takes longer than one. */
 const politeSeconds = 10;
@@ -45,6 +46,24 @@ export class Containers {
     const container = await this.existing(instanceId, ctx);
     if (container.status !== 'running') throw wrongState(instanceId, container.status, 'start it first');
     return container;
+  }
+
+  /** Why it does not run, where the engine can tell. Of one that runs, or is in the trash, nothing is asked. */
+  async causeOf(
+    { containerId, state, role }: InstanceContainer,
+    ctx: OperationContext,
+  ): Promise<StopCause | undefined> {
+    // A paused one may be wedged: an inspect of it would never end.
+    if (role !== 'owner' || !['exited', 'created', 'dead'].includes(state)) return undefined;
+    try {
+      const { State } = await this.#engine.call('Looking at the container', ctx, (docker, abortSignal) =>
+        docker.getContainer(containerId).inspect({ abortSignal }),
+      );
+      return causeOf(State);
+    } catch (error) {
+      if (engineStatus(error) === 404) return undefined;
+      throw error;
+    }
   }
 
   async start({ containerId, state }: InstanceContainer, ctx: OperationContext): Promise<void> {

@@ -4,10 +4,14 @@ import { type OperationContext, quietContext } from '../../model/operationContex
 import type {
   Endpoint,
   InstanceObservation,
+  InstanceSpec,
   InstanceStats,
+  Probe,
   ProviderAbilities,
   TerminalSpec,
 } from '../../model/provider.ts';
+import { probe } from '../editorServer.ts';
+import { readDisks } from './containerDisks.ts';
 import { followLogs } from './containerLogs.ts';
 import { layout, node, serverMain } from './containerSpec.ts';
 import { readStats } from './containerStats.ts';
@@ -15,9 +19,12 @@ import { openTerminal } from './containerTerminal.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
 import type { DockerProvider } from './dockerProvider.ts';
 import { EngineWatch } from './engineWatch.ts';
-import { serverPort } from './instanceContainer.ts';
+import { containerName, serverPort } from './instanceContainer.ts';
 import { readOpenPorts } from './openPorts.ts';
 import { Tunnel } from './tunnel.ts';
+
+/** How long an engine has to show that it is there, when what lies behind it did not answer. */
+const enginePatience = 5_000;
 
 /** What a Docker engine can do beside the plain interface. */
 export class DockerAbilities implements ProviderAbilities {
@@ -70,6 +77,33 @@ export class DockerAbilities implements ProviderAbilities {
     return { host: tunnel.host, port: tunnel.port, dispose: () => kept.dispose() };
   }
 
+  /**
+   * On the published port of this machine's own engine, which is not asked then; else by a tunnel that is closed after
+   * it. Without an answer through a tunnel it is asked whether the engine itself is there.
+   */
+  async probe(instanceId: string, port: number | undefined, ctx: OperationContext): Promise<Probe> {
+    const { engine } = this.#provider;
+    if (port !== undefined && (await engine.isLocal())) return probe('127.0.0.1', port, ctx);
+    const tunnel = await Tunnel.open(engine, containerName(instanceId, 'owner'), serverPort);
+    try {
+      const seen = await probe(tunnel.host, tunnel.port, ctx);
+      if (!seen.answered) {
+        await engine.call('Asking for the engine', quietContext, docker => docker.ping(), enginePatience);
+      }
+      return seen;
+    } finally {
+      tunnel.dispose();
+    }
+  }
+
+  async hasHome(instanceId: string, ctx: OperationContext = quietContext): Promise<boolean> {
+    return (await this.#provider.builder.swarmOfHome(instanceId, ctx)) !== undefined;
+  }
+
+  recreateInstance(spec: InstanceSpec, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#provider.recreate(spec, ctx);
+  }
+
   async trashInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<void> {
     await this.#provider.moveTo('trash', instanceId, ctx);
   }
@@ -87,7 +121,9 @@ export class DockerAbilities implements ProviderAbilities {
     const wanted = new Set(instanceIds);
     const containers = await this.#provider.containers.list(ctx);
     const running = containers.filter(({ id, status }) => status === 'running' && wanted.has(id));
-    return readStats(this.#provider.engine, running, ctx);
+    const { engine } = this.#provider;
+    const [rows, disks] = await Promise.all([readStats(engine, running, ctx), readDisks(engine, running, ctx)]);
+    return rows.map(row => ({ ...row, ...disks.get(row.id) }));
   }
 
   async terminal(instanceId: string, ctx: OperationContext = quietContext): Promise<TerminalSpec> {

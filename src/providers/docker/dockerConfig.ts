@@ -1,6 +1,7 @@
 import * as z from 'zod';
-import { AbsolutePath, ProviderId } from '../../model/config.ts';
+import { AbsolutePath } from '../../model/config.ts';
 import { InstanceConfig, Resources } from '../../model/instance.ts';
+import { ProviderId } from '../../model/provider.ts';
 import { isEndpoint } from './dockerEndpoint.ts';
 
 const ImageReference = InstanceConfig.shape.image.unwrap();

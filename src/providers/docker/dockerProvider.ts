@@ -35,6 +35,7 @@ import { DockerEngine, type EngineFacts } from './dockerEngine.ts';
 import { InstanceBuilder, idTaken } from './instanceBuilder.ts';
 import { containerName, type InstanceContainer, replacedName } from './instanceContainer.ts';
 import { InstanceReader } from './instanceReader.ts';
+import { InstanceRecreator } from './instanceRecreator.ts';
 import { removeIdleNetworks } from './networks.ts';
 import { firstFiles, ReservedFiles, recordFiles } from './reservedFiles.ts';
 import { ServerStarter } from './serverStarter.ts';
@@ -47,7 +48,8 @@ export class DockerProvider implements Provider {
   readonly engine: DockerEngine;
   readonly containers: Containers;
   readonly files: ReservedFiles;
-  readonly #builder: InstanceBuilder;
+  readonly builder: InstanceBuilder;
+  readonly #recreator: InstanceRecreator;
   readonly #starter: ServerStarter;
   readonly #launcherFile: string;
   readonly #reader: InstanceReader;
@@ -60,11 +62,13 @@ export class DockerProvider implements Provider {
     this.engine = new DockerEngine(config);
     this.containers = new Containers(this.engine);
     this.files = new ReservedFiles(this.engine);
-    this.#reader = new InstanceReader(this.id, this.files);
+    this.#reader = new InstanceReader(this.id, this.containers, this.files);
     this.#starter = new ServerStarter(this.engine, this.containers);
     const runtimeImage = config.runtimeImage ?? `codercom/code-server:${editorServerVersion}`;
     const { image = runtimeImage, resources = {} } = config;
-    this.#builder = new InstanceBuilder(this.engine, { image, runtimeImage, resources });
+    this.builder = new InstanceBuilder(this.engine, { image, runtimeImage, resources });
+    const { engine, containers, files, builder } = this;
+    this.#recreator = new InstanceRecreator(engine, containers, files, builder, environment.launcher);
     this.abilities = new DockerAbilities(this, config);
   }
 
@@ -94,13 +98,13 @@ export class DockerProvider implements Provider {
       const existing = await this.containers.find(identity.id, ctx);
       if (existing && existing.swarmId !== identity.swarmId) throw idTaken(existing.name);
       if (existing && !(await this.#isHalfMade(existing, ctx))) return this.#start(existing, ctx);
-      const image = await this.#builder.prepareImage(config, ctx);
+      const image = await this.builder.prepareImage(config, ctx);
       ctx.report('Making the home of the instance');
       ctx.signal.throwIfAborted();
       let ownVolume = existing !== undefined;
       try {
-        if (await this.#builder.makeVolume(identity)) ownVolume = true;
-        if (!existing) await this.#builder.makeContainer(identity, config, image, ctx);
+        if (await this.builder.makeVolume(identity)) ownVolume = true;
+        if (!existing) await this.builder.makeContainer(identity, config, image, ctx);
         const container = await this.containers.existing(identity.id, ctx);
         const variables = instanceVariables(config, secrets);
         const mark = { identity, config };
@@ -144,7 +148,7 @@ export class DockerProvider implements Provider {
       const containers = await this.containers.of(instanceId, ctx);
       ctx.report('Removing the container and the home of the instance');
       for (const { containerId } of containers) await this.containers.remove(containerId, ctx);
-      const hadVolume = await this.#builder.removeVolume(instanceId, ctx);
+      const hadVolume = await this.builder.removeVolume(instanceId, ctx);
       for (const swarmId of new Set(containers.map(container => container.swarmId))) {
         await removeIdleNetworks(this.engine, swarmId, ctx);
       }
@@ -168,8 +172,8 @@ export class DockerProvider implements Provider {
       const next = updatedConfig(config, update);
       const nextVariables = instanceVariables(next, secrets, variables);
       const files = recordFiles({ identity, config: next }, nextVariables);
-      const [limits, nextLimits] = [this.#builder.limitsOf(config), this.#builder.limitsOf(next)];
-      if (this.#builder.imageOf(next) !== this.#builder.imageOf(config) || !canResizeLive(limits, nextLimits)) {
+      const [limits, nextLimits] = [this.builder.limitsOf(config), this.builder.limitsOf(next)];
+      if (this.builder.imageOf(next) !== this.builder.imageOf(config) || !canResizeLive(limits, nextLimits)) {
         const before = recordFiles({ identity, config }, variables);
         return this.#replace(container, { identity, config: next, files, before }, ctx);
       }
@@ -207,6 +211,11 @@ export class DockerProvider implements Provider {
     await this.engine.dispose();
   }
 
+  /** Makes its container anew on the same home, and starts it. */
+  async recreate(spec: InstanceSpec, ctx: OperationContext): Promise<VSCodeInstance> {
+    return this.#turns.take(spec.identity.id, async () => this.#start(await this.#recreator.recreate(spec, ctx), ctx));
+  }
+
   /** Stops it and gives its container the other role; one that has it already is left as it is. */
   async moveTo(role: 'owner' | 'trash', instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
@@ -242,7 +251,7 @@ export class DockerProvider implements Provider {
 
   async #undoCreate({ id, swarmId }: InstanceIdentity, withVolume: boolean): Promise<void> {
     for (const { containerId } of await this.containers.of(id, quietContext)) await this.containers.remove(containerId);
-    if (withVolume) await this.#builder.removeVolume(id, quietContext);
+    if (withVolume) await this.builder.removeVolume(id, quietContext);
     await removeIdleNetworks(this.engine, swarmId, quietContext);
   }
 
@@ -252,14 +261,14 @@ export class DockerProvider implements Provider {
    */
   async #replace(old: InstanceContainer, to: Replacement, ctx: OperationContext): Promise<VSCodeInstance> {
     const wasRunning = old.status === 'running';
-    const image = await this.#builder.prepareImage(to.config, ctx);
+    const image = await this.builder.prepareImage(to.config, ctx);
     ctx.report('Making the container anew on the same home');
     await this.containers.removeOthers(old, ctx);
     await this.containers.stop(old, false, ctx);
     const aside = { ...old, name: replacedName(old.id) };
     try {
       await this.containers.rename(old, aside.name, ctx);
-      await this.#builder.makeContainer(to.identity, to.config, image, ctx);
+      await this.builder.makeContainer(to.identity, to.config, image, ctx);
       const container = await this.containers.existing(old.id, ctx);
       await this.files.write(container.containerId, to.files, ctx);
       if (wasRunning) await this.#starter.start(container, ctx);

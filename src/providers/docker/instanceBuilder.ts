@@ -90,11 +90,16 @@ export class InstanceBuilder {
     }
   }
 
+  /** The swarm whose home of this instance is there, by its labels; undefined when there is none. */
+  async swarmOfHome(instanceId: string, ctx: OperationContext): Promise<string | undefined> {
+    const labels = await volumeLabels(this.#engine, volumeName(instanceId), ctx);
+    return labels?.[label.instance] === instanceId ? labels[label.swarm] : undefined;
+  }
+
   /** Removes the volume with the home; false when there was none. One that is not ours is left alone. */
   async removeVolume(instanceId: string, ctx: OperationContext): Promise<boolean> {
-    const name = volumeName(instanceId);
-    if ((await volumeLabels(this.#engine, name, ctx))?.[label.instance] !== instanceId) return false;
-    await removeVolume(this.#engine, name, ctx);
+    if ((await this.swarmOfHome(instanceId, ctx)) === undefined) return false;
+    await removeVolume(this.#engine, volumeName(instanceId), ctx);
     return true;
   }
 }

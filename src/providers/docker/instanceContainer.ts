@@ -1,5 +1,5 @@
 import type Dockerode from 'dockerode';
-import type { InstanceIdentity, InstanceRole, InstanceStatus } from '../../model/instance.ts';
+import type { InstanceIdentity, InstanceRole, InstanceStatus, StopCause } from '../../model/instance.ts';
 import { InstanceIdentity as Identity, InstanceId, InstanceRole as Role } from '../../model/instance.ts';
 import type { InstanceObservation } from '../../model/provider.ts';
 
@@ -91,6 +91,22 @@ function statusOf(
   return exitCode === undefined || exitCode === '0' || exitCode === '143'
     ? { status: 'stopped' }
     : { status: 'stopped', detail: `exited with code ${exitCode}` };
+}
+
+/** What an engine's inspect tells of an end. */
+export type ContainerEnd = Pick<Dockerode.ContainerInspectInfo['State'], 'Status' | 'ExitCode' | 'OOMKilled'>;
+
+/**
+ * Pure: why a container does not run. Undefined when it was never started, and for the codes that a stop leaves behind,
+ * polite (143, or 0) or forced (137): an engine does not tell who ended it. The engine notes that memory ran out also
+ * when only something else inside was ended for it, so that the server's own code counts too.
+ */
+export function causeOf({ Status, ExitCode, OOMKilled }: ContainerEnd): StopCause | undefined {
+  if (Status !== 'exited' && Status !== 'created' && Status !== 'dead') return undefined;
+  if (OOMKilled && ExitCode === 137) return 'out-of-memory';
+  // What a shell answers for a program that is not there or can't be run; the engine, and its init, do the same.
+  if (ExitCode === 126 || ExitCode === 127) return 'bad-config';
+  return [0, 137, 143].includes(ExitCode) ? undefined : 'exited';
 }
 
 /** Of the containers of one instance the one that stands for it. The others are leftovers of a replacement. */

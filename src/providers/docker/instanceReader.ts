@@ -2,33 +2,34 @@ import { SwarmError } from '../../model/errors.ts';
 import { InstanceConfig, type VSCodeInstance } from '../../model/instance.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { InstanceMark } from '../instanceMark.ts';
+import type { Containers } from './containers.ts';
 import type { InstanceContainer } from './instanceContainer.ts';
 import type { ReservedFiles } from './reservedFiles.ts';
 
 /** Tells what an instance is: from its container's row and labels, and from the record that lies beside its home. */
 export class InstanceReader {
   readonly #providerId: string;
+  readonly #containers: Pick<Containers, 'causeOf'>;
   readonly #files: ReservedFiles;
   /** By container id; so that a listing reads only what it has not seen. A get always reads. */
   readonly #marks = new Map<string, InstanceMark>();
 
-  constructor(providerId: string, files: ReservedFiles) {
+  constructor(providerId: string, containers: Pick<Containers, 'causeOf'>, files: ReservedFiles) {
     this.#providerId = providerId;
+    this.#containers = containers;
     this.#files = files;
   }
 
-  /** As it is now. One whose record cannot be read is told by its labels, and says so: it can still be stopped or deleted. */
+  /**
+   * As it is now, and why it does not run where the engine can tell. One whose record cannot be read is told by its
+   * labels, and says so: it can still be stopped or deleted.
+   */
   async read(container: InstanceContainer, ctx: OperationContext): Promise<VSCodeInstance> {
-    try {
-      return await this.readWhole(container, ctx);
-    } catch (error) {
-      if (!(error instanceof SwarmError) || error.code !== 'reserved-file-unreadable') throw error;
-      const { status } = container;
-      return { ...this.describe(container, undefined), status, detail: error.message };
-    }
+    const [instance, cause] = await Promise.all([this.#told(container, ctx), this.#containers.causeOf(container, ctx)]);
+    return { ...instance, ...(cause !== undefined && { cause }) };
   }
 
-  /** The same; rejects with `reserved-file-unreadable`. For whoever writes the record anew from what is in it. */
+  /** Without a cause; rejects with `reserved-file-unreadable`. For whoever writes the record anew from what is in it. */
   async readWhole(container: InstanceContainer, ctx: OperationContext): Promise<VSCodeInstance> {
     this.#marks.delete(container.containerId);
     const mark = await this.#files.readMark(container, ctx);
@@ -41,11 +42,21 @@ export class InstanceReader {
     const present = new Set(containers.map(({ containerId }) => containerId));
     for (const containerId of this.#marks.keys()) if (!present.has(containerId)) this.#marks.delete(containerId);
     return Promise.all(
-      containers.map(container => {
+      containers.map(async container => {
         const mark = this.#marks.get(container.containerId);
-        return mark ? this.describe(container, mark) : this.read(container, ctx);
+        return mark ? this.describe(container, mark) : this.#told(container, ctx);
       }),
     );
+  }
+
+  async #told(container: InstanceContainer, ctx: OperationContext): Promise<VSCodeInstance> {
+    try {
+      return await this.readWhole(container, ctx);
+    } catch (error) {
+      if (!(error instanceof SwarmError) || error.code !== 'reserved-file-unreadable') throw error;
+      const { status } = container;
+      return { ...this.describe(container, undefined), status, detail: error.message };
+    }
   }
 
   /** The instance in this container whose record is `mark`; asks nobody. */

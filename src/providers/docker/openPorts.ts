@@ -1,9 +1,7 @@
-import { text } from 'node:stream/consumers';
 import type { OperationContext } from '../../model/operationContext.ts';
-import { startExec } from './containerExec.ts';
+import { outputOf } from './containerExec.ts';
 import { node } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
-import { streamOf } from './frames.ts';
 import { serverPort } from './instanceContainer.ts';
 
 const print = `
@@ -15,14 +13,8 @@ export async function readOpenPorts(
   containerId: string,
   ctx: OperationContext,
 ): Promise<number[]> {
-  const exec = await startExec(engine, containerId, [node, '-e', print], ctx);
-  exec.stream.end();
-  try {
-    const tables = await engine.call('Listing the ports', ctx, () => text(streamOf(exec.stream, 'stdout')));
-    return listeningPorts(tables).filter(port => port !== serverPort);
-  } finally {
-    exec.stream.destroy();
-  }
+  const tables = await outputOf(engine, containerId, [node, '-e', print], 'Listing the ports', ctx);
+  return listeningPorts(tables).filter(port => port !== serverPort);
 }
 
 /** Pure: the ports in the kernel's tables of sockets. The engine's own name server (127.0.0.11) is left out. */

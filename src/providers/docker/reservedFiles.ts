@@ -4,6 +4,7 @@ import type { OperationContext } from '../../model/operationContext.ts';
 import type { InstanceMark, InstanceVariables } from '../instanceMark.ts';
 import { reservedFile } from '../reservedFile.ts';
 import { type ArchiveEntry, archiveOf, fileInArchive } from './archive.ts';
+import { holds } from './checkContainer.ts';
 import { launcher, layout } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
@@ -48,6 +49,13 @@ export class ReservedFiles {
     return reservedFile.token(id, await this.read(containerId, layout.token, ctx));
   }
 
+  /** Whether there is something at `path`, in whatever state the container is. */
+  holds(containerId: string, path: string, ctx: OperationContext): Promise<boolean> {
+    return this.#engine.call(`Looking for ${path}`, ctx, docker =>
+      holds(this.#engine, docker.getContainer(containerId), path),
+    );
+  }
+
   /** Names are relative to the instance's root. What exists is replaced. */
   async write(containerId: string, entries: readonly ArchiveEntry[], ctx: OperationContext): Promise<void> {
     const archive = await archiveOf(entries);
@@ -69,6 +77,20 @@ export const recordFiles = (mark: InstanceMark, variables: Readonly<Record<strin
   entryOf(layout.record, JSON.stringify(mark)),
 ];
 
+/** What is written beside a home for a container that is made anew: the token, unless it is there, and all the rest. */
+export const renewedFiles = (
+  mark: InstanceMark,
+  variables: Readonly<Record<string, string>>,
+  launcherText: string,
+  hasToken: boolean,
+): ArchiveEntry[] => [
+  { name: 'reserved', mode: 0o700 },
+  ...(hasToken ? [] : [entryOf(layout.token, randomBytes(24).toString('base64url'))]),
+  entryOf(launcher, launcherText, 0o644),
+  // The record comes last: where it is, all the others are.
+  ...recordFiles(mark, variables),
+];
+
 /** What lies in an instance's volume before its first start: an empty home, and the reserved folder beside it. */
 export const firstFiles = (
   mark: InstanceMark,
@@ -77,9 +99,5 @@ export const firstFiles = (
 ): ArchiveEntry[] => [
   { name: 'home', mode: 0o755 },
   { name: 'home/workspace', mode: 0o755 },
-  { name: 'reserved', mode: 0o700 },
-  entryOf(layout.token, randomBytes(24).toString('base64url')),
-  entryOf(launcher, launcherText, 0o644),
-  // The record comes last: where it is, all the others are.
-  ...recordFiles(mark, variables),
+  ...renewedFiles(mark, variables, launcherText, false),
 ];

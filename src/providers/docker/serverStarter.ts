@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { providerRefused, SwarmError, timedOut } from '../../model/errors.ts';
 import { type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
-import { probe } from '../editorServer.ts';
+import { answers } from '../editorServer.ts';
 import { readLogs } from './containerLogs.ts';
 import type { Containers } from './containers.ts';
 import type { DockerEngine } from './dockerEngine.ts';
@@ -15,7 +15,7 @@ const portTries = 5;
 /** Probes for half a second: an answer of the server costs nothing, one of the engine whether it still runs does. */
 async function answersSoon(port: number, ctx: OperationContext): Promise<boolean> {
   const deadline = performance.now() + 500;
-  while (!(await probe('127.0.0.1', port, ctx))) {
+  while (!(await answers('127.0.0.1', port, ctx))) {
     if (performance.now() > deadline) return false;
     await sleep(40, undefined, { signal: ctx.signal });
   }

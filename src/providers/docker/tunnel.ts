@@ -9,13 +9,15 @@ import { streamOf } from './frames.ts';
 
 /**
  * Runs inside: one connection to a port there, IPv4 or else IPv6, joined to the standard streams. It ends when the
- * application has said all, as its standard output can't be closed alone; what a client says last still gets there.
+ * application has said all, as its standard output can't be closed alone; what a client says last still gets there. It
+ * ends too when the client is gone and the application silent for half a minute: one that hangs would collect them.
  */
 const relay = `
 const { connect } = require('net');
 const port = Number(process.argv[1]);
 const join = host => {
   const socket = connect({ host, port });
+  process.stdin.on('end', () => socket.setTimeout(30_000, () => process.exit(1)));
   socket.on('connect', () => { process.stdin.pipe(socket); socket.pipe(process.stdout, { end: false }); });
   socket.on('error', () => (host === '::1' || socket.bytesRead ? process.exit(1) : join('::1')));
   socket.on('end', () => process.stdout.write('', () => process.exit(0)));

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { messageOf, reservedFileUnreadable } from '../../model/errors.ts';
@@ -88,12 +88,7 @@ export class InstanceFolders {
       for (const folder of [layout.root, layout.home, layout.workspace, layout.serverData, layout.reserved]) {
         await mkdir(folder, { recursive: true, mode: 0o700 });
       }
-      const token = randomBytes(16).toString('hex');
-      await mkdir(path.dirname(serveWebToken(layout)), { mode: 0o700 });
-      await writeFile(serveWebToken(layout), token, { mode: 0o600 });
-      await writeFile(layout.token, token, { mode: 0o600 });
-      await writeFile(layout.environment, json(instanceVariables(config, secrets)), { mode: 0o600 });
-      await writeFile(layout.record, json({ identity, config }), { mode: 0o600 });
+      await writeReserved(layout, newToken(), instanceVariables(config, secrets), { identity, config });
       const final = this.layoutOf(identity.id, 'owner');
       await rename(transit, final.root);
       return { identity, config, role: 'owner', layout: final };
@@ -115,6 +110,32 @@ export class InstanceFolders {
     if (changed) await writeFileAtomic(folder.layout.environment, json(after), { mode: 0o600 });
     await writeFileAtomic(folder.layout.record, json({ identity: folder.identity, config }), { mode: 0o600 });
     return changed;
+  }
+
+  /** Whether its home is still there. */
+  async hasHome({ layout }: InstanceFolder): Promise<boolean> {
+    const found = await stat(layout.home).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    return found?.isDirectory() ?? false;
+  }
+
+  /**
+   * Makes what lies beside the home anew: mark and variables after the spec, and nothing else but the token, which stays,
+   * as secrets do that are not given. The instance must be stopped.
+   */
+  async renew(folder: InstanceFolder, spec: InstanceSpec): Promise<InstanceFolder> {
+    const { identity, secrets, ...config } = spec;
+    const { layout } = folder;
+    const before = (await this.#variables(folder).catch(() => undefined)) ?? {};
+    const token = (await textOf(layout.token).catch(() => undefined))?.trim() || newToken();
+    const stay = [layout.token, layout.environment, layout.record].map(file => path.basename(file));
+    for (const name of await readdir(layout.reserved)) {
+      if (!stay.includes(name)) await removeTree(path.join(layout.reserved, name));
+    }
+    await writeReserved(layout, token, instanceVariables(config, secrets, before), { identity, config });
+    return { ...folder, identity, config };
   }
 
   /** The instance's own variables, secret ones included. */
@@ -172,6 +193,22 @@ export class InstanceFolders {
   async #variables({ identity, layout }: InstanceFolder): Promise<InstanceVariables | undefined> {
     return reservedFile.variables(identity.id, await textOf(layout.environment));
   }
+}
+
+const newToken = () => randomBytes(16).toString('hex');
+
+/** Writes what an instance is known by: where the mark is, all the others are. */
+async function writeReserved(
+  layout: InstanceLayout,
+  token: string,
+  variables: Readonly<Record<string, string>>,
+  mark: InstanceMark,
+): Promise<void> {
+  await mkdir(path.dirname(serveWebToken(layout)), { mode: 0o700 });
+  await writeFileAtomic(serveWebToken(layout), token, { mode: 0o600 });
+  await writeFileAtomic(layout.token, token, { mode: 0o600 });
+  await writeFileAtomic(layout.environment, json(variables), { mode: 0o600 });
+  await writeFileAtomic(layout.record, json(mark), { mode: 0o600 });
 }
 
 /** For a call that was rejected: undefined when nothing is there, else thrown on. */

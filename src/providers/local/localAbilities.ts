@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Disposable } from '../../model/event.ts';
 import type { VSCodeInstance } from '../../model/instance.ts';
@@ -5,10 +6,14 @@ import { type OperationContext, quietContext } from '../../model/operationContex
 import type {
   Endpoint,
   InstanceObservation,
+  InstanceSpec,
   InstanceStats,
+  Probe,
   ProviderAbilities,
   TerminalSpec,
 } from '../../model/provider.ts';
+import { type DiskUsage, diskUsage } from '../diskUsage.ts';
+import { probe } from '../editorServer.ts';
 import { editorCliFile, quote } from './editorCli.ts';
 import { FolderWatch } from './folderWatch.ts';
 import type { LocalProvider } from './localProvider.ts';
@@ -71,6 +76,23 @@ export class LocalAbilities implements ProviderAbilities {
     return { host: '127.0.0.1', port: port ?? running.port, dispose: () => {} };
   }
 
+  async probe(instanceId: string, port: number | undefined, ctx: OperationContext): Promise<Probe> {
+    if (port !== undefined) return probe('127.0.0.1', port, ctx);
+    const folder = await this.#provider.folders.find(instanceId);
+    const state = folder && (await this.#provider.state(folder));
+    if (state?.status === 'running') return probe('127.0.0.1', state.port, ctx);
+    return { answered: false, latencyMs: 0, seen: 'does not run' };
+  }
+
+  async hasHome(instanceId: string): Promise<boolean> {
+    const folder = await this.#provider.folders.find(instanceId);
+    return folder !== undefined && this.#provider.folders.hasHome(folder);
+  }
+
+  recreateInstance(spec: InstanceSpec, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#provider.recreate(spec, ctx);
+  }
+
   async trashInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<void> {
     await this.#provider.moveTo('trash', instanceId, ctx);
   }
@@ -116,6 +138,7 @@ export class LocalAbilities implements ProviderAbilities {
         }),
       );
     const before = await measure();
+    const disks = await Promise.all(running.map(({ id }) => this.#disk(id)));
     await sleep(statsWindow, undefined, { signal: ctx.signal });
     const after = await measure();
     return running.flatMap(({ id }, index) => {
@@ -123,8 +146,14 @@ export class LocalAbilities implements ProviderAbilities {
       if (!first || !last) return [];
       const seconds = (last.at - first.at) / 1000;
       const cpuCores = Math.max(0, last.cpuSeconds - first.cpuSeconds) / seconds;
-      return [{ id, cpuCores, memoryBytes: last.memoryBytes }];
+      return [{ id, cpuCores, memoryBytes: last.memoryBytes, ...disks[index] }];
     });
+  }
+
+  /** Undefined when it can't be told. */
+  #disk(instanceId: string): Promise<DiskUsage | undefined> {
+    const { home } = this.#provider.folders.layoutOf(instanceId, 'owner');
+    return statfs(home).then(diskUsage, () => undefined);
   }
 
   async #listPorts(details: ProcessDetails, instanceId: string): Promise<number[]> {

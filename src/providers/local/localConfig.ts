@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { AbsolutePath, ProviderId } from '../../model/config.ts';
+import { AbsolutePath } from '../../model/config.ts';
+import { ProviderId } from '../../model/provider.ts';
 
 /** A provider in the settings that keeps its instances on this machine. */
 export const LocalProviderConfig = z.strictObject({

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { instanceNotFound, providerRefused, unsupported, wrongState } from '../../model/errors.ts';
+import { homeMissing, instanceNotFound, providerRefused, wrongState } from '../../model/errors.ts';
 import { Emitter } from '../../model/event.ts';
 import type { InstanceFilter, InstanceUpdate, VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
@@ -24,6 +24,7 @@ import { type InstanceFolder, InstanceFolders, type UnreadableFolder } from './i
 import { LinuxProcesses } from './linuxProcesses.ts';
 import { LocalAbilities } from './localAbilities.ts';
 import type { LocalProviderConfig } from './localConfig.ts';
+import { describeInstance, idTaken, refuseUnsupported, statusOf } from './localInstance.ts';
 import { MacProcesses } from './macProcesses.ts';
 import { endFamily, type Processes } from './processes.ts';
 import { runCommand } from './runCommand.ts';
@@ -96,13 +97,7 @@ export class LocalProvider implements Provider {
       ctx.signal.throwIfAborted();
       const existing = await this.folders.find(id);
       if (existing) {
-        if (existing.identity.swarmId !== swarmId) {
-          throw providerRefused(
-            'id-taken',
-            `The id "${id}" belongs to an instance of another swarm.`,
-            'Try again; another id will be chosen.',
-          );
-        }
+        if (existing.identity.swarmId !== swarmId) throw idTaken(id);
         return this.#start(existing, ctx);
       }
       await this.#locate();
@@ -205,6 +200,24 @@ export class LocalProvider implements Provider {
     this.ended.dispose();
   }
 
+  /** Ends it and makes all of it anew but its home and its token. */
+  async recreate(spec: InstanceSpec, ctx: OperationContext): Promise<VSCodeInstance> {
+    refuseUnsupported(this.id, spec);
+    const { id, swarmId } = spec.identity;
+    return this.#turns.take(id, async () => {
+      ctx.signal.throwIfAborted();
+      const folder = await this.folders.find(id);
+      if (!folder || !(await this.folders.hasHome(folder))) throw homeMissing(id, this.id);
+      if (folder.identity.swarmId !== swarmId) throw idTaken(id);
+      if (folder.role === 'trash') throw wrongState(id, 'trashed', 'restore it first');
+      await this.#locate();
+      ctx.report('Ending what is left of the editor server');
+      await this.#stop(folder, false);
+      ctx.signal.throwIfAborted();
+      return this.#start(await this.folders.renew(folder, spec), ctx);
+    });
+  }
+
   /** Everything below the directory, as it is now. */
   async look(): Promise<{ instances: VSCodeInstance[]; unreadable: UnreadableFolder[] }> {
     const { folders, unreadable } = await this.folders.list();
@@ -280,16 +293,7 @@ export class LocalProvider implements Provider {
   }
 
   async #describe(folder: InstanceFolder): Promise<VSCodeInstance> {
-    const state = await this.state(folder);
-    return {
-      ...folder.identity,
-      providerId: this.id,
-      role: folder.role,
-      config: folder.config,
-      status: statusOf(folder, state),
-      ...(state.status === 'stopped' && state.detail !== undefined ? { detail: state.detail } : {}),
-      ...(state.status === 'running' ? { port: state.port } : {}),
-    };
+    return describeInstance(this.id, folder, await this.state(folder));
   }
 
   #locate() {
@@ -299,18 +303,5 @@ export class LocalProvider implements Provider {
       searchPath: process.env.PATH ?? '',
       installDirectory: this.#environment.editorServerDirectory,
     });
-  }
-}
-
-/** What the server's state means for an instance in this role. */
-export function statusOf(folder: InstanceFolder, state: ServerState): 'running' | 'starting' | 'stopped' | 'trashed' {
-  return folder.role === 'trash' ? 'trashed' : state.status;
-}
-
-/** Neither images nor limits exist here; what can't be kept is refused by the name of its field, never ignored. */
-function refuseUnsupported(providerId: string, { image, resources = {} }: InstanceUpdate): void {
-  if (image !== undefined) throw unsupported(providerId, 'run an image ("image")');
-  for (const [name, limit] of Object.entries(resources)) {
-    if (limit !== undefined) throw unsupported(providerId, `limit resources ("resources.${name}")`);
   }
 }

@@ -7,10 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
 import { providerRefused, timedOut } from '../../model/errors.ts';
-import { Port } from '../../model/instance.ts';
+import { Port, type StopCause } from '../../model/instance.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { EditorServer, InstanceLayout } from '../editorServer.ts';
-import { listeningPort, probe, serveArguments, serveWebArguments } from '../editorServer.ts';
+import { answers, listeningPort, serveArguments, serveWebArguments } from '../editorServer.ts';
 import { editorCli, editorCliFile } from './editorCli.ts';
 import { json, readJson } from './instanceFolders.ts';
 import { endFamily, isAlive, type Processes } from './processes.ts';
@@ -35,7 +35,7 @@ export type ServerState =
   | { readonly status: 'running'; readonly port: number; readonly mark: ServerMark }
   | { readonly status: 'starting'; readonly mark: ServerMark }
   /** `damaged`: as far as anybody can tell; the mark that would tell a server from other processes says nothing. */
-  | { readonly status: 'stopped'; readonly detail?: string; readonly damaged?: true };
+  | { readonly status: 'stopped'; readonly detail?: string; readonly cause?: StopCause; readonly damaged?: true };
 
 /** What starting a server needs beside its folder. */
 export interface StartPlan {
@@ -80,6 +80,8 @@ export async function serverState(processes: Processes, layout: InstanceLayout):
   const known = exit?.pid === mark.pid && exit.startTime === mark.startTime;
   return {
     status: 'stopped',
+    // A stop that was asked for takes the mark away.
+    cause: 'exited',
     detail: known ? `its editor server ended with exit code ${exit.exitCode}` : 'its editor server ended unexpectedly',
   };
 }
@@ -188,7 +190,7 @@ async function awaitServer(
   for (let pause = 20; performance.now() - begin < most; pause = Math.min(pause * 1.5, 500)) {
     ctx.signal.throwIfAborted();
     const port = mark.port ?? listeningPort(await textFrom(log, mark.logOffset));
-    if (port !== undefined && (await probe(host, port, ctx)) && (await isAlive(processes, mark))) {
+    if (port !== undefined && (await answers(host, port, ctx)) && (await isAlive(processes, mark))) {
       await writeFileAtomic(file, json({ ...mark, port, answered: true }), { mode: 0o600 });
       return port;
     }

@@ -60,4 +60,11 @@ export const commandTable: readonly Command[] = [
   command('verifyAuditLog', verifyAuditLog),
   command('collectDiagnostics', async face => (await import('./collectDiagnostics.ts')).collectDiagnostics(face)),
   command('removeSwarm', removeSwarm),
+  command('checkHealth', async (face, call) => (await import('./health.ts')).checkHealth(face, call)),
+  command('recover', async (face, call) => (await import('./health.ts')).recover(face, call)),
+  command('resetCrashLoop', async (face, call) => (await import('./health.ts')).resetCrashLoop(face, call)),
+  command('pauseMonitoring', async (face, call) => (await import('./health.ts')).pauseMonitoring(face, call)),
+  command('resumeMonitoring', async (face, call) => (await import('./health.ts')).resumeMonitoring(face, call)),
+  command('explainHealth', async (face, call) => (await import('./health.ts')).explainHealth(face, call)),
+  command('showHealthHistory', async (face, call) => (await import('./health.ts')).showHealthHistory(face, call)),
 ];

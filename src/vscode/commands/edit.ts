@@ -50,6 +50,14 @@ export async function edit(face: Face, call: CommandCall): Promise<void> {
   if (change) await update(face, record, change);
 }
 
+/** Gives an instance another size. */
+export async function editSize(face: Face, record: InstanceRecord): Promise<void> {
+  const { controller } = await face.host.core();
+  const provider = controller.providers.get(record.providerId);
+  const change = await askSize(record, provider, t('Edit {0}', record.config.name));
+  if (change) await update(face, record, change);
+}
+
 const shownValue = ({ config }: InstanceRecord, field: Option) =>
   field === 'env' ? Object.keys(config.env).join(', ') : typedValue({ config }, field);
 

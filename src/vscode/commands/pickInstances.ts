@@ -17,12 +17,15 @@ export async function pickInstances(
   title: string,
 ): Promise<InstanceRecord[]> {
   if (rows.length > 0) {
-    return rows.flatMap(row => {
-      const node = face.view.node(row);
-      return node?.kind === 'instance' && fits(face, node.record, action) ? [node.record] : [];
-    });
+    return rows.flatMap(row => recordOf(face, row) ?? []).filter(record => fits(face, record, action));
   }
   return (await choose(face, action, title, true)) ?? [];
+}
+
+/** The instance that a row of either view stands for. */
+export function recordOf({ view, health }: Face, row: string): InstanceRecord | undefined {
+  const node = view.node(row) ?? health.node(row);
+  return node?.kind === 'instance' ? node.record : undefined;
 }
 
 /** The one instance a command is about. */

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
-import { type ProviderConfig, ProviderId } from '../../model/config.ts';
+import type { ProviderConfig } from '../../model/config.ts';
 import { isAbort, messageOf, SwarmError } from '../../model/errors.ts';
+import { ProviderId } from '../../model/provider.ts';
 import { forLog } from '../errorWording.ts';
 import type { Face } from '../face.ts';
 import { freeName } from '../freeName.ts';

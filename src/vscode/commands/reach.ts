@@ -33,7 +33,7 @@ export async function copyUrl(face: Face, call: CommandCall): Promise<void> {
 export async function attach(face: Face, call: CommandCall): Promise<void> {
   const record = await pickInstance(face, call, 'attach', t('Attach VS Code to an Instance'));
   if (!record) return;
-  const target = await face.host.use(core => core.controller.attachUri(record.id));
+  const target = await face.host.use(core => core.controller.access.attachUri(record.id));
   if (!target) throw unsupported(record.providerId, t('be attached to; open the instance in the browser instead'));
   if (vscode.extensions.getExtension(target.extensionId)) {
     await vscode.commands.executeCommand('vscode.openFolder', vscode.Uri.parse(target.uri, true), {
@@ -53,7 +53,7 @@ export async function attach(face: Face, call: CommandCall): Promise<void> {
 export async function openInstanceTerminal(face: Face, call: CommandCall): Promise<void> {
   for (const { id, config } of await pickInstances(face, call, 'terminal', t('Open a Terminal in Instances'))) {
     const spec = await face.host.use(core =>
-      withProgress('view', t('Opening a terminal…'), ctx => core.controller.terminal(id, ctx)),
+      withProgress('view', t('Opening a terminal…'), ctx => core.controller.access.terminal(id, ctx)),
     );
     openTerminal(config.name, spec);
   }
@@ -65,8 +65,8 @@ export async function showLogs(face: Face, call: CommandCall): Promise<void> {
     const { controller } = await face.host.core();
     const read = (signal: AbortSignal) => ({ ...contextOf(), signal });
     await face.logChannels.show(record, {
-      tail: async signal => (await controller.getInstanceLogs(record.id, { tail: 500 }, read(signal))).lines,
-      follow: (sink, signal) => controller.followLogs(record.id, sink, read(signal)),
+      tail: async signal => (await controller.access.getInstanceLogs(record.id, { tail: 500 }, read(signal))).lines,
+      follow: (sink, signal) => controller.access.followLogs(record.id, sink, read(signal)),
     });
   }
 }

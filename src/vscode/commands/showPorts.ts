@@ -16,14 +16,14 @@ export async function showPorts(face: Face, call: CommandCall): Promise<void> {
   if (!record) return;
   const { id, config } = record;
   const listening = await face.host.use(core =>
-    withProgress('view', t('Looking for ports…'), ctx => core.controller.listPorts(id, ctx)),
+    withProgress('view', t('Looking for ports…'), ctx => core.controller.access.listPorts(id, ctx)),
   );
   const ports = [...new Set([...listening, ...config.ports])].sort((a, b) => a - b);
   const port = await choosePort(face, id, config.name, ports, listening);
   if (port === undefined) return;
   const endpoint = await face.host.use(core =>
     withProgress('view', t('Forwarding…'), ctx =>
-      face.forwards.open(id, port, () => core.controller.connectPort(id, port, ctx)),
+      face.forwards.open(id, port, () => core.controller.access.connectPort(id, port, ctx)),
     ),
   );
   const local = vscode.Uri.parse(`http://${endpoint.host}:${endpoint.port}/`, true);

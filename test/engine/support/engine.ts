@@ -36,7 +36,9 @@ export interface Engine {
   readonly log: string;
   /** As a crash does; workloads go on running. */
   kill(): Promise<void>;
-  /** Starts it again after {@link kill}. */
+  /** As its service manager does; workloads end with it. */
+  terminate(): Promise<void>;
+  /** Starts it again after {@link kill} or {@link terminate}; workloads that went on are ended. */
   restart(): Promise<void>;
   /** Makes it hang, and go on. */
   pause(): void;
@@ -138,7 +140,18 @@ export async function startEngine({ name, tls = false, netns = false, diskMb }: 
   const kill = async () => {
     for (const file of [pidFile, path.join(root, 'exec/containerd/containerd.pid')]) await killProcess(readPid(file));
   };
-  const signal = (which: NodeJS.Signals) => process.kill(readPid(pidFile), which);
+  const signal = (which: NodeJS.Signals) => {
+    const pid = readPid(pidFile);
+    // An engine that ended politely has no pid file, and pid 0 would be this process's whole group.
+    if (pid > 0) process.kill(pid, which);
+  };
+  const terminate = async () => {
+    const pid = readPid(pidFile);
+    quietly(() => signal('SIGTERM'));
+    const deadline = performance.now() + 15_000;
+    while (alive(pid) && performance.now() < deadline) await sleep(25);
+    await kill();
+  };
   await start();
   return {
     host: `unix://${socket}`,
@@ -152,16 +165,14 @@ export async function startEngine({ name, tls = false, netns = false, diskMb }: 
       return readFileSync(logFile, 'utf8');
     },
     kill,
+    terminate,
     restart: start,
     pause: () => signal('SIGSTOP'),
     resume: () => signal('SIGCONT'),
     stop: async () => {
       quietly(() => signal('SIGCONT'));
       await removeContainers(docker);
-      quietly(() => signal('SIGTERM'));
-      const deadline = performance.now() + 15_000;
-      while (alive(readPid(pidFile)) && performance.now() < deadline) await sleep(25);
-      await kill();
+      await terminate();
       await removeTraces(root, bridge);
     },
   };

@@ -1,16 +1,45 @@
 // Stands in for code-server's server-main.js where a test is about containers and not about the editor: the same
-// arguments, the same first line of the log, the same answers with and without the token.
+// arguments, the same first line of the log, the same answers with and without the token. Asked for /break/<how> it
+// breaks, and it counts how often it was asked for its version.
 // @ts-check
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 /** @param {string} name */
 const option = name => process.argv[process.argv.indexOf(name) + 1] ?? '';
 const token = readFileSync(option('--connection-token-file'), 'utf8').trim();
 
+/** While it is there no server starts; it lies in the container's own layer, which a restart keeps. */
+const startBreaker = '/tmp/stub-server-cannot-start';
+if (existsSync(startBreaker)) process.exit(1);
+let status = 200;
+let asked = 0;
+
+/** @type {Record<string, () => void>} */
+const breaks = {
+  'answers-500': () => {
+    status = 500;
+  },
+  'cannot-start': () => {
+    writeFileSync(startBreaker, '');
+    process.exit(1);
+  },
+  'out-of-memory': () => {
+    /** @type {Buffer[]} */
+    const hoard = [];
+    setInterval(() => hoard.push(Buffer.alloc(16 * 1024 ** 2, 1)), 1);
+  },
+};
+
 const server = createServer((request, response) => {
   const url = new URL(request.url ?? '/', 'http://localhost');
-  if (url.pathname === '/version') return void response.end('stub');
+  if (url.pathname === '/version') {
+    asked++;
+    return void response.writeHead(status, { 'x-asked': asked }).end('stub');
+  }
+  if (url.pathname.startsWith('/break/')) {
+    return void response.end(breaks[url.pathname.slice('/break/'.length)]);
+  }
   if (url.searchParams.get('tkn') === token) {
     const cookie = `vscode-tkn=${token}; Max-Age=604800; HttpOnly`;
     return void response.writeHead(302, { location: '/', 'set-cookie': cookie }).end();
@@ -19,6 +48,7 @@ const server = createServer((request, response) => {
   response.writeHead(403).end('Forbidden.');
 });
 server.listen(Number(option('--port')), option('--host'), () => {
-  process.stdout.write(`Extension host agent listening on ${option('--port')}\n`);
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  process.stdout.write(`Extension host agent listening on ${port}\n`);
 });
 process.on('SIGTERM', () => process.exit(0));

@@ -161,7 +161,7 @@ describe('observing', () => {
     const down = new MemoryPlace();
     const up = new MemoryPlace();
     const providers = [new MemoryProvider(down, { id: 'down' }), new MemoryProvider(up, { id: 'up' })];
-    const { controller } = await swarm({ providers });
+    const { controller } = await swarm({ providers, health: { autoRecover: false } });
     const a = await controller.createInstance({ name: 'a' }, 'down');
     const b = await controller.createInstance({ name: 'b' }, 'up');
     down.hang('observe');
@@ -178,7 +178,9 @@ describe('observing', () => {
       { id: 'down', reachable: false },
       { id: 'up', reachable: true },
     ]);
-    await expect(controller.executeCommand(a.id, 'true')).rejects.toMatchObject({ code: 'provider-unreachable' });
+    await expect(controller.access.executeCommand(a.id, 'true')).rejects.toMatchObject({
+      code: 'provider-unreachable',
+    });
   });
 
   test('an instance that vanished is lost only when the place says so itself', async () => {
@@ -197,7 +199,7 @@ describe('observing', () => {
   });
 
   test('an event of the place is seen without asking', async () => {
-    const { controller, place } = await swarm();
+    const { controller, place } = await swarm({ health: { autoRecover: false } });
     const { id } = await controller.createInstance({ name: 'one' });
     await place.crash(id);
     await expect.poll(() => controller.getInstance(id).status).toBe('stopped');

@@ -31,11 +31,13 @@ const required: Record<string, Record<string, unknown>> = {
   open_swarm_instance: { instanceId: idOf(1) },
   get_instance_logs: { instanceId: idOf(1) },
   run_in_instance: { instanceId: idOf(1), command: 'true' },
+  recover_instance: { instanceId: idOf(1) },
+  pause_instance_monitoring: { instanceIds: [idOf(1)], paused: true },
   adopt_swarm_instance: { found: [{ providerId: 'docker', instanceId: idOf(2) }] },
 };
 const aroundOf = (operation: string) =>
   required[operation] ??
-  (operation.match(/^(start|stop|delete|restart|restore|purge)_/) ? { instanceIds: [idOf(1)] } : {});
+  (operation.match(/^(start|stop|delete|restart|restore|purge|check|reset)_/) ? { instanceIds: [idOf(1)] } : {});
 
 /** Of required members inside inputs. */
 const samples = {
@@ -60,6 +62,7 @@ const freeText: Record<string, readonly Hostile[]> = {
   'update_swarm_instance.metadata.KEY': ['dots', 'unicode', 'control'],
   'create_swarm_instance.source.ref': ['dots', 'unicode'],
   'run_in_instance.command': ['dots', 'unicode'],
+  'recover_instance.reason': ['dots', 'unicode'],
 };
 
 const caller = (operation: Operation | undefined) =>

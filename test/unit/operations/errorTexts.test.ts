@@ -43,6 +43,8 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   instanceNotFound: [[id]],
   instanceBusy: [[id, 'being stopped']],
   wrongState: [[id, 'stopped', 'it must be running']],
+  recoveryRefused: [['a1b2c3d4e5f6', 'Its home is not proven to be safe.']],
+  homeMissing: [[id, 'docker']],
   newerState: [['instances/k3x9q2m7w1ab.json', 7]],
   lockLost: [[id]],
   instanceExists: [[id]],

@@ -1,4 +1,5 @@
-import { instanceNotFound } from '../../../src/model/errors.ts';
+import { instanceNotFound, wrongState } from '../../../src/model/errors.ts';
+import type { InstanceHealth } from '../../../src/model/health.ts';
 import { InstanceConfig, type InstanceConfigInput, type InstanceRecord } from '../../../src/model/instance.ts';
 import type { Swarm } from '../../../src/operations/swarm.ts';
 
@@ -28,11 +29,13 @@ export function makeRecord(number: number, change: Partial<InstanceRecord> = {})
 export class FakeSwarm implements Swarm {
   readonly records = new Map<string, InstanceRecord>();
   readonly registry = { getInstance: (id: string) => this.records.get(id) };
+  readonly healths = new Map<string, InstanceHealth>();
+  readonly health = { get: (id: string) => this.healths.get(id) };
   /** Method names, in order. Only those that would touch the world. */
   readonly calls: string[] = [];
   /** Runs before each change of an instance; throws or waits for the tests. */
   before: (method: string, id: string) => Promise<void> | void = () => {};
-  execute: Swarm['executeCommand'] = async () => ({ exitCode: 0, stdout: '', stderr: '', truncated: false });
+  execute: Swarm['access']['executeCommand'] = async () => ({ exitCode: 0, stdout: '', stderr: '', truncated: false });
   logs: string[] = [];
   secrets: Readonly<Record<string, string>> | undefined;
 
@@ -91,22 +94,28 @@ export class FakeSwarm implements Swarm {
     this.records.delete(id);
   }
 
-  async openInstance(id: string) {
-    this.getInstance(id);
-    return {
-      url: 'http://127.0.0.1:1/?tkn=secret',
-      endpoint: { host: '127.0.0.1' as const, port: 1, dispose: () => {} },
-    };
-  }
-
-  async getInstanceLogs() {
-    return { lines: this.logs, truncated: false };
-  }
-
-  executeCommand: Swarm['executeCommand'] = (id, command, options) => {
-    this.calls.push('execute');
-    return this.execute(id, command, options);
+  readonly access: Swarm['access'] = {
+    openInstance: async id => {
+      this.getInstance(id);
+      const endpoint = { host: '127.0.0.1' as const, port: 1, dispose: () => {} };
+      return { url: 'http://127.0.0.1:1/?tkn=secret', endpoint };
+    },
+    getInstanceLogs: async () => ({ lines: this.logs, truncated: false }),
+    executeCommand: (id, command, options) => {
+      this.calls.push('execute');
+      return this.execute(id, command, options);
+    },
   };
+
+  async checkInstanceHealth(id: string): Promise<InstanceHealth> {
+    const health = this.healths.get(this.getInstance(id).id);
+    if (!health) throw wrongState(id, 'stopped', 'start it first');
+    return health;
+  }
+
+  recoverInstance = (id: string) => this.#change('recover', id, { status: 'running' });
+  resetCrashLoop = async (id: string) => void (await this.#change('reset', id, {}));
+  pauseMonitoring = async (id: string) => void (await this.#change('pause', id, {}));
 
   getSwarmStatus() {
     return { swarmId: 's', instances: this.records.size, byStatus: {}, found: 0, providers: [], quarantined: [] };

@@ -21,6 +21,8 @@ const inputs: Record<string, unknown> = {
   get_swarm_status: {},
   get_instance_logs: { instanceId: idOf(1) },
   run_in_instance: { instanceId: idOf(1), command: 'true' },
+  recover_instance: { instanceId: idOf(1) },
+  pause_instance_monitoring: { instanceIds: [idOf(1)], paused: true },
   adopt_swarm_instance: { found: [{ providerId: 'docker', instanceId: idOf(9) }] },
   open_swarm_instance: { instanceId: idOf(1) },
   remove_swarm: {},

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { isAbort, providerRefused, providerUnreachable } from '../../../src/model/errors.ts';
-import { quietContext } from '../../../src/model/operationContext.ts';
+import { quietContext, withTimeout } from '../../../src/model/operationContext.ts';
 import { GuardedProvider } from '../../../src/providers/guardedProvider.ts';
 import { newSpec } from '../../contract/specs.ts';
 import { MemoryPlace } from '../../fakes/memoryPlace.ts';
@@ -113,6 +113,36 @@ describe('a guarded provider', () => {
     place.failNext('executeCommand', unreachable());
     await expect(provider.executeCommand(id, 'true')).rejects.toMatchObject({ code: 'provider-unreachable' });
     expect(countOf('executeCommand')).toBe(1);
+  });
+
+  test('never repeats a probe, and waits for what it says at the end of its time', async () => {
+    const id = await created();
+    place.failNext('probe', unreachable());
+    await expect(provider.abilities.probe(id, undefined, quietContext)).rejects.toMatchObject({
+      code: 'provider-unreachable',
+    });
+    expect(countOf('probe')).toBe(1);
+    const said = { answered: false, latencyMs: times.read * 2, seen: 'did not answer in time' } as const;
+    inner.abilities.probe = (_, __, { signal }) =>
+      new Promise(resolve => signal.addEventListener('abort', () => setTimeout(() => resolve(said), 5)));
+    const limited = withTimeout(quietContext, times.read * 2);
+    expect(await provider.abilities.probe(id, undefined, limited)).toEqual(said);
+  });
+
+  test('repeats a recreate that the network broke, and observes anew after it', async () => {
+    const spec = newSpec(swarmId);
+    await provider.createInstance(spec);
+    await place.loseServer(spec.identity.id);
+    expect(await provider.abilities.observe()).toEqual([]);
+    place.loseReply('recreateInstance');
+    expect(await provider.abilities.recreateInstance(spec)).toMatchObject({ status: 'running' });
+    expect(countOf('recreateInstance')).toBe(2);
+    expect(await provider.abilities.observe()).toMatchObject([{ status: 'running' }]);
+    place.failNext('hasHome', unreachable());
+    expect(await provider.abilities.hasHome(spec.identity.id)).toBe(true);
+    await place.loseHome(spec.identity.id);
+    await expect(provider.abilities.recreateInstance(spec)).rejects.toMatchObject({ code: 'home-missing' });
+    expect(countOf('recreateInstance')).toBe(3);
   });
 
   test('lets a command run as long as it takes', async () => {

@@ -16,19 +16,20 @@ const tested = [...statePlaces, ...reservedPlaces, ...tokenPlaces].map(({ file }
 const judging =
   /(?<!\w)(readFile|readFileSync|createReadStream|(?<=await )open)\((?!file: string)|\b(JSON\.parse)\(|\.(getArchive)\(|new JsonFileStore\([^;]*?,\s*(\w+),\s*\d|\b(?!Date|Uri)([A-Z]\w*)\.(?:safeParse|parse)\(/g;
 
-const records = ['<state>/instances/<id>.json', '<state>/agent-destroys/agent.json'];
+const records = ['<state>/instances/<id>.json', '<state>/health/<id>.json', '<state>/agent-destroys/agent.json'];
 const both = (name: string) => [`<local>/reserved/${name}`, `<docker>/reserved/${name}`];
 const marks = [...both('instance.json'), ...both('environment.json'), ...both('token')];
 
 /** Of every source that judges: what it does, in the order of names, and which files of ours that reads, or what else. */
 const readers: Readonly<Record<string, readonly [calls: string, files: readonly string[] | string]>> = {
-  'src/swarm.ts': ['DestroyBudget InstanceRecord', records],
+  'src/swarm.ts': ['DestroyBudget InstanceHealth InstanceRecord', records],
   'src/storage/jsonFileStore.ts': ['readFile readFileSync', records],
   'src/storage/parseRecord.ts': ['JSON.parse', records],
   'src/storage/swarmIdentity.ts': ['JSON.parse SwarmFile readFile', ['<state>/swarm.json']],
   'src/storage/appendLog.ts': ['open readFile', ['<state>/audit/<day>-<writer>.jsonl']],
   'src/core/auditLog.ts': ['AuditEntry JSON.parse', ['<state>/audit/<day>-<writer>.jsonl']],
   'src/storage/lockFile.ts': ['readFileSync readFileSync readFileSync', [lock]],
+  'src/storage/leaderLease.ts': ['readFile', 'a number; what is none counts as zero'],
   'src/storage/replaceFile.ts': ['open open', 'only writes'],
   'src/providers/reservedFile.ts': ['JSON.parse Token', marks],
   'src/providers/local/instanceFolders.ts': [
@@ -52,6 +53,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   'src/providers/local/serverLog.ts': ['open open', 'the log of a server, as lines of text'],
   'src/providers/local/editorServerLocator.ts': ['readFile', 'a script on the PATH, for the name in it'],
   'src/providers/local/linuxProcesses.ts': ['readFile readFile', 'what the kernel says'],
+  'src/providers/docker/containerDisks.ts': ['FileSystemFacts JSON.parse', 'what a program inside a container prints'],
   'src/providers/docker/containerExec.ts': ['readFileSync', 'what the kernel says inside a container'],
   'src/providers/docker/dockerEngine.ts': ['readFile', 'the files of the docker command line'],
   'src/providers/docker/openPorts.ts': ['readFileSync', 'what the kernel says inside a container'],
@@ -63,6 +65,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   'src/providers/docker/engineWatch.ts': ['JSON.parse', 'what the engine says'],
   'src/providers/docker/pull.ts': ['JSON.parse PullLine', 'what the engine says'],
   'src/providers/docker/instanceContainer.ts': ['InstanceId Role', 'what the engine says'],
+  'src/providers/docker/instanceRecreator.ts': ['readFile', 'the launcher of this extension'],
   'src/providers/docker/instanceReader.ts': ['InstanceConfig', 'a config of nothing but a name'],
   'src/core/admission.ts': ['InstanceConfig', 'what was asked for'],
   'src/operations/instanceOperations.ts': ['InstanceUpdate', 'what was asked for'],
@@ -71,6 +74,8 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   'src/vscode/commands/providers.ts': ['ProviderId', 'what a person types'],
   'src/vscode/commands/collectDiagnostics.ts': ['readFile', 'our own log, as lines of text'],
   'src/vscode/configFrom.ts': ['ProviderConfig ProviderId ProviderId SwarmConfig', 'the settings'],
+  'src/vscode/healthPanel.ts': ['FromPage PageState', 'what the page of the panel says'],
+  'src/vscode/noticeBook.ts': ['open', 'only makes a file, once'],
   'src/vscode/providerEntries.ts': ['ProviderConfig ProviderConfig', 'the settings'],
   'src/vscode/instanceSecrets.ts': ['JSON.parse Values', 'the secret storage'],
 };

@@ -220,7 +220,7 @@ export const dockerContainer: InstanceContainer = {
 
 async function readDockerMark(bytes: Buffer): Promise<Outcome> {
   const { files } = dockerWorld(bytes);
-  const reader = new InstanceReader('engine', files);
+  const reader = new InstanceReader('engine', { causeOf: async () => undefined }, files);
   // Its labels say whose it is, so that it can be shown, stopped and deleted; only its record is not written anew.
   const shown = await reader.read(dockerContainer, quietContext);
   expect(shown).toMatchObject({ id: badId, swarmId, epoch: 4, status: 'running' });

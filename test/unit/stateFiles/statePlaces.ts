@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { expect } from 'vitest';
 import { AuditEntry, AuditLog } from '../../../src/core/auditLog.ts';
+import { InstanceHealth } from '../../../src/model/health.ts';
 import { type InstanceConfig, InstanceRecord } from '../../../src/model/instance.ts';
 import type { Quarantined } from '../../../src/model/stateStore.ts';
 import { DestroyBudget } from '../../../src/operations/blastRadius.ts';
@@ -32,12 +33,32 @@ const wholeConfig: InstanceConfig = {
 export const wholeRecord: InstanceRecord = {
   ...makeRecord(1),
   detail: 'exit code 1',
+  cause: 'exited',
   port: 8080,
   config: wholeConfig,
   wanted: wholeConfig,
   setup: { status: 'failed', problems: ['no network'] },
   error: { code: 'timed-out', message: 'It did not answer.', hint: 'Try again.', at },
   trashedAt: at,
+};
+
+const measures = [
+  ...['latencyMs', 'cpuCores', 'memoryBytes', 'memoryLimitBytes', 'diskUsedBytes', 'diskTotalBytes'],
+] as const;
+
+/** A health in which every field is given. */
+const wholeHealth: InstanceHealth = {
+  ...{ id: idOf(1), schemaVersion: 1, revision: 2, observerEpoch: 7, status: 'unhealthy', since: at },
+  reason: 'It does not run.',
+  next: { act: 'Restart it.', at },
+  checks: [{ name: 'connectivity', outcome: 'failed', seen: 'It refused the connection.', at, latencyMs: 1, times: 3 }],
+  pausedSince: at,
+  recovery: {
+    attempts: [{ rung: 'restart', cause: 'exited', at, outcome: 'failed', note: 'It did not start.' }],
+    crashLoop: { since: at, reason: 'It fails again and again.' },
+    resetRevision: 1,
+  },
+  history: [{ at, status: 'healthy', ...Object.fromEntries(measures.map(name => [name, 1])) }],
 };
 
 /** What of a config people may write as they like. */
@@ -143,6 +164,29 @@ export const statePlaces: readonly FilePlace[] = [
       'error.hint': anything,
     },
     read: bytes => readRecord(InstanceRecord, idOf(1), [makeRecord(2), makeRecord(3)], bytes),
+  },
+  {
+    file: '<state>/health/<id>.json',
+    schema: InstanceHealth,
+    sample: wholeHealth,
+    namesFields: true,
+    free: {
+      revision: ['large'],
+      observerEpoch: ['large'],
+      reason: anything,
+      'next.act': anything,
+      checks: ['large'],
+      'checks.0.seen': anything,
+      'checks.0.latencyMs': ['large'],
+      'checks.0.times': ['large'],
+      'recovery.attempts': ['large'],
+      'recovery.attempts.0.note': anything,
+      'recovery.crashLoop.reason': anything,
+      'recovery.resetRevision': ['large'],
+      history: ['large'],
+      ...Object.fromEntries(measures.map(name => [`history.0.${name}`, ['large'] as const])),
+    },
+    read: bytes => readRecord(InstanceHealth, idOf(1), [{ ...wholeHealth, id: idOf(2) }], bytes),
   },
   {
     file: '<state>/agent-destroys/agent.json',

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { defaultPolicy } from '../../../src/model/config.ts';
+import { defaultHealthConfig, defaultPolicy } from '../../../src/model/config.ts';
 import type { InstanceRecord } from '../../../src/model/instance.ts';
 import type { Quarantined } from '../../../src/model/stateStore.ts';
 import { inEnglish } from '../../../src/operations/translate.ts';
@@ -61,6 +61,7 @@ async function open({ root, state, instances }: Awaited<ReturnType<typeof makeWo
       providers: [{ id: 'here', type: 'local', directory: instances, server: path.join(root, 'code') }],
       policy: { ...defaultPolicy, agent: { ...defaultPolicy.agent, destroy: 'allow' } },
       agentDestroyLimit: 3,
+      health: defaultHealthConfig,
     }),
     rejectedProviders: () => [],
     vault: new MemoryVault(),
@@ -238,8 +239,10 @@ test('one that nobody knows is shown as found, and cannot be adopted before it i
   expect(controller.listFound()).toMatchObject([{ providerId: 'here', observation: { id: badId, status: 'failed' } }]);
   await expect(controller.adoptInstance('here', badId)).rejects.toMatchObject({ code: 'reserved-file-unreadable' });
   fs.writeFileSync(record, whole);
+  // What was observed is believed for two seconds, unless the place itself says that something changed.
+  const patience = { timeout: 10_000 };
   await vi.waitFor(async () => {
     await look();
     expect(controller.getInstance(badId)).toMatchObject({ config: world.records[0]?.config, status: 'stopped' });
-  });
+  }, patience);
 });

@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import * as z from 'zod';
-import { strictestPolicy } from '../../../src/model/config.ts';
+import { defaultHealthConfig, type SwarmConfig, strictestPolicy } from '../../../src/model/config.ts';
 import { SwarmError } from '../../../src/model/errors.ts';
 import type { ProviderState } from '../../../src/model/swarmStatus.ts';
 import { inEnglish } from '../../../src/operations/translate.ts';
@@ -91,7 +91,20 @@ const valid: Record<string, unknown> = {
   'remoteSwarm.autoSaveInterval': 60,
   'remoteSwarm.policy': { person: strict, agent: strict, client: strict, controller: strict },
   'remoteSwarm.agentDestroyLimit': 0,
+  ...Object.fromEntries(
+    Object.entries(defaultHealthConfig).map(([name, value]) => [
+      `remoteSwarm.health.${name}`,
+      typeof value === 'boolean' ? !value : typeof value === 'number' ? value * (value < 1 ? 0.5 : 2) : ['restart'],
+    ]),
+  ),
 };
+
+/** What the extension makes of a setting. */
+const settingOf = (config: SwarmConfig, key: string): unknown =>
+  key
+    .split('.')
+    .slice(1)
+    .reduce<unknown>((value, name) => (value as Record<string, unknown>)[name], config);
 
 /** What more an entry of the list may hold is the business of its kind. */
 const settingFields = fieldsBelow({ type: 'object', properties }, valid).filter(field => field.path.at(-1) !== 'KEY');
@@ -212,7 +225,7 @@ const expectReadable = (text: string, most: number) => {
 function expectRestHolds({ config }: ReturnType<typeof read>, field: Field): void {
   const [key = '', ...below] = field.path.map(String);
   for (const [other, value] of Object.entries(valid)) {
-    if (other !== key) expect(config[other.slice('remoteSwarm.'.length) as keyof typeof config]).toEqual(value);
+    if (other !== key) expect(settingOf(config, other)).toEqual(value);
   }
   if (key === 'remoteSwarm.providers' && below.length > 0) expect(config.providers).toContainEqual(good);
   if (key === 'remoteSwarm.enabledProviders' && below.length > 0) expect(config.enabledProviders).toEqual(['good']);
@@ -226,9 +239,9 @@ function expectRestHolds({ config }: ReturnType<typeof read>, field: Field): voi
 /** Where all of a setting is wrong, its default holds, or the strictest value where the default could lift a restriction. */
 function expectStandIn({ config }: ReturnType<typeof read>, { path: [key = '', ...below] }: Field): void {
   if (below.length > 0) return;
-  const row = settingsTable.find(each => each.key === key);
-  const standIn = row?.strictest ?? properties[String(key)]?.default;
-  expect(row && config[row.field]).toEqual(standIn);
+  const name = String(key);
+  const row = settingsTable.find(each => each.key === name);
+  expect(settingOf(config, name)).toEqual(row?.strictest ?? properties[name]?.default);
 }
 
 async function expectReported({ field, where, ofProvider }: Case, found: ReturnType<typeof read>): Promise<void> {
@@ -275,7 +288,7 @@ describe('bad settings', () => {
   test('without any wrong field they hold as they are, and nothing is said', async () => {
     const { config, lines, rejected } = read(valid);
     for (const [key, value] of Object.entries(valid)) {
-      expect(config[key.slice('remoteSwarm.'.length) as keyof typeof config]).toEqual(value);
+      expect(settingOf(config, key)).toEqual(value);
     }
     expect({ lines, rejected }).toEqual({ lines: [], rejected: [] });
     for (const { field } of cases.filter(({ ofProvider, where }) => ofProvider && where === '')) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { defaultPolicy, SwarmConfig } from '../../../src/model/config.ts';
+import { defaultHealthConfig, defaultPolicy, HealthConfig, SwarmConfig } from '../../../src/model/config.ts';
 import { configFrom } from '../../../src/vscode/configFrom.ts';
 import { settingsTable } from '../../../src/vscode/settingsTable.ts';
 
@@ -7,11 +7,15 @@ const from = (values: Record<string, unknown>) => configFrom(field => values[fie
 
 describe('the settings', () => {
   test('there is a row for each, and every default is valid', () => {
-    expect(settingsTable.map(({ field }) => field).toSorted()).toEqual(Object.keys(SwarmConfig.shape).toSorted());
+    const { health: _, ...others } = SwarmConfig.shape;
+    const ofHealth = Object.keys(HealthConfig.shape).map(name => `health.${name}`);
+    const fields = [...Object.keys(others), ...ofHealth];
+    expect(settingsTable.map(({ field }): string => field).toSorted()).toEqual(fields.toSorted());
     const { config, problems } = from({});
     expect(problems).toEqual([]);
     expect(SwarmConfig.parse(config)).toEqual(config);
     expect(config).toMatchObject({ loadStateOnStartup: true, agentDestroyLimit: 3, providers: [] });
+    expect(config.health).toEqual(defaultHealthConfig);
   });
 
   test.each([
@@ -19,10 +23,22 @@ describe('the settings', () => {
     ['autoSaveInterval', 0, /1/],
     ['providers', [{ id: 'A B', type: 'docker' }], /0\.id/],
     ['policy', { ...defaultPolicy, person: 'all' }, /person/],
+    ['health.checkInterval', 1, /5/],
+    ['health.recoveryActions', 5, /array/],
   ])('an invalid %s is named, and its default holds', (field, value, why) => {
     const { config, problems } = from({ [field]: value, loadStateOnStartup: false });
     expect(problems).toEqual([{ key: `remoteSwarm.${field}`, problem: expect.stringMatching(why) }]);
     expect(config).toEqual({ ...from({}).config, loadStateOnStartup: false });
+  });
+
+  test('each number of health stands alone: an invalid one leaves the others as they were set', () => {
+    const { config, problems } = from({
+      'health.failureThreshold': 0,
+      'health.checkInterval': 60,
+      'health.enabled': false,
+    });
+    expect(problems.map(({ key }) => key)).toEqual(['remoteSwarm.health.failureThreshold']);
+    expect(config.health).toEqual({ ...defaultHealthConfig, checkInterval: 60, enabled: false });
   });
 
   test.each([-1, '0', 1.5, 'none'])('a limit of %j is named, and agents may destroy nothing', agentDestroyLimit => {

@@ -80,7 +80,7 @@ describe('the chat tools', () => {
   test('are the operations for agents, and go with the registration', () => {
     const { registration } = open();
     expect([...editor.tools.keys()]).toEqual(agentOperations.map(({ name }) => name));
-    expect(editor.tools.size).toBe(10);
+    expect(editor.tools.size).toBe(12);
     registration.dispose();
     expect(editor.tools.size).toBe(0);
   });
@@ -97,6 +97,7 @@ describe('the chat tools', () => {
       create_swarm_instance: { name: 'fresh' },
       update_swarm_instance: { instanceId: idOf(1), name: 'x' },
       run_in_instance: { instanceId: idOf(1), command: 'ls' },
+      recover_instance: { instanceId: idOf(1) },
     };
     for (const { name, effect } of agentOperations) {
       const prepared = await prepare(name, inputs[name] ?? { instanceIds: [idOf(1), idOf(2)] });

@@ -4,7 +4,7 @@ import { summaryOf } from '../../../src/vscode/swarmSummary.ts';
 import { provider, record } from './rowFacts.ts';
 
 const summary = (records: Parameters<typeof summaryOf>[0], providers: Parameters<typeof summaryOf>[1] = []) =>
-  summaryOf(records, providers, inEnglish);
+  summaryOf(records, providers, () => undefined, inEnglish);
 
 test('nothing is told of nothing, nor of a trash alone', () => {
   expect(summary([])).toBeUndefined();

@@ -1,6 +1,7 @@
 import type Dockerode from 'dockerode';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { diskOf, readUsage } from '../../../../src/providers/docker/containerDisks.ts';
 import { usageOf } from '../../../../src/providers/docker/containerStats.ts';
 import { instanceOf } from '../../../../src/providers/docker/engineWatch.ts';
 import { listeningPorts } from '../../../../src/providers/docker/openPorts.ts';
@@ -82,4 +83,25 @@ test('usage is counted as the engine counts, on both generations of cgroups', ()
   expect(usageOf('i', stats({ usage: 500, limit, stats: { inactive_file: 200 } }))?.memoryBytes).toBe(300);
   expect(usageOf('i', stats({ usage: 500, limit: 2 ** 63 }))?.memoryLimitBytes).toBeUndefined();
   expect(usageOf('i', stats({}))).toBeUndefined();
+});
+
+test('volumes of the engine share its disk; those with a driver or options of their own may not', () => {
+  const plain = { Driver: 'local', Options: null };
+  expect(diskOf({ Name: 'a', ...plain })).toBe(diskOf({ Name: 'b', ...plain, Options: {} }));
+  const own = [
+    { Name: 'a', ...plain, Options: { type: 'tmpfs' } },
+    { Name: 'b', ...plain, Options: { type: 'tmpfs' } },
+    { Name: 'c', ...plain, Driver: 'nfs' },
+    { Name: 'd', ...plain },
+  ].map(diskOf);
+  expect(new Set(own).size).toBe(4);
+});
+
+test('a disk is counted as df counts, and what says no such thing is no disk', () => {
+  const facts = { blocks: 1_000, bfree: 300, bavail: 250, bsize: 4_096 };
+  expect(readUsage(JSON.stringify({ type: 1, ...facts }))).toEqual({
+    diskUsedBytes: 700 * 4_096,
+    diskTotalBytes: 950 * 4_096,
+  });
+  fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), text => readUsage(text) === undefined));
 });

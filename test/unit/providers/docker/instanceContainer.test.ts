@@ -1,6 +1,11 @@
 import type Dockerode from 'dockerode';
 import { describe, expect, test } from 'vitest';
-import { primaryOf, readContainer } from '../../../../src/providers/docker/instanceContainer.ts';
+import {
+  type ContainerEnd,
+  causeOf,
+  primaryOf,
+  readContainer,
+} from '../../../../src/providers/docker/instanceContainer.ts';
 
 const id = 'abcdefabcdef';
 const row = (changes: Partial<Dockerode.ContainerInfo> = {}): Dockerode.ContainerInfo =>
@@ -66,4 +71,25 @@ test('of several containers the owner stands for the instance, then the one in t
   expect(primaryOf(some('owner-replaced', 'trash'))?.containerId).toBe('trash');
   expect(primaryOf(some('owner-replaced'))?.containerId).toBe('owner-replaced');
   expect(primaryOf([])).toBeUndefined();
+});
+
+// What a Docker engine 20.10 was seen to say.
+test.each([
+  ['a container that was never started', 'created', 0, false, undefined],
+  ['a program that is not there, without an init', 'created', 127, false, 'bad-config'],
+  ['a program that is not there, with one', 'exited', 127, false, 'bad-config'],
+  ['a program that can not be run', 'exited', 126, false, 'bad-config'],
+  ['a port that is taken', 'created', 128, false, 'exited'],
+  ['an end with an error', 'exited', 3, false, 'exited'],
+  ['a polite stop', 'exited', 143, false, undefined],
+  ['a polite stop after memory ran out elsewhere inside', 'exited', 143, true, undefined],
+  ['a server that ended well', 'exited', 0, false, undefined],
+  ['a forced stop, or somebody else’s kill', 'exited', 137, false, undefined],
+  ['memory that ran out', 'exited', 137, true, 'out-of-memory'],
+  ['an error after memory ran out elsewhere inside', 'exited', 5, true, 'exited'],
+  ['a container that runs, though memory ran out once', 'running', 0, true, undefined],
+  ['a container that is paused', 'paused', 0, false, undefined],
+  ['a container that the engine could not remove', 'dead', 1, false, 'exited'],
+])('the cause of %s', (_, Status, ExitCode, OOMKilled, cause) => {
+  expect(causeOf({ Status, ExitCode, OOMKilled } as ContainerEnd)).toBe(cause);
 });

@@ -1,0 +1,370 @@
+import type { HealthConfig } from '../../model/config.ts';
+import { messageOf, wrongState } from '../../model/errors.ts';
+import { Emitter } from '../../model/event.ts';
+import type { InstanceHealth } from '../../model/health.ts';
+import type { InstanceRecord } from '../../model/instance.ts';
+import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import type { InstanceStats, Provider } from '../../model/provider.ts';
+import type { KeyedLock, ObserverLease, Quarantined } from '../../model/stateStore.ts';
+import { getTwice } from '../instanceLifecycle.ts';
+import type { InstanceRegistry } from '../instanceRegistry.ts';
+import type { ProviderDirectory } from '../providerDirectory.ts';
+import type { ProviderObservation, Reconciler } from '../reconciler.ts';
+import { timestamp } from '../records.ts';
+import { Examiner } from './examiner.ts';
+import type { HealthBook } from './healthBook.ts';
+import { checkOf } from './healthChecks.ts';
+import { countedAnew, isWatched, isWorthWriting, judge } from './healthRules.ts';
+import { type Patient, type Recover, Recoverer } from './recoverer.ts';
+import { afterGoodHealth, freshRecovery } from './recoveryState.ts';
+import type { Place, RoundFacts } from './roundFacts.ts';
+import { guardRound, nextRoundIn } from './roundGuard.ts';
+import { type Suspicion, suspectProviders } from './suspectProviders.ts';
+
+export interface HealthMonitorOptions {
+  readonly registry: InstanceRegistry;
+  readonly providers: ProviderDirectory;
+  readonly reconciler: Pick<Reconciler, 'onDidObserve' | 'refresh' | 'watch' | 'unwatch'>;
+  readonly locks: KeyedLock;
+  readonly book: HealthBook;
+  readonly lease: ObserverLease;
+  /** The settings as they are now. */
+  config(): HealthConfig;
+  readonly recover: Recover;
+}
+
+/**
+ * Watches the instances that are wanted running, and has them recovered (seed, Health Monitor). One window does so, the
+ * observer; the others show what it writes (semantics 30). It costs one list call a provider and one request a running
+ * instance each round; between the rounds the providers' events wake it.
+ */
+export class HealthMonitor {
+  readonly #options: HealthMonitorOptions;
+  readonly #examiner = new Examiner();
+  readonly #recoverer: Recoverer;
+  readonly #disposed = new AbortController();
+  readonly #changed = new Emitter<void>();
+  /** Providers of which every instance is to be asked at the next look. */
+  readonly #due = new Set<string>();
+  readonly #looks = new Set<Promise<void>>();
+  /** What each instance was seen as that is being looked at. */
+  readonly #lookedAt = new Map<string, Place>();
+  readonly #measuredAt = new Map<string, number>();
+  /** For how many rounds each provider has been suspect without a break. */
+  readonly #suspectRounds = new Map<string, number>();
+  readonly #configs = new Map<string, string>();
+  #suspicion: Suspicion = { suspects: [], ownNetwork: false };
+  #hold = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #judged = { wall: Date.now(), mono: performance.now() };
+  /** Something that a view shows has changed. */
+  readonly onDidChange = this.#changed.event;
+
+  constructor(options: HealthMonitorOptions) {
+    this.#options = options;
+    const { registry, reconciler, book, lease, recover } = options;
+    this.#recoverer = new Recoverer(
+      book,
+      recover,
+      provider => void reconciler.refresh(this.#ctx(), provider.id).catch(() => {}),
+    );
+    reconciler.onDidObserve(observation => this.#observe(observation));
+    registry.onDidChange(({ id, record }) => this.#follow(id, record));
+    book.onDidChange(() => this.#changed.fire());
+    lease.onDidChange(() => this.#takeTurn());
+  }
+
+  /** Reads what was known, and waits for this window's turn to observe. */
+  async start(): Promise<Quarantined[]> {
+    const quarantined = await this.#options.book.load();
+    this.#options.lease.start();
+    return quarantined;
+  }
+
+  /** Whether this window observes. */
+  get isObserver(): boolean {
+    return this.#options.lease.epoch !== undefined;
+  }
+
+  /** Undefined when it was not looked at yet, and when it is not wanted running. */
+  get(instanceId: string): InstanceHealth | undefined {
+    const { registry, book } = this.#options;
+    const record = registry.getInstance(instanceId);
+    return record && isWatched(record, undefined) ? book.get(instanceId) : undefined;
+  }
+
+  list(): InstanceHealth[] {
+    return this.#options.registry.listInstances().flatMap(({ id }) => this.get(id) ?? []);
+  }
+
+  /** Providers whose instances fail so many at once that nothing is recovered there (semantics 10). */
+  suspects(): { providerId: string; reason: string }[] {
+    return [...this.#suspicion.suspects];
+  }
+
+  /** All four checks, now. Throws `wrongState` for an instance that is not wanted running. */
+  async check(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceHealth> {
+    const { registry, providers, book } = this.#options;
+    const record = registry.getInstance(instanceId);
+    if (!record || !isWatched(record, undefined))
+      throw wrongState(instanceId, record?.status ?? 'lost', 'start it first');
+    const provider = providers.get(record.providerId);
+    const place = await placeOf(provider, record, ctx);
+    const stats = await this.#examiner.measure(provider, [instanceId], ctx);
+    const patient = await this.#examine(provider, record, place, stats.get(instanceId), ctx);
+    const health = judge(patient.record, book.get(instanceId), patient.facts, this.#options.config());
+    if (this.#options.lease.isHeld()) await book.put(health, 'later');
+    return health;
+  }
+
+  /** Lets the ladder begin anew. */
+  async resetCrashLoop(instanceId: string): Promise<void> {
+    await this.#options.book.amend(instanceId, health => ({ ...health, recovery: freshRecovery }));
+  }
+
+  /** While it is paused, an instance is neither checked nor recovered. */
+  async pause(instanceId: string, paused: boolean): Promise<void> {
+    await this.#options.book.amend(instanceId, ({ pausedSince: _pausedSince, ...health }) =>
+      paused ? { ...health, pausedSince: timestamp() } : health,
+    );
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed.abort();
+    this.#rest();
+    this.#options.lease.dispose();
+    await Promise.all(this.#looks);
+    await this.#options.book.dispose();
+    this.#changed.dispose();
+  }
+
+  #ctx(): OperationContext {
+    return { signal: this.#hold.signal, report: () => {} };
+  }
+
+  /** This window has become the observer, or is it no more. */
+  #takeTurn(): void {
+    this.#rest();
+    if (this.#options.lease.epoch !== undefined && !this.#disposed.signal.aborted) {
+      this.#hold = new AbortController();
+      this.#options.reconciler.watch();
+      this.#judged = { wall: Date.now(), mono: performance.now() };
+      this.#schedule(0);
+    }
+    this.#changed.fire();
+  }
+
+  #rest(): void {
+    this.#hold.abort();
+    clearTimeout(this.#timer);
+    this.#recoverer.dispose();
+    this.#options.reconciler.unwatch();
+  }
+
+  #schedule(milliseconds: number): void {
+    const planned = performance.now() + milliseconds;
+    this.#timer = setTimeout(() => void this.#round(planned), milliseconds);
+  }
+
+  /** One round over every provider; never rejects, and plans the next one. */
+  async #round(planned: number): Promise<void> {
+    const { signal } = this.#hold;
+    const { providers, reconciler, config } = this.#options;
+    const period = config().checkInterval * 1000;
+    const now = { wall: Date.now(), mono: performance.now() };
+    const verdict = guardRound(
+      { wallBefore: this.#judged.wall, monoBefore: this.#judged.mono, wallNow: now.wall, monoNow: now.mono, planned },
+      period,
+    );
+    this.#judged = now;
+    if (config().enabled) {
+      if (verdict.do === 'throw-away') await this.#countAnew(verdict.reason);
+      else for (const { id } of providers.all()) this.#due.add(id);
+      await reconciler.refresh(this.#ctx()).catch(() => {});
+      await Promise.all(this.#looks);
+    }
+    if (!signal.aborted) this.#schedule(nextRoundIn(period, Math.random()));
+  }
+
+  /** Nothing that was seen up to now counts as a failure in a row (semantics 9). */
+  async #countAnew(reason: string): Promise<void> {
+    const { book } = this.#options;
+    const anew = this.list().map(health => ({ health, counted: countedAnew(health, Date.now(), reason) }));
+    const changed = anew.filter(({ health, counted }) => counted !== health);
+    await Promise.all(changed.map(({ counted }) => book.put(counted, 'later')));
+  }
+
+  /** Looks at what a provider was seen to have. Looks may overlap: an instance that hangs holds up no other one. */
+  #observe(observation: ProviderObservation): void {
+    if (this.#options.lease.epoch === undefined || !this.#options.config().enabled) return;
+    // A look is given up only with the lease; then another window looks.
+    const look = this.#look(observation)
+      .catch(() => {})
+      .finally(() => this.#looks.delete(look));
+    this.#looks.add(look);
+  }
+
+  async #look({ provider, seen, problem }: ProviderObservation): Promise<void> {
+    const { registry, book, config, lease } = this.#options;
+    const ctx = this.#ctx();
+    const everyone = this.#due.delete(provider.id);
+    const lookedAt = registry.listInstances(provider.id).flatMap(record => {
+      const before = book.get(record.id);
+      const place = placeIn(record, seen, problem);
+      const isFree = isWatched(record, before) && !this.#recoverer.isBusyWith(record.id);
+      // A look that is under way answers for this one too, unless the instance is seen as something else now.
+      const isUnderWay = isSameStatus(this.#lookedAt.get(record.id), place);
+      return isFree && !isUnderWay && (everyone || wantsLook(before, place)) ? [{ record, place }] : [];
+    });
+    for (const { record, place } of lookedAt) this.#lookedAt.set(record.id, place);
+    try {
+      const stats = everyone
+        ? await this.#measure(
+            provider,
+            lookedAt.map(({ record }) => record),
+            ctx,
+          )
+        : undefined;
+      const examined = await Promise.all(
+        lookedAt.map(async ({ record, place }) => {
+          // Somebody is at work on it, and says itself what came of that.
+          if (await this.#options.locks.isHeld(record.id)) return [];
+          const patient = await this.#examine(provider, record, place, stats?.get(record.id), ctx);
+          return [{ patient, place }];
+        }),
+      );
+      if (!lease.isHeld() || ctx.signal.aborted) return;
+      const judged = examined.flat().flatMap(({ patient, place }) => {
+        const { id } = patient.record;
+        const isLatest = this.#lookedAt.get(id) === place && !this.#recoverer.isBusyWith(id);
+        return isLatest && isWatched(patient.record, book.get(id)) ? [patient] : [];
+      });
+      for (const patient of judged) await this.#note(patient);
+      this.#suspect(everyone ? provider.id : undefined);
+      const ward = { fleet: this.list().length, frozen: this.#frozen(provider.id), config: config() };
+      const { epoch } = lease;
+      const mayAct = () => lease.isHeld() && lease.epoch === epoch;
+      for (const patient of judged) await this.#recoverer.consider(patient, ward, mayAct, ctx);
+    } finally {
+      for (const { record, place } of lookedAt) {
+        if (this.#lookedAt.get(record.id) === place) this.#lookedAt.delete(record.id);
+      }
+    }
+  }
+
+  async #examine(
+    provider: Provider,
+    record: InstanceRecord,
+    place: Place,
+    stats: InstanceStats | undefined,
+    ctx: OperationContext,
+  ): Promise<Patient> {
+    const { registry, book, lease, config } = this.#options;
+    const first: RoundFacts = { at: Date.now(), place, stats, observerEpoch: lease.epoch ?? 0 };
+    const facts = await this.#examiner.examine(provider, record, book.get(record.id), first, config(), ctx);
+    return { provider, record: registry.getInstance(record.id) ?? record, facts: { ...facts, at: Date.now() } };
+  }
+
+  async #note({ record, facts }: Patient): Promise<void> {
+    const { book, config } = this.#options;
+    const before = book.get(record.id);
+    const judged = judge(record, before, facts, config());
+    const healthySince = judged.status === 'healthy' ? Date.parse(judged.since) : undefined;
+    const after = { ...judged, recovery: afterGoodHealth(judged.recovery, healthySince, facts.at, config()) };
+    await book.put(after, isWorthWriting(before, after) ? 'later' : 'with-the-next');
+  }
+
+  /** What the instances that run use, when it is time to measure again. */
+  async #measure(
+    provider: Provider,
+    records: readonly InstanceRecord[],
+    ctx: OperationContext,
+  ): Promise<ReadonlyMap<string, InstanceStats> | undefined> {
+    const now = performance.now();
+    const last = this.#measuredAt.get(provider.id);
+    const interval = this.#options.config().resourceInterval * 1000;
+    if (last !== undefined && now - last < interval) return undefined;
+    this.#measuredAt.set(provider.id, now);
+    const running = records.filter(({ status }) => status === 'running').map(({ id }) => id);
+    return running.length === 0 ? undefined : this.#examiner.measure(provider, running, ctx);
+  }
+
+  /** Judges the providers by their instances; `rounded` names one whose round this is. */
+  #suspect(rounded: string | undefined): void {
+    const { registry, config } = this.#options;
+    const rows = this.list().flatMap(health => {
+      const record = registry.getInstance(health.id);
+      return record ? [{ providerId: record.providerId, health }] : [];
+    });
+    this.#suspicion = suspectProviders(rows, config());
+    const suspect = new Set(this.#suspicion.suspects.map(({ providerId }) => providerId));
+    for (const id of this.#suspectRounds.keys()) if (!suspect.has(id)) this.#suspectRounds.delete(id);
+    if (rounded !== undefined && suspect.has(rounded)) {
+      this.#suspectRounds.set(rounded, (this.#suspectRounds.get(rounded) ?? 0) + 1);
+    }
+  }
+
+  /**
+   * A provider that says the same in round after round means it, also when every provider does, as after a restart of
+   * this machine: then its instances are recovered, a few at a time.
+   */
+  #frozen(providerId: string): string | undefined {
+    const { suspects, ownNetwork } = this.#suspicion;
+    const needed = this.#options.config().failureThreshold;
+    if ((this.#suspectRounds.get(providerId) ?? 0) > needed) return undefined;
+    const until = `until ${needed} more rounds have said the same.`;
+    if (ownNetwork) return `Every provider fails at once: that may be this machine. Nothing is recovered ${until}`;
+    const suspect = suspects.find(each => each.providerId === providerId);
+    return suspect && `${suspect.reason} The provider itself is suspect: nothing is recovered there ${until}`;
+  }
+
+  /** Keeps what is known of an instance in step with its record: a changed config ends a crash loop (semantics 12). */
+  #follow(id: string, record: InstanceRecord | undefined): void {
+    const { book, lease } = this.#options;
+    const before = this.#configs.get(id);
+    const config = record && JSON.stringify(record.config);
+    if (config === undefined) this.#configs.delete(id);
+    else this.#configs.set(id, config);
+    const health = book.get(id);
+    if (!health || !lease.isHeld()) return;
+    if (!record) void book.forget(id).catch(() => {});
+    else if (before !== undefined && before !== config && health.recovery.crashLoop) {
+      void book.put({ ...health, recovery: freshRecovery }, 'now').catch(() => {});
+    }
+  }
+}
+
+/** What a list call says of one instance; its absence is confirmed when the reconciler has asked twice. */
+function placeIn(record: InstanceRecord, seen: ProviderObservation['seen'], problem: string | undefined): Place {
+  if (!seen) return { kind: 'failed', reason: problem ?? 'it did not answer' };
+  const observation = seen.get(record.id);
+  return observation ? { kind: 'seen', observation } : { kind: 'absent', confirmed: record.status === 'lost' };
+}
+
+/** Whether both say the same of how it is, but for what changes with each call. */
+function isSameStatus(one: Place | undefined, other: Place): boolean {
+  if (one?.kind === 'seen' && other.kind === 'seen') {
+    return one.observation.status === other.observation.status && one.observation.role === other.observation.role;
+  }
+  if (one?.kind === 'absent' && other.kind === 'absent') return one.confirmed === other.confirmed;
+  return one?.kind === other.kind;
+}
+
+async function placeOf(provider: Provider, record: InstanceRecord, ctx: OperationContext): Promise<Place> {
+  const began = performance.now();
+  try {
+    const observations = await provider.abilities.observe(ctx);
+    const observation = observations.find(({ id }) => id === record.id);
+    if (observation) return { kind: 'seen', observation, latencyMs: performance.now() - began };
+    return { kind: 'absent', confirmed: (await getTwice(provider, record.id, ctx)) === null };
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    return { kind: 'failed', reason: messageOf(error) };
+  }
+}
+
+/** Whether an instance is looked at between rounds: not one whose silence is counted by rounds (semantics 6). */
+function wantsLook(before: InstanceHealth | undefined, place: Place): boolean {
+  if (!before || place.kind !== 'seen' || place.observation.status !== 'running') return true;
+  return before.status !== 'healthy' && checkOf(before, 'connectivity')?.outcome !== 'failed';
+}

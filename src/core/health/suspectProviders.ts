@@ -1,0 +1,38 @@
+import type { HealthConfig } from '../../model/config.ts';
+import type { InstanceHealth } from '../../model/health.ts';
+import { checkOf } from './healthChecks.ts';
+
+/** Failures on fewer instances than these say nothing about their provider. */
+const fewest = 3;
+
+/** A watched instance, as the round judged it. */
+export interface RoundRow {
+  readonly providerId: string;
+  readonly health: InstanceHealth;
+}
+
+export interface Suspicion {
+  readonly suspects: readonly { readonly providerId: string; readonly reason: string }[];
+  /** Every provider, of two or more, fails or does not answer: it is our own network, and nothing is done anywhere. */
+  readonly ownNetwork: boolean;
+}
+
+/**
+ * The providers that are themselves suspect, because so many of their instances fail in one round; nothing is recovered
+ * there (semantics 10). `rows`: every watched instance of every provider.
+ */
+export function suspectProviders(rows: readonly RoundRow[], config: HealthConfig): Suspicion {
+  const byProvider = [...Map.groupBy(rows, ({ providerId }) => providerId)];
+  const suspects = byProvider.flatMap(([providerId, own]) => {
+    const failing = own.filter(({ health }) => fails(health)).length;
+    if (failing < fewest || failing / own.length < config.suspectShare) return [];
+    return [{ providerId, reason: `${failing} of ${own.length} instances on "${providerId}" fail at once.` }];
+  });
+  const isDown = ([providerId, own]: [string, RoundRow[]]) =>
+    suspects.some(suspect => suspect.providerId === providerId) ||
+    own.every(({ health }) => checkOf(health, 'provider')?.outcome === 'unknown');
+  return { suspects, ownNetwork: byProvider.length > 1 && byProvider.every(isDown) };
+}
+
+const fails = ({ checks }: InstanceHealth) =>
+  checks.some(({ name, outcome }) => name !== 'resources' && outcome === 'failed');

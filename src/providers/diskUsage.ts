@@ -1,0 +1,19 @@
+import * as z from 'zod';
+import type { InstanceStats } from '../model/provider.ts';
+
+/** What the kernel tells of a file system, as `statfs` names it: counts of blocks, and a block's size in bytes. */
+export const FileSystemFacts = z.object({
+  blocks: z.number().min(0),
+  bfree: z.number().min(0),
+  bavail: z.number().min(0),
+  bsize: z.number().min(1),
+});
+export type FileSystemFacts = z.infer<typeof FileSystemFacts>;
+
+export type DiskUsage = Required<Pick<InstanceStats, 'diskUsedBytes' | 'diskTotalBytes'>>;
+
+/** Pure: as `df` counts. What only root may fill is neither used nor there: a disk is full when nothing can be written. */
+export function diskUsage({ blocks, bfree, bavail, bsize }: FileSystemFacts): DiskUsage {
+  const used = blocks - bfree;
+  return { diskUsedBytes: used * bsize, diskTotalBytes: (used + bavail) * bsize };
+}

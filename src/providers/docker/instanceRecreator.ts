@@ -1,0 +1,81 @@
+import { readFile } from 'node:fs/promises';
+import { homeMissing, wrongState } from '../../model/errors.ts';
+import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import type { InstanceSpec } from '../../model/provider.ts';
+import { instanceVariables } from '../instanceMark.ts';
+import { layout } from './containerSpec.ts';
+import type { Containers } from './containers.ts';
+import type { DockerEngine } from './dockerEngine.ts';
+import { type InstanceBuilder, idTaken } from './instanceBuilder.ts';
+import type { InstanceContainer } from './instanceContainer.ts';
+import { removeIdleNetworks } from './networks.ts';
+import { type ReservedFiles, renewedFiles } from './reservedFiles.ts';
+
+/** Makes an instance's container anew on the home that is there, whatever became of the old one. */
+export class InstanceRecreator {
+  readonly #engine: DockerEngine;
+  readonly #containers: Containers;
+  readonly #files: ReservedFiles;
+  readonly #builder: InstanceBuilder;
+  readonly #launcherFile: string;
+
+  constructor(
+    engine: DockerEngine,
+    containers: Containers,
+    files: ReservedFiles,
+    builder: InstanceBuilder,
+    launcherFile: string,
+  ) {
+    this.#engine = engine;
+    this.#containers = containers;
+    this.#files = files;
+    this.#builder = builder;
+    this.#launcherFile = launcherFile;
+  }
+
+  /**
+   * Answers with the container, not started. The token stays, and so do secrets that the spec does not give. An image
+   * that can't be had, and a home that is not there, are told before anything is removed. Cut off at any point, it can
+   * be repeated.
+   */
+  async recreate(spec: InstanceSpec, ctx: OperationContext): Promise<InstanceContainer> {
+    const { identity, secrets: _, ...config } = spec;
+    const { id, swarmId } = identity;
+    const owner = await this.#builder.swarmOfHome(id, ctx);
+    if (owner === undefined) throw homeMissing(id, this.#engine.providerId);
+    const old = await this.#containers.of(id, ctx);
+    const stranger = old.find(container => container.swarmId !== swarmId);
+    if (stranger || owner !== swarmId) throw idTaken(stranger?.name ?? id);
+    if (old.some(({ role }) => role === 'trash')) throw wrongState(id, 'trashed', 'restore it first');
+    const image = await this.#builder.prepareImage(config, ctx);
+    ctx.report('Removing what is left of the container');
+    for (const container of old) await this.#end(container, ctx);
+    ctx.report('Making the container anew on the same home');
+    await this.#builder.makeContainer(identity, config, image, ctx);
+    const container = await this.#containers.existing(id, ctx);
+    await this.#renew(container, spec, ctx);
+    return container;
+  }
+
+  /** Ends it politely when it can hear, and removes it whatever its state is. */
+  async #end(container: InstanceContainer, ctx: OperationContext): Promise<void> {
+    if (container.state === 'running') {
+      await this.#containers.stop(container, false, ctx).catch(() => ctx.signal.throwIfAborted());
+    }
+    await this.#containers.remove(container.containerId, ctx);
+  }
+
+  async #renew({ containerId, swarmId, id }: InstanceContainer, spec: InstanceSpec, ctx: OperationContext) {
+    const { identity, secrets, ...config } = spec;
+    if (!(await this.#files.holds(containerId, layout.home, ctx))) {
+      await this.#containers.remove(containerId, quietContext);
+      await removeIdleNetworks(this.#engine, swarmId, quietContext);
+      throw homeMissing(id, this.#engine.providerId);
+    }
+    const hasToken = await this.#files.holds(containerId, layout.token, ctx);
+    const before = await this.#files.readVariables({ id, containerId }, ctx);
+    const variables = instanceVariables(config, secrets, before);
+    const launcherText = await readFile(this.#launcherFile, 'utf8');
+    await this.#files.write(containerId, renewedFiles({ identity, config }, variables, launcherText, hasToken), ctx);
+  }
+}

@@ -1,0 +1,2 @@
+// esbuild takes them into a style sheet beside the script.
+declare module '*.css';

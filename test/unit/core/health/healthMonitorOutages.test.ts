@@ -1,0 +1,55 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { MemoryPlace } from '../../../fakes/memoryPlace.ts';
+import { MemoryProvider } from '../../../fakes/memoryProvider.ts';
+import { memorySwarm } from '../../../fakes/memorySwarm.ts';
+
+const seconds = (count: number) => vi.advanceTimersByTimeAsync(count * 1000);
+
+describe('the health monitor, when much fails at once', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ now: Date.parse('2026-01-01T12:00:00Z') });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  /** A swarm with three healthy instances on each of two providers. */
+  async function twoProviders() {
+    const places = [new MemoryPlace(), new MemoryPlace()];
+    const providers = places.map((place, index) => new MemoryProvider(place, { id: `place${index}` }));
+    const { controller } = memorySwarm({ providers, health: { fleetShare: 1 } });
+    await controller.initialize();
+    for (const { id } of providers) {
+      for (const letter of ['a', 'b', 'c']) await controller.createInstance({ name: `${id} ${letter}` }, id);
+    }
+    await seconds(65);
+    const ids = controller.listInstances().map(({ id }) => id);
+    const attempts = () => ids.flatMap(id => controller.health.get(id)?.recovery.attempts ?? []);
+    return { controller, places, ids, attempts };
+  }
+
+  test('as after a restart of this machine, nothing is done for some rounds, and then everything is recovered', async () => {
+    const { controller, places, ids, attempts } = await twoProviders();
+    for (const place of places) for (const id of place.instances.keys()) await place.crash(id);
+    await seconds(70);
+    expect(attempts()).toEqual([]);
+    for (const id of ids) expect(controller.health.get(id)?.next?.act).toMatch(/^Every provider fails at once/);
+    await seconds(120);
+    expect(attempts()).toHaveLength(6);
+    for (const id of ids) expect(controller.health.get(id)).toMatchObject({ status: 'healthy' });
+    await controller.dispose();
+  });
+
+  test('and no provider answers, nothing is ever done', async () => {
+    const { controller, places, ids, attempts } = await twoProviders();
+    for (const place of places) place.unreachable = true;
+    await seconds(3_600);
+    expect(attempts()).toEqual([]);
+    for (const id of ids) expect(controller.health.get(id)).toMatchObject({ status: 'unknown' });
+    for (const place of places) place.unreachable = false;
+    await seconds(60);
+    expect(attempts()).toEqual([]);
+    for (const id of ids) expect(controller.health.get(id)).toMatchObject({ status: 'healthy' });
+    await controller.dispose();
+  });
+});
