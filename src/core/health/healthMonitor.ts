@@ -241,10 +241,12 @@ export class HealthMonitor {
       });
       for (const patient of judged) await this.#note(patient);
       this.#suspect(everyone ? provider.id : undefined);
-      const ward = { fleet: this.list().length, frozen: this.#frozen(provider.id), config: config() };
       const { epoch } = lease;
       const mayAct = () => lease.isHeld() && lease.epoch === epoch;
-      for (const patient of judged) await this.#recoverer.consider(patient, ward, mayAct, ctx);
+      for (const patient of judged) {
+        const ward = { fleet: this.list().length, frozen: this.#frozen(patient), config: config() };
+        await this.#recoverer.consider(patient, ward, mayAct, ctx);
+      }
     } finally {
       for (const { record, place } of lookedAt) {
         if (this.#lookedAt.get(record.id) === place) this.#lookedAt.delete(record.id);
@@ -306,15 +308,19 @@ export class HealthMonitor {
 
   /**
    * A provider that says the same in round after round means it, also when every provider does, as after a restart of
-   * this machine: then its instances are recovered, a few at a time.
+   * this machine: then its instances are recovered, a few at a time. But for what it does not list: an engine may go on
+   * listing nothing for as long as its disk is full (semantics 24).
    */
-  #frozen(providerId: string): string | undefined {
+  #frozen({ provider, facts }: Patient): string | undefined {
     const { suspects, ownNetwork } = this.#suspicion;
+    const suspect = suspects.find(({ providerId }) => providerId === provider.id);
+    if (suspect && facts.place.kind === 'absent') {
+      return `${suspect.reason} That it lists no more of them is no proof that they are gone: nothing is made in their place.`;
+    }
     const needed = this.#options.config().failureThreshold;
-    if ((this.#suspectRounds.get(providerId) ?? 0) > needed) return undefined;
+    if ((this.#suspectRounds.get(provider.id) ?? 0) > needed) return undefined;
     const until = `until ${needed} more rounds have said the same.`;
     if (ownNetwork) return `Every provider fails at once: that may be this machine. Nothing is recovered ${until}`;
-    const suspect = suspects.find(each => each.providerId === providerId);
     return suspect && `${suspect.reason} The provider itself is suspect: nothing is recovered there ${until}`;
   }
 

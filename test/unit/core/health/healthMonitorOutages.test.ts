@@ -52,4 +52,23 @@ describe('the health monitor, when much fails at once', () => {
     for (const id of ids) expect(controller.health.get(id)).toMatchObject({ status: 'healthy' });
     await controller.dispose();
   });
+
+  test('and a provider lists none of them any more, nothing is ever made in their place', async () => {
+    const { controller, places, ids, attempts } = await twoProviders();
+    const hidden = places.map(place => new Map(place.instances));
+    for (const place of places) place.instances.clear();
+    await seconds(3_600);
+    expect(attempts()).toEqual([]);
+    for (const id of ids) {
+      expect(controller.health.get(id)).toMatchObject({ status: 'unhealthy' });
+      expect(controller.health.get(id)?.next?.act).toMatch(/no proof that they are gone/);
+    }
+    for (const [index, place] of places.entries()) {
+      for (const [id, instance] of hidden[index] ?? []) place.instances.set(id, instance);
+    }
+    await seconds(120);
+    expect(attempts()).toEqual([]);
+    for (const id of ids) expect(controller.health.get(id)).toMatchObject({ status: 'healthy' });
+    await controller.dispose();
+  });
 });
