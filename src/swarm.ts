@@ -4,6 +4,8 @@ import * as process from 'node:process';
 import { AuditLog } from './core/auditLog.ts';
 import { HealthBook } from './core/health/healthBook.ts';
 import { InstanceRegistry } from './core/instanceRegistry.ts';
+import { noHomes } from './core/migration/homeCarrier.ts';
+import { MigrationBook } from './core/migration/migrationBook.ts';
 import { type ProviderCondition, ProviderDirectory } from './core/providerDirectory.ts';
 import { withStatus } from './core/records.ts';
 import { SwarmController } from './core/swarmController.ts';
@@ -11,6 +13,7 @@ import type { ProviderConfig, SwarmConfig } from './model/config.ts';
 import { messageOf, SwarmError, unknownEnabledProvider } from './model/errors.ts';
 import { InstanceHealth } from './model/health.ts';
 import { InstanceRecord } from './model/instance.ts';
+import { Migration } from './model/migration.ts';
 import { quietContext, withTimeout } from './model/operationContext.ts';
 import type { Provider } from './model/provider.ts';
 import type { Quarantined, SecretVault } from './model/stateStore.ts';
@@ -54,7 +57,15 @@ export interface Surroundings {
 }
 
 /** Everything that lies in a state directory, for moving it. */
-export const stateEntries = ['swarm.json', 'instances', 'health', 'observer.epoch', 'audit', 'agent-destroys'] as const;
+export const stateEntries = [
+  'swarm.json',
+  'instances',
+  'health',
+  'migrations',
+  'observer.epoch',
+  'audit',
+  'agent-destroys',
+] as const;
 
 export const stateDirectoryOf = (config: SwarmConfig, storageDirectory: string) =>
   config.stateDirectory || storageDirectory;
@@ -104,6 +115,9 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     ),
     lease: new LeaderLease(stateDirectory),
     healthConfig: () => surroundings.config().health,
+    migrationBook: new MigrationBook(new JsonFileStore(path.join(stateDirectory, 'migrations'), Migration, 1, told)),
+    homes: noHomes,
+    migrationConfig: () => surroundings.config().migration,
     recover: async (instanceId, rung, reason, ctx) => {
       const call = { caller: 'controller', actor: 'health monitor', confirm: async () => false, ...ctx } as const;
       await gate.invoke(

@@ -1,6 +1,6 @@
 import { messageOf } from '../model/errors.ts';
 import { type Disposable, Emitter } from '../model/event.ts';
-import type { InstanceRecord } from '../model/instance.ts';
+import type { InstanceRecord, InstanceRole } from '../model/instance.ts';
 import { type OperationContext, quietContext } from '../model/operationContext.ts';
 import type { InstanceObservation, Provider } from '../model/provider.ts';
 import type { KeyedLock, LockHandle } from '../model/stateStore.ts';
@@ -120,7 +120,7 @@ export class Reconciler implements Disposable {
     const seen = new Map(ours.map(observation => [observation.id, observation]));
     const known = this.#registry.listInstances(provider.id);
     const [quick, slow] = partition(known, record => isQuick(settle(record, seen.get(record.id))));
-    const strangers = ours.filter(({ id }) => this.#registry.getInstance(id) === undefined);
+    const strangers = ours.filter(({ id, role }) => isWhole(role) && this.#registry.getInstance(id) === undefined);
     await Promise.all(quick.map(record => this.#settle(provider, record, seen.get(record.id), ctx)));
     if (!ctx.signal.aborted) this.#observed.fire({ provider, seen });
     await Promise.all([
@@ -204,6 +204,9 @@ export class Reconciler implements Disposable {
 
 /** Whether a step only tells what is so; the others may take as long as a create. */
 const isQuick = (step: Settlement) => step.do === 'show' || step.do === 'confirm-absence';
+
+/** A copy on its way, or parked, is no instance: the one that it is of lives elsewhere. */
+const isWhole = (role: InstanceRole) => role === 'owner' || role === 'trash';
 
 function partition<T>(items: readonly T[], first: (item: T) => boolean): [T[], T[]] {
   const { true: yes = [], false: no = [] } = Object.groupBy(items, item => (first(item) ? 'true' : 'false'));

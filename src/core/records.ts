@@ -38,7 +38,7 @@ export const withError = (record: InstanceRecord, error: unknown): InstanceRecor
 });
 
 /** What a record keeps of a failure: never its cause chain, which may hold anything. */
-function instanceError(error: unknown): InstanceError {
+export function instanceError(error: unknown): InstanceError {
   const hint = error instanceof SwarmError ? error.hint : undefined;
   return {
     code: error instanceof SwarmError ? error.code : 'unexpected',

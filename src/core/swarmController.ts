@@ -1,4 +1,4 @@
-import type { HealthConfig } from '../model/config.ts';
+import type { HealthConfig, MigrationConfig } from '../model/config.ts';
 import { instanceNotFound, isAbort, recoveryRefused, unknownDefaultProvider, wrongState } from '../model/errors.ts';
 import { Emitter } from '../model/event.ts';
 import type { InstanceHealth, RecoveryRung } from '../model/health.ts';
@@ -25,6 +25,9 @@ import { InstanceAccess } from './instanceAccess.ts';
 import { randomId } from './instanceId.ts';
 import { InstanceLifecycle } from './instanceLifecycle.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
+import type { HomeCarrier } from './migration/homeCarrier.ts';
+import type { MigrationBook } from './migration/migrationBook.ts';
+import { MigrationManager } from './migration/migrationManager.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { type FoundInstance, Reconciler } from './reconciler.ts';
 import { adopted, asked } from './records.ts';
@@ -46,6 +49,10 @@ export interface SwarmControllerOptions {
   readonly lease: ObserverLease;
   /** Asked at each use. */
   healthConfig(): HealthConfig;
+  readonly migrationBook: MigrationBook;
+  readonly homes: HomeCarrier;
+  /** Asked at each use. */
+  migrationConfig(): MigrationConfig;
   /** How the health monitor has an instance recovered: through the gate, which ends in {@link SwarmController.recoverInstance}. */
   readonly recover: Recover;
 }
@@ -57,6 +64,7 @@ export class SwarmController {
   readonly providers: ProviderDirectory;
   readonly health: HealthMonitor;
   readonly access: InstanceAccess;
+  readonly migrations: MigrationManager;
   readonly #options: SwarmControllerOptions;
   readonly #lifecycle: InstanceLifecycle;
   readonly #reconciler: Reconciler;
@@ -77,9 +85,16 @@ export class SwarmController {
     this.#reconciler = new Reconciler(swarmId, registry, providers, locks, (record, step, lock, ctx) =>
       this.#lifecycle.finish(record, step, lock, ctx),
     );
+    this.migrations = new MigrationManager({
+      ...{ registry, providers, locks, vault, lifecycle: this.#lifecycle, lease: options.lease },
+      ...{ book: options.migrationBook, carrier: options.homes },
+      config: () => options.migrationConfig(),
+    });
+    this.#reconciler.onDidObserve(() => void this.migrations.settleAll());
     this.health = new HealthMonitor({
       ...{ registry, providers, locks, reconciler: this.#reconciler },
       ...{ book: options.healthBook, lease: options.lease, recover: options.recover },
+      canMigrate: record => this.migrations.canMigrate(record),
       config: () => options.healthConfig(),
     });
     const { health } = this;
@@ -88,6 +103,7 @@ export class SwarmController {
       providers.onDidChange,
       this.#reconciler.onDidChange,
       health.onDidChange,
+      this.migrations.onDidChange,
     ]) {
       event(() => this.#changed.fire());
     }
@@ -100,6 +116,7 @@ export class SwarmController {
   async initialize(): Promise<void> {
     if (!this.#options.loadStateOnStartup) return;
     await this.registry.load();
+    await this.migrations.load();
     await this.health.start();
     void this.#reconciler.refresh(quietContext);
   }
@@ -247,8 +264,9 @@ export class SwarmController {
   purgeInstance(instanceId: string, ctx: OperationContext = quietContext, seen?: Condition): Promise<void> {
     refuseRevived(this.getInstance(instanceId), seen);
     this.#making.get(instanceId)?.abort();
-    return this.#locked(instanceId, ctx, (record, lock) => {
+    return this.#locked(instanceId, ctx, async (record, lock) => {
       refuseRevived(record, seen);
+      await this.migrations.forgetParked(instanceId, lock, ctx);
       return this.#lifecycle.remove(record, lock, ctx);
     });
   }
@@ -260,11 +278,16 @@ export class SwarmController {
   }
 
   /** One act of recovery, the mildest that may help unless `rung` is named; no budget binds it (seed; semantics 14). */
-  recoverInstance(
+  async recoverInstance(
     instanceId: string,
     rung?: RecoveryRung,
     ctx: OperationContext = quietContext,
   ): Promise<InstanceRecord> {
+    if (rung === 'migrate') {
+      refuseInTrash(this.getInstance(instanceId), 'restore it before recovering it');
+      // It takes the lock itself.
+      return this.migrations.migrate(instanceId, ctx);
+    }
     return this.#locked(instanceId, ctx, async (record, lock) => {
       refuseInTrash(record, 'restore it before recovering it');
       const hasHome = await this.providers.get(record.providerId).abilities.hasHome(instanceId, ctx);
@@ -328,6 +351,7 @@ export class SwarmController {
 
   /** Ends what runs in this window. Instances go on running. */
   async dispose(): Promise<void> {
+    await this.migrations.dispose();
     await this.health.dispose();
     this.#reconciler.dispose();
     await this.registry.dispose();
@@ -356,9 +380,10 @@ export class SwarmController {
     work: (record: InstanceRecord, lock: LockHandle) => Promise<R>,
   ): Promise<R> {
     this.getInstance(instanceId);
-    return this.#options.locks.run(instanceId, ctx, async lock =>
-      work(await this.registry.readInstance(instanceId), lock),
-    );
+    return this.#options.locks.run(instanceId, ctx, async lock => {
+      await this.migrations.settle(instanceId, lock, ctx);
+      return work(await this.registry.readInstance(instanceId), lock);
+    });
   }
 
   /** An id or a type, or empty. Throws `unknownDefaultProvider`. */

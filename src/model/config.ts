@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { RecoveryRung } from './health.ts';
+import { MigrationStrategy } from './migration.ts';
 import { ProviderId } from './provider.ts';
 
 /** True when a path means what a person reads: no control characters, no halves of characters, no way up. */
@@ -111,6 +112,22 @@ export const defaultHealthConfig: HealthConfig = {
   suspectShare: 0.55,
 };
 
+/** How instances move between providers (seed, Migration Configuration). */
+export const MigrationConfig = z.strictObject({
+  enabled: z.boolean(),
+  /** For whoever names none. */
+  defaultStrategy: MigrationStrategy,
+  /** Seconds that a migration has until its pivot. */
+  timeout: z.number().min(10).max(604_800),
+});
+export type MigrationConfig = z.infer<typeof MigrationConfig>;
+
+export const defaultMigrationConfig: MigrationConfig = {
+  enabled: true,
+  defaultStrategy: 'stop-and-recreate',
+  timeout: 3_600,
+};
+
 /** Everything that can be set (seed, Configuration). Times in seconds. */
 export const SwarmConfig = z.strictObject({
   /** Absolute; empty means the extension's own storage. */
@@ -129,5 +146,6 @@ export const SwarmConfig = z.strictObject({
   /** How many instances agents may destroy in ten minutes, whatever the policy says. */
   agentDestroyLimit: z.int().min(0).max(1000),
   health: HealthConfig,
+  migration: MigrationConfig,
 });
 export type SwarmConfig = z.infer<typeof SwarmConfig>;

@@ -184,6 +184,34 @@ export const homeMissing = (instanceId: string, providerId: string) =>
     hint: 'Nothing was made. Bring the home back from a backup, or delete the instance and create it anew.',
   });
 
+export const migrationNotFound = (migrationId: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'migration-not-found',
+    message: `There is no migration "${migrationId}".`,
+    hint: 'Use list_migrations to see those that exist, or plan a new one with create_migration_plan.',
+  });
+
+/** `what` begins the sentence; `problem` and `hint` are sentences. */
+export const migrationRefused = (what: string, problem: string, hint: string) =>
+  new SwarmError({ family: 'state', code: 'migration-refused', message: `${what} cannot be done. ${problem}`, hint });
+
+export const migrationsOff = () =>
+  new SwarmError({
+    family: 'state',
+    code: 'migrations-off',
+    message: 'Migrations are switched off by the setting remoteSwarm.migration.enabled.',
+    hint: 'Ask the person to switch them on. Those that had begun are ended all the same.',
+  });
+
+export const homesDiffer = (instanceId: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'homes-differ',
+    message: `The home of the instance "${instanceId}" is not the same at the target as at the source.`,
+    hint: 'The source is as it was. Look at the disks and the connection of both providers, then plan it again.',
+  });
+
 export const newerState = (file: string, version: number) =>
   new SwarmError({
     family: 'state',

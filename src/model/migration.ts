@@ -86,6 +86,8 @@ export const Migration = z.strictObject({
     .optional(),
   /** How long the instance did not run because of it, in milliseconds. */
   downtimeMs: z.number().min(0).optional(),
+  /** When a person took the parked source back as the owner; since then it is the target that is parked. */
+  rolledBackAt: z.iso.datetime().optional(),
   /** Until when the source is kept, stopped, for rolling back (semantics 20). */
   parkedUntil: z.iso.datetime().optional(),
   /** What could not be removed, by name (semantics 21). */

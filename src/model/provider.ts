@@ -151,6 +151,13 @@ export interface ProviderAbilities {
   trashInstance(instanceId: string, ctx?: OperationContext): Promise<void>;
   /** Takes it back out of the trash, stopped. Idempotent. */
   restoreInstance(instanceId: string, ctx?: OperationContext): Promise<VSCodeInstance>;
+  /**
+   * Makes an instance in the role `incoming`, stopped and with a new token, for the home of a copy elsewhere. Adopts what
+   * an earlier try made, and rejects with `id-taken` when there is anything else of that id.
+   */
+  prepareIncoming(spec: InstanceSpec, ctx?: OperationContext): Promise<VSCodeInstance>;
+  /** Stops the instance and gives it another role; only an `owner` can be started. Idempotent. */
+  setRole(instanceId: string, role: InstanceRole, ctx?: OperationContext): Promise<VSCodeInstance>;
   /** Wakes the reconciler when something changed at the place; `undefined` when the stream itself was lost. */
   watch?(wake: (instanceId: string | undefined) => void): Disposable;
   stats?(instanceIds: readonly string[], ctx?: OperationContext): Promise<InstanceStats[]>;

@@ -9,6 +9,15 @@ import {
   startInstances,
   stopInstances,
 } from './lifecycleOperations.ts';
+import {
+  cancelMigration,
+  cleanUpMigration,
+  createMigrationPlan,
+  getMigrationStatus,
+  listMigrations,
+  rollBackMigration,
+  startMigration,
+} from './migrationOperations.ts';
 import type { Operation } from './operation.ts';
 import { adoptInstances, openInstance, removeSwarm } from './personOperations.ts';
 import { getSwarmStatus } from './statusOperations.ts';
@@ -27,6 +36,11 @@ export const catalog: readonly Operation[] = [
   runInInstance,
   checkInstanceHealth,
   recoverInstance,
+  createMigrationPlan,
+  startMigration,
+  cancelMigration,
+  getMigrationStatus,
+  listMigrations,
   restartInstances,
   restoreInstances,
   purgeInstances,
@@ -35,6 +49,8 @@ export const catalog: readonly Operation[] = [
   removeSwarm,
   resetCrashLoop,
   pauseMonitoring,
+  cleanUpMigration,
+  rollBackMigration,
 ];
 
 /** Those that a chat gets as tools. */

@@ -1,6 +1,7 @@
 import type { HealthMonitor } from '../core/health/healthMonitor.ts';
 import type { InstanceAccess } from '../core/instanceAccess.ts';
 import type { InstanceRegistry } from '../core/instanceRegistry.ts';
+import type { MigrationManager } from '../core/migration/migrationManager.ts';
 import type { SwarmController } from '../core/swarmController.ts';
 
 /** What the operations ask of the controller. */
@@ -24,6 +25,16 @@ export interface Swarm
     | 'resetCrashLoop'
     | 'pauseMonitoring'
   > {
+  readonly migrations: Pick<
+    MigrationManager,
+    | 'createMigrationPlan'
+    | 'startMigration'
+    | 'cancelMigration'
+    | 'getMigrationStatus'
+    | 'listMigrations'
+    | 'cleanUp'
+    | 'rollBack'
+  >;
   readonly access: Pick<InstanceAccess, 'openInstance' | 'getInstanceLogs' | 'executeCommand'>;
   readonly registry: Pick<InstanceRegistry, 'getInstance'>;
   readonly health: Pick<HealthMonitor, 'get'>;

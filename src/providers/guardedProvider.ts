@@ -142,6 +142,9 @@ export class GuardedProvider implements Provider {
         this.#change('Making it anew', ctx, c => inner.recreateInstance(spec, c), this.#times.create),
       trashInstance: (id, ctx) => this.#change('Moving to the trash', ctx, c => inner.trashInstance(id, c)),
       restoreInstance: (id, ctx) => this.#change('The restore', ctx, c => inner.restoreInstance(id, c)),
+      prepareIncoming: (spec, ctx) =>
+        this.#change('Making the target', ctx, c => inner.prepareIncoming(spec, c), this.#times.create),
+      setRole: (id, role, ctx) => this.#change('The change of role', ctx, c => inner.setRole(id, role, c)),
       ...(watch && { watch: wake => this.#watch(watch.bind(inner), wake) }),
       ...(stats && { stats: (ids, ctx) => this.#read('Measuring', ctx, c => stats.call(inner, ids, c)) }),
       ...(terminal && { terminal: (id, ctx) => this.#read('The terminal', ctx, c => terminal.call(inner, id, c)) }),

@@ -104,12 +104,12 @@ function rejectedEntries(entries: unknown, taken: readonly string[]): ProviderCo
   });
 }
 
-/** `['health.enabled', true]` becomes `{ health: { enabled: true } }`. */
+/** `['health.enabled', true]` becomes `{ health: { enabled: true } }`; all groups are there, whatever is in them. */
 function nested(values: readonly (readonly [SettingField, unknown])[]): Record<string, unknown> {
-  const ofHealth = values.flatMap(([field, value]) => {
-    const [, name] = /^health\.(\w+)$/.exec(field) ?? [];
-    return name === undefined ? [] : [[name, value] as const];
-  });
-  const others = values.filter(([field]) => !field.startsWith('health.'));
-  return { ...Object.fromEntries(others), health: Object.fromEntries(ofHealth) };
+  const group = (name: 'health' | 'migration') =>
+    Object.fromEntries(
+      values.flatMap(([field, value]) => (field.startsWith(`${name}.`) ? [[field.slice(name.length + 1), value]] : [])),
+    );
+  const others = values.filter(([field]) => !field.includes('.'));
+  return { ...Object.fromEntries(others), health: group('health'), migration: group('migration') };
 }

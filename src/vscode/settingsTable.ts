@@ -1,8 +1,19 @@
 import type * as z from 'zod';
-import { defaultHealthConfig, defaultPolicy, HealthConfig, SwarmConfig, strictestPolicy } from '../model/config.ts';
+import {
+  defaultHealthConfig,
+  defaultMigrationConfig,
+  defaultPolicy,
+  HealthConfig,
+  MigrationConfig,
+  SwarmConfig,
+  strictestPolicy,
+} from '../model/config.ts';
 
-/** Where a setting's value lies in {@link SwarmConfig}: a field of it, or one of its health's. */
-export type SettingField = Exclude<keyof SwarmConfig, 'health'> | `health.${keyof HealthConfig}`;
+/** Where a setting's value lies in {@link SwarmConfig}: a field of it, or one of its health's or migration's. */
+export type SettingField =
+  | Exclude<keyof SwarmConfig, 'health' | 'migration'>
+  | `health.${keyof HealthConfig}`
+  | `migration.${keyof MigrationConfig}`;
 
 /** One setting of the extension, as data: package.json is generated from it and the settings are read by it. */
 export interface SettingRow {
@@ -24,7 +35,7 @@ export interface SettingRow {
   readonly takesEffect: 'live' | 'reload';
 }
 
-const defaults: Omit<SwarmConfig, 'health'> = {
+const defaults: Omit<SwarmConfig, 'health' | 'migration'> = {
   stateDirectory: '',
   defaultProviderType: '',
   loadStateOnStartup: true,
@@ -75,6 +86,28 @@ function healthRow(name: keyof HealthConfig, index: number): SettingRow {
   };
 }
 
+/** Those of migrations come last. */
+function migrationRow(name: keyof MigrationConfig, index: number): SettingRow {
+  return {
+    field: `migration.${name}`,
+    key: `remoteSwarm.migration.${name}`,
+    schema: MigrationConfig.shape[name],
+    default: defaultMigrationConfig[name],
+    scope: 'application',
+    order: 50 + index,
+    description: `setting.migration.${name}`,
+    takesEffect: 'live',
+    ...(name === 'defaultStrategy' && {
+      enumDescriptions: {
+        'stop-and-recreate': 'setting.migration.defaultStrategy.stopAndRecreate',
+        'create-then-stop': 'setting.migration.defaultStrategy.createThenStop',
+      },
+    }),
+  };
+}
+
+const migrationFields: readonly (keyof MigrationConfig)[] = ['enabled', 'defaultStrategy', 'timeout'];
+
 const healthFields: readonly (keyof HealthConfig)[] = [
   'enabled',
   'checkInterval',
@@ -111,4 +144,5 @@ export const settingsTable: readonly SettingRow[] = [
   }),
   row('agentDestroyLimit', 8, 'live', { strictest: 0 }),
   ...healthFields.map(healthRow),
+  ...migrationFields.map(migrationRow),
 ];

@@ -8,7 +8,7 @@ import type Dockerode from 'dockerode';
 import pLimit from 'p-limit';
 import { projectRoot } from '../../scripts/editorHost.ts';
 import { randomId } from '../../src/core/instanceId.ts';
-import { defaultHealthConfig, defaultPolicy } from '../../src/model/config.ts';
+import { defaultHealthConfig, defaultMigrationConfig, defaultPolicy } from '../../src/model/config.ts';
 import { quietContext } from '../../src/model/operationContext.ts';
 import { inEnglish } from '../../src/operations/translate.ts';
 import { answers } from '../../src/providers/editorServer.ts';
@@ -180,6 +180,7 @@ function swarmOn(endpoint: string, image: string, directory: string): Promise<Sw
       policy: defaultPolicy,
       agentDestroyLimit: 3,
       health: defaultHealthConfig,
+      migration: defaultMigrationConfig,
     }),
     rejectedProviders: () => [],
     vault: new MemoryVault(),

@@ -1,16 +1,19 @@
 import * as path from 'node:path';
 import { HealthBook } from '../../src/core/health/healthBook.ts';
 import { InstanceRegistry } from '../../src/core/instanceRegistry.ts';
+import { MigrationBook } from '../../src/core/migration/migrationBook.ts';
 import type { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { SwarmController } from '../../src/core/swarmController.ts';
-import { defaultHealthConfig, type HealthConfig } from '../../src/model/config.ts';
+import { defaultHealthConfig, defaultMigrationConfig, type HealthConfig } from '../../src/model/config.ts';
 import { InstanceHealth } from '../../src/model/health.ts';
 import { InstanceRecord } from '../../src/model/instance.ts';
+import { Migration } from '../../src/model/migration.ts';
 import type { RecordStore } from '../../src/model/stateStore.ts';
 import { FileLock } from '../../src/storage/fileLock.ts';
 import { JsonFileStore } from '../../src/storage/jsonFileStore.ts';
 import { LeaderLease } from '../../src/storage/leaderLease.ts';
 import { loadSwarmId } from '../../src/storage/swarmIdentity.ts';
+import { MemoryCarrier } from '../fakes/memoryCarrier.ts';
 import { MemoryVault } from '../fakes/memorySwarm.ts';
 
 /** A controller on a state directory of the disk, as each window has one; its registry is not loaded yet. */
@@ -35,6 +38,9 @@ export async function diskController(
     healthBook: new HealthBook(new JsonFileStore(path.join(stateDirectory, 'health'), InstanceHealth, 1), () => 1),
     lease: new LeaderLease(stateDirectory),
     healthConfig: () => ({ ...defaultHealthConfig, ...health }),
+    migrationBook: new MigrationBook(new JsonFileStore(path.join(stateDirectory, 'migrations'), Migration, 1)),
+    homes: new MemoryCarrier(),
+    migrationConfig: () => defaultMigrationConfig,
     recover: async (instanceId, rung, _reason, ctx) => void (await controller.recoverInstance(instanceId, rung, ctx)),
   });
   return controller;

@@ -39,6 +39,15 @@ export function memoryAbilities(provider: MemoryProvider, options: MemoryProvide
         place.changed.fire(id);
         return provider.describe(instance);
       }),
+    prepareIncoming: (spec, ctx = quietContext) => pass('prepareIncoming', ctx, () => provider.prepareIncoming(spec)),
+    setRole: (id, role, ctx = quietContext) =>
+      pass('setRole', ctx, async () => {
+        const instance = provider.existing(id);
+        if (instance.role !== role) await place.halt(instance);
+        instance.role = role;
+        place.changed.fire(id);
+        return provider.describe(instance);
+      }),
     watch: wake => place.changed.event(wake),
     stats: (ids, ctx = quietContext) =>
       pass('stats', ctx, () =>

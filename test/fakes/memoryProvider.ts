@@ -1,7 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import * as path from 'node:path';
 import { homeMissing, instanceNotFound, providerRefused, unsupported, wrongState } from '../../src/model/errors.ts';
-import type { InstanceFilter, InstanceIdentity, InstanceUpdate, VSCodeInstance } from '../../src/model/instance.ts';
+import type {
+  InstanceFilter,
+  InstanceIdentity,
+  InstanceRole,
+  InstanceUpdate,
+  VSCodeInstance,
+} from '../../src/model/instance.ts';
 import { type OperationContext, quietContext } from '../../src/model/operationContext.ts';
 import type {
   CommandResult,
@@ -15,6 +21,7 @@ import type {
 } from '../../src/model/provider.ts';
 import { passesFilter } from '../../src/providers/instanceFilter.ts';
 import { instanceVariables, updatedConfig } from '../../src/providers/instanceMark.ts';
+import { refuseRole } from '../../src/providers/instanceRoles.ts';
 import { runCommand } from '../../src/providers/local/runCommand.ts';
 import { memoryAbilities } from './memoryAbilities.ts';
 import { type MemoryInstance, MemoryPlace } from './memoryPlace.ts';
@@ -102,7 +109,7 @@ export class MemoryProvider implements Provider {
   startInstance(instanceId: string, ctx = quietContext): Promise<VSCodeInstance> {
     return this.place.pass(this.id, 'startInstance', ctx, async () => {
       const instance = this.existing(instanceId);
-      if (instance.role === 'trash') throw wrongState(instanceId, 'trashed', 'restore it first');
+      refuseRole(instanceId, instance.role);
       await this.place.run(instance);
       return this.describe(instance);
     });
@@ -197,7 +204,7 @@ export class MemoryProvider implements Provider {
     if (!home) throw homeMissing(id, this.id);
     if (home.swarmId !== swarmId) throw providerRefused('id-taken', `The id "${id}" is taken.`, 'Try again.');
     const old = this.place.instances.get(id);
-    if (old?.role === 'trash') throw wrongState(id, 'trashed', 'restore it first');
+    if (old) refuseRole(id, old.role);
     ctx.report('Making the instance anew');
     ctx.signal.throwIfAborted();
     const instance = this.#newInstance(spec);
@@ -207,12 +214,26 @@ export class MemoryProvider implements Provider {
     return this.describe(instance);
   }
 
+  /** Makes one that waits for its home, or finds it made. */
+  async prepareIncoming(spec: InstanceSpec): Promise<VSCodeInstance> {
+    const { identity, secrets: _, ...config } = spec;
+    this.refuseMisfits(config);
+    const existing = this.place.instances.get(identity.id);
+    if (!existing) await this.#makeHome(identity);
+    const instance = existing ?? this.#newInstance(spec, 'incoming');
+    const { role, identity: own } = instance;
+    if (role !== 'incoming' || own.swarmId !== identity.swarmId || own.epoch !== identity.epoch)
+      throw providerRefused('id-taken', `The id "${identity.id}" is taken.`, 'Try again.');
+    this.place.instances.set(identity.id, instance);
+    return this.describe(instance);
+  }
+
   /** A server on the home that is there, never started. */
-  #newInstance({ identity, secrets, ...config }: InstanceSpec): MemoryInstance {
+  #newInstance({ identity, secrets, ...config }: InstanceSpec, role: InstanceRole = 'owner'): MemoryInstance {
     const home = this.place.homesOf.get(identity.id);
     const variables = instanceVariables(config, secrets, home?.variables);
     if (home) home.variables = variables;
-    return { identity, config, token: home?.token ?? '', log: [], variables, role: 'owner', running: false };
+    return { identity, config, token: home?.token ?? '', log: [], variables, role, running: false };
   }
 
   async #makeHome({ id, swarmId }: InstanceIdentity): Promise<void> {

@@ -1,13 +1,22 @@
 import { HealthBook } from '../../src/core/health/healthBook.ts';
 import { InstanceRegistry } from '../../src/core/instanceRegistry.ts';
+import type { HomeCarrier } from '../../src/core/migration/homeCarrier.ts';
+import { MigrationBook } from '../../src/core/migration/migrationBook.ts';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { SwarmController } from '../../src/core/swarmController.ts';
-import { defaultHealthConfig, type HealthConfig } from '../../src/model/config.ts';
+import {
+  defaultHealthConfig,
+  defaultMigrationConfig,
+  type HealthConfig,
+  type MigrationConfig,
+} from '../../src/model/config.ts';
 import { InstanceHealth } from '../../src/model/health.ts';
 import { InstanceRecord } from '../../src/model/instance.ts';
+import { Migration } from '../../src/model/migration.ts';
 import type { OperationContext } from '../../src/model/operationContext.ts';
 import type { Provider } from '../../src/model/provider.ts';
 import type { KeyedLock, LockHandle, ObserverLease, SecretVault } from '../../src/model/stateStore.ts';
+import { MemoryCarrier } from './memoryCarrier.ts';
 import { MemoryLease } from './memoryLease.ts';
 import { MemoryPlace } from './memoryPlace.ts';
 import { MemoryProvider } from './memoryProvider.ts';
@@ -66,6 +75,9 @@ export interface MemorySwarmOptions {
   readonly lease?: ObserverLease;
   /** Over the defaults. */
   readonly health?: Partial<HealthConfig>;
+  readonly migration?: Partial<MigrationConfig>;
+  readonly migrationDisk?: MemoryDisk;
+  readonly homes?: HomeCarrier;
 }
 
 /** A whole swarm in memory. A second one on the same disk and place is what a restart of the window makes. */
@@ -96,6 +108,9 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     healthBook,
     lease: options.lease ?? new MemoryLease(),
     healthConfig: () => ({ ...defaultHealthConfig, ...options.health }),
+    migrationBook: new MigrationBook(new MemoryStore(Migration, options.migrationDisk ?? new MemoryDisk())),
+    homes: options.homes ?? new MemoryCarrier(),
+    migrationConfig: () => ({ ...defaultMigrationConfig, ...options.migration }),
     recover: async (instanceId, rung, _reason, ctx) => void (await controller.recoverInstance(instanceId, rung, ctx)),
   });
   return { disk, place, vault, controller };

@@ -28,6 +28,8 @@ export interface HealthMonitorOptions {
   readonly locks: KeyedLock;
   readonly book: HealthBook;
   readonly lease: ObserverLease;
+  /** Whether there is another provider for it, without loss. */
+  canMigrate(record: InstanceRecord): boolean;
   /** The settings as they are now. */
   config(): HealthConfig;
   readonly recover: Recover;
@@ -66,6 +68,7 @@ export class HealthMonitor {
     this.#recoverer = new Recoverer(
       book,
       recover,
+      record => options.canMigrate(record),
       provider => void reconciler.refresh(this.#ctx(), provider.id).catch(() => {}),
     );
     reconciler.onDidObserve(observation => this.#observe(observation));

@@ -37,14 +37,21 @@ export interface Ward {
 export class Recoverer implements Disposable {
   readonly #book: HealthBook;
   readonly #recover: Recover;
+  readonly #canMigrate: (record: InstanceRecord) => boolean;
   readonly #lookAgain: (provider: Provider) => void;
   readonly #busy = new Set<string>();
   readonly #alarms = new Map<string, ReturnType<typeof setTimeout>>();
 
   /** `lookAgain` is called when the time has come for another look at a provider's instances. */
-  constructor(book: HealthBook, recover: Recover, lookAgain: (provider: Provider) => void) {
+  constructor(
+    book: HealthBook,
+    recover: Recover,
+    canMigrate: (record: InstanceRecord) => boolean,
+    lookAgain: (provider: Provider) => void,
+  ) {
     this.#book = book;
     this.#recover = recover;
+    this.#canMigrate = canMigrate;
     this.#lookAgain = lookAgain;
   }
 
@@ -85,7 +92,7 @@ export class Recoverer implements Disposable {
       health,
       cause,
       hasHome,
-      canMigrate: false,
+      canMigrate: this.#canMigrate(record),
       frozen,
       inRecovery,
       fleet,

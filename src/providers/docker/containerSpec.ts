@@ -1,5 +1,5 @@
 import type Dockerode from 'dockerode';
-import type { InstanceIdentity, Resources } from '../../model/instance.ts';
+import type { InstanceIdentity, InstanceRole, Resources } from '../../model/instance.ts';
 import { instanceLayout, serveArguments } from '../editorServer.ts';
 import { containerName, labelsOf, serverPort, volumeName } from './instanceContainer.ts';
 
@@ -20,6 +20,7 @@ const mib = 1024 ** 2;
 /** All that a container is made of. */
 export interface ContainerPlan {
   readonly identity: InstanceIdentity;
+  readonly role: InstanceRole;
   readonly image: string;
   readonly resources: Resources;
   /** Id of the swarm's network. */
@@ -75,7 +76,7 @@ export function containerSpec(plan: ContainerPlan): Dockerode.ContainerCreateOpt
     VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: 'local', Options: {} } },
   };
   return {
-    name: containerName(plan.identity.id, 'owner'),
+    name: containerName(plan.identity.id, plan.role),
     Image: plan.image,
     Labels: labelsOf(plan.identity),
     User: `${user.uid}:${user.gid}`,

@@ -1,5 +1,5 @@
 import type { Disposable } from '../../model/event.ts';
-import type { VSCodeInstance } from '../../model/instance.ts';
+import type { InstanceRole, VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type {
   Endpoint,
@@ -110,6 +110,14 @@ export class DockerAbilities implements ProviderAbilities {
 
   async restoreInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
     return this.#provider.moveTo('owner', instanceId, ctx);
+  }
+
+  prepareIncoming(spec: InstanceSpec, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#provider.prepareIncoming(spec, ctx);
+  }
+
+  setRole(instanceId: string, role: InstanceRole, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#provider.moveTo(role, instanceId, ctx);
   }
 
   watch(wake: (instanceId: string | undefined) => void): Disposable {

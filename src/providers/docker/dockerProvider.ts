@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { wrongState } from '../../model/errors.ts';
 import type {
   InstanceConfig,
   InstanceFilter,
   InstanceIdentity,
+  InstanceRole,
   InstanceUpdate,
   VSCodeInstance,
 } from '../../model/instance.ts';
@@ -20,7 +20,8 @@ import type {
 } from '../../model/provider.ts';
 import { editorServerVersion } from '../editorServer.ts';
 import { passesFilter } from '../instanceFilter.ts';
-import { instanceVariables, updatedConfig } from '../instanceMark.ts';
+import { type InstanceMark, instanceVariables, updatedConfig } from '../instanceMark.ts';
+import { refuseRole } from '../instanceRoles.ts';
 import type { ProviderEnvironment } from '../providerEnvironment.ts';
 import { Turns } from '../turns.ts';
 import type { ArchiveEntry } from './archive.ts';
@@ -106,10 +107,8 @@ export class DockerProvider implements Provider {
         if (await this.builder.makeVolume(identity)) ownVolume = true;
         if (!existing) await this.builder.makeContainer(identity, config, image, ctx);
         const container = await this.containers.existing(identity.id, ctx);
-        const variables = instanceVariables(config, secrets);
         const mark = { identity, config };
-        const files = firstFiles(mark, variables, await readFile(this.#launcherFile, 'utf8'));
-        await this.files.write(container.containerId, files, ctx);
+        await this.#writeFirst(container, mark, secrets, ctx);
         // To read back what was just written would cost a tenth of the whole.
         return this.#reader.describe(await this.#run(container, ctx), mark);
       } catch (error) {
@@ -216,8 +215,30 @@ export class DockerProvider implements Provider {
     return this.#turns.take(spec.identity.id, async () => this.#start(await this.#recreator.recreate(spec, ctx), ctx));
   }
 
+  /** Makes it, or goes on making it, for a home that will come from elsewhere. */
+  async prepareIncoming(spec: InstanceSpec, ctx: OperationContext): Promise<VSCodeInstance> {
+    const { identity, secrets, ...config } = spec;
+    return this.#turns.take(identity.id, async () => {
+      const existing = await this.containers.find(identity.id, ctx);
+      if (existing) {
+        const { role, swarmId, epoch } = existing;
+        if (role !== 'incoming' || swarmId !== identity.swarmId || epoch !== identity.epoch)
+          throw idTaken(existing.name);
+        if (!(await this.#isHalfMade(existing, ctx))) return this.#reader.read(existing, ctx);
+      }
+      const image = await this.builder.prepareImage(config, ctx);
+      ctx.signal.throwIfAborted();
+      await this.builder.makeVolume(identity);
+      if (!existing) await this.builder.makeContainer(identity, config, image, ctx, 'incoming');
+      const container = await this.containers.existing(identity.id, ctx);
+      const mark = { identity, config };
+      await this.#writeFirst(container, mark, secrets, ctx);
+      return this.#reader.describe(container, mark);
+    });
+  }
+
   /** Stops it and gives its container the other role; one that has it already is left as it is. */
-  async moveTo(role: 'owner' | 'trash', instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
+  async moveTo(role: InstanceRole, instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
       const container = await this.containers.existing(instanceId, ctx);
       if (container.role !== role) {
@@ -236,12 +257,23 @@ export class DockerProvider implements Provider {
   /** Starts it and waits until it answers. */
   async #run(container: InstanceContainer, ctx: OperationContext): Promise<InstanceContainer> {
     const { id, role } = container;
-    if (role === 'trash') throw wrongState(id, 'trashed', 'restore it first');
+    refuseRole(id, role);
     // A replacement that was cut off in the middle may have left it under its other name.
     await this.containers.rename(container, containerName(id, role), ctx);
     const running = await this.#starter.start(container, ctx);
     await this.containers.removeOthers(container, ctx);
     return running;
+  }
+
+  /** What lies beside the home of a container that was never started, a new token among it. */
+  async #writeFirst(
+    { containerId }: InstanceContainer,
+    mark: InstanceMark,
+    secrets: Readonly<Record<string, string>>,
+    ctx: OperationContext,
+  ): Promise<void> {
+    const variables = instanceVariables(mark.config, secrets);
+    await this.files.write(containerId, firstFiles(mark, variables, await readFile(this.#launcherFile, 'utf8')), ctx);
   }
 
   /** A create was cut off between making the container and writing its files: nobody has ever been in there. */

@@ -1,5 +1,5 @@
 import { providerRefused } from '../../model/errors.ts';
-import type { InstanceConfig, InstanceIdentity, Resources } from '../../model/instance.ts';
+import type { InstanceConfig, InstanceIdentity, InstanceRole, Resources } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import { Turns } from '../turns.ts';
 import { containerSpec } from './containerSpec.ts';
@@ -62,12 +62,14 @@ export class InstanceBuilder {
     config: Pick<InstanceConfig, 'resources'>,
     image: UsableImage,
     ctx: OperationContext,
+    role: InstanceRole = 'owner',
   ): Promise<void> {
     const { swarmId } = identity;
     const network = await this.#networkTurns.take(swarmId, () => ensureNetwork(this.#engine, swarmId, ctx));
     const spec = containerSpec({
       ...image,
       identity,
+      role,
       network,
       resources: this.limitsOf(config),
       publish: await this.#engine.isLocal(),
@@ -83,10 +85,10 @@ export class InstanceBuilder {
     } catch (error) {
       if (engineStatus(error) !== 409) throw error;
       const { Config } = await this.#engine.call('Looking at the container', ctx, (docker, abortSignal) =>
-        docker.getContainer(containerName(identity.id, 'owner')).inspect({ abortSignal }),
+        docker.getContainer(containerName(identity.id, role)).inspect({ abortSignal }),
       );
       const own = Config.Labels[label.instance] === identity.id && Config.Labels[label.swarm] === identity.swarmId;
-      if (!own) throw idTaken(containerName(identity.id, 'owner'));
+      if (!own) throw idTaken(containerName(identity.id, role));
     }
   }
 

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { homeMissing, wrongState } from '../../model/errors.ts';
+import { homeMissing } from '../../model/errors.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type { InstanceSpec } from '../../model/provider.ts';
 import { instanceVariables } from '../instanceMark.ts';
+import { refuseRole } from '../instanceRoles.ts';
 import { layout } from './containerSpec.ts';
 import type { Containers } from './containers.ts';
 import type { DockerEngine } from './dockerEngine.ts';
@@ -46,7 +47,7 @@ export class InstanceRecreator {
     const old = await this.#containers.of(id, ctx);
     const stranger = old.find(container => container.swarmId !== swarmId);
     if (stranger || owner !== swarmId) throw idTaken(stranger?.name ?? id);
-    if (old.some(({ role }) => role === 'trash')) throw wrongState(id, 'trashed', 'restore it first');
+    for (const { role } of old) refuseRole(id, role);
     const image = await this.#builder.prepareImage(config, ctx);
     ctx.report('Removing what is left of the container');
     for (const container of old) await this.#end(container, ctx);

@@ -80,7 +80,7 @@ export class InstanceFolders {
   }
 
   /** Makes a whole instance that was never started; nobody sees it before it is complete. */
-  async make(spec: InstanceSpec): Promise<InstanceFolder> {
+  async make(spec: InstanceSpec, role: InstanceRole = 'owner'): Promise<InstanceFolder> {
     const { identity, secrets, ...config } = spec;
     const transit = await this.#transit();
     try {
@@ -89,9 +89,9 @@ export class InstanceFolders {
         await mkdir(folder, { recursive: true, mode: 0o700 });
       }
       await writeReserved(layout, newToken(), instanceVariables(config, secrets), { identity, config });
-      const final = this.layoutOf(identity.id, 'owner');
+      const final = this.layoutOf(identity.id, role);
       await rename(transit, final.root);
-      return { identity, config, role: 'owner', layout: final };
+      return { identity, config, role, layout: final };
     } catch (error) {
       await removeTree(transit);
       throw error;

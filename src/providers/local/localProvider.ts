@@ -3,7 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { homeMissing, instanceNotFound, providerRefused, wrongState } from '../../model/errors.ts';
 import { Emitter } from '../../model/event.ts';
-import type { InstanceFilter, InstanceUpdate, VSCodeInstance } from '../../model/instance.ts';
+import type { InstanceFilter, InstanceRole, InstanceUpdate, VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type {
   CommandResult,
@@ -16,6 +16,7 @@ import type {
 } from '../../model/provider.ts';
 import { passesFilter } from '../instanceFilter.ts';
 import { updatedConfig } from '../instanceMark.ts';
+import { refuseRole } from '../instanceRoles.ts';
 import type { ProviderEnvironment } from '../providerEnvironment.ts';
 import { Turns } from '../turns.ts';
 import { locateEditorServer } from './editorServerLocator.ts';
@@ -209,12 +210,29 @@ export class LocalProvider implements Provider {
       const folder = await this.folders.find(id);
       if (!folder || !(await this.folders.hasHome(folder))) throw homeMissing(id, this.id);
       if (folder.identity.swarmId !== swarmId) throw idTaken(id);
-      if (folder.role === 'trash') throw wrongState(id, 'trashed', 'restore it first');
+      refuseRole(id, folder.role);
       await this.#locate();
       ctx.report('Ending what is left of the editor server');
       await this.#stop(folder, false);
       ctx.signal.throwIfAborted();
       return this.#start(await this.folders.renew(folder, spec), ctx);
+    });
+  }
+
+  /** Makes it, or finds it made, for a home that will come from elsewhere. */
+  async prepareIncoming(spec: InstanceSpec, ctx: OperationContext): Promise<VSCodeInstance> {
+    refuseUnsupported(this.id, spec);
+    const { id, swarmId, epoch } = spec.identity;
+    return this.#turns.take(id, async () => {
+      ctx.signal.throwIfAborted();
+      const existing = await this.folders.find(id);
+      if (existing) {
+        const { identity, role } = existing;
+        if (role !== 'incoming' || identity.swarmId !== swarmId || identity.epoch !== epoch) throw idTaken(id);
+        return this.#describe(existing);
+      }
+      await this.#locate();
+      return this.#describe(await this.folders.make(spec, 'incoming'));
     });
   }
 
@@ -225,7 +243,7 @@ export class LocalProvider implements Provider {
   }
 
   /** Stops it and gives its folder the other name; a folder that has it already is left as it is. */
-  async moveTo(role: 'owner' | 'trash', instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
+  async moveTo(role: InstanceRole, instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
       ctx.signal.throwIfAborted();
       const folder = await this.existing(instanceId);
@@ -271,7 +289,7 @@ export class LocalProvider implements Provider {
 
   async #start(folder: InstanceFolder, ctx: OperationContext): Promise<VSCodeInstance> {
     const { id } = folder.identity;
-    if (folder.role === 'trash') throw wrongState(id, 'trashed', 'restore it first');
+    refuseRole(id, folder.role);
     const token = await this.folders.token(folder);
     const env = await this.environmentOf(folder);
     // A server that nobody can tell from others may still run, and no home has two.

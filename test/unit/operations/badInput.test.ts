@@ -15,7 +15,7 @@ import {
   tooLarge,
   wrongTypes,
 } from '../hostileInput.ts';
-import { FakeSwarm, idOf } from './fakeSwarm.ts';
+import { FakeSwarm, idOf, migrationIdOf } from './fakeSwarm.ts';
 import { errorOf, makeBench } from './gateBench.ts';
 
 /** A field of an operation's input. */
@@ -32,6 +32,12 @@ const required: Record<string, Record<string, unknown>> = {
   get_instance_logs: { instanceId: idOf(1) },
   run_in_instance: { instanceId: idOf(1), command: 'true' },
   recover_instance: { instanceId: idOf(1) },
+  create_migration_plan: { instanceId: idOf(1), targetProvider: 'local' },
+  start_migration: { migrationId: migrationIdOf(idOf(1)) },
+  cancel_migration: { migrationId: migrationIdOf(idOf(1)) },
+  get_migration_status: { migrationId: migrationIdOf(idOf(1)) },
+  clean_up_migration: { migrationId: migrationIdOf(idOf(1)) },
+  roll_back_migration: { migrationId: migrationIdOf(idOf(1)) },
   pause_instance_monitoring: { instanceIds: [idOf(1)], paused: true },
   adopt_swarm_instance: { found: [{ providerId: 'docker', instanceId: idOf(2) }] },
 };

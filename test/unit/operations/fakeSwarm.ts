@@ -1,6 +1,8 @@
-import { instanceNotFound, wrongState } from '../../../src/model/errors.ts';
+import { freshSteps } from '../../../src/core/migration/migrationSteps.ts';
+import { instanceNotFound, migrationNotFound, wrongState } from '../../../src/model/errors.ts';
 import type { InstanceHealth } from '../../../src/model/health.ts';
 import { InstanceConfig, type InstanceConfigInput, type InstanceRecord } from '../../../src/model/instance.ts';
+import type { Migration, MigrationStrategy } from '../../../src/model/migration.ts';
 import type { Swarm } from '../../../src/operations/swarm.ts';
 
 export const idOf = (number: number) => String(number).padStart(12, 'a');
@@ -25,6 +27,34 @@ export function makeRecord(number: number, change: Partial<InstanceRecord> = {})
   };
 }
 
+/** Of the only migration of an instance. */
+export const migrationIdOf = (instanceId: string) => `m${instanceId.slice(1)}`;
+
+/** A plan as the manager makes it. */
+export function makeMigration(
+  record: InstanceRecord,
+  targetProviderId: string,
+  strategy: MigrationStrategy = 'stop-and-recreate',
+): Migration {
+  return {
+    id: migrationIdOf(record.id),
+    schemaVersion: 1,
+    revision: 0,
+    instanceId: record.id,
+    instanceName: record.config.name,
+    sourceProviderId: record.providerId,
+    targetProviderId,
+    strategy,
+    status: 'pending',
+    plan: { bytes: 10, files: 1, estimatedDowntime: 7, losses: [] },
+    steps: freshSteps(strategy),
+    createdAt: new Date(1_700_000_000_000).toISOString(),
+    wasRunning: true,
+    sourceEpoch: record.epoch,
+    leftovers: [],
+  };
+}
+
 /** A swarm in memory that does at once what it is asked, and counts what it was asked to change. */
 export class FakeSwarm implements Swarm {
   readonly records = new Map<string, InstanceRecord>();
@@ -41,6 +71,8 @@ export class FakeSwarm implements Swarm {
 
   constructor(count = 0) {
     for (let number = 1; number <= count; number += 1) this.add(makeRecord(number));
+    const planned = makeMigration(makeRecord(1), 'local');
+    if (count > 0) this.migrated.set(planned.id, planned);
   }
 
   add(record: InstanceRecord): void {
@@ -94,6 +126,26 @@ export class FakeSwarm implements Swarm {
     this.records.delete(id);
   }
 
+  readonly migrated = new Map<string, Migration>();
+  readonly migrations: Swarm['migrations'] = {
+    createMigrationPlan: async (id, target, strategy = 'stop-and-recreate') => {
+      this.calls.push('plan');
+      const migration = makeMigration(this.getInstance(id), target, strategy);
+      this.migrated.set(migration.id, migration);
+      return migration;
+    },
+    startMigration: id => this.#migrate('migrate', id, { status: 'completed' }),
+    cancelMigration: id => this.#migrate('cancel', id, { status: 'cancelled' }),
+    getMigrationStatus: id => {
+      const migration = this.migrated.get(id);
+      if (!migration) throw migrationNotFound(id);
+      return migration;
+    },
+    listMigrations: () => [...this.migrated.values()],
+    cleanUp: id => this.#migrate('clean up', id, {}),
+    rollBack: id => this.#migrate('roll back', id, { rolledBackAt: new Date(Date.now()).toISOString() }),
+  };
+
   readonly access: Swarm['access'] = {
     openInstance: async id => {
       this.getInstance(id);
@@ -119,6 +171,13 @@ export class FakeSwarm implements Swarm {
 
   getSwarmStatus() {
     return { swarmId: 's', instances: this.records.size, byStatus: {}, found: 0, providers: [], quarantined: [] };
+  }
+
+  async #migrate(method: string, id: string, change: Partial<Migration>): Promise<Migration> {
+    const migration = { ...this.migrations.getMigrationStatus(id), ...change };
+    this.calls.push(method);
+    this.migrated.set(id, migration);
+    return migration;
   }
 
   async #change(method: string, id: string, change: Partial<InstanceRecord>): Promise<InstanceRecord> {

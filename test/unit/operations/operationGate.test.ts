@@ -4,7 +4,7 @@ import { Caller, defaultPolicy, Effect, type Policy, Verdict } from '../../../sr
 import { isAbort } from '../../../src/model/errors.ts';
 import { catalog } from '../../../src/operations/catalog.ts';
 import { defineOperation } from '../../../src/operations/operation.ts';
-import { FakeSwarm, idOf, makeRecord } from './fakeSwarm.ts';
+import { FakeSwarm, idOf, makeRecord, migrationIdOf } from './fakeSwarm.ts';
 import { errorOf, makeBench } from './gateBench.ts';
 
 const everything = (verdict: Verdict): Policy => {
@@ -22,6 +22,13 @@ const inputs: Record<string, unknown> = {
   get_instance_logs: { instanceId: idOf(1) },
   run_in_instance: { instanceId: idOf(1), command: 'true' },
   recover_instance: { instanceId: idOf(1) },
+  create_migration_plan: { instanceId: idOf(1), targetProvider: 'local' },
+  start_migration: { migrationId: migrationIdOf(idOf(1)) },
+  cancel_migration: { migrationId: migrationIdOf(idOf(1)) },
+  get_migration_status: { migrationId: migrationIdOf(idOf(1)) },
+  clean_up_migration: { migrationId: migrationIdOf(idOf(1)) },
+  roll_back_migration: { migrationId: migrationIdOf(idOf(1)) },
+  list_migrations: {},
   pause_instance_monitoring: { instanceIds: [idOf(1)], paused: true },
   adopt_swarm_instance: { found: [{ providerId: 'docker', instanceId: idOf(9) }] },
   open_swarm_instance: { instanceId: idOf(1) },

@@ -16,13 +16,18 @@ const tested = [...statePlaces, ...reservedPlaces, ...tokenPlaces].map(({ file }
 const judging =
   /(?<!\w)(readFile|readFileSync|createReadStream|(?<=await )open)\((?!file: string)|\b(JSON\.parse)\(|\.(getArchive)\(|new JsonFileStore\([^;]*?,\s*(\w+),\s*\d|\b(?!Date|Uri)([A-Z]\w*)\.(?:safeParse|parse)\(/g;
 
-const records = ['<state>/instances/<id>.json', '<state>/health/<id>.json', '<state>/agent-destroys/agent.json'];
+const records = [
+  '<state>/instances/<id>.json',
+  '<state>/health/<id>.json',
+  '<state>/migrations/<id>.json',
+  '<state>/agent-destroys/agent.json',
+];
 const both = (name: string) => [`<local>/reserved/${name}`, `<docker>/reserved/${name}`];
 const marks = [...both('instance.json'), ...both('environment.json'), ...both('token')];
 
 /** Of every source that judges: what it does, in the order of names, and which files of ours that reads, or what else. */
 const readers: Readonly<Record<string, readonly [calls: string, files: readonly string[] | string]>> = {
-  'src/swarm.ts': ['DestroyBudget InstanceHealth InstanceRecord', records],
+  'src/swarm.ts': ['DestroyBudget InstanceHealth InstanceRecord Migration', records],
   'src/storage/jsonFileStore.ts': ['readFile readFileSync', records],
   'src/storage/parseRecord.ts': ['JSON.parse', records],
   'src/storage/swarmIdentity.ts': ['JSON.parse SwarmFile readFile', ['<state>/swarm.json']],

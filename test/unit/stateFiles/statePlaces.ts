@@ -4,13 +4,14 @@ import { expect } from 'vitest';
 import { AuditEntry, AuditLog } from '../../../src/core/auditLog.ts';
 import { InstanceHealth } from '../../../src/model/health.ts';
 import { type InstanceConfig, InstanceRecord } from '../../../src/model/instance.ts';
+import { Migration } from '../../../src/model/migration.ts';
 import type { Quarantined } from '../../../src/model/stateStore.ts';
 import { DestroyBudget } from '../../../src/operations/blastRadius.ts';
 import { FileAppendLog } from '../../../src/storage/appendLog.ts';
 import { JsonFileStore } from '../../../src/storage/jsonFileStore.ts';
 import type { RecordSchema } from '../../../src/storage/parseRecord.ts';
 import { loadSwarmId, SwarmFile } from '../../../src/storage/swarmIdentity.ts';
-import { idOf, makeRecord } from '../operations/fakeSwarm.ts';
+import { idOf, makeMigration, makeRecord } from '../operations/fakeSwarm.ts';
 import { scratchDirectory } from '../storage/scratch.ts';
 import { type FilePlace, filesBelow, latin, type Outcome } from './place.ts';
 
@@ -59,6 +60,26 @@ const wholeHealth: InstanceHealth = {
     resetRevision: 1,
   },
   history: [{ at, status: 'healthy', ...Object.fromEntries(measures.map(name => [name, 1])) }],
+};
+
+/** A migration in which every field is given. */
+const wholeMigration: Migration = {
+  ...makeMigration(makeRecord(1), 'local'),
+  id: idOf(1),
+  revision: 2,
+  status: 'completed',
+  plan: { bytes: 10, files: 1, estimatedDowntime: 7, losses: ['Processes end.'] },
+  steps: [{ step: 'create-target', status: 'done', startedAt: at, endedAt: at, note: 'Copied.', bytes: 10, files: 1 }],
+  startedAt: at,
+  endedAt: at,
+  pivotedAt: at,
+  cancelRequested: false,
+  digest: '0'.repeat(64),
+  downtimeMs: 1,
+  rolledBackAt: at,
+  parkedUntil: at,
+  leftovers: ['a copy'],
+  error: { code: 'timed-out', message: 'It did not answer.', hint: 'Try again.', at },
 };
 
 /** What of a config people may write as they like. */
@@ -187,6 +208,33 @@ export const statePlaces: readonly FilePlace[] = [
       ...Object.fromEntries(measures.map(name => [`history.0.${name}`, ['large'] as const])),
     },
     read: bytes => readRecord(InstanceHealth, idOf(1), [{ ...wholeHealth, id: idOf(2) }], bytes),
+  },
+  {
+    file: '<state>/migrations/<id>.json',
+    schema: Migration,
+    sample: wholeMigration,
+    namesFields: true,
+    free: {
+      revision: ['large'],
+      instanceName: anything,
+      'plan.bytes': ['large'],
+      'plan.files': ['large'],
+      'plan.estimatedDowntime': ['large'],
+      'plan.losses': ['large'],
+      'plan.losses.0': anything,
+      steps: ['large'],
+      'steps.0.note': anything,
+      'steps.0.bytes': ['large'],
+      'steps.0.files': ['large'],
+      sourceEpoch: ['large'],
+      downtimeMs: ['large'],
+      leftovers: ['large'],
+      'leftovers.0': anything,
+      'error.code': anything,
+      'error.message': anything,
+      'error.hint': anything,
+    },
+    read: bytes => readRecord(Migration, idOf(1), [{ ...wholeMigration, id: idOf(2) }], bytes),
   },
   {
     file: '<state>/agent-destroys/agent.json',

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { defaultHealthConfig, defaultPolicy } from '../../../src/model/config.ts';
+import { defaultHealthConfig, defaultMigrationConfig, defaultPolicy } from '../../../src/model/config.ts';
 import type { InstanceRecord } from '../../../src/model/instance.ts';
 import type { Quarantined } from '../../../src/model/stateStore.ts';
 import { inEnglish } from '../../../src/operations/translate.ts';
@@ -62,6 +62,7 @@ async function open({ root, state, instances }: Awaited<ReturnType<typeof makeWo
       policy: { ...defaultPolicy, agent: { ...defaultPolicy.agent, destroy: 'allow' } },
       agentDestroyLimit: 3,
       health: defaultHealthConfig,
+      migration: defaultMigrationConfig,
     }),
     rejectedProviders: () => [],
     vault: new MemoryVault(),

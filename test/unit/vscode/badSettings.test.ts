@@ -91,6 +91,9 @@ const valid: Record<string, unknown> = {
   'remoteSwarm.autoSaveInterval': 60,
   'remoteSwarm.policy': { person: strict, agent: strict, client: strict, controller: strict },
   'remoteSwarm.agentDestroyLimit': 0,
+  'remoteSwarm.migration.enabled': false,
+  'remoteSwarm.migration.defaultStrategy': 'create-then-stop',
+  'remoteSwarm.migration.timeout': 7200,
   ...Object.fromEntries(
     Object.entries(defaultHealthConfig).map(([name, value]) => [
       `remoteSwarm.health.${name}`,

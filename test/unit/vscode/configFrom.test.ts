@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { defaultHealthConfig, defaultPolicy, HealthConfig, SwarmConfig } from '../../../src/model/config.ts';
+import {
+  defaultHealthConfig,
+  defaultMigrationConfig,
+  defaultPolicy,
+  HealthConfig,
+  MigrationConfig,
+  SwarmConfig,
+} from '../../../src/model/config.ts';
 import { configFrom } from '../../../src/vscode/configFrom.ts';
 import { settingsTable } from '../../../src/vscode/settingsTable.ts';
 
@@ -7,15 +14,17 @@ const from = (values: Record<string, unknown>) => configFrom(field => values[fie
 
 describe('the settings', () => {
   test('there is a row for each, and every default is valid', () => {
-    const { health: _, ...others } = SwarmConfig.shape;
+    const { health: _health, migration: _migration, ...others } = SwarmConfig.shape;
     const ofHealth = Object.keys(HealthConfig.shape).map(name => `health.${name}`);
-    const fields = [...Object.keys(others), ...ofHealth];
+    const ofMigration = Object.keys(MigrationConfig.shape).map(name => `migration.${name}`);
+    const fields = [...Object.keys(others), ...ofHealth, ...ofMigration];
     expect(settingsTable.map(({ field }): string => field).toSorted()).toEqual(fields.toSorted());
     const { config, problems } = from({});
     expect(problems).toEqual([]);
     expect(SwarmConfig.parse(config)).toEqual(config);
     expect(config).toMatchObject({ loadStateOnStartup: true, agentDestroyLimit: 3, providers: [] });
     expect(config.health).toEqual(defaultHealthConfig);
+    expect(config.migration).toEqual(defaultMigrationConfig);
   });
 
   test.each([
@@ -25,6 +34,8 @@ describe('the settings', () => {
     ['policy', { ...defaultPolicy, person: 'all' }, /person/],
     ['health.checkInterval', 1, /5/],
     ['health.recoveryActions', 5, /array/],
+    ['migration.defaultStrategy', 'teleport', /stop-and-recreate/],
+    ['migration.timeout', 1, /10/],
   ])('an invalid %s is named, and its default holds', (field, value, why) => {
     const { config, problems } = from({ [field]: value, loadStateOnStartup: false });
     expect(problems).toEqual([{ key: `remoteSwarm.${field}`, problem: expect.stringMatching(why) }]);

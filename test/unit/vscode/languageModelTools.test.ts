@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { agentOperations } from '../../../src/operations/catalog.ts';
 import type { SwarmCore } from '../../../src/vscode/swarmHost.ts';
-import { FakeSwarm, idOf } from '../operations/fakeSwarm.ts';
+import { FakeSwarm, idOf, migrationIdOf } from '../operations/fakeSwarm.ts';
 import { makeBench } from '../operations/gateBench.ts';
 
 const editor = vi.hoisted(() => ({
@@ -80,7 +80,7 @@ describe('the chat tools', () => {
   test('are the operations for agents, and go with the registration', () => {
     const { registration } = open();
     expect([...editor.tools.keys()]).toEqual(agentOperations.map(({ name }) => name));
-    expect(editor.tools.size).toBe(12);
+    expect(editor.tools.size).toBe(17);
     registration.dispose();
     expect(editor.tools.size).toBe(0);
   });
@@ -98,6 +98,11 @@ describe('the chat tools', () => {
       update_swarm_instance: { instanceId: idOf(1), name: 'x' },
       run_in_instance: { instanceId: idOf(1), command: 'ls' },
       recover_instance: { instanceId: idOf(1) },
+      create_migration_plan: { instanceId: idOf(1), targetProvider: 'local' },
+      start_migration: { migrationId: migrationIdOf(idOf(1)) },
+      cancel_migration: { migrationId: migrationIdOf(idOf(1)) },
+      get_migration_status: { migrationId: migrationIdOf(idOf(1)) },
+      list_migrations: {},
     };
     for (const { name, effect } of agentOperations) {
       const prepared = await prepare(name, inputs[name] ?? { instanceIds: [idOf(1), idOf(2)] });

@@ -10,7 +10,15 @@ const identity = {
   ...{ id: 'abcdefabcdef', swarmId: '0123456789abcdef', epoch: 3, createdAt: '2026-01-02T03:04:05.000Z' },
   owner: { user: 'u', machine: 'm' },
 };
-const plan: ContainerPlan = { identity, image: 'img:1', resources: {}, network: 'n1', shell: '/bin/sh', publish: true };
+const plan: ContainerPlan = {
+  identity,
+  role: 'owner',
+  image: 'img:1',
+  resources: {},
+  network: 'n1',
+  shell: '/bin/sh',
+  publish: true,
+};
 
 describe('the request for a container', () => {
   test('names, labels and confines it', () => {

@@ -1,0 +1,354 @@
+import type { MigrationConfig } from '../../model/config.ts';
+import {
+  instanceNotFound,
+  isAbort,
+  migrationNotFound,
+  migrationRefused,
+  migrationsOff,
+  recoveryRefused,
+  SwarmError,
+  timedOut,
+} from '../../model/errors.ts';
+import type { Event } from '../../model/event.ts';
+import type { InstanceRecord } from '../../model/instance.ts';
+import type { Migration, MigrationStrategy } from '../../model/migration.ts';
+import { type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
+import type { KeyedLock, LockHandle, ObserverLease } from '../../model/stateStore.ts';
+import { randomId } from '../instanceId.ts';
+import { choosePlacement } from '../placement.ts';
+import { instanceError, timestamp } from '../records.ts';
+import { planOf, refuseTarget, refuseUnmovable } from './migrationPlanner.ts';
+import { followOwner, MigrationRun, type MigrationWorld } from './migrationRun.ts';
+import { freshSteps, nextAct, parkedAt } from './migrationSteps.ts';
+
+export interface MigrationManagerOptions extends MigrationWorld {
+  readonly locks: KeyedLock;
+  readonly lease: ObserverLease;
+  /** Asked at each use. */
+  config(): MigrationConfig;
+}
+
+/**
+ * Moves instances, with every byte of their homes, between providers (seed, Migration Manager; semantics 15 to 21). The
+ * window that starts a migration carries it out; what it leaves unfinished the observer ends, one way or the other.
+ */
+export class MigrationManager {
+  readonly #options: MigrationManagerOptions;
+  readonly #disposed = new AbortController();
+  /** Those that this window carries out now, and how to stop them. */
+  readonly #running = new Map<string, AbortController>();
+  #settling: Promise<void> | undefined;
+  /** A migration, whose id this is, has changed in any window. */
+  readonly onDidChange: Event<string>;
+
+  constructor(options: MigrationManagerOptions) {
+    this.#options = options;
+    this.onDidChange = options.book.onDidChange;
+    this.onDidChange(id => {
+      const { cancelRequested, pivotedAt } = options.book.get(id) ?? {};
+      if (cancelRequested && pivotedAt === undefined) this.#running.get(id)?.abort();
+    });
+    options.lease.onDidChange(() => void this.settleAll());
+  }
+
+  /** Reads what there is, and follows other windows. */
+  async load(): Promise<void> {
+    await this.#options.book.load();
+  }
+
+  /** What it would take to move the instance to a provider, named by id or type. Changes nothing but the list of plans. */
+  async createMigrationPlan(
+    instanceId: string,
+    targetProviderType: string,
+    strategy: MigrationStrategy = this.#options.config().defaultStrategy,
+    ctx: OperationContext = quietContext,
+  ): Promise<Migration> {
+    const { registry, providers, carrier, vault, book, config } = this.#options;
+    if (!config().enabled) throw migrationsOff();
+    const record = registry.getInstance(instanceId);
+    if (!record) throw instanceNotFound(instanceId);
+    this.#refuseSecond(instanceId);
+    refuseUnmovable(record);
+    const source = providers.get(record.providerId);
+    const target = providers.resolve(targetProviderType);
+    await refuseTarget(record, source, target, registry.getInstanceCount(target.id), carrier, ctx);
+    const { bytes, files } = await carrier.look(source, instanceId, ctx);
+    const secrets = await vault.read(instanceId);
+    const unknown = record.config.secretEnv.filter(name => !Object.hasOwn(secrets, name));
+    for (const { id } of this.#ofInstance(instanceId, 'pending')) await book.forget(id);
+    return book.add({
+      id: randomId(12),
+      schemaVersion: 1,
+      revision: 0,
+      instanceId,
+      instanceName: record.config.name,
+      sourceProviderId: source.id,
+      targetProviderId: target.id,
+      strategy,
+      status: 'pending',
+      plan: planOf(record, strategy, { bytes, files }, source, unknown),
+      steps: freshSteps(strategy),
+      createdAt: timestamp(),
+      wasRunning: record.desired === 'running',
+      sourceEpoch: record.epoch,
+      leftovers: [],
+    });
+  }
+
+  /**
+   * Carries a plan out and resolves when it has ended, whatever came of it; the migration tells. Cancelling the context
+   * cancels the migration, until its pivot.
+   */
+  async startMigration(migrationId: string, ctx: OperationContext = quietContext): Promise<Migration> {
+    const { book, locks, config } = this.#options;
+    if (!config().enabled) throw migrationsOff();
+    const { instanceId } = this.#plannedOf(this.getMigrationStatus(migrationId));
+    const cancel = new AbortController();
+    this.#running.set(migrationId, cancel);
+    const own = { signal: AbortSignal.any([ctx.signal, cancel.signal, this.#disposed.signal]), report: ctx.report };
+    try {
+      return await locks.run(instanceId, own, async lock => {
+        this.#refuseSecond(instanceId);
+        this.#plannedOf(await book.read(migrationId));
+        return this.#carryOut(migrationId, lock, own);
+      });
+    } finally {
+      this.#running.delete(migrationId);
+    }
+  }
+
+  /** Ends a migration before its pivot; who carries it out takes everything back. Throws `migrationRefused` after it. */
+  async cancelMigration(migrationId: string): Promise<Migration> {
+    return this.#options.book.update(migrationId, current => {
+      if (current.status === 'pending') return { ...current, status: 'cancelled', endedAt: timestamp() };
+      if (current.status === 'in-progress' && current.pivotedAt === undefined)
+        return { ...current, cancelRequested: true };
+      const problem = current.pivotedAt === undefined ? `It is ${current.status}.` : 'The target is the owner already.';
+      throw migrationRefused(`Cancelling the migration "${migrationId}"`, problem, 'To have it back, migrate back.');
+    });
+  }
+
+  /** Throws `migrationNotFound`. */
+  getMigrationStatus(migrationId: string): Migration {
+    const migration = this.#options.book.get(migrationId);
+    if (!migration) throw migrationNotFound(migrationId);
+    return migration;
+  }
+
+  /** The youngest first. */
+  listMigrations(): Migration[] {
+    return this.#options.book.list();
+  }
+
+  /** Removes the parked copy for good, before its time. Throws `migrationRefused` when there is none. */
+  cleanUp(migrationId: string, ctx: OperationContext = quietContext): Promise<Migration> {
+    return this.#withParked(migrationId, 'Cleaning up', ctx, (migration, lock) => this.#cleanUp(migration, lock, ctx));
+  }
+
+  /**
+   * Makes the parked copy the owner again, as it was at the pivot. The other copy is parked in its place, with what was
+   * changed since. Throws `migrationRefused` when there is none.
+   */
+  rollBack(migrationId: string, ctx: OperationContext = quietContext): Promise<Migration> {
+    return this.#withParked(migrationId, 'Rolling back', ctx, async (migration, lock) => {
+      const { registry, book, lifecycle } = this.#options;
+      if (migration.rolledBackAt !== undefined) {
+        throw migrationRefused('Rolling back', 'It was rolled back already.', 'Migrate the instance again instead.');
+      }
+      const record = await registry.readInstance(migration.instanceId);
+      refuseUnmovable(record);
+      await lifecycle.stop(record, false, lock, ctx);
+      await book.update(migrationId, ({ endedAt: _endedAt, ...current }) => ({
+        ...current,
+        wasRunning: record.desired === 'running',
+        rolledBackAt: timestamp(),
+      }));
+      return new MigrationRun(this.#options, migrationId, lock).goOn(ctx);
+    });
+  }
+
+  /** Whether there is a provider that the instance can be migrated to, without loss. */
+  canMigrate(record: InstanceRecord): boolean {
+    return this.#options.config().enabled && this.#refugeOf(record) !== undefined;
+  }
+
+  /** Plans and carries out a migration to the provider that fits best. Rejects when it does not end there. */
+  async migrate(instanceId: string, ctx: OperationContext): Promise<InstanceRecord> {
+    const { registry } = this.#options;
+    const record = registry.getInstance(instanceId);
+    if (!record) throw instanceNotFound(instanceId);
+    const refuge = this.#refugeOf(record);
+    const what = `The migration of "${instanceId}"`;
+    if (refuge === undefined) throw recoveryRefused(instanceId, 'There is no provider that it can be migrated to.');
+    const { id } = await this.createMigrationPlan(instanceId, refuge, undefined, ctx);
+    const { status, error } = await this.startMigration(id, ctx);
+    ctx.signal.throwIfAborted();
+    if (status === 'completed') return registry.readInstance(instanceId);
+    throw migrationRefused(what, error?.message ?? `It is ${status}.`, `See get_migration_status of "${id}".`);
+  }
+
+  /**
+   * For whoever holds the instance's lock, before anything else is done with it: what was left unfinished is ended.
+   * Rejects only when it is not certain who the owner is, or the owner can't be reached.
+   */
+  async settle(instanceId: string, lock: LockHandle, ctx: OperationContext): Promise<void> {
+    for (const { id } of this.#ofInstance(instanceId)) {
+      const migration = await this.#options.book.read(id);
+      const act = nextAct(migration);
+      if (act === 'nothing') continue;
+      await followOwner(this.#options.registry, migration);
+      const run = new MigrationRun(this.#options, id, lock);
+      if (act === 'go-on') await run.goOn(ctx);
+      else await this.#undo(run, id, interrupted(), ctx);
+    }
+  }
+
+  /** Removes what migrations have parked of an instance that goes for good, as far as it can be removed now. */
+  async forgetParked(instanceId: string, lock: LockHandle, ctx: OperationContext): Promise<void> {
+    for (const migration of this.#ofInstance(instanceId, 'completed')) {
+      if (migration.parkedUntil !== undefined) await this.#cleanUp(migration, lock, ctx).catch(() => {});
+    }
+  }
+
+  /** What the observer does now and then: ends what is unfinished, and cleans up what was parked long enough. Never rejects. */
+  settleAll(): Promise<void> {
+    this.#settling ??= this.#settleAll().finally(() => {
+      this.#settling = undefined;
+    });
+    return this.#settling;
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed.abort();
+    await this.#settling;
+    this.#options.book.dispose();
+  }
+
+  async #settleAll(): Promise<void> {
+    const { book, lease, locks, registry } = this.#options;
+    const ctx = { signal: this.#disposed.signal, report: () => {} };
+    for (const { id, instanceId } of book
+      .list()
+      .filter(migration => nextAct(migration) !== 'nothing' || isOverdue(migration))) {
+      if (!lease.isHeld() || ctx.signal.aborted || (await locks.isHeld(instanceId))) continue;
+      try {
+        await locks.run(instanceId, ctx, async lock => {
+          if (registry.getInstance(instanceId)) await this.settle(instanceId, lock, ctx);
+          const now = await book.read(id);
+          if (isOverdue(now)) await this.#cleanUp(now, lock, ctx);
+        });
+      } catch {
+        // It is as it was, and the next look at a provider tries again.
+      }
+    }
+  }
+
+  async #carryOut(migrationId: string, lock: LockHandle, ctx: OperationContext): Promise<Migration> {
+    const { book, config } = this.#options;
+    const run = new MigrationRun(this.#options, migrationId, lock);
+    const after = { signal: this.#disposed.signal, report: ctx.report };
+    const most = config().timeout * 1000;
+    try {
+      await run.reachPivot(withTimeout(ctx, most));
+    } catch (error) {
+      this.#disposed.signal.throwIfAborted();
+      const reason = isTimeOut(error) ? timedOut('The migration', most) : error;
+      if ((await book.read(migrationId)).pivotedAt === undefined) {
+        await this.#undo(run, migrationId, reason, after, ctx.signal.aborted);
+        return book.read(migrationId);
+      }
+    }
+    // A provider that fails now is asked again by the observer.
+    await run.goOn(after).catch(() => {});
+    return book.read(migrationId);
+  }
+
+  /** Takes everything back. What can't be taken back now is tried again by the observer. */
+  async #undo(
+    run: MigrationRun,
+    migrationId: string,
+    reason: unknown,
+    ctx: OperationContext,
+    cancelled = isAbort(reason),
+  ): Promise<void> {
+    await this.#options.book.update(migrationId, current => {
+      if (current.cancelRequested || current.error) return current;
+      return cancelled ? { ...current, cancelRequested: true } : { ...current, error: instanceError(reason) };
+    });
+    await run.undo(ctx).catch(() => ctx.signal.throwIfAborted());
+  }
+
+  #withParked(
+    migrationId: string,
+    what: string,
+    ctx: OperationContext,
+    work: (migration: Migration, lock: LockHandle) => Promise<Migration>,
+  ): Promise<Migration> {
+    const { book, locks } = this.#options;
+    const { instanceId } = this.getMigrationStatus(migrationId);
+    return locks.run(instanceId, ctx, async lock => {
+      const migration = await book.read(migrationId);
+      if (migration.status === 'completed' && migration.endedAt !== undefined && migration.parkedUntil !== undefined)
+        return work(migration, lock);
+      throw migrationRefused(what, `The migration "${migrationId}" keeps no parked copy.`, 'See list_migrations.');
+    });
+  }
+
+  /** Only what is parked, and is not where the instance lives, is removed. */
+  async #cleanUp(migration: Migration, lock: LockHandle, ctx: OperationContext): Promise<Migration> {
+    const { providers, registry, book } = this.#options;
+    const provider = providers.get(parkedAt(migration));
+    const there = await provider.getInstance(migration.instanceId, ctx);
+    const lives = registry.getInstance(migration.instanceId)?.providerId === provider.id;
+    lock.assertHeld();
+    if (there?.role === 'parked' && !lives) await provider.deleteInstance(migration.instanceId, ctx);
+    return book.update(migration.id, ({ parkedUntil: _parkedUntil, ...current }) => current);
+  }
+
+  /** The other provider on which it fits best; undefined when its own can't be read, or none fits. */
+  #refugeOf(record: InstanceRecord): string | undefined {
+    const { providers, registry, carrier } = this.#options;
+    const source = providers.find(record.providerId);
+    const rests = record.status === 'running' || record.status === 'stopped';
+    if (!rests || !source || !carrier.reaches(source) || providers.condition(source.id)?.reachable !== true)
+      return undefined;
+    const others = providers.all().filter(({ id }) => id !== source.id && providers.condition(id)?.reachable === true);
+    const candidates = others
+      .filter(provider => carrier.reaches(provider))
+      .map(provider => ({ provider, reachable: true, instances: registry.getInstanceCount(provider.id) }));
+    return choosePlacement(record.config, candidates).providerId;
+  }
+
+  #ofInstance(instanceId: string, status?: Migration['status']): Migration[] {
+    return this.listMigrations().filter(
+      migration => migration.instanceId === instanceId && (status === undefined || migration.status === status),
+    );
+  }
+
+  /** Throws `migrationRefused` while another migration of it is not at its end. */
+  #refuseSecond(instanceId: string): void {
+    const other = this.#ofInstance(instanceId).find(migration => nextAct(migration) !== 'nothing');
+    if (!other) return;
+    const hint = 'Wait for its end, or cancel it.';
+    throw migrationRefused(`Another migration of "${instanceId}"`, `The migration "${other.id}" is under way.`, hint);
+  }
+
+  #plannedOf(migration: Migration): Migration {
+    if (migration.status === 'pending') return migration;
+    const hint = 'Make a new plan with create_migration_plan.';
+    throw migrationRefused(`Starting the migration "${migration.id}"`, `It is ${migration.status}.`, hint);
+  }
+}
+
+const isOverdue = ({ status, parkedUntil, endedAt }: Migration) =>
+  status === 'completed' && endedAt !== undefined && parkedUntil !== undefined && Date.parse(parkedUntil) <= Date.now();
+
+const isTimeOut = (error: unknown) => error instanceof Error && error.name === 'TimeoutError';
+
+const interrupted = () =>
+  new SwarmError({
+    family: 'state',
+    code: 'interrupted',
+    message: 'The window that carried it out ended, and everything was taken back.',
+    hint: 'Plan it again.',
+  });

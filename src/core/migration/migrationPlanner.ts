@@ -1,0 +1,79 @@
+import { migrationRefused, noPlacement, wrongState } from '../../model/errors.ts';
+import type { InstanceRecord } from '../../model/instance.ts';
+import type { MigrationPlan, MigrationStrategy } from '../../model/migration.ts';
+import type { OperationContext } from '../../model/operationContext.ts';
+import type { Provider } from '../../model/provider.ts';
+import { getTwice } from '../instanceLifecycle.ts';
+import { misfits } from '../placement.ts';
+import type { HomeCarrier, HomeSize } from './homeCarrier.ts';
+
+/** Bytes and files a second, and seconds for each stop and start, that a careful estimate reckons with. */
+const pace = { bytes: 30_000_000, files: 1_500, change: 3 };
+
+/** Throws `wrongState` unless it is whole and at rest, or runs. */
+export function refuseUnmovable(record: InstanceRecord): void {
+  const { id, status, desired, setup, wanted } = record;
+  if (desired === 'trashed' || desired === 'absent')
+    throw wrongState(id, 'in the trash', 'restore it before migrating it');
+  if (status !== 'running' && status !== 'stopped')
+    throw wrongState(id, status, 'only what runs or is stopped can be migrated');
+  if (setup?.status === 'pending') throw wrongState(id, 'being set up', 'let its first start end before migrating it');
+  if (wanted) throw wrongState(id, 'being updated', 'let the update end, or make it again, before migrating it');
+}
+
+/** Throws when the target can't take it: `noPlacement`, `migrationRefused`, or what the provider itself says. */
+export async function refuseTarget(
+  record: InstanceRecord,
+  source: Provider,
+  target: Provider,
+  instances: number,
+  carrier: HomeCarrier,
+  ctx: OperationContext,
+): Promise<void> {
+  const what = `The migration of "${record.id}"`;
+  if (source.id === target.id) {
+    throw migrationRefused(what, `It lives on "${target.id}" already.`, 'Name another provider.');
+  }
+  await target.initialize(ctx);
+  const problems = misfits(record.config, { provider: target, reachable: true, instances });
+  if (problems.length > 0) throw noPlacement([`"${target.id}" ${problems.join(' and ')}`]);
+  const unreached = [source, target].find(provider => !carrier.reaches(provider));
+  if (unreached) {
+    throw migrationRefused(what, `"${unreached.id}" cannot hand over homes, or take them.`, 'Name another provider.');
+  }
+  const there = await getTwice(target, record.id, ctx);
+  if (!there) return;
+  throw there.role === 'parked'
+    ? migrationRefused(
+        what,
+        `"${target.id}" still keeps the copy that an earlier migration has parked.`,
+        'Clean that up first, or roll that migration back.',
+      )
+    : migrationRefused(
+        what,
+        `"${target.id}" has something of the same id, as when both providers are one place.`,
+        'Name another provider.',
+      );
+}
+
+/** Pure: what is agreed to before anything is done. */
+export function planOf(
+  record: InstanceRecord,
+  strategy: MigrationStrategy,
+  home: HomeSize,
+  source: Pick<Provider, 'abilities'>,
+  unknownSecrets: readonly string[],
+): MigrationPlan {
+  const runs = record.desired === 'running';
+  const reading = home.bytes / pace.bytes + home.files / pace.files;
+  // The home is read three times when it is copied at rest; else its copy is made before.
+  const downtime = pace.change * 2 + reading * (strategy === 'stop-and-recreate' ? 3 : 2);
+  const losses = [
+    ...(runs ? ['Processes that run in it end, and what they have not written is lost.'] : []),
+    ...(source.abilities.images ? ['What was installed outside of the home is not taken along.'] : []),
+    ...(unknownSecrets.length > 0
+      ? [`Values of secret variables that only the source knows are not taken along: ${unknownSecrets.join(', ')}.`]
+      : []),
+  ];
+  return { ...home, estimatedDowntime: runs ? Math.ceil(downtime) : 0, losses };
+}

@@ -1,0 +1,278 @@
+import { homesDiffer, migrationRefused } from '../../model/errors.ts';
+import type { InstanceIdentity, InstanceRecord } from '../../model/instance.ts';
+import type { Migration, MigrationStep, MigrationStepState } from '../../model/migration.ts';
+import { type OperationContext, withTimeout } from '../../model/operationContext.ts';
+import type { Provider } from '../../model/provider.ts';
+import type { LockHandle, SecretVault } from '../../model/stateStore.ts';
+import { getTwice, type InstanceLifecycle } from '../instanceLifecycle.ts';
+import type { InstanceRegistry } from '../instanceRegistry.ts';
+import type { ProviderDirectory } from '../providerDirectory.ts';
+import { instanceError, timestamp, withStatus } from '../records.ts';
+import type { HomeCarrier } from './homeCarrier.ts';
+import type { MigrationBook } from './migrationBook.ts';
+import { refuseTarget, refuseUnmovable } from './migrationPlanner.ts';
+import { begun, downtimeOf, endOf, ownerOf, parkedAt, unfinishedEnding, withStep } from './migrationSteps.ts';
+
+/** Milliseconds that a step may take which does not read the home; what does has as long as the whole migration. */
+const stepTimeout = 300_000;
+/** Milliseconds that a parked copy is kept (semantics 20). */
+export const parkedTime = 86_400_000;
+
+export interface MigrationWorld {
+  readonly registry: InstanceRegistry;
+  readonly providers: ProviderDirectory;
+  readonly lifecycle: InstanceLifecycle;
+  readonly vault: SecretVault;
+  readonly carrier: HomeCarrier;
+  readonly book: MigrationBook;
+}
+
+/** What a step knows of the migration when it has ended. */
+type Outcome = Partial<Migration> & { readonly note?: string; readonly bytes?: number; readonly files?: number };
+
+/**
+ * One migration, while its instance's lock is held: each step is written before it is begun and after it has ended
+ * (semantics 18). Everything after the pivot, and everything that takes back, may be done again and again.
+ */
+export class MigrationRun {
+  readonly #world: MigrationWorld;
+  readonly #lock: LockHandle;
+  readonly #id: string;
+
+  constructor(world: MigrationWorld, id: string, lock: LockHandle) {
+    this.#world = world;
+    this.#id = id;
+    this.#lock = lock;
+  }
+
+  /** Up to the pivot. Rejects with why it did not come to that; then {@link undo} is to be called. */
+  async reachPivot(ctx: OperationContext): Promise<void> {
+    let migration = await this.#write(current => ({ ...current, status: 'in-progress', startedAt: timestamp() }));
+    for (const { step } of migration.steps) {
+      if (migration.pivotedAt !== undefined) return;
+      migration = await this.#take(step, ctx);
+    }
+  }
+
+  /** After the pivot, to the end. Rejects when a provider fails; it is to be called again then. */
+  async goOn(ctx: OperationContext): Promise<Migration> {
+    let migration = await this.#world.book.read(this.#id);
+    if (migration.rolledBackAt !== undefined) return this.#settleRollBack(migration, ctx);
+    for (let next = unfinishedEnding(migration); next; next = unfinishedEnding(migration)) {
+      migration = await this.#take(next.step, ctx);
+    }
+    return migration;
+  }
+
+  /**
+   * Takes back what was done before the pivot, the last first, each part whatever became of the others. Rejects when
+   * one of them failed; it is to be called again then.
+   */
+  async undo(ctx: OperationContext): Promise<Migration> {
+    const migration = await this.#write(current => ({ ...current, leftovers: [] }));
+    const taken = ({ status }: MigrationStepState) => status !== 'pending' && status !== 'undone';
+    let failure: { readonly error: unknown } | undefined;
+    for (const { step } of [...migration.steps].reverse().filter(taken)) {
+      try {
+        if (step === 'create-target') await this.#removeTarget(migration, ctx);
+        if (step === 'stop-source') await this.#startSource(migration, ctx);
+        await this.#write(current => withStep(current, step, { status: 'undone' }));
+      } catch (error) {
+        failure ??= { error };
+        if (step === 'create-target') {
+          const left = `The copy of "${migration.instanceName}" (${migration.instanceId}) on "${migration.targetProviderId}"`;
+          await this.#write(current => ({ ...current, leftovers: [left] }));
+        }
+      }
+    }
+    if (failure) throw failure.error;
+    return this.#write(current => ({ ...current, status: endOf(current), endedAt: timestamp() }));
+  }
+
+  /** The registry's record says what the migration says: who the owner is. Asks no provider. */
+  async follow(): Promise<void> {
+    const migration = await this.#world.book.read(this.#id);
+    await followOwner(this.#world.registry, migration);
+  }
+
+  async #take(step: MigrationStep, ctx: OperationContext): Promise<Migration> {
+    ctx.signal.throwIfAborted();
+    this.#lock.assertHeld();
+    const migration = await this.#write(current => {
+      if (current.cancelRequested && current.pivotedAt === undefined)
+        throw new DOMException('Cancelled.', 'AbortError');
+      return begun(current, step);
+    });
+    try {
+      const { note, bytes, files, ...outcome } = await this.#steps[step](migration, ctx);
+      this.#lock.assertHeld();
+      const ended = {
+        ...({ status: 'done', endedAt: timestamp() } as const),
+        ...(note !== undefined && { note }),
+        ...(bytes !== undefined && { bytes }),
+        ...(files !== undefined && { files }),
+      };
+      return await this.#write(current => {
+        if (current.cancelRequested && migration.pivotedAt === undefined)
+          throw new DOMException('Cancelled.', 'AbortError');
+        return withStep({ ...current, ...outcome }, step, ended);
+      });
+    } catch (error) {
+      if (migration.pivotedAt === undefined) {
+        const { message } = instanceError(error);
+        await this.#write(current =>
+          withStep(current, step, { status: 'failed', endedAt: timestamp(), note: message }),
+        );
+      }
+      throw error;
+    }
+  }
+
+  readonly #steps: Readonly<Record<MigrationStep, (migration: Migration, ctx: OperationContext) => Promise<Outcome>>> =
+    {
+      prepare: async migration => {
+        const record = await this.#record(migration);
+        if (record.providerId === migration.sourceProviderId && record.epoch === migration.sourceEpoch) {
+          return { wasRunning: record.desired === 'running', instanceName: record.config.name };
+        }
+        throw migrationRefused(
+          `The migration of "${record.id}"`,
+          'The instance has been moved since it was planned.',
+          'Plan it again.',
+        );
+      },
+      'validate-source': async migration => {
+        refuseUnmovable(await this.#record(migration));
+        return {};
+      },
+      'validate-target-provider': async (migration, ctx) => {
+        const { registry, carrier } = this.#world;
+        const [source, target] = this.#places(migration);
+        const instances = registry.getInstanceCount(target.id);
+        const limited = withTimeout(ctx, stepTimeout);
+        await refuseTarget(await this.#record(migration), source, target, instances, carrier, limited);
+        return {};
+      },
+      'export-source-config': async migration => {
+        const { config } = await this.#record(migration);
+        const secrets = config.secretEnv.length;
+        return { note: `Name, limits, ports and ${Object.keys(config.env).length + secrets} variables go along.` };
+      },
+      'stop-source': async (migration, ctx) => {
+        ctx.report('Stopping the instance');
+        const { lifecycle, carrier } = this.#world;
+        const [source] = this.#places(migration);
+        await lifecycle.stop(await this.#record(migration), false, this.#lock, withTimeout(ctx, stepTimeout));
+        ctx.report('Reading the home at the source');
+        const { digest, bytes, files } = await carrier.look(source, migration.instanceId, ctx);
+        return { digest, bytes, files };
+      },
+      'create-target': async (migration, ctx) => {
+        const { carrier, vault } = this.#world;
+        const record = await this.#record(migration);
+        const [source, target] = this.#places(migration);
+        ctx.report('Making the target');
+        const spec = { ...record.config, identity: targetIdentity(record), secrets: await vault.read(record.id) };
+        await target.abilities.prepareIncoming(spec, ctx);
+        ctx.report('Copying the home');
+        return carrier.copy(source, target, record.id, ctx);
+      },
+      'verify-target': async (migration, ctx) => {
+        const { carrier } = this.#world;
+        const [source, target] = this.#places(migration);
+        if (migration.strategy === 'create-then-stop') {
+          ctx.report('Copying what has changed');
+          await carrier.copy(source, target, migration.instanceId, ctx);
+        }
+        ctx.report('Comparing the two homes');
+        const { digest, bytes, files } = await carrier.look(target, migration.instanceId, ctx);
+        if (digest !== migration.digest) throw homesDiffer(migration.instanceId);
+        return { pivotedAt: timestamp(), bytes, files };
+      },
+      'clean-up-source': async (migration, ctx) => {
+        await this.follow();
+        const { instanceId } = migration;
+        const [source, target] = this.#places(migration);
+        await target.abilities.setRole(instanceId, 'owner', ctx);
+        await source.abilities.setRole(instanceId, 'parked', ctx);
+        return { parkedUntil: new Date(Date.now() + parkedTime).toISOString() };
+      },
+      'start-target': async (migration, ctx) => {
+        if (!migration.wasRunning) return { note: 'It did not run before, and does not now.' };
+        ctx.report('Starting the instance');
+        try {
+          await this.#world.lifecycle.start(await this.#record(migration), this.#lock, ctx);
+        } catch (error) {
+          ctx.signal.throwIfAborted();
+          // It lives here now, and whoever watches over it recovers it here; a person can still roll back.
+          return { error: instanceError(error), note: `It does not start: ${instanceError(error).message}` };
+        }
+        return { downtimeMs: downtimeOf(migration, Date.now()) };
+      },
+      complete: async () => ({ status: 'completed', endedAt: timestamp() }),
+    };
+
+  /** What a cut-off step left at the target. What is not a copy on its way is not ours to remove. */
+  async #removeTarget(migration: Migration, ctx: OperationContext): Promise<void> {
+    const target = this.#world.providers.get(migration.targetProviderId);
+    const there = await getTwice(target, migration.instanceId, ctx);
+    const isCopy = there?.role === 'incoming' && there.epoch === migration.sourceEpoch + 1;
+    if (there && !isCopy) return;
+    this.#lock.assertHeld();
+    await target.deleteInstance(migration.instanceId, ctx);
+  }
+
+  async #startSource(migration: Migration, ctx: OperationContext): Promise<void> {
+    const { registry, lifecycle } = this.#world;
+    // Deleted, in the meantime, by somebody who had the lock.
+    const record = registry.getInstance(migration.instanceId) && (await this.#record(migration));
+    if (!record || !migration.wasRunning || record.desired === 'trashed' || record.desired === 'absent') return;
+    await lifecycle.start(record, this.#lock, ctx);
+  }
+
+  /** The parked copy is the owner again, and the other one is parked. */
+  async #settleRollBack(migration: Migration, ctx: OperationContext): Promise<Migration> {
+    const { providers, lifecycle, book } = this.#world;
+    const { instanceId } = migration;
+    const other = providers.get(parkedAt(migration));
+    const owner = providers.get(ownerOf(migration).providerId);
+    await this.follow();
+    await other.abilities.setRole(instanceId, 'parked', ctx);
+    await owner.abilities.setRole(instanceId, 'owner', ctx);
+    const record = await this.#record(migration);
+    if (migration.wasRunning) await lifecycle.start(record, this.#lock, ctx);
+    return book.update(this.#id, current => ({
+      ...current,
+      endedAt: timestamp(),
+      parkedUntil: new Date(Date.now() + parkedTime).toISOString(),
+    }));
+  }
+
+  #write(change: (current: Migration) => Migration): Promise<Migration> {
+    return this.#world.book.update(this.#id, change);
+  }
+
+  #record({ instanceId }: Migration): Promise<InstanceRecord> {
+    return this.#world.registry.readInstance(instanceId);
+  }
+
+  #places({ sourceProviderId, targetProviderId }: Migration): [Provider, Provider] {
+    const { providers } = this.#world;
+    return [providers.get(sourceProviderId), providers.get(targetProviderId)];
+  }
+}
+
+/** The registry's record says who the owner is, as the migration does. */
+export async function followOwner(registry: InstanceRegistry, migration: Migration): Promise<void> {
+  const owner = ownerOf(migration);
+  await registry.updateInstance(migration.instanceId, current =>
+    current.providerId === owner.providerId && current.epoch === owner.epoch
+      ? current
+      : { ...withStatus(current, { status: 'stopped' }), ...owner, role: 'owner' },
+  );
+}
+
+const targetIdentity = ({ id, swarmId, epoch, owner, createdAt }: InstanceRecord): InstanceIdentity => ({
+  ...{ id, swarmId, owner, createdAt },
+  epoch: epoch + 1,
+});

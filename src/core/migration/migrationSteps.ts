@@ -1,0 +1,77 @@
+import type { InstanceRecord } from '../../model/instance.ts';
+import type {
+  Migration,
+  MigrationStatus,
+  MigrationStep,
+  MigrationStepState,
+  MigrationStrategy,
+} from '../../model/migration.ts';
+import { timestamp } from '../records.ts';
+
+const beginning = ['prepare', 'validate-source', 'validate-target-provider', 'export-source-config'] as const;
+/** `verify-target` ends with the pivot. */
+const ending = ['verify-target', 'clean-up-source', 'start-target', 'complete'] as const;
+
+/** Each strategy is an array of steps; they differ in whether the home is read before the source is stopped. */
+const strategies: Readonly<Record<MigrationStrategy, readonly MigrationStep[]>> = {
+  'stop-and-recreate': [...beginning, 'stop-source', 'create-target', ...ending],
+  'create-then-stop': [...beginning, 'create-target', 'stop-source', ...ending],
+};
+
+export const freshSteps = (strategy: MigrationStrategy): MigrationStepState[] =>
+  strategies[strategy].map(step => ({ step, status: 'pending' }));
+
+/** What whoever holds the instance's lock does with a migration that somebody left as it is. */
+export type NextAct = 'nothing' | 'undo' | 'go-on';
+
+/** Pure: the pivot alone decides. Before it everything is taken back, after it there is only forward (semantics 17). */
+export function nextAct({ status, pivotedAt, rolledBackAt, endedAt }: Migration): NextAct {
+  if (rolledBackAt !== undefined && endedAt === undefined) return 'go-on';
+  if (status !== 'in-progress') return 'nothing';
+  return pivotedAt === undefined ? 'undo' : 'go-on';
+}
+
+/** Where the instance lives, as far as this migration says, and with which epoch. */
+export function ownerOf(migration: Migration): Pick<InstanceRecord, 'providerId' | 'epoch'> {
+  const { pivotedAt, rolledBackAt, sourceProviderId, targetProviderId, sourceEpoch } = migration;
+  return pivotedAt !== undefined && rolledBackAt === undefined
+    ? { providerId: targetProviderId, epoch: sourceEpoch + 1 }
+    : { providerId: sourceProviderId, epoch: sourceEpoch };
+}
+
+/** Where the copy is that is kept for a way back. */
+export const parkedAt = ({ rolledBackAt, sourceProviderId, targetProviderId }: Migration) =>
+  rolledBackAt === undefined ? sourceProviderId : targetProviderId;
+
+const stepOf = (migration: Migration, step: MigrationStep): MigrationStepState | undefined =>
+  migration.steps.find(state => state.step === step);
+
+/** What it has become once everything is taken back. */
+export function endOf({ cancelRequested, error }: Migration): MigrationStatus {
+  if (cancelRequested) return 'cancelled';
+  return error?.code === 'timed-out' ? 'timed-out' : 'failed';
+}
+
+/** The first step after the pivot that is not done. */
+export const unfinishedEnding = (migration: Migration) =>
+  migration.steps.find(
+    ({ step, status }) => ending.some(one => one === step) && status !== 'done' && status !== 'failed',
+  );
+
+export const withStep = (
+  migration: Migration,
+  step: MigrationStep,
+  change: Partial<Omit<MigrationStepState, 'step'>>,
+): Migration => ({
+  ...migration,
+  steps: migration.steps.map(state => (state.step === step ? { ...state, ...change } : state)),
+});
+
+export const begun = (migration: Migration, step: MigrationStep): Migration =>
+  withStep(migration, step, { status: 'running', startedAt: stepOf(migration, step)?.startedAt ?? timestamp() });
+
+/** Milliseconds between the beginning of the stop and now. */
+export function downtimeOf(migration: Migration, now: number): number {
+  const stopped = stepOf(migration, 'stop-source')?.startedAt;
+  return stopped === undefined ? 0 : Math.max(0, now - Date.parse(stopped));
+}

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import type { HomeCarrier, HomeFacts, HomeSize } from '../../src/core/migration/homeCarrier.ts';
+import { homeMissing } from '../../src/model/errors.ts';
+import type { OperationContext } from '../../src/model/operationContext.ts';
+import type { Provider } from '../../src/model/provider.ts';
+import type { MemoryHome } from './memoryPlace.ts';
+import { MemoryProvider } from './memoryProvider.ts';
+
+/** What is in a home of a memory place; it goes where the home goes. */
+const contents = new WeakMap<MemoryHome, string>();
+
+/** {@link HomeCarrier} between memory places whose homes are one text each. */
+export class MemoryCarrier implements HomeCarrier {
+  /** Awaited at the beginning and the end of each call. */
+  step: () => Promise<void> = async () => {};
+
+  reaches(provider: Provider): boolean {
+    return provider instanceof MemoryProvider;
+  }
+
+  async look(provider: Provider, instanceId: string, ctx: OperationContext): Promise<HomeFacts> {
+    ctx.signal.throwIfAborted();
+    await this.step();
+    const text = contentOf(provider, instanceId) ?? '';
+    await this.step();
+    return { digest: createHash('sha256').update(text).digest('hex'), bytes: text.length, files: 1 };
+  }
+
+  async copy(source: Provider, target: Provider, instanceId: string, ctx: OperationContext): Promise<HomeSize> {
+    ctx.signal.throwIfAborted();
+    await this.step();
+    const text = contentOf(source, instanceId) ?? '';
+    fill(target, instanceId, text);
+    await this.step();
+    return { bytes: text.length, files: 1 };
+  }
+}
+
+/** Undefined when there is no home. */
+export function contentOf(provider: Provider, instanceId: string): string | undefined {
+  const home = homeOf(provider, instanceId);
+  return home && (contents.get(home) ?? '');
+}
+
+export function fill(provider: Provider, instanceId: string, text: string): void {
+  const home = homeOf(provider, instanceId);
+  if (!home) throw homeMissing(instanceId, provider.id);
+  contents.set(home, text);
+}
+
+const homeOf = (provider: Provider, instanceId: string) =>
+  provider instanceof MemoryProvider ? provider.place.homesOf.get(instanceId) : undefined;
