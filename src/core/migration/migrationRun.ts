@@ -1,4 +1,4 @@
-import { homesDiffer, migrationRefused } from '../../model/errors.ts';
+import { homesDiffer, migrationRefused, SwarmError } from '../../model/errors.ts';
 import type { InstanceIdentity, InstanceRecord } from '../../model/instance.ts';
 import type { Migration, MigrationStep, MigrationStepState } from '../../model/migration.ts';
 import { type OperationContext, withTimeout } from '../../model/operationContext.ts';
@@ -204,6 +204,7 @@ export class MigrationRun {
           await this.#world.lifecycle.start(await this.#record(migration), this.#lock, ctx);
         } catch (error) {
           ctx.signal.throwIfAborted();
+          if (error instanceof SwarmError && error.code === 'provider-unreachable') throw error;
           // It lives here now, and whoever watches over it recovers it here; a person can still roll back.
           return { error: instanceError(error), note: `It does not start: ${instanceError(error).message}` };
         }
