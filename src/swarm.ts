@@ -4,7 +4,7 @@ import * as process from 'node:process';
 import { AuditLog } from './core/auditLog.ts';
 import { HealthBook } from './core/health/healthBook.ts';
 import { InstanceRegistry } from './core/instanceRegistry.ts';
-import { noHomes } from './core/migration/homeCarrier.ts';
+import { StreamCarrier } from './core/migration/homeCarrier.ts';
 import { MigrationBook } from './core/migration/migrationBook.ts';
 import { type ProviderCondition, ProviderDirectory } from './core/providerDirectory.ts';
 import { withStatus } from './core/records.ts';
@@ -116,7 +116,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     lease: new LeaderLease(stateDirectory),
     healthConfig: () => surroundings.config().health,
     migrationBook: new MigrationBook(new JsonFileStore(path.join(stateDirectory, 'migrations'), Migration, 1, told)),
-    homes: noHomes,
+    homes: new StreamCarrier(),
     migrationConfig: () => surroundings.config().migration,
     recover: async (instanceId, rung, reason, ctx) => {
       const call = { caller: 'controller', actor: 'health monitor', confirm: async () => false, ...ctx } as const;

@@ -212,6 +212,14 @@ export const homesDiffer = (instanceId: string) =>
     hint: 'The source is as it was. Look at the disks and the connection of both providers, then plan it again.',
   });
 
+export const homeTaskFailed = (instanceId: string, providerId: string, said: string) =>
+  new SwarmError({
+    family: 'provider',
+    code: 'home-task-failed',
+    message: `The home of the instance "${instanceId}" on "${providerId}" could not be read or written: ${said}.`,
+    hint: 'Mend what it names, make room if a disk is full, and try again. Nothing was lost.',
+  });
+
 export const newerState = (file: string, version: number) =>
   new SwarmError({
     family: 'state',

@@ -1,3 +1,4 @@
+import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod';
 import type { Disposable } from './event.ts';
 import type {
@@ -119,6 +120,19 @@ export type Probe =
   | { readonly answered: true; readonly latencyMs: number }
   | { readonly answered: false; readonly latencyMs: number; readonly seen: string };
 
+/** What `media/instance/home.mjs` does beside a home. */
+export type HomeTask = 'digest' | 'export' | 'import';
+
+/** A program at work beside a home. */
+export interface HomeProcess {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** Resolves when it has ended well; rejects with `home-task-failed` and what it said. */
+  readonly done: Promise<void>;
+  /** Ends it when it still runs, and leaves nothing of it but what it wrote into the home. Never rejects. */
+  end(): Promise<void>;
+}
+
 /**
  * What more a place can do than the seed's interface. A member that is present is a promise; the core asks
  * `provider.abilities.x` and never a provider's type.
@@ -158,6 +172,8 @@ export interface ProviderAbilities {
   prepareIncoming(spec: InstanceSpec, ctx?: OperationContext): Promise<VSCodeInstance>;
   /** Stops the instance and gives it another role; only an `owner` can be started. Idempotent. */
   setRole(instanceId: string, role: InstanceRole, ctx?: OperationContext): Promise<VSCodeInstance>;
+  /** Starts `home.mjs` beside the home of an instance, whatever its role, and whether it runs or not. */
+  openHome?(instanceId: string, task: HomeTask, ctx?: OperationContext): Promise<HomeProcess>;
   /** Wakes the reconciler when something changed at the place; `undefined` when the stream itself was lost. */
   watch?(wake: (instanceId: string | undefined) => void): Disposable;
   stats?(instanceIds: readonly string[], ctx?: OperationContext): Promise<InstanceStats[]>;

@@ -125,7 +125,7 @@ export class GuardedProvider implements Provider {
   }
 
   #guardAbilities(inner: ProviderAbilities): ProviderAbilities {
-    const { watch, stats, terminal, followLogs, listPorts, attachUri } = inner;
+    const { openHome, watch, stats, terminal, followLogs, listPorts, attachUri } = inner;
     return {
       images: inner.images,
       limits: inner.limits,
@@ -145,6 +145,12 @@ export class GuardedProvider implements Provider {
       prepareIncoming: (spec, ctx) =>
         this.#change('Making the target', ctx, c => inner.prepareIncoming(spec, c), this.#times.create),
       setRole: (id, role, ctx) => this.#change('The change of role', ctx, c => inner.setRole(id, role, c)),
+      ...(openHome && {
+        openHome: (id, task, ctx) =>
+          this.#call('Reaching the home', this.#times.change, this.#times.rollBack, ctx ?? quietContext, c =>
+            openHome.call(inner, id, task, c),
+          ),
+      }),
       ...(watch && { watch: wake => this.#watch(watch.bind(inner), wake) }),
       ...(stats && { stats: (ids, ctx) => this.#read('Measuring', ctx, c => stats.call(inner, ids, c)) }),
       ...(terminal && { terminal: (id, ctx) => this.#read('The terminal', ctx, c => terminal.call(inner, id, c)) }),

@@ -46,12 +46,12 @@ export async function withCheckContainer<T>(
   }
 }
 
-/** Removes check containers that a killed process left behind; those of a living one are young. */
+/** Removes containers of this label that a killed process left behind; those of a living one are young, or run. */
 export async function removeAbandonedChecks(engine: DockerEngine, ctx: OperationContext): Promise<void> {
   const rows = await engine.call('Listing the containers', ctx, (docker, abortSignal) =>
     docker.listContainers({ all: true, filters: { label: [label.check] }, abortSignal }),
   );
-  const old = rows.filter(({ Created }) => Created * 1000 < Date.now() - 600_000);
+  const old = rows.filter(({ Created, State }) => State !== 'running' && Created * 1000 < Date.now() - 600_000);
   await Promise.allSettled(
     old.map(({ Id }) =>
       engine.call('Removing a check container', ctx, (docker, abortSignal) =>

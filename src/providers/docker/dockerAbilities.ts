@@ -3,6 +3,8 @@ import type { InstanceRole, VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type {
   Endpoint,
+  HomeProcess,
+  HomeTask,
   InstanceObservation,
   InstanceSpec,
   InstanceStats,
@@ -118,6 +120,10 @@ export class DockerAbilities implements ProviderAbilities {
 
   setRole(instanceId: string, role: InstanceRole, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
     return this.#provider.moveTo(role, instanceId, ctx);
+  }
+
+  openHome(instanceId: string, task: HomeTask, ctx: OperationContext = quietContext): Promise<HomeProcess> {
+    return this.#provider.openHome(instanceId, task, ctx);
   }
 
   watch(wake: (instanceId: string | undefined) => void): Disposable {

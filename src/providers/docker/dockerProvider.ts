@@ -12,6 +12,8 @@ import { type OperationContext, quietContext } from '../../model/operationContex
 import type {
   CommandResult,
   ExecuteOptions,
+  HomeProcess,
+  HomeTask,
   InstanceLogs,
   InstanceSpec,
   LogOptions,
@@ -19,6 +21,7 @@ import type {
   ProviderCapabilities,
 } from '../../model/provider.ts';
 import { editorServerVersion } from '../editorServer.ts';
+import { homeProgram } from '../homeProgram.ts';
 import { passesFilter } from '../instanceFilter.ts';
 import { type InstanceMark, instanceVariables, updatedConfig } from '../instanceMark.ts';
 import { refuseRole } from '../instanceRoles.ts';
@@ -27,6 +30,7 @@ import { Turns } from '../turns.ts';
 import type { ArchiveEntry } from './archive.ts';
 import { removeAbandonedChecks } from './checkContainer.ts';
 import { runInContainer } from './containerExec.ts';
+import { openContainerHome } from './containerHome.ts';
 import { readLogs } from './containerLogs.ts';
 import { canResizeLive, layout, limitsOf } from './containerSpec.ts';
 import { Containers } from './containers.ts';
@@ -235,6 +239,14 @@ export class DockerProvider implements Provider {
       await this.#writeFirst(container, mark, secrets, ctx);
       return this.#reader.describe(container, mark);
     });
+  }
+
+  async openHome(instanceId: string, task: HomeTask, ctx: OperationContext): Promise<HomeProcess> {
+    const [container, program] = await Promise.all([
+      this.containers.existing(instanceId, ctx),
+      readFile(homeProgram(this.#launcherFile), 'utf8'),
+    ]);
+    return openContainerHome(this.engine, container, program, task, ctx);
   }
 
   /** Stops it and gives its container the other role; one that has it already is left as it is. */

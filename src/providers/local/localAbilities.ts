@@ -5,6 +5,8 @@ import type { InstanceRole, VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type {
   Endpoint,
+  HomeProcess,
+  HomeTask,
   InstanceObservation,
   InstanceSpec,
   InstanceStats,
@@ -107,6 +109,10 @@ export class LocalAbilities implements ProviderAbilities {
 
   setRole(instanceId: string, role: InstanceRole, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
     return this.#provider.moveTo(role, instanceId, ctx);
+  }
+
+  openHome(instanceId: string, task: HomeTask, ctx: OperationContext = quietContext): Promise<HomeProcess> {
+    return this.#provider.openHome(instanceId, task, ctx);
   }
 
   watch(wake: (instanceId: string | undefined) => void): Disposable {

@@ -8,12 +8,15 @@ import { type OperationContext, quietContext } from '../../model/operationContex
 import type {
   CommandResult,
   ExecuteOptions,
+  HomeProcess,
+  HomeTask,
   InstanceLogs,
   InstanceSpec,
   LogOptions,
   Provider,
   ProviderCapabilities,
 } from '../../model/provider.ts';
+import { homeProgram } from '../homeProgram.ts';
 import { passesFilter } from '../instanceFilter.ts';
 import { updatedConfig } from '../instanceMark.ts';
 import { refuseRole } from '../instanceRoles.ts';
@@ -30,6 +33,7 @@ import { MacProcesses } from './macProcesses.ts';
 import { endFamily, type Processes } from './processes.ts';
 import { runCommand } from './runCommand.ts';
 import { readLog } from './serverLog.ts';
+import { spawnHome } from './spawnHome.ts';
 import { type ServerState, serverLogFile, serverState, startServer, stopServer } from './serverProcess.ts';
 
 /**
@@ -234,6 +238,12 @@ export class LocalProvider implements Provider {
       await this.#locate();
       return this.#describe(await this.folders.make(spec, 'incoming'));
     });
+  }
+
+  async openHome(instanceId: string, task: HomeTask, { signal }: OperationContext): Promise<HomeProcess> {
+    signal.throwIfAborted();
+    const { layout } = await this.existing(instanceId);
+    return spawnHome(instanceId, this.id, homeProgram(this.#environment.launcher), layout.home, task);
   }
 
   /** Everything below the directory, as it is now. */
