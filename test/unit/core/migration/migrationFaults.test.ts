@@ -1,6 +1,8 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { providerUnreachable } from '../../../../src/model/errors.ts';
 import { quietContext } from '../../../../src/model/operationContext.ts';
+import { MemoryProvider } from '../../../fakes/memoryProvider.ts';
+import { memorySwarm } from '../../../fakes/memorySwarm.ts';
 import { expectSettled, homeText, MortalWorld } from './mortalSwarm.ts';
 
 const cases = (['stop-and-recreate', 'create-then-stop'] as const).flatMap(strategy =>
@@ -184,4 +186,20 @@ test('a copy that is parked or on its way is never adopted as another instance',
   await controller.refresh();
   expect(controller.listInstances()).toMatchObject([{ id: world.id, providerId: 'there', epoch: 2 }]);
   await controller.dispose();
+});
+
+test('a copy that another swarm has parked is not offered for adopting', async () => {
+  const world = new MortalWorld();
+  const { controller, migrationId } = await world.planned('stop-and-recreate', true);
+  await controller.migrations.startMigration(migrationId);
+  await controller.dispose();
+  const providers = [
+    new MemoryProvider(world.places.here, { id: 'here' }),
+    new MemoryProvider(world.places.there, { id: 'there' }),
+  ];
+  const other = memorySwarm({ swarmId: 'bbbbbbbbbbbbbbbb', providers }).controller;
+  await other.initialize();
+  await other.refresh();
+  expect(other.listFound()).toMatchObject([{ providerId: 'there', observation: { id: world.id, role: 'owner' } }]);
+  await other.dispose();
 });
