@@ -234,7 +234,7 @@ async function* baseline() {
   for (let line = await input.line(); line !== undefined; line = await input.line()) {
     const value = JSON.parse(line);
     if (value.digest !== undefined) return;
-    yield /** @type {Entry} */ (value);
+    yield/** @type {Entry} */ (value);
   }
   throw new Error('the list of what the other home holds was cut off');
 }
@@ -310,7 +310,8 @@ async function importHome() {
     const at = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '.';
     while (way.length > 0 && way.at(-1)?.folder.path !== at) leave();
     const holder = way.at(-1)?.folder;
-    if (!holder || /^\.{0,2}$/.test(nameOf(path)) || nameOf(path).includes('\0')) throw new Error(`"${path}" lies nowhere`);
+    if (!holder || /^\.{0,2}$/.test(nameOf(path)) || nameOf(path).includes('\0'))
+      throw new Error(`"${path}" lies nowhere`);
     return holder;
   };
   for (;;) {
@@ -361,7 +362,8 @@ async function importHome() {
 
 const isRoot = process.getuid?.() === 0;
 /** As near as a double comes: a quarter of a microsecond. */
-const secondsOf = (/** @type {string} */ nanoseconds) => Number(BigInt(nanoseconds) / 1000n) / 1e6 + Number(BigInt(nanoseconds) % 1000n) / 1e9;
+const secondsOf = (/** @type {string} */ nanoseconds) =>
+  Number(BigInt(nanoseconds) / 1000n) / 1e6 + Number(BigInt(nanoseconds) % 1000n) / 1e9;
 
 async function frame(/** @type {Input} */ input) {
   const head = await input.take(5);
@@ -405,7 +407,8 @@ async function receive(/** @type {Input} */ input, /** @type {Buffer} */ fresh, 
       const { kind, payload } = await frame(input);
       if (kind === 'D') {
         hash.update(payload);
-        for (let done = 0; done < payload.length; ) done += fs.writeSync(fd, payload, done, payload.length - done, position + done);
+        for (let done = 0; done < payload.length; )
+          done += fs.writeSync(fd, payload, done, payload.length - done, position + done);
         position += payload.length;
       } else if (kind === 'Z') {
         const { length } = JSON.parse(payload.toString());
@@ -413,7 +416,8 @@ async function receive(/** @type {Input} */ input, /** @type {Buffer} */ fresh, 
         position += length;
       } else if (kind === 'F') {
         fs.ftruncateSync(fd, position);
-        if (JSON.parse(payload.toString()).sha !== hash.digest('hex')) throw new Error(`"${path}" came with other bytes than it left with`);
+        if (JSON.parse(payload.toString()).sha !== hash.digest('hex'))
+          throw new Error(`"${path}" came with other bytes than it left with`);
         return;
       } else throw new Error('the stream is not in order');
     }
@@ -430,5 +434,6 @@ try {
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
   process.exitCode = 1;
-  process.stdin.destroy();
 }
+// Nobody closes it.
+process.stdin.destroy();

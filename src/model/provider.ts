@@ -127,7 +127,7 @@ export type HomeTask = 'digest' | 'export' | 'import';
 export interface HomeProcess {
   readonly stdin: Writable;
   readonly stdout: Readable;
-  /** Resolves when it has ended well; rejects with `home-task-failed` and what it said. */
+  /** Settles when its output was read to the end; rejects with `home-task-failed` and what it said when it failed. */
   readonly done: Promise<void>;
   /** Ends it when it still runs, and leaves nothing of it but what it wrote into the home. Never rejects. */
   end(): Promise<void>;

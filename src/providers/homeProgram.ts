@@ -7,9 +7,8 @@ export const homeProgram = (launcher: string) => path.join(path.dirname(launcher
 /** What is kept of what a program says when it fails. */
 const mostSaid = 2_000;
 
-/** Throws unless a program beside a home has ended well. */
-export function checkEnd(instanceId: string, providerId: string, exitCode: number | null, said: string): void {
-  if (exitCode === 0) return;
+/** Throws when a program beside a home, whose output has ended, has said why it failed. */
+export function checkSaid(instanceId: string, providerId: string, said: string): void {
   const words = said.trim().slice(0, mostSaid).replace(/\.$/, '');
-  throw homeTaskFailed(instanceId, providerId, words || 'its program was ended from outside');
+  if (words !== '') throw homeTaskFailed(instanceId, providerId, words);
 }

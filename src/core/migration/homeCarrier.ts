@@ -1,7 +1,7 @@
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod';
-import { homeMissing } from '../../model/errors.ts';
+import { homeMissing, homeTaskFailed } from '../../model/errors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { HomeProcess, HomeTask, Provider } from '../../model/provider.ts';
 
@@ -24,7 +24,7 @@ export interface HomeCarrier {
   copy(source: Provider, target: Provider, instanceId: string, ctx: OperationContext): Promise<HomeSize>;
 }
 
-/** The last line of what `home.mjs` writes. */
+/** The last line of what `home.mjs` writes; without it, what came was cut off. */
 const Size = z.object({ bytes: z.int().min(0), files: z.int().min(0) });
 const Facts = Size.extend({ digest: z.string().regex(/^[a-f0-9]{64}$/) });
 
@@ -41,84 +41,91 @@ export class StreamCarrier implements HomeCarrier {
     return provider.abilities.openHome !== undefined;
   }
 
-  async look(provider: Provider, instanceId: string, ctx: OperationContext): Promise<HomeFacts> {
-    const process = await open(provider, instanceId, 'digest', ctx);
-    try {
-      process.stdin.end();
-      const [line] = await Promise.all([lastLine(process, ctx.signal), process.done]);
-      return Facts.parse(JSON.parse(line));
-    } finally {
-      await process.end();
-    }
+  look(provider: Provider, instanceId: string, ctx: OperationContext): Promise<HomeFacts> {
+    return together(ctx, async open => {
+      const reader = await open(provider, instanceId, 'digest');
+      return answerOf(reader, Facts, instanceId, provider);
+    });
   }
 
-  async copy(source: Provider, target: Provider, instanceId: string, ctx: OperationContext): Promise<HomeSize> {
-    const opened: HomeProcess[] = [];
-    const start = async (provider: Provider, task: HomeTask) => {
-      const process = await open(provider, instanceId, task, ctx);
-      opened.push(process);
-      return process;
-    };
-    try {
-      const there = await start(target, 'digest');
-      const outgoing = await start(source, 'export');
-      const incoming = await start(target, 'import');
-      const { signal } = ctx;
-      there.stdin.end();
-      const [line] = await Promise.all([
-        lastLine(incoming, signal),
-        pipeline(there.stdout, outgoing.stdin, { signal }),
-        pipeline(outgoing.stdout, counting(ctx), incoming.stdin, { signal }),
-        ...opened.map(({ done }) => done),
+  copy(source: Provider, target: Provider, instanceId: string, ctx: OperationContext): Promise<HomeSize> {
+    return together(ctx, async open => {
+      const there = await open(target, instanceId, 'digest');
+      const outgoing = await open(source, instanceId, 'export');
+      const incoming = await open(target, instanceId, 'import');
+      const [size] = await Promise.all([
+        answerOf(incoming, Size, instanceId, target),
+        pour(there.stdout, outgoing.stdin, () => {}),
+        pour(outgoing.stdout, incoming.stdin, progress(ctx)),
+        there.done,
+        outgoing.done,
       ]);
-      return Size.parse(JSON.parse(line));
-    } catch (error) {
-      ctx.signal.throwIfAborted();
-      // That a stream broke is told better by the program at its end.
-      throw (await saidBy(opened)) ?? error;
-    } finally {
-      await Promise.all(opened.map(process => process.end()));
-    }
+      return size;
+    });
   }
 }
 
-function open(provider: Provider, instanceId: string, task: HomeTask, ctx: OperationContext): Promise<HomeProcess> {
-  const { openHome } = provider.abilities;
-  if (!openHome) throw homeMissing(instanceId, provider.id);
-  return openHome.call(provider.abilities, instanceId, task, ctx);
+type Open = (provider: Provider, instanceId: string, task: HomeTask) => Promise<HomeProcess>;
+
+/** Programs that end together: with the work, with the first that fails, or with the context. */
+async function together<T>(ctx: OperationContext, work: (open: Open) => Promise<T>): Promise<T> {
+  const opened: HomeProcess[] = [];
+  const endAll = () => Promise.all(opened.map(process => process.end()));
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(ctx.signal.reason);
+  ctx.signal.addEventListener('abort', abort, { once: true });
+  const open: Open = async (provider, instanceId, task) => {
+    ctx.signal.throwIfAborted();
+    const { openHome } = provider.abilities;
+    if (!openHome) throw homeMissing(instanceId, provider.id);
+    const process = await openHome.call(provider.abilities, instanceId, task, ctx);
+    opened.push(process);
+    return process;
+  };
+  try {
+    return await Promise.race([work(open), aborted.promise]);
+  } finally {
+    ctx.signal.removeEventListener('abort', abort);
+    await endAll();
+  }
 }
 
-/** Why one of them failed; undefined when none has, within the moment that an end takes. */
-async function saidBy(processes: readonly HomeProcess[]): Promise<unknown> {
-  await Promise.all(processes.map(process => process.end()));
-  const outcomes = await Promise.allSettled(processes.map(({ done }) => done));
-  return outcomes.find(outcome => outcome.status === 'rejected')?.reason;
-}
-
-async function lastLine({ stdout }: HomeProcess, signal: AbortSignal): Promise<string> {
+/** What a program says last, once it has ended well. */
+async function answerOf<T>(
+  process: HomeProcess,
+  schema: z.ZodType<T>,
+  instanceId: string,
+  provider: Provider,
+): Promise<T> {
   let tail = '';
-  await pipeline(
-    stdout,
-    async (chunks: AsyncIterable<Buffer>) => {
-      for await (const chunk of chunks) tail = (tail + chunk.toString('latin1')).slice(-longestLine);
-    },
-    { signal },
-  );
-  return tail.trimEnd().split('\n').at(-1) ?? '';
+  for await (const chunk of process.stdout) tail = (tail + chunk.toString('latin1')).slice(-longestLine);
+  await process.done;
+  try {
+    return schema.parse(JSON.parse(tail.trimEnd().split('\n').at(-1) ?? ''));
+  } catch {
+    throw homeTaskFailed(instanceId, provider.id, 'what it told was cut off');
+  }
 }
 
-/** Lets everything through and reports how much it was. */
-function counting(ctx: OperationContext): Transform {
-  let bytes = 0;
+/**
+ * All of one program's output into another one, which sees by itself where that ends: its input stays open, since an
+ * engine may drop what it still holds when an input is closed. One that has ended takes no more, and says why itself.
+ */
+async function pour(from: Readable, to: Writable, tell: (bytes: number) => void): Promise<void> {
+  const closed = once(to, 'close').catch(() => {});
+  for await (const chunk of from) {
+    tell(chunk.length);
+    if (!to.destroyed && !to.write(chunk)) await Promise.race([once(to, 'drain').catch(() => {}), closed]);
+  }
+}
+
+function progress(ctx: OperationContext): (bytes: number) => void {
+  let sum = 0;
   let reported = performance.now();
-  return new Transform({
-    transform(chunk: Buffer, _encoding, next) {
-      bytes += chunk.length;
-      if (performance.now() - reported > reportEvery) {
-        reported = performance.now();
-        ctx.report(`Copying the home: ${(bytes / 1e6).toFixed(0)} MB`);
-      }
-      next(undefined, chunk);
-    },
-  });
+  return bytes => {
+    sum += bytes;
+    if (performance.now() - reported < reportEvery) return;
+    reported = performance.now();
+    ctx.report(`Copying the home: ${(sum / 1e6).toFixed(0)} MB`);
+  };
 }

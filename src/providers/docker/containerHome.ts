@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { PassThrough } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type { HomeProcess, HomeTask } from '../../model/provider.ts';
-import { checkEnd } from '../homeProgram.ts';
+import { checkSaid } from '../homeProgram.ts';
 import { confinement, layout, node } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
@@ -53,43 +53,35 @@ export async function openContainerHome(
         abortSignal,
       }),
     );
-    const stream = await engine.call('Reaching a helper container', ctx, () =>
-      container.attach({ stream: true, hijack: true, stdin: true, stdout: true, stderr: true }),
-    );
-    const ended = engine.call(
-      'Waiting for a helper container',
-      quietContext,
-      () => container.wait({ condition: 'next-exit' }),
-      // As long as it takes: whoever opened it ends it.
-      2 ** 31 - 1,
-    );
-    ended.catch(() => {});
+    const attached = { stream: true, hijack: true, stdin: true, stdout: true, stderr: true };
+    const stream = (await engine.call('Reaching a helper container', ctx, () => container.attach(attached))) as Duplex;
     await engine.call('Starting a helper container', ctx, (_, abortSignal) => container.start({ abortSignal }), 60_000);
-    const stdout = new PassThrough();
+    const read = Promise.withResolvers<void>();
     let said = '';
-    const reading = (async () => {
-      for await (const { stream: which, data } of frames(stream as NodeJS.ReadWriteStream & PassThrough)) {
-        if (which === 'stderr') said = (said + data.toString()).slice(-mostSaid);
-        else if (!stdout.write(data) && !stdout.destroyed) await drained(stdout);
-      }
-    })();
-    reading.then(
-      () => stdout.end(),
-      error => stdout.destroy(error),
+    const stdout = Readable.from(
+      (async function* () {
+        try {
+          for await (const { stream: which, data } of frames(stream)) {
+            if (which === 'stdout') yield data;
+            else said = (said + data.toString()).slice(-mostSaid);
+          }
+        } finally {
+          read.resolve();
+        }
+      })(),
+      { objectMode: false },
     );
-    const done = (async () => {
-      const [{ StatusCode }] = await Promise.all([ended, reading]);
-      checkEnd(id, engine.providerId, StatusCode, said);
-    })();
+    const done = read.promise.then(() => checkSaid(id, engine.providerId, said));
     done.catch(() => {});
     stream.on('error', () => {});
     return {
-      stdin: stream as unknown as HomeProcess['stdin'],
+      stdin: stream,
       stdout,
       done,
       end: async () => {
         stdout.destroy();
-        (stream as unknown as PassThrough).destroy();
+        stream.destroy();
+        read.resolve();
         await remove().catch(() => {});
       },
     };
@@ -98,8 +90,3 @@ export async function openContainerHome(
     throw error;
   }
 }
-
-const drained = (stream: PassThrough) =>
-  new Promise<void>(resolve => {
-    for (const event of ['drain', 'close']) stream.once(event, () => resolve());
-  });

@@ -33,8 +33,8 @@ import { MacProcesses } from './macProcesses.ts';
 import { endFamily, type Processes } from './processes.ts';
 import { runCommand } from './runCommand.ts';
 import { readLog } from './serverLog.ts';
-import { spawnHome } from './spawnHome.ts';
 import { type ServerState, serverLogFile, serverState, startServer, stopServer } from './serverProcess.ts';
+import { spawnHome } from './spawnHome.ts';
 
 /**
  * Instances on this machine: each one a folder with a home and an editor server of its own, which listens on loopback

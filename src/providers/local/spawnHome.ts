@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
+import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { HomeProcess, HomeTask } from '../../model/provider.ts';
-import { checkEnd } from '../homeProgram.ts';
+import { checkSaid } from '../homeProgram.ts';
 
 /** Runs the program in the home's folder, on the node that runs this. */
 export async function spawnHome(
@@ -13,23 +14,23 @@ export async function spawnHome(
 ): Promise<HomeProcess> {
   const env = { PATH: process.env.PATH ?? '', ELECTRON_RUN_AS_NODE: '1' };
   const child = spawn(process.execPath, [program, task], { cwd: home, env, stdio: 'pipe' });
-  const said = text(child.stderr).catch(() => '');
-  const exited = new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', resolve);
-  });
-  // One that has ended reads no more; its exit code tells why.
+  // Its end closes no stream that is ours to close.
+  const exited = new Promise<void>(resolve => child.on('exit', () => resolve()));
+  const failed = new Promise<never>((_, reject) => child.on('error', reject));
+  // Of a program that has ended Node throws away what nobody reads yet.
+  const stdout = child.stdout.pipe(new PassThrough());
+  // One that has ended reads no more, and has said why.
   child.stdin.on('error', () => {});
-  const done = (async () => checkEnd(instanceId, providerId, await exited, await said))();
+  const done = Promise.race([text(child.stderr), failed]).then(said => checkSaid(instanceId, providerId, said));
   done.catch(() => {});
   return {
     stdin: child.stdin,
-    stdout: child.stdout,
+    stdout,
     done,
     end: async () => {
       child.kill('SIGKILL');
-      child.stdout.destroy();
-      await exited.catch(() => {});
+      for (const stream of [child.stdin, child.stdout, stdout]) stream.destroy();
+      if (child.pid !== undefined) await exited;
     },
   };
 }
