@@ -1,20 +1,15 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { HomeCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { installEditorServer } from '../../src/providers/editorServerInstaller.ts';
-import { GuardedProvider } from '../../src/providers/guardedProvider.ts';
-import { LocalProvider } from '../../src/providers/local/localProvider.ts';
 import { diskController } from '../crash/diskController.ts';
+import { localProvider, systemTools } from '../crash/twoFolders.ts';
 import { fillHome, homeDigest } from './tools.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const editorServerDirectory = path.join(root, '.runtime', 'editor-server');
-const run = promisify(execFile);
 let scratch = '';
 
 beforeAll(async () => {
@@ -23,47 +18,14 @@ beforeAll(async () => {
 });
 afterAll(() => rm(scratch, { recursive: true, force: true }));
 
-async function localProvider(id: string) {
-  const installed = await installEditorServer(editorServerDirectory);
-  const server = installed.kind === 'node' ? { server: installed.serverMain } : {};
-  const directory = path.join(scratch, id);
-  return new GuardedProvider(
-    new LocalProvider(
-      { id, type: 'local', directory, ...server },
-      {
-        localDirectory: directory,
-        launcher: path.join(root, 'media', 'instance', 'launcher.mjs'),
-        editorServerDirectory,
-        readSecret: async () => undefined,
-      },
-    ),
-  );
-}
-
-/** The tools of the system, between two folders of one disk. */
-const systemTools: HomeCarrier = {
-  reaches: () => true,
-  look: async ({ id }, instanceId) => {
-    const script = [
-      `cd ${scratch}/${id}/${instanceId}--*/home`,
-      "find . -printf '%p %y %m %T@ %l\\n' | sort",
-      'find . -type f -print0 | sort -z | xargs -0 sha256sum',
-    ].join(' && ');
-    const { stdout } = await run('/bin/sh', ['-c', `{ ${script}; } | sha256sum`]);
-    return { digest: stdout.slice(0, 64), bytes: 1, files: 1 };
-  },
-  copy: async (source, target, instanceId) => {
-    const [from, to] = [source, target].map(({ id }) => `${scratch}/${id}/${instanceId}--*/home`);
-    await run('/bin/sh', ['-c', `set -- ${to} && find "$1" -mindepth 1 -delete && cp -a ${from}/. "$1"`]);
-    return { bytes: 1, files: 1 };
-  },
-};
-
 test.each(['stop-and-recreate', 'create-then-stop'] as const)('there and back on a real disk: %s', async strategy => {
-  const [here, there] = [await localProvider(`here-${strategy}`), await localProvider(`there-${strategy}`)];
+  const [here, there] = [
+    await localProvider(scratch, `here-${strategy}`),
+    await localProvider(scratch, `there-${strategy}`),
+  ];
   const stateDirectory = path.join(scratch, `state-${strategy}`);
   const providers = new ProviderDirectory([here, there]);
-  const controller = await diskController(stateDirectory, providers, undefined, {}, systemTools);
+  const controller = await diskController(stateDirectory, providers, undefined, {}, systemTools(scratch));
   await controller.initialize();
   await controller.refresh();
   const { id } = await controller.createInstance({ name: 'web', env: { KEPT: 'yes' } }, here.id);
