@@ -1,9 +1,10 @@
 // `npm run bench [-- --json] [-- <part>…]`: a table for people, or one JSON line a figure. Parts: registry, bundle,
-// window (a real VS Code in Chromium), fleet (a real Docker engine).
+// window (a real VS Code in Chromium), fleet and recovery (a real Docker engine).
 import { measureBundle } from '../test/bench/bundle.ts';
 import type { Figure } from '../test/bench/figure.ts';
 import { meetsGoal } from '../test/bench/figure.ts';
 import { measureFleet } from '../test/bench/fleet.ts';
+import { measureRecovery } from '../test/bench/recovery.ts';
 import { measureRegistry } from '../test/bench/registry.ts';
 import { measureWindow } from '../test/bench/window.ts';
 import { engineProblem } from '../test/engine/support/engine.ts';
@@ -20,6 +21,7 @@ const parts: Readonly<Record<string, Part>> = {
   bundle: { measure: measureBundle },
   window: { measure: measureWindow, problem: chromiumPath === undefined ? 'there is no Chromium' : undefined },
   fleet: { measure: measureFleet, problem: engineProblem() },
+  recovery: { measure: measureRecovery, problem: engineProblem() },
 };
 
 const asJson = process.argv.includes('--json');
