@@ -73,7 +73,7 @@ export async function measureHealthRound(count: number): Promise<Figure[]> {
         unit: 'ms',
         goal: 50,
         better: 'lower',
-        against: `within ${rounds} rounds`,
+        against: `the worst of ${rounds} rounds`,
       },
       { name: 'docker ps -a: wall', value: median(ps.map(({ wall }) => wall)), unit: 'ms', better: 'lower' },
       { name: 'docker ps -a: CPU', value: median(ps.map(({ cpu }) => cpu)), unit: 'ms', better: 'lower' },
@@ -96,7 +96,9 @@ interface Round {
 
 /** The first round, which also measures CPU and memory of each container, is not among them. */
 async function measureRounds(provider: Provider, directory: string, count: number) {
-  const delay = monitorEventLoopDelay({ resolution: 1 });
+  // One for each round: a histogram that is enabled again counts the time in between as a delay.
+  let delay = monitorEventLoopDelay({ resolution: 1 });
+  const delays: number[] = [];
   let lists = 0;
   let round = 0;
   let begun = { wall: 0, at: 0, cpu: process.cpuUsage() };
@@ -105,7 +107,8 @@ async function measureRounds(provider: Provider, directory: string, count: numbe
     observe: (...asked: Parameters<typeof observe>) => {
       if (lists++ === 0) {
         begun = { wall: performance.now(), at: Date.now(), cpu: process.cpuUsage() };
-        if (round > 0) delay.enable();
+        delay = monitorEventLoopDelay({ resolution: 1 });
+        delay.enable();
       }
       return observe(...asked);
     },
@@ -131,12 +134,13 @@ async function measureRounds(provider: Provider, directory: string, count: numbe
       const { user, system } = process.cpuUsage(begun.cpu);
       if (round > 0) seen.push({ wall: performance.now() - begun.wall, cpu: (user + system) / 1_000, lists });
       delay.disable();
+      if (round > 0) delays.push(delay.percentile(99) / 1e6);
       const unwell = controller.health.list().filter(({ status }) => status !== 'healthy');
       if (unwell.length > 0)
         throw new Error(`${unwell.length} of ${count} were not seen healthy: ${unwell[0]?.reason}`);
       lists = 0;
     }
-    return { rounds: seen, delay: delay.percentile(99) / 1e6 };
+    return { rounds: seen, delay: Math.max(...delays) };
   } finally {
     delay.disable();
     await controller.dispose();
