@@ -1,9 +1,12 @@
 // `npm run bench [-- --json] [-- <part>…]`: a table for people, or one JSON line a figure. Parts: registry, bundle,
-// window (a real VS Code in Chromium), fleet (a real Docker engine).
+// window (a real VS Code in Chromium), fleet, recovery and health (a real Docker engine;
+// health over as many containers as `--instances=<n>` says).
 import { measureBundle } from '../test/bench/bundle.ts';
 import type { Figure } from '../test/bench/figure.ts';
 import { meetsGoal } from '../test/bench/figure.ts';
 import { measureFleet } from '../test/bench/fleet.ts';
+import { measureHealthRound } from '../test/bench/healthRound.ts';
+import { measureRecovery } from '../test/bench/recovery.ts';
 import { measureRegistry } from '../test/bench/registry.ts';
 import { measureWindow } from '../test/bench/window.ts';
 import { engineProblem } from '../test/engine/support/engine.ts';
@@ -15,15 +18,20 @@ interface Part {
   readonly problem?: string | undefined;
 }
 
+const options = process.argv.slice(2).filter(argument => argument.startsWith('--'));
+const instances = Number(/^--instances=(\d+)$/m.exec(options.join('\n'))?.[1] ?? 100);
+
 const parts: Readonly<Record<string, Part>> = {
   registry: { measure: measureRegistry },
   bundle: { measure: measureBundle },
   window: { measure: measureWindow, problem: chromiumPath === undefined ? 'there is no Chromium' : undefined },
   fleet: { measure: measureFleet, problem: engineProblem() },
+  recovery: { measure: measureRecovery, problem: engineProblem() },
+  health: { measure: () => measureHealthRound(instances), problem: engineProblem() },
 };
 
-const asJson = process.argv.includes('--json');
-const wanted = process.argv.slice(2).filter(argument => argument !== '--json');
+const asJson = options.includes('--json');
+const wanted = process.argv.slice(2).filter(argument => !argument.startsWith('--'));
 for (const [name, { measure, problem }] of Object.entries(parts)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   if (problem !== undefined) {

@@ -1,4 +1,5 @@
-// `npm run soak -- <suite> [--shard i/n] [--minutes m]`: a suite again and again, each round in a process of its own.
+// `npm run soak -- <suite> [--shard i/n] [--minutes m]`: a suite again and again, each round in a process of its own;
+// the first one takes the long forms of its tests.
 // What is done stands in test/results/soak-<suite>-<i>of<n>.json; a run that was cut off goes on where it was.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -38,7 +39,10 @@ for (let round = shard; round <= rounds; round += shards) {
   if (performance.now() > deadline) break;
   console.log(`${suite}, round ${round} of ${rounds}`);
   const began = performance.now();
-  const exitCode = await show('vitest', ['run', '--project', suite, '--sequence.shuffle', `--sequence.seed=${round}`]);
+  const args = ['run', '--project', suite, '--sequence.shuffle', `--sequence.seed=${round}`];
+  // The long forms take minutes each: they are run once, beside many rounds of the short ones.
+  const env = round === 1 ? { ...process.env, REMOTE_SWARM_SOAK: '1' } : process.env;
+  const exitCode = await show('vitest', args, env);
   const seconds = Math.round((performance.now() - began) / 1_000);
   results.rounds.push({ round, exitCode, seconds, at: new Date().toISOString() });
   writeFileSync(file, JSON.stringify(results, undefined, 2));

@@ -10,6 +10,7 @@ import { KeyedDebounce } from './keyedDebounce.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { adopted, withStatus } from './records.ts';
 import { type Settlement, settle } from './settlement.ts';
+import { wholeInstance } from './wholeInstance.ts';
 
 /** A resource with our labels that no record of this swarm stands for (semantics 1). */
 export interface FoundInstance {
@@ -125,7 +126,7 @@ export class Reconciler implements Disposable {
     if (!ctx.signal.aborted) this.#observed.fire({ provider, seen });
     await Promise.all([
       ...slow.map(record => this.#settle(provider, record, seen.get(record.id), ctx)),
-      ...strangers.map(observation => this.#adoptQuietly(provider, observation.id, ctx)),
+      ...strangers.map(observation => this.#adoptQuietly(provider, observation, ctx)),
     ]);
   }
 
@@ -191,11 +192,11 @@ export class Reconciler implements Disposable {
     );
   }
 
-  async #adoptQuietly(provider: Provider, id: string, ctx: OperationContext): Promise<void> {
+  async #adoptQuietly(provider: Provider, seen: InstanceObservation, ctx: OperationContext): Promise<void> {
     try {
-      await this.#locks.run(id, ctx, async () => {
-        if (this.#registry.getInstance(id)) return;
-        const instance = await provider.getInstance(id, ctx);
+      await this.#locks.run(seen.id, ctx, async () => {
+        if (this.#registry.getInstance(seen.id)) return;
+        const instance = await wholeInstance(provider, seen, ctx);
         if (instance) await this.#registry.registerInstance(adopted(instance));
       });
     } catch {

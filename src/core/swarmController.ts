@@ -31,6 +31,7 @@ import { MigrationManager } from './migration/migrationManager.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { type FoundInstance, Reconciler } from './reconciler.ts';
 import { adopted, asked } from './records.ts';
+import { wholeInstance } from './wholeInstance.ts';
 import type { SetupSources } from './workspaceSetup.ts';
 
 export interface SwarmControllerOptions {
@@ -320,7 +321,10 @@ export class SwarmController {
   ): Promise<InstanceRecord> {
     const provider = this.providers.get(providerId);
     return this.#options.locks.run(instanceId, ctx, async () => {
-      const instance = await provider.getInstance(instanceId, ctx);
+      const found = this.listFound().find(each => each.providerId === providerId && each.observation.id === instanceId);
+      const instance = found
+        ? await wholeInstance(provider, found.observation, ctx)
+        : await provider.getInstance(instanceId, ctx);
       if (!instance) throw instanceNotFound(instanceId);
       const record = await this.registry.registerInstance(adopted(instance));
       this.#changed.fire();

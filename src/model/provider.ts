@@ -144,6 +144,11 @@ export interface ProviderAbilities {
   readonly limits: boolean;
   /** Everything that bears our labels, of every swarm, in one call to the place. */
   observe(ctx?: OperationContext): Promise<InstanceObservation[]>;
+  /**
+   * All of an instance that was just observed, without asking for what `observe` told; undefined when its record is no
+   * longer there. A place without it is asked by `getInstance`.
+   */
+  describe?(seen: InstanceObservation, ctx?: OperationContext): Promise<VSCodeInstance | undefined>;
   /** The editor server's connection token, read from the reserved folder (semantics 35). */
   readToken(instanceId: string, ctx?: OperationContext): Promise<string>;
   /** Absolute path of the workspace as the instance itself sees it. */

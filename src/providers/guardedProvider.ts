@@ -125,11 +125,14 @@ export class GuardedProvider implements Provider {
   }
 
   #guardAbilities(inner: ProviderAbilities): ProviderAbilities {
-    const { openHome, watch, stats, terminal, followLogs, listPorts, attachUri } = inner;
+    const { describe, openHome, watch, stats, terminal, followLogs, listPorts, attachUri } = inner;
     return {
       images: inner.images,
       limits: inner.limits,
       observe: ctx => this.#observations.get(ctx ?? quietContext),
+      ...(describe && {
+        describe: (seen, ctx) => this.#read('Reading its record', ctx, c => describe.call(inner, seen, c)),
+      }),
       readToken: (id, ctx) => this.#read('Reading the token', ctx, c => inner.readToken(id, c)),
       workspacePath: id => inner.workspacePath(id),
       installExtensionCommand: (id, extension) => inner.installExtensionCommand(id, extension),

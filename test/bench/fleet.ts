@@ -6,18 +6,14 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Dockerode from 'dockerode';
 import pLimit from 'p-limit';
-import { projectRoot } from '../../scripts/editorHost.ts';
 import { randomId } from '../../src/core/instanceId.ts';
-import { defaultHealthConfig, defaultMigrationConfig, defaultPolicy } from '../../src/model/config.ts';
 import { quietContext } from '../../src/model/operationContext.ts';
-import { inEnglish } from '../../src/operations/translate.ts';
 import { answers } from '../../src/providers/editorServer.ts';
-import { buildSwarm } from '../../src/swarm.ts';
-import type { SwarmCore } from '../../src/vscode/swarmHost.ts';
 import { type Engine, startEngine } from '../engine/support/engine.ts';
 import { ensureTestImage } from '../engine/support/images.ts';
-import { MemoryVault } from '../fakes/memorySwarm.ts';
 import type { Figure } from './figure.ts';
+import { median } from './figure.ts';
+import { swarmOn } from './swarmOn.ts';
 
 const count = 20;
 
@@ -69,9 +65,6 @@ export async function measureFleet(): Promise<Figure[]> {
     await engine.stop();
   }
 }
-
-const median = (values: readonly number[]) =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 /** How many of these come about in a second. */
 async function rateOf(make: (index: number) => Promise<unknown>): Promise<number> {
@@ -163,30 +156,4 @@ async function throughController({ docker, host }: Engine, image: string) {
     await removeInstances(docker);
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-/** A swarm as an editor builds it, with this engine as its only provider. */
-function swarmOn(endpoint: string, image: string, directory: string): Promise<SwarmCore> {
-  return buildSwarm({
-    storageDirectory: directory,
-    launcher: path.join(projectRoot, 'media', 'instance', 'launcher.mjs'),
-    config: () => ({
-      stateDirectory: '',
-      defaultProviderType: '',
-      loadStateOnStartup: true,
-      autoSaveInterval: 5,
-      enabledProviders: ['engine'],
-      providers: [{ id: 'engine', type: 'docker', endpoint, image }],
-      policy: defaultPolicy,
-      agentDestroyLimit: 3,
-      health: defaultHealthConfig,
-      migration: defaultMigrationConfig,
-    }),
-    rejectedProviders: () => [],
-    vault: new MemoryVault(),
-    readSecret: async () => undefined,
-    gitCredential: async () => undefined,
-    texts: { translate: inEnglish, warn: () => {} },
-    unreadable: () => {},
-  });
 }

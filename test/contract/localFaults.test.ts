@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { installEditorServer } from '../../src/providers/editorServerInstaller.ts';
 import { ProviderFactory } from '../../src/providers/providerFactory.ts';
 import { type Fault, type FaultRow, faultTable, suffer } from '../engine/support/healthTable.ts';
@@ -21,6 +21,22 @@ import { WatchedSwarm } from '../engine/support/watchedSwarm.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const editorServerDirectory = path.join(root, '.runtime', 'editor-server');
+
+/** Answers with what undoes it. */
+function moveClock(offset: number): () => void {
+  const now = Date.now;
+  const spy = vi.spyOn(Date, 'now').mockImplementation(() => now() + offset);
+  return () => spy.mockRestore();
+}
+
+/** Blocks this process's event loop, as another extension in the same host may; answers with what ends it. */
+function stallAgainAndAgain(): () => void {
+  const timer = setInterval(() => {
+    const until = performance.now() + 1_500;
+    while (performance.now() < until);
+  }, 2_000);
+  return () => clearInterval(timer);
+}
 
 describe.runIf(process.platform === 'linux')('what the monitor says and does when a local editor server fails', () => {
   const rows: FaultRow[] = [];
@@ -118,6 +134,29 @@ describe.runIf(process.platform === 'linux')('what the monitor says and does whe
     rows.push(await suffer('local', swarm, [id], fault));
     expect(readFileSync(kept, 'utf8') === text, 'its home is as it was').toBe(true);
     expect(servers(id)).toHaveLength(1);
+  });
+
+  test.each<[string, () => () => void]>([
+    ['clock set forward by an hour', () => moveClock(3_600_000)],
+    ['clock set back by an hour', () => moveClock(-3_600_000)],
+    ['event loop stalls, again and again', stallAgainAndAgain],
+  ])('%s: nothing is done', async (name, begin) => {
+    let end = () => {};
+    const fault: Fault = {
+      ...{ name, verdict: 'healthy', acts: [], says: /./, seenWithin: 10_000, rounds: 5, wellWithin: 10_000 },
+      befall: () => {
+        end = begin();
+      },
+    };
+    const pid = serverPid(bystander);
+    try {
+      const row = await suffer('local', swarm, [bystander], fault);
+      rows.push(row);
+      expect(row.statuses).toEqual(['healthy']);
+    } finally {
+      end();
+    }
+    expect(serverPid(bystander)).toBe(pid);
   });
 
   test('folder of an instance removed behind our back: nothing is made in its place', async () => {

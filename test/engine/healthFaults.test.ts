@@ -152,6 +152,42 @@ describeWithOwnEngine('what the monitor says and does when one container fails',
     expect(swarm.controller.getInstance(id)).toMatchObject({ desired: 'running', status: 'lost' });
   });
 
+  test('files of its volume removed while it runs: it is left alone, and once its server ends it is not made anew on nothing', async () => {
+    const id = await created('emptied');
+    const sound = { verdict: 'healthy', acts: [], says: /./, seenWithin: 10_000, rounds: 5 } as const;
+    const emptied: Fault = {
+      ...{ name: 'volume removed, its container still running', ...sound },
+      befall: async () => {
+        // The engine itself refuses as long as a container uses it.
+        const { message } = await engine.docker
+          .getVolume(`remote-swarm-${id}`)
+          .remove({ force: true })
+          .catch((error: Error) => error);
+        expect(message).toMatch(/in use/);
+        rmSync(instances.volume(id), { recursive: true });
+      },
+    };
+    rows.push(await suffer('container', swarm, [id], emptied));
+    swarm.config.maxRecoveryAttempts = 1;
+    const ended: Fault = {
+      ...{
+        name: 'the same, then its server killed',
+        verdict: 'unhealthy',
+        cause: 'exited',
+        acts: ['restart'],
+      },
+      befall: () => instances.signal(id, 'SIGKILL'),
+      ...{ says: /Crash loop\. Its home is gone/, seenWithin: 60_000 },
+    };
+    try {
+      const { Id } = await instances.container(id).inspect();
+      rows.push(await suffer('container', swarm, [id], ended));
+      expect((await instances.container(id).inspect()).Id, 'what is left of it').toBe(Id);
+    } finally {
+      swarm.config.maxRecoveryAttempts = 3;
+    }
+  });
+
   test('what a person stopped is left alone', async () => {
     const id = await created('stopped');
     await swarm.controller.stopInstance(id);
@@ -163,6 +199,7 @@ describeWithOwnEngine('what the monitor says and does when one container fails',
   test('one that hangs holds up nobody: another one is seen dead and is mended as fast', async () => {
     swarm.config.checkTimeout = 5;
     const [hanging, dying] = [await created('hanging'), await created('dying')];
+    const isUnharmed = await instances.mark(dying);
     const probe = vi.spyOn(provider.abilities, 'probe');
     await instances.signal(hanging, 'SIGSTOP');
     await vi.waitFor(() => expect(probe.mock.calls.map(([id]) => id)).toContain(hanging), 10_000);
@@ -172,6 +209,7 @@ describeWithOwnEngine('what the monitor says and does when one container fails',
       says: /does not run, though it should/,
     };
     rows.push(await suffer('container', swarm, [dying], fault));
+    await isUnharmed();
   });
 
   test('nobody else was touched', () => {

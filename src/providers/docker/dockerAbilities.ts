@@ -55,6 +55,10 @@ export class DockerAbilities implements ProviderAbilities {
     }));
   }
 
+  describe(seen: InstanceObservation, ctx: OperationContext = quietContext): Promise<VSCodeInstance | undefined> {
+    return this.#provider.reader.readSeen(seen, ctx);
+  }
+
   async readToken(instanceId: string, ctx: OperationContext = quietContext): Promise<string> {
     return this.#provider.files.readToken(await this.#provider.containers.existing(instanceId, ctx), ctx);
   }
@@ -99,7 +103,12 @@ export class DockerAbilities implements ProviderAbilities {
   }
 
   async hasHome(instanceId: string, ctx: OperationContext = quietContext): Promise<boolean> {
-    return (await this.#provider.builder.swarmOfHome(instanceId, ctx)) !== undefined;
+    const { builder, containers, files } = this.#provider;
+    if ((await builder.swarmOfHome(instanceId, ctx)) === undefined) return false;
+    const container = await containers.find(instanceId, ctx);
+    // Of a container that runs, or is wedged, nothing is read.
+    const canLook = container !== undefined && ['exited', 'created', 'dead'].includes(container.state);
+    return !canLook || files.areThere(container, ctx);
   }
 
   recreateInstance(spec: InstanceSpec, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {

@@ -57,7 +57,7 @@ export class DockerProvider implements Provider {
   readonly #recreator: InstanceRecreator;
   readonly #starter: ServerStarter;
   readonly #launcherFile: string;
-  readonly #reader: InstanceReader;
+  readonly reader: InstanceReader;
   readonly #turns = new Turns();
   #facts: EngineFacts | undefined;
 
@@ -67,7 +67,7 @@ export class DockerProvider implements Provider {
     this.engine = new DockerEngine(config);
     this.containers = new Containers(this.engine);
     this.files = new ReservedFiles(this.engine);
-    this.#reader = new InstanceReader(this.id, this.containers, this.files);
+    this.reader = new InstanceReader(this.id, this.containers, this.files);
     this.#starter = new ServerStarter(this.engine, this.containers);
     const runtimeImage = config.runtimeImage ?? `codercom/code-server:${editorServerVersion}`;
     const { image = runtimeImage, resources = {} } = config;
@@ -114,7 +114,7 @@ export class DockerProvider implements Provider {
         const mark = { identity, config };
         await this.#writeFirst(container, mark, secrets, ctx);
         // To read back what was just written would cost a tenth of the whole.
-        return this.#reader.describe(await this.#run(container, ctx), mark);
+        return this.reader.describe(await this.#run(container, ctx), mark);
       } catch (error) {
         // What can't be undone now, as on an engine that hangs, is found by its labels later.
         await this.#undoCreate(identity, ownVolume).catch(() => {});
@@ -125,11 +125,11 @@ export class DockerProvider implements Provider {
 
   async getInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance | null> {
     const container = await this.containers.find(instanceId, ctx);
-    return container ? this.#reader.read(container, ctx) : null;
+    return container ? this.reader.read(container, ctx) : null;
   }
 
   async listInstances(filter: InstanceFilter = {}, ctx: OperationContext = quietContext): Promise<VSCodeInstance[]> {
-    const instances = await this.#reader.readAll(await this.containers.list(ctx), ctx);
+    const instances = await this.reader.readAll(await this.containers.list(ctx), ctx);
     return instances.filter(instance => passesFilter(instance, filter, this.type));
   }
 
@@ -142,7 +142,7 @@ export class DockerProvider implements Provider {
       const container = await this.containers.existing(instanceId, ctx);
       ctx.report('Stopping the editor server');
       await this.containers.stop(container, force, ctx);
-      return this.#reader.read(await this.containers.existing(instanceId, ctx), ctx);
+      return this.reader.read(await this.containers.existing(instanceId, ctx), ctx);
     });
   }
 
@@ -168,7 +168,7 @@ export class DockerProvider implements Provider {
     return this.#turns.take(instanceId, async () => {
       const container = await this.containers.existing(instanceId, ctx);
       const { containerId } = container;
-      const { config, owner } = await this.#reader.readWhole(container, ctx);
+      const { config, owner } = await this.reader.readWhole(container, ctx);
       const { swarmId, epoch, createdAt } = container;
       const identity = { id: instanceId, swarmId, epoch, owner, createdAt };
       const variables = await this.files.readVariables(container, ctx);
@@ -183,7 +183,7 @@ export class DockerProvider implements Provider {
       if (!isDeepStrictEqual(limits, nextLimits)) await this.containers.resize(containerId, limitsOf(nextLimits), ctx);
       await this.files.write(containerId, files, ctx);
       if (isDeepStrictEqual(variables, nextVariables) || container.status !== 'running') {
-        return this.#reader.read(container, ctx);
+        return this.reader.read(container, ctx);
       }
       ctx.report('Restarting the editor server with the changed environment');
       await this.containers.stop(container, false, ctx);
@@ -258,12 +258,12 @@ export class DockerProvider implements Provider {
         await this.containers.removeOthers(container, ctx);
         await this.containers.rename(container, containerName(instanceId, role), ctx);
       }
-      return this.#reader.read(await this.containers.existing(instanceId, ctx), ctx);
+      return this.reader.read(await this.containers.existing(instanceId, ctx), ctx);
     });
   }
 
   async #start(container: InstanceContainer, ctx: OperationContext): Promise<VSCodeInstance> {
-    return this.#reader.read(await this.#run(container, ctx), ctx);
+    return this.reader.read(await this.#run(container, ctx), ctx);
   }
 
   /** Starts it and waits until it answers. */
@@ -289,8 +289,8 @@ export class DockerProvider implements Provider {
   }
 
   /** A create was cut off between making the container and writing its files: nobody has ever been in there. */
-  async #isHalfMade({ state, containerId }: InstanceContainer, ctx: OperationContext): Promise<boolean> {
-    return state === 'created' && (await this.files.read(containerId, layout.record, ctx)) === undefined;
+  async #isHalfMade(container: InstanceContainer, ctx: OperationContext): Promise<boolean> {
+    return container.state === 'created' && (await this.files.read(container, layout.record, ctx)) === undefined;
   }
 
   async #undoCreate({ id, swarmId }: InstanceIdentity, withVolume: boolean): Promise<void> {
@@ -317,7 +317,7 @@ export class DockerProvider implements Provider {
       await this.files.write(container.containerId, to.files, ctx);
       if (wasRunning) await this.#starter.start(container, ctx);
       await this.containers.removeOthers(container, ctx);
-      return await this.#reader.read(await this.containers.existing(old.id, ctx), ctx);
+      return await this.reader.read(await this.containers.existing(old.id, ctx), ctx);
     } catch (error) {
       await this.#undoReplace(old, to, wasRunning).catch(() => {});
       throw error;

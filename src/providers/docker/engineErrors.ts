@@ -19,6 +19,13 @@ export function engineStatus(error: unknown): number | undefined {
   return typeof status === 'number' ? status : undefined;
 }
 
+/**
+ * Whether a call failed because the files of a volume that the container mounts are not there, though the engine still
+ * lists the volume.
+ */
+export const isVolumeGone = (error: unknown) =>
+  engineStatus(error) === 500 && /mount source .*: no such file or directory/s.test(messageOf(error));
+
 /** The one place where what an engine, its transport or dockerode throws becomes a {@link SwarmError} with the fix. */
 export function translateEngineError(error: unknown, failure: EngineFailure): SwarmError {
   if (error instanceof SwarmError) return error;

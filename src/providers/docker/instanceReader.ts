@@ -1,9 +1,10 @@
 import { SwarmError } from '../../model/errors.ts';
 import { InstanceConfig, type VSCodeInstance } from '../../model/instance.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
+import type { InstanceObservation } from '../../model/provider.ts';
 import type { InstanceMark } from '../instanceMark.ts';
 import type { Containers } from './containers.ts';
-import type { InstanceContainer } from './instanceContainer.ts';
+import { containerName, type InstanceContainer } from './instanceContainer.ts';
 import type { ReservedFiles } from './reservedFiles.ts';
 
 /** Tells what an instance is: from its container's row and labels, and from the record that lies beside its home. */
@@ -37,6 +38,12 @@ export class InstanceReader {
     return this.describe(container, mark);
   }
 
+  /** As it was observed, with its record, which is all that is asked for; undefined when that is no longer there. */
+  async readSeen(seen: InstanceObservation, ctx: OperationContext): Promise<VSCodeInstance | undefined> {
+    const mark = await this.#files.readMark({ id: seen.id, containerId: containerName(seen.id, seen.role) }, ctx);
+    return mark && this.describe(seen, mark);
+  }
+
   /** As it is now, with records that were read once. */
   async readAll(containers: readonly InstanceContainer[], ctx: OperationContext): Promise<VSCodeInstance[]> {
     const present = new Set(containers.map(({ containerId }) => containerId));
@@ -60,7 +67,7 @@ export class InstanceReader {
   }
 
   /** The instance in this container whose record is `mark`; asks nobody. */
-  describe(container: InstanceContainer, mark: InstanceMark | undefined): VSCodeInstance {
+  describe(container: InstanceObservation, mark: InstanceMark | undefined): VSCodeInstance {
     // Labels can't be changed by anybody, so they win over the record.
     const { id, swarmId, epoch, createdAt, role, status, detail, port } = container;
     return {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { reservedFileUnreadable, SwarmError } from '../../model/errors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { InstanceMark, InstanceVariables } from '../instanceMark.ts';
 import { reservedFile } from '../reservedFile.ts';
@@ -7,7 +8,7 @@ import { type ArchiveEntry, archiveOf, fileInArchive } from './archive.ts';
 import { holds } from './checkContainer.ts';
 import { launcher, layout } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
-import { engineStatus } from './engineErrors.ts';
+import { engineStatus, isVolumeGone } from './engineErrors.ts';
 import type { InstanceContainer } from './instanceContainer.ts';
 
 /** An instance and the container in which its files are seen. */
@@ -21,8 +22,8 @@ export class ReservedFiles {
     this.#engine = engine;
   }
 
-  /** Undefined when there is no such file. */
-  async read(containerId: string, file: string, ctx: OperationContext): Promise<string | undefined> {
+  /** Undefined when there is no such file. Rejects with `reserved-file-unreadable` when its volume has no files left. */
+  async read({ id, containerId }: Place, file: string, ctx: OperationContext): Promise<string | undefined> {
     try {
       return await this.#engine.call(`Reading ${file}`, ctx, async (docker, abortSignal) => {
         const source = await docker.getContainer(containerId).getArchive({ path: file, abortSignal });
@@ -30,23 +31,35 @@ export class ReservedFiles {
       });
     } catch (error) {
       if (engineStatus(error) === 404) return undefined;
+      if (isVolumeGone(error)) throw reservedFileUnreadable(id, file, 'the files of its volume are gone');
+      throw error;
+    }
+  }
+
+  /** Whether the volume has files: an engine lists it also when they are gone. */
+  async areThere(place: Place, ctx: OperationContext): Promise<boolean> {
+    try {
+      await this.read(place, layout.record, ctx);
+      return true;
+    } catch (error) {
+      if (error instanceof SwarmError && error.code === 'reserved-file-unreadable') return false;
       throw error;
     }
   }
 
   /** Undefined when there is none, as before the first start. Rejects with `reserved-file-unreadable`. */
-  async readMark({ id, containerId }: Place, ctx: OperationContext): Promise<InstanceMark | undefined> {
-    return reservedFile.mark(id, await this.read(containerId, layout.record, ctx));
+  async readMark(place: Place, ctx: OperationContext): Promise<InstanceMark | undefined> {
+    return reservedFile.mark(place.id, await this.read(place, layout.record, ctx));
   }
 
   /** None when there is no such file. Rejects with `reserved-file-unreadable`. */
-  async readVariables({ id, containerId }: Place, ctx: OperationContext): Promise<InstanceVariables> {
-    return reservedFile.variables(id, await this.read(containerId, layout.environment, ctx)) ?? {};
+  async readVariables(place: Place, ctx: OperationContext): Promise<InstanceVariables> {
+    return reservedFile.variables(place.id, await this.read(place, layout.environment, ctx)) ?? {};
   }
 
   /** Rejects with `reserved-file-unreadable`. */
-  async readToken({ id, containerId }: Place, ctx: OperationContext): Promise<string> {
-    return reservedFile.token(id, await this.read(containerId, layout.token, ctx));
+  async readToken(place: Place, ctx: OperationContext): Promise<string> {
+    return reservedFile.token(place.id, await this.read(place, layout.token, ctx));
   }
 
   /** Whether there is something at `path`, in whatever state the container is. */

@@ -41,7 +41,7 @@ describe.each(tokenPlaces)('$file', ({ schema, read }) => {
 
 test('of a file in a container only so much is read as one of ours can have', async () => {
   const { files } = dockerWorld(Buffer.alloc(20 * 1024 * 1024, '{'));
-  const text = await files.read('c1', '/remote-swarm/reserved/instance.json', quietContext);
+  const text = await files.read(dockerContainer, '/remote-swarm/reserved/instance.json', quietContext);
   expect(text?.length).toBeLessThan(17 * 1024 * 1024);
   await expect(files.readMark(dockerContainer, quietContext)).rejects.toMatchObject({
     code: 'reserved-file-unreadable',

@@ -1,0 +1,17 @@
+import type { VSCodeInstance } from '../model/instance.ts';
+import type { OperationContext } from '../model/operationContext.ts';
+import type { InstanceObservation, Provider } from '../model/provider.ts';
+
+/**
+ * All of an instance that was observed. A place that can is asked only for what its list does not tell; so a fleet is
+ * found again with one list call. Null when there is no such instance any more.
+ */
+export async function wholeInstance(
+  provider: Provider,
+  seen: InstanceObservation,
+  ctx: OperationContext,
+): Promise<VSCodeInstance | null> {
+  // What can't be read, or has moved since, is told by a get.
+  const told = await provider.abilities.describe?.(seen, ctx).catch(() => undefined);
+  return told ?? provider.getInstance(seen.id, ctx);
+}

@@ -1,0 +1,149 @@
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import pLimit from 'p-limit';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
+import type { SwarmController } from '../../src/core/swarmController.ts';
+import type { InstanceRecord } from '../../src/model/instance.ts';
+import { diskController } from '../crash/diskController.ts';
+import { type CountingDoor, openCountingDoor } from './support/countingDoor.ts';
+import { type Engine, startEngine } from './support/engine.ts';
+import { EngineInstances, guardedDocker } from './support/engineInstances.ts';
+import { ensureTestImage } from './support/images.ts';
+import { describeWithOwnEngine } from './support/testEngine.ts';
+
+/** In the long form (REMOTE_SWARM_SOAK=1) and in the short one. */
+const count = process.env.REMOTE_SWARM_SOAK === '1' ? 200 : 12;
+
+/** The call that tells of all that is ours. */
+const list = 'GET /containers/json remote-swarm.instance';
+
+/** What has to be as it was; when something was seen or written is not part of it. */
+const lasting = ({
+  id,
+  swarmId,
+  epoch,
+  owner,
+  createdAt,
+  providerId,
+  role,
+  config,
+  status,
+  desired,
+}: InstanceRecord) => ({
+  ...{ id, swarmId, epoch, owner, createdAt, providerId, role, config, status, desired },
+});
+
+describeWithOwnEngine(`${count} instances whose state directory is removed`, () => {
+  let engine: Engine;
+  let door: CountingDoor;
+  let image: string;
+  let directory: string;
+  let before: InstanceRecord[];
+  let areUnharmed: (() => Promise<void>)[];
+
+  beforeAll(async () => {
+    engine = await startEngine({ name: 'found' });
+    door = await openCountingDoor(engine.socket, path.join(engine.root, 'door'));
+    image = await ensureTestImage(engine.docker, 'stub');
+    directory = await mkdtemp(path.join(tmpdir(), 'remote-swarm-found-'));
+    const swarm = await open(engine.host);
+    const limit = pLimit(4);
+    const instances = new EngineInstances(engine);
+    areUnharmed = await Promise.all(
+      Array.from({ length: count }, (_, index) => limit(() => made(swarm, instances, index))),
+    );
+    before = swarm.listInstances();
+    await swarm.dispose();
+  }, 600_000);
+
+  afterAll(async () => {
+    await door?.close();
+    await engine?.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  /** A window; its monitor rests, so that what is asked of the engine is asked to find them. */
+  async function open(endpoint: string): Promise<SwarmController> {
+    const provider = await guardedDocker('engine', { endpoint, image });
+    const swarm = await diskController(directory, new ProviderDirectory([provider]), undefined, { enabled: false });
+    await swarm.initialize();
+    return swarm;
+  }
+
+  /** Some stay as they were made, others are stopped, renamed, resized while they run, or put into the trash. */
+  async function made(swarm: SwarmController, instances: EngineInstances, index: number) {
+    const { id } = await swarm.createInstance(
+      {
+        name: `instance ${index}`,
+        metadata: { place: String(index) },
+        env: { PLACE: String(index) },
+        resources: { memoryMb: 256, cpuCores: 0.5 },
+      },
+      'engine',
+    );
+    const isUnharmed = await instances.mark(id);
+    const fate = index % 6;
+    if (fate === 0) await swarm.updateInstance(id, { name: `renamed ${index}` });
+    if (fate === 1) await swarm.updateInstance(id, { resources: { memoryMb: 320, cpuCores: 1 } });
+    if (fate === 2) await swarm.deleteInstance(id);
+    if (fate >= 3) await swarm.stopInstance(id, true);
+    if (fate === 4) await swarm.updateInstance(id, { name: `stopped and renamed ${index}` });
+    return fate === 2 ? async () => {} : isUnharmed;
+  }
+
+  const told = (what: string, since: number) =>
+    console.log(
+      `${count} instances, ${what}: ${Math.round(performance.now() - since)} ms; asked of the engine: ${JSON.stringify(Object.fromEntries(door.counts))}`,
+    );
+  const sorted = (records: readonly InstanceRecord[]) => records.map(lasting).sort((a, b) => (a.id < b.id ? -1 : 1));
+
+  async function foundAgainAsTheyWere(swarm: SwarmController): Promise<void> {
+    expect(sorted(swarm.listInstances())).toEqual(sorted(before));
+    for (const isUnharmed of areUnharmed) await isUnharmed();
+  }
+
+  test('the swarm id known: adopted by itself, as they were', async () => {
+    await keepingOnly('swarm.json');
+    door.reset();
+    const since = performance.now();
+    const swarm = await open(door.host);
+    await vi.waitFor(() => expect(swarm.listInstances()).toHaveLength(count), { timeout: 120_000, interval: 10 });
+    told('adopted by themselves', since);
+    expect(door.counts.get(list)).toBe(1);
+    await foundAgainAsTheyWere(swarm);
+    await swarm.dispose();
+  });
+
+  test('the swarm id lost: all are found, none is touched, and adopted they are as they were', async () => {
+    await keepingOnly();
+    door.reset();
+    const since = performance.now();
+    const swarm = await open(door.host);
+    await vi.waitFor(() => expect(swarm.listFound()).toHaveLength(count), { timeout: 120_000, interval: 10 });
+    told('found', since);
+    expect(swarm.listInstances()).toEqual([]);
+    expect(door.counts.get(list)).toBe(1);
+    door.reset();
+    const asked = performance.now();
+    const limit = pLimit(8);
+    await Promise.all(
+      swarm.listFound().map(({ observation }) => limit(() => swarm.adoptInstance('engine', observation.id))),
+    );
+    told('adopted by a person', asked);
+    expect(swarm.listFound()).toEqual([]);
+    expect(door.counts.has(list)).toBe(false);
+    await foundAgainAsTheyWere(swarm);
+    await swarm.dispose();
+  });
+
+  /** As `rm -r` of the state directory, but for these. */
+  async function keepingOnly(...files: string[]): Promise<void> {
+    const kept = await mkdtemp(path.join(tmpdir(), 'remote-swarm-kept-'));
+    for (const file of files) await cp(path.join(directory, file), path.join(kept, file));
+    await rm(directory, { recursive: true });
+    await cp(kept, directory, { recursive: true });
+    await rm(kept, { recursive: true });
+  }
+});
