@@ -145,7 +145,9 @@ export class Reconciler implements Disposable {
   }
 
   #noteFound(providerId: string, observations: readonly InstanceObservation[]): void {
-    const next = observations.filter(seen => !this.#isOurs(seen)).map(observation => ({ providerId, observation }));
+    const next = observations
+      .filter(seen => isWhole(seen.role) && !this.#isOurs(seen))
+      .map(observation => ({ providerId, observation }));
     const before = JSON.stringify(this.#found.get(providerId) ?? []);
     this.#found.set(providerId, next);
     if (JSON.stringify(next) !== before) this.#changed.fire();

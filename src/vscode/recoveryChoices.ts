@@ -18,6 +18,8 @@ export interface RecoveryFacts {
   readonly health: InstanceHealth | undefined;
   /** Whether its home is proven to be there; undefined when that could not be found out. */
   readonly hasHome: boolean | undefined;
+  /** Whether there is another provider for it. */
+  readonly canMigrate: boolean;
   readonly config: HealthConfig;
   /** Milliseconds since 1970. */
   readonly now: number;
@@ -25,9 +27,9 @@ export interface RecoveryFacts {
 
 /** Every act, the proposed one first, those that can't be used last. */
 export function recoveryChoices(facts: RecoveryFacts): RecoveryChoice[] {
-  const { record, hasHome } = facts;
+  const { record, hasHome, canMigrate } = facts;
   const all = RecoveryRung.options.map(rung => {
-    const why = refusal(rung, { record, hasHome, canMigrate: false });
+    const why = refusal(rung, { record, hasHome, canMigrate });
     return { rung, ...(why !== undefined && { refusal: why }) };
   });
   const usable = all.filter(choice => choice.refusal === undefined).map(({ rung }) => rung);

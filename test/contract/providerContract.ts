@@ -4,6 +4,7 @@ import { isAbort, SwarmError } from '../../src/model/errors.ts';
 import type { InstanceConfigInput } from '../../src/model/instance.ts';
 import type { InstanceSpec, Provider, ProviderAbilities } from '../../src/model/provider.ts';
 import { describeHealthContract } from './healthContract.ts';
+import { describeRoleContract } from './roleContract.ts';
 import { newSpec, testSwarmId } from './specs.ts';
 import { terminalOutput } from './terminalOutput.ts';
 import { expectCode, failure, fillHome, homeDigest, watchedContext } from './tools.ts';
@@ -474,6 +475,7 @@ export function describeProviderContract(
     });
 
     describeHealthContract({ provider: () => provider, world: () => world, specOf, run });
+    describeRoleContract({ provider: () => provider, world: () => world, specOf, run });
 
     describe('of what it cannot do', () => {
       test('an instance that is not there is null, or an error that says so', async () => {
@@ -490,6 +492,7 @@ export function describeProviderContract(
         await expectCode(abilities.connect(id), 'instance-not-found');
         await expectCode(abilities.trashInstance(id), 'instance-not-found');
         await expectCode(abilities.restoreInstance(id), 'instance-not-found');
+        await expectCode(abilities.setRole(id, 'parked'), 'instance-not-found');
       });
 
       test('a call that was cancelled before it began does nothing', async () => {

@@ -1,6 +1,7 @@
 import * as path from 'node:path';
 import { HealthBook } from '../../src/core/health/healthBook.ts';
 import { InstanceRegistry } from '../../src/core/instanceRegistry.ts';
+import type { HomeCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { MigrationBook } from '../../src/core/migration/migrationBook.ts';
 import type { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { SwarmController } from '../../src/core/swarmController.ts';
@@ -22,6 +23,7 @@ export async function diskController(
   providers: ProviderDirectory,
   around: (store: RecordStore<InstanceRecord>) => RecordStore<InstanceRecord> = store => store,
   health: Partial<HealthConfig> = {},
+  homes: HomeCarrier = new MemoryCarrier(),
 ): Promise<SwarmController> {
   const { swarmId } = await loadSwarmId(stateDirectory);
   const store = new JsonFileStore(path.join(stateDirectory, 'instances'), InstanceRecord, 1);
@@ -39,7 +41,7 @@ export async function diskController(
     lease: new LeaderLease(stateDirectory),
     healthConfig: () => ({ ...defaultHealthConfig, ...health }),
     migrationBook: new MigrationBook(new JsonFileStore(path.join(stateDirectory, 'migrations'), Migration, 1)),
-    homes: new MemoryCarrier(),
+    homes,
     migrationConfig: () => defaultMigrationConfig,
     recover: async (instanceId, rung, _reason, ctx) => void (await controller.recoverInstance(instanceId, rung, ctx)),
   });

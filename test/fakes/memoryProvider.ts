@@ -76,6 +76,7 @@ export class MemoryProvider implements Provider {
       if (existing && existing.identity.swarmId !== identity.swarmId) {
         throw providerRefused('id-taken', `The id "${identity.id}" is taken.`, 'Try again.');
       }
+      if (existing) refuseRole(identity.id, existing.role);
       const ownHome = !existing && !this.place.homesOf.has(identity.id);
       if (ownHome) await this.#makeHome(identity);
       const instance = this.place.instances.get(identity.id) ?? this.#newInstance(spec);

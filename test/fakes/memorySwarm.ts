@@ -78,6 +78,8 @@ export interface MemorySwarmOptions {
   readonly migration?: Partial<MigrationConfig>;
   readonly migrationDisk?: MemoryDisk;
   readonly homes?: HomeCarrier;
+  /** Of all windows. */
+  readonly locks?: KeyedLock;
 }
 
 /** A whole swarm in memory. A second one on the same disk and place is what a restart of the window makes. */
@@ -95,7 +97,7 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     owner: { user: 'ada', machine: 'engine' },
     registry,
     providers: new ProviderDirectory(options.providers ?? [new MemoryProvider(place)]),
-    locks: new MemoryLock(),
+    locks: options.locks ?? new MemoryLock(),
     vault,
     sources: {
       packFolder: async function* () {

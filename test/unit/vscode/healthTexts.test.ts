@@ -145,7 +145,7 @@ describe('what a person is told of', () => {
 describe('the acts of recovery', () => {
   const choices = (change: Partial<InstanceHealth> = {}, facts: Partial<RecoveryFacts> = {}) => {
     const known = { record: record(1), health: healthOf(1, change), config: defaultHealthConfig, now: noon };
-    return recoveryChoices({ ...known, hasHome: true, ...facts });
+    return recoveryChoices({ ...known, hasHome: true, canMigrate: false, ...facts });
   };
 
   test('begin with the mildest that is left, and end with those that cannot be used, with the reason', () => {
@@ -166,6 +166,10 @@ describe('the acts of recovery', () => {
     );
     const gone = { checks: [check({ name: 'provider', outcome: 'failed' })] };
     expect(choices(gone)[0]?.rung).toBe('recreate');
+  });
+
+  test('hold a migration where another provider can take it', () => {
+    expect(choices({}, { canMigrate: true }).map(({ refusal }) => refusal)).toEqual([undefined, undefined, undefined]);
   });
 
   test('a home that is not proven is not made anew around', () => {

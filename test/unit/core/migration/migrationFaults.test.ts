@@ -1,6 +1,8 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { providerUnreachable } from '../../../../src/model/errors.ts';
 import { quietContext } from '../../../../src/model/operationContext.ts';
+import { MemoryProvider } from '../../../fakes/memoryProvider.ts';
+import { memorySwarm } from '../../../fakes/memorySwarm.ts';
 import { expectSettled, homeText, MortalWorld } from './mortalSwarm.ts';
 
 const cases = (['stop-and-recreate', 'create-then-stop'] as const).flatMap(strategy =>
@@ -77,6 +79,32 @@ describe.each(cases)('$strategy of an instance that runs: $runs', ({ strategy, r
   });
 });
 
+test('whenever the process dies while it is rolled back, the next one ends that', async () => {
+  const rolledBack = async (last: number) => {
+    const world = new MortalWorld();
+    const { controller, life, migrationId } = await world.planned('stop-and-recreate', true);
+    await controller.migrations.startMigration(migrationId);
+    life.moments = 0;
+    life.at = moment => {
+      if (moment >= last) throw new Error('dead');
+    };
+    await controller.migrations.rollBack(migrationId).catch(() => {});
+    const next = await world.reopen();
+    await next.controller.migrations.settleAll();
+    const { rolledBackAt } = next.controller.migrations.getMigrationStatus(migrationId);
+    // Until that is written the person has only seen it stopped.
+    if (rolledBackAt === undefined) await next.controller.startInstance(world.id);
+    await expectSettled(world, next, true);
+    await next.controller.dispose();
+    await controller.dispose();
+    return { moments: life.moments, rolledBackAt };
+  };
+  const { moments } = await rolledBack(Number.POSITIVE_INFINITY);
+  const ends = new Set<boolean>();
+  for (let last = 1; last <= moments; last += 1) ends.add((await rolledBack(last)).rolledBackAt !== undefined);
+  expect(ends).toEqual(new Set([false, true]));
+});
+
 test('a home that is not the same at the target fails it, and the source is as it was', async () => {
   const world = new MortalWorld();
   const window = await world.planned('stop-and-recreate', true);
@@ -104,7 +132,10 @@ test('a target that is gone leaves a leftover by name until it is back; the sour
   const { controller, migrationId } = window;
   world.places.there.loseReply('prepareIncoming');
   world.places.there.latency = async call => {
-    if (call === 'prepareIncoming') queueMicrotask(() => void (world.places.there.unreachable = true));
+    if (call !== 'prepareIncoming') return;
+    queueMicrotask(() => {
+      world.places.there.unreachable = true;
+    });
   };
   const given = await controller.migrations.startMigration(migrationId);
   expect(given).toMatchObject({ status: 'in-progress', leftovers: [expect.stringContaining('"there"')] });
@@ -155,4 +186,20 @@ test('a copy that is parked or on its way is never adopted as another instance',
   await controller.refresh();
   expect(controller.listInstances()).toMatchObject([{ id: world.id, providerId: 'there', epoch: 2 }]);
   await controller.dispose();
+});
+
+test('a copy that another swarm has parked is not offered for adopting', async () => {
+  const world = new MortalWorld();
+  const { controller, migrationId } = await world.planned('stop-and-recreate', true);
+  await controller.migrations.startMigration(migrationId);
+  await controller.dispose();
+  const providers = [
+    new MemoryProvider(world.places.here, { id: 'here' }),
+    new MemoryProvider(world.places.there, { id: 'there' }),
+  ];
+  const other = memorySwarm({ swarmId: 'bbbbbbbbbbbbbbbb', providers }).controller;
+  await other.initialize();
+  await other.refresh();
+  expect(other.listFound()).toMatchObject([{ providerId: 'there', observation: { id: world.id, role: 'owner' } }]);
+  await other.dispose();
 });

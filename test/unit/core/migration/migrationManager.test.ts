@@ -1,20 +1,30 @@
-import { describe, expect, test } from 'vitest';
-import { defaultPolicy } from '../../../../src/model/config.ts';
+import { describe, expect, test, vi } from 'vitest';
+import type { SwarmController } from '../../../../src/core/swarmController.ts';
+import { defaultPolicy, type MigrationConfig } from '../../../../src/model/config.ts';
 import { BlastRadius, DestroyBudget } from '../../../../src/operations/blastRadius.ts';
 import { OperationGate } from '../../../../src/operations/operationGate.ts';
+import { newSpec } from '../../../contract/specs.ts';
 import { contentOf, fill } from '../../../fakes/memoryCarrier.ts';
 import { MemoryPlace } from '../../../fakes/memoryPlace.ts';
-import { MemoryProvider } from '../../../fakes/memoryProvider.ts';
-import { MemoryStore } from '../../../fakes/memoryStore.ts';
-import { memorySwarm } from '../../../fakes/memorySwarm.ts';
+import { MemoryProvider, type MemoryProviderOptions } from '../../../fakes/memoryProvider.ts';
+import { MemoryDisk, MemoryStore } from '../../../fakes/memoryStore.ts';
+import { MemoryLock, memorySwarm } from '../../../fakes/memorySwarm.ts';
+import { errorOf } from '../../operations/gateBench.ts';
 
 const call = { actor: 'test', signal: new AbortController().signal, report: () => {}, confirm: async () => true };
 
+const identityOf = (controller: SwarmController, instanceId: string) => {
+  const { id, swarmId, owner, createdAt } = controller.getInstance(instanceId);
+  return { id, swarmId, owner, createdAt };
+};
+
 /** Two places, and an instance with a home on the first one. */
-async function twoPlaces() {
+async function twoPlaces(target: MemoryProviderOptions = {}, migration: Partial<MigrationConfig> = {}) {
   const here = new MemoryProvider(new MemoryPlace(), { id: 'here' });
-  const there = new MemoryProvider(new MemoryPlace(), { id: 'there' });
-  const swarm = memorySwarm({ providers: [here, there], defaultProviderType: 'here' });
+  const there = new MemoryProvider(new MemoryPlace(), { id: 'there', ...target });
+  const migrationDisk = new MemoryDisk();
+  const locks = new MemoryLock();
+  const swarm = memorySwarm({ providers: [here, there], defaultProviderType: 'here', migrationDisk, migration, locks });
   const { controller } = swarm;
   await controller.initialize();
   await controller.refresh();
@@ -29,7 +39,7 @@ async function twoPlaces() {
     gate.invoke(name, input, { ...call, caller }) as Promise<any>;
   const { id } = await controller.createInstance({ name: 'web' }, 'here');
   fill(here, id, 'uncommitted work');
-  return { ...swarm, here, there, id, agent: as('agent'), person: as('person') };
+  return { ...swarm, migrationDisk, locks, here, there, id, agent: as('agent'), person: as('person') };
 }
 
 describe('a migration through the gate', () => {
@@ -75,4 +85,106 @@ describe('a migration through the gate', () => {
     expect(await here.getInstance(id)).toMatchObject({ role: 'owner', status: 'running' });
     await controller.dispose();
   });
+});
+
+describe('a plan is refused', () => {
+  const refused = async (work: Promise<unknown>) => (await errorOf(work)).code;
+
+  test('with what stands in its way, and nothing is written', async () => {
+    const { controller, there, id, agent } = await twoPlaces();
+    const plan = (targetProvider: string, instanceId = id) =>
+      refused(agent('create_migration_plan', { instanceId, targetProvider }));
+    expect(await plan('here')).toBe('migration-refused');
+    expect(await plan('nowhere')).toBe('unknown-provider');
+    expect(await plan('there', 'abcdefabcdef')).toBe('instance-not-found');
+    there.place.unreachable = true;
+    expect(await plan('there')).toBe('provider-unreachable');
+    there.place.unreachable = false;
+    await there.createInstance({
+      ...newSpec(controller.swarmId),
+      identity: { ...identityOf(controller, id), epoch: 1 },
+    });
+    expect(await plan('there')).toBe('migration-refused');
+    await there.deleteInstance(id);
+    await controller.deleteInstance(id);
+    expect(await plan('there')).toBe('wrong-state');
+    expect(controller.migrations.listMigrations()).toEqual([]);
+    await controller.dispose();
+  });
+
+  test('when the target cannot hold it', async () => {
+    const { controller, id, agent } = await twoPlaces({ limits: false });
+    await controller.updateInstance(id, { resources: { memoryMb: 512 } });
+    expect(await refused(agent('create_migration_plan', { instanceId: id, targetProvider: 'there' }))).toBe(
+      'no-placement',
+    );
+    await controller.dispose();
+  });
+
+  test('while migrations are switched off', async () => {
+    const { controller, id, agent } = await twoPlaces({}, { enabled: false });
+    expect(await refused(agent('create_migration_plan', { instanceId: id, targetProvider: 'there' }))).toBe(
+      'migrations-off',
+    );
+    await controller.dispose();
+  });
+});
+
+test('a plan is carried out once, and not after the instance has moved', async () => {
+  const { controller, here, id, agent, person } = await twoPlaces();
+  const { id: first } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  await agent('start_migration', { migrationId: first });
+  expect((await errorOf(agent('start_migration', { migrationId: first }))).code).toBe('migration-refused');
+  expect((await errorOf(agent('create_migration_plan', { instanceId: id, targetProvider: 'here' }))).code).toBe(
+    'migration-refused',
+  );
+  await person('clean_up_migration', { migrationId: first });
+  const { id: back } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'here' });
+  expect(await agent('start_migration', { migrationId: back })).toMatchObject({ status: 'completed' });
+  expect(await here.getInstance(id)).toMatchObject({ role: 'owner', epoch: 3, status: 'running' });
+  expect(contentOf(here, id)).toBe('uncommitted work');
+  await controller.dispose();
+});
+
+test('another window cancels what this one carries out', async () => {
+  const { controller, disk, migrationDisk, locks, here, there, id, agent } = await twoPlaces();
+  const other = memorySwarm({ disk, migrationDisk, locks, providers: [here, there] }).controller;
+  await other.initialize();
+  const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  there.place.hang('prepareIncoming');
+  const running = agent('start_migration', { migrationId });
+  await vi.waitFor(() => expect(there.place.calls).toContain('prepareIncoming'));
+  await other.migrations.cancelMigration(migrationId);
+  expect(await running).toMatchObject({ status: 'cancelled', leftovers: [] });
+  expect(controller.getInstance(id)).toMatchObject({ providerId: 'here', status: 'running' });
+  expect(await there.getInstance(id)).toBeNull();
+  await other.dispose();
+  await controller.dispose();
+});
+
+test('the ladder migrates to the provider that can take it', async () => {
+  const { controller, id, agent } = await twoPlaces();
+  expect(controller.migrations.canMigrate(controller.getInstance(id))).toBe(true);
+  expect(await agent('recover_instance', { instanceId: id, rung: 'migrate' })).toMatchObject({
+    provider: 'there',
+    status: 'running',
+  });
+  await controller.dispose();
+  const alone = await twoPlaces({ limits: false });
+  await alone.controller.updateInstance(alone.id, { resources: { memoryMb: 512 } });
+  expect(alone.controller.migrations.canMigrate(alone.controller.getInstance(alone.id))).toBe(false);
+  expect((await errorOf(alone.agent('recover_instance', { instanceId: alone.id, rung: 'migrate' }))).code).toBe(
+    'recovery-refused',
+  );
+  await alone.controller.dispose();
+});
+
+test('an instance that goes for good takes its parked copy along', async () => {
+  const { controller, here, there, id, agent, person } = await twoPlaces();
+  const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  await agent('start_migration', { migrationId });
+  await person('purge_swarm_instance', { instanceIds: [id] });
+  expect([await here.getInstance(id), await there.getInstance(id)]).toEqual([null, null]);
+  expect([here, there].map(provider => contentOf(provider, id))).toEqual([undefined, undefined]);
+  await controller.dispose();
 });
