@@ -17,7 +17,7 @@ import { minutesAgo, noon } from './healthFacts.ts';
 import { ended, migrationOf, parked } from './migrationFacts.ts';
 
 const wording = { t: inEnglish, locale: 'en', now: noon };
-const error = { family: 'provider', code: 'timed-out', message: 'The disk is full.', at: minutesAgo(2) } as const;
+const error = { code: 'timed-out', message: 'The disk is full.', at: minutesAgo(2) } as const;
 
 const each: readonly (readonly [string, Migration])[] = [
   ['running', migrationOf(1, {}, 'create-target')],
