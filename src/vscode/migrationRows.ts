@@ -113,7 +113,7 @@ export function stepTitle(step: MigrationStep, t: Translate): string {
     case 'export-source-config':
       return t('Read the configuration');
     case 'create-target':
-      return t('Create the target and copy');
+      return t('Copy to the target');
     case 'start-target':
       return t('Start at the target');
     case 'verify-target':

@@ -103,7 +103,7 @@ describe('the view of migrations', () => {
     if ((await row('Kira').getAttribute('aria-expanded')) === 'false')
       await row('Kira').locator('.monaco-tl-twistie').click();
     await says('Prepare', /^done/);
-    await says('Create the target and copy', /^under way/);
+    await says('Copy to the target', /^under way/);
     await workbench.screenshot(`migrations-${name}-wide`);
     await workbench.resize(620, 1000);
     await workbench.screenshot(`migrations-${name}-narrow`);

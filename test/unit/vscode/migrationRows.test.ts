@@ -86,8 +86,8 @@ describe('a step', () => {
   test('says its state, what came of it, bytes, files and how long it took', () => {
     const times = { startedAt: minutesAgo(4), endedAt: minutesAgo(1) };
     const row = stepRowOf({ step: 'create-target', status: 'done', bytes: 1_500, files: 2, ...times }, wording);
-    expect(row).toMatchObject({ label: 'Create the target and copy', description: 'done · 1.5 kB · 2 files · 3 min' });
-    expect(row.spoken).toBe('Create the target and copy, done. 1.5 kB. 2 files. 3 min');
+    expect(row).toMatchObject({ label: 'Copy to the target', description: 'done · 1.5 kB · 2 files · 3 min' });
+    expect(row.spoken).toBe('Copy to the target, done. 1.5 kB. 2 files. 3 min');
   });
 
   test('that failed says why', () => {
