@@ -9,6 +9,8 @@ import { HealthView } from './vscode/healthView.ts';
 import { InstanceLogChannels } from './vscode/instanceLogChannels.ts';
 import { InstancesView } from './vscode/instancesView.ts';
 import { type ContributedTool, registerLanguageModelTools } from './vscode/languageModelTools.ts';
+import { MigrationStatusBar } from './vscode/migrationStatusBar.ts';
+import { MigrationsView } from './vscode/migrationsView.ts';
 import { PortForwards } from './vscode/portForwards.ts';
 import { showError } from './vscode/showError.ts';
 import { StatusBar } from './vscode/statusBar.ts';
@@ -36,11 +38,13 @@ export function activate(context: vscode.ExtensionContext): RemoteSwarmApi {
   const view = keep(new InstancesView(host, context.workspaceState));
   const health = keep(new HealthView(host));
   const healthPanels = keep(new HealthPanels(host, context.extensionUri, log));
+  const migrations = keep(new MigrationsView(host));
   const statusBar = keep(new StatusBar(host));
+  const migrationStatusBar = keep(new MigrationStatusBar(host));
   const logChannels = keep(new InstanceLogChannels());
   const forwards = keep(new PortForwards());
   const documents = keep(new TextDocuments());
-  const face: Face = { context, log, host, view, health, healthPanels, logChannels, forwards, documents };
+  const face: Face = { context, log, host, view, health, healthPanels, migrations, logChannels, forwards, documents };
   const notifier = keep(new HealthNotifier(face));
 
   keep(registerCommands(face));
@@ -52,7 +56,9 @@ export function activate(context: vscode.ExtensionContext): RemoteSwarmApi {
       health.refresh();
       healthPanels.refresh();
       notifier.tell();
+      migrations.refresh();
       statusBar.refresh();
+      migrationStatusBar.refresh();
       const registry = host.ready?.controller.registry;
       forwards.keepOnly(id => registry?.getInstance(id)?.status === 'running');
       logChannels.keepOnly(id => registry?.getInstance(id) !== undefined);

@@ -3,6 +3,7 @@ import type { HealthPanels } from './healthPanels.ts';
 import type { HealthView } from './healthView.ts';
 import type { InstanceLogChannels } from './instanceLogChannels.ts';
 import type { InstancesView } from './instancesView.ts';
+import type { MigrationsView } from './migrationsView.ts';
 import type { PortForwards } from './portForwards.ts';
 import type { SwarmHost } from './swarmHost.ts';
 import type { TextDocuments } from './textDocuments.ts';
@@ -15,6 +16,7 @@ export interface Face {
   readonly view: InstancesView;
   readonly health: HealthView;
   readonly healthPanels: HealthPanels;
+  readonly migrations: MigrationsView;
   readonly logChannels: InstanceLogChannels;
   readonly forwards: PortForwards;
   readonly documents: TextDocuments;

@@ -11,6 +11,7 @@ export type InstanceAction =
   | 'ports'
   | 'logs'
   | 'edit'
+  | 'migrate'
   | 'delete'
   | 'restore'
   | 'purge';
@@ -18,9 +19,9 @@ export type InstanceAction =
 const actionsByStatus: Readonly<Record<InstanceStatus, readonly InstanceAction[]>> = {
   creating: ['logs', 'delete'],
   starting: ['stop', 'logs', 'delete'],
-  running: ['open', 'attach', 'stop', 'restart', 'terminal', 'ports', 'logs', 'edit', 'delete'],
+  running: ['open', 'attach', 'stop', 'restart', 'terminal', 'ports', 'logs', 'edit', 'migrate', 'delete'],
   stopping: ['logs', 'delete'],
-  stopped: ['start', 'logs', 'edit', 'delete'],
+  stopped: ['start', 'logs', 'edit', 'migrate', 'delete'],
   failed: ['start', 'logs', 'edit', 'delete'],
   deleting: [],
   trashed: ['restore', 'purge'],

@@ -22,9 +22,13 @@ export function contextOf(
 }
 
 /** Where progress shows: in the view whose rows show it anyway, else in a notification that can be cancelled. */
-export type Place = 'view' | 'health' | 'notification';
+export type Place = 'view' | 'health' | 'migrations' | 'notification';
 
-const views = { view: 'remoteSwarm.instances', health: 'remoteSwarm.health' } as const;
+const views = {
+  view: 'remoteSwarm.instances',
+  health: 'remoteSwarm.health',
+  migrations: 'remoteSwarm.migrations',
+} as const;
 
 /** Runs what may take longer than a second. */
 export function withProgress<T>(place: Place, title: string, work: (ctx: OperationContext) => Promise<T>): Promise<T> {

@@ -67,4 +67,9 @@ export const commandTable: readonly Command[] = [
   command('resumeMonitoring', async (face, call) => (await import('./health.ts')).resumeMonitoring(face, call)),
   command('explainHealth', async (face, call) => (await import('./health.ts')).explainHealth(face, call)),
   command('showHealthHistory', async (face, call) => (await import('./health.ts')).showHealthHistory(face, call)),
+  command('migrate', async (face, call) => (await import('./migrate.ts')).migrate(face, call)),
+  command('cancelMigration', async (face, call) => (await import('./migrate.ts')).cancelMigration(face, call)),
+  command('rollBackMigration', async (face, call) => (await import('./migrate.ts')).rollBackMigration(face, call)),
+  command('cleanUpMigration', async (face, call) => (await import('./migrate.ts')).cleanUpMigration(face, call)),
+  command('showMigrations', async () => (await import('./migrate.ts')).showMigrations()),
 ];

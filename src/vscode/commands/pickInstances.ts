@@ -22,10 +22,11 @@ export async function pickInstances(
   return (await choose(face, action, title, true)) ?? [];
 }
 
-/** The instance that a row of either view stands for. */
-export function recordOf({ view, health }: Face, row: string): InstanceRecord | undefined {
+/** The instance that a row of any view stands for, or that somebody names by its id. */
+export function recordOf({ host, view, health, migrations }: Face, row: string): InstanceRecord | undefined {
   const node = view.node(row) ?? health.node(row);
-  return node?.kind === 'instance' ? node.record : undefined;
+  if (node) return node.kind === 'instance' ? node.record : undefined;
+  return host.ready?.controller.registry.getInstance(migrations.migration(row)?.instanceId ?? row);
 }
 
 /** The one instance a command is about. */

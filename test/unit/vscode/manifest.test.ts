@@ -26,7 +26,12 @@ const commands: { command: string; title: string; category?: string; icon?: stri
 const registered = [...read('src/vscode/commands/commandTable.ts').matchAll(/\bcommand\('(\w+)'/g)].map(
   ([, name]) => `remoteSwarm.${name}`,
 );
-const destructive = ['remoteSwarm.delete', 'remoteSwarm.deletePermanently', 'remoteSwarm.removeSwarm'];
+const destructive = [
+  'remoteSwarm.delete',
+  'remoteSwarm.deletePermanently',
+  'remoteSwarm.removeSwarm',
+  'remoteSwarm.cleanUpMigration',
+];
 
 describe('the commands', () => {
   test('are those of the table, in its order', () => {

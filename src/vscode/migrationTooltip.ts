@@ -1,0 +1,58 @@
+import type { Migration, MigrationPlan, MigrationStrategy } from '../model/migration.ts';
+import type { Translate } from '../operations/translate.ts';
+import { type HealthWording, timeText } from './healthRows.ts';
+import { bytesText, migrationFace, migrationFaceText, migrationIcon, spanText } from './migrationRows.ts';
+import { escapeMarkdown } from './rowTexts.ts';
+
+const digestShown = 12;
+
+export const strategyTitle = (strategy: MigrationStrategy, t: Translate): string =>
+  strategy === 'stop-and-recreate' ? t('Stop, then copy') : t('Copy, then stop');
+
+export const strategyEffect = (strategy: MigrationStrategy, t: Translate): string =>
+  strategy === 'stop-and-recreate'
+    ? t('The instance stops first. Simple, with a longer downtime.')
+    : t('Its home is copied while it runs; it stops only for what has changed since.');
+
+/** What a person agrees to before anything is done, one fact a line. */
+export function planLines(
+  { bytes, files, estimatedDowntime, losses }: MigrationPlan,
+  wording: HealthWording,
+): string[] {
+  const { t, locale } = wording;
+  return [
+    t('{0} in {1} files will be copied and compared.', bytesText(bytes, locale), files),
+    estimatedDowntime === 0
+      ? t('It does not run now, so there is no downtime.')
+      : t('It will not run for about {0}.', spanText(estimatedDowntime * 1000, locale)),
+    ...(losses.length > 0 ? losses : [t('Nothing is lost.')]),
+  ];
+}
+
+/** Everything about a migration, as Markdown with theme icons; nothing is printed where there is nothing. */
+export function migrationTooltip(migration: Migration, wording: HealthWording): string {
+  const { t, locale } = wording;
+  const { strategy, plan, downtimeMs, digest, parkedUntil, rolledBackAt, leftovers, error } = migration;
+  const face = migrationFace(migration) ?? 'running';
+  const way = `${migration.sourceProviderId} → ${migration.targetProviderId}`;
+  const parkedAt = rolledBackAt === undefined ? migration.sourceProviderId : migration.targetProviderId;
+  const facts: [string, string | undefined][] = [
+    [t('Strategy'), strategyTitle(strategy, t)],
+    [t('Home'), t('{0} in {1} files', bytesText(plan.bytes, locale), plan.files)],
+    [t('Expected downtime'), plan.estimatedDowntime > 0 ? spanText(plan.estimatedDowntime * 1000, locale) : undefined],
+    [t('Downtime'), downtimeMs === undefined ? undefined : spanText(downtimeMs, locale)],
+    [t('Digest'), digest?.slice(0, digestShown)],
+    [t('Old copy'), parkedUntil && t('kept on {0} until {1}', parkedAt, timeText(parkedUntil, wording))],
+    [t('Left over'), leftovers.length > 0 ? leftovers.join(', ') : undefined],
+  ];
+  return [
+    `### ${escapeMarkdown(migration.instanceName)}`,
+    `$(${migrationIcon(face).id}) **${escapeMarkdown(migrationFaceText(face, t))}** · ${escapeMarkdown(way)}`,
+    ...(error ? [`$(error) ${escapeMarkdown(error.message)} ${escapeMarkdown(error.hint ?? '')}`] : []),
+    ...plan.losses.map(loss => `$(warning) ${escapeMarkdown(loss)}`),
+    facts
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => `${escapeMarkdown(name)}: ${escapeMarkdown(value ?? '')}`)
+      .join('  \n'),
+  ].join('\n\n');
+}

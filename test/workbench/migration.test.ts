@@ -1,0 +1,122 @@
+import { readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import * as path from 'node:path';
+import type { Browser, Locator } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
+import { Migration } from '../../src/model/migration.ts';
+import { ended, migrationOf, parked } from '../unit/vscode/migrationFacts.ts';
+import { launchChromium } from './support/chromium.ts';
+import { Workbench } from './support/workbench.ts';
+import { WorkbenchServer } from './support/workbenchServer.ts';
+
+const settings = { 'remoteSwarm.enabledProviders': ['local'] };
+const minutes = (count: number) => new Date(Date.now() + count * 60_000).toISOString();
+const error = {
+  code: 'unreachable',
+  message: 'The engine does not answer.',
+  at: minutes(-90),
+} as const;
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterAll(() => browser?.close());
+
+/** Migrations of another window, as they lie on the disk: one under way, one parked, two that are over. */
+function givenMigrations(): Migration[] {
+  const running = migrationOf(1, { instanceName: 'Kira', startedAt: minutes(-1) }, 'create-target');
+  const over = { endedAt: minutes(-90), parkedUntil: undefined };
+  const failed = ended(3, 'failed', { ...over, instanceName: 'an instance with quite a long name', error });
+  return [
+    running,
+    parked(2, { instanceName: 'payment service', endedAt: minutes(-20), parkedUntil: minutes(1420), downtimeMs: 4200 }),
+    failed,
+    ended(4, 'cancelled', { ...over, instanceName: 'docs' }),
+  ];
+}
+
+describe('the view of migrations', () => {
+  let server: WorkbenchServer;
+  let workbench: Workbench;
+  const failed = () => onTestFailed(() => workbench.screenshotsOfAll('failed-migrations'));
+  const fileOf = (id: string) => path.join(server.storage, 'migrations', `${id}.json`);
+
+  const view = (): Locator =>
+    workbench.page.locator('.part.sidebar .pane', {
+      has: workbench.page.locator('.pane-header', { hasText: /^\s*Migrations/ }),
+    });
+  const row = (name: string): Locator =>
+    view().locator('.monaco-list-row', {
+      has: workbench.page.locator('.label-name', { hasText: new RegExp(`^\\s*${name}\\s*$`) }),
+    });
+  const says = (name: string, text: RegExp): Promise<void> =>
+    row(name)
+      .filter({ has: workbench.page.locator('.label-description', { hasText: text }) })
+      .waitFor();
+
+  beforeAll(async () => {
+    server = await WorkbenchServer.start({ settings });
+    workbench = await Workbench.open(browser, server);
+    await workbench.resize(1280, 1000);
+    await workbench.openView();
+    await workbench.welcomeButton('Migrate an Instance').waitFor();
+    await workbench.screenshot('migrations-empty');
+    await mkdir(path.join(server.storage, 'migrations'), { recursive: true, mode: 0o700 });
+    for (const migration of givenMigrations()) {
+      await writeFile(fileOf(migration.id), JSON.stringify(Migration.parse(migration)), { mode: 0o600 });
+    }
+    await workbench.reload();
+    await workbench.openView();
+  }, 180_000);
+  afterAll(async () => {
+    await workbench?.close();
+    await server?.dispose();
+  });
+
+  test('says what moves, what is kept and what is over, and the status bar says that something moves', async () => {
+    failed();
+    await says('Kira', /^local → docker · copying 300 MB/);
+    await says('payment service', /^local → docker · moved, old copy kept/);
+    await says('an instance with quite a long name', /failed · The engine does not answer/);
+    await says('docs', /cancelled/);
+    expect(await row('payment service').getAttribute('aria-label')).toMatch(/^payment service, from local to docker/);
+    await workbench.page.locator('.statusbar-item', { hasText: 'Migrating 1 instance' }).waitFor();
+    await workbench.screenshot('migrations-view');
+    await row('payment service').hover();
+    await workbench.page.locator('.workbench-hover', { hasText: 'Old copy' }).waitFor();
+    await workbench.screenshot('migrations-tooltip');
+    await workbench.page.keyboard.press('Escape');
+  });
+
+  test.each([
+    ['light', 'Light Modern', 'vs'],
+    ['high-contrast', 'Default High Contrast', 'hc-black'],
+    ['dark', 'Dark Modern', 'vs-dark'],
+  ])('in %s, wide and narrow, with its steps', { timeout: 120_000 }, async (name, theme, shows) => {
+    failed();
+    await server.configure({ 'workbench.colorTheme': theme });
+    await workbench.reload();
+    await workbench.page.locator(`.monaco-workbench.${shows}`).waitFor();
+    await workbench.openView();
+    await says('Kira', /copying/);
+    if ((await row('Kira').getAttribute('aria-expanded')) === 'false')
+      await row('Kira').locator('.monaco-tl-twistie').click();
+    await says('Prepare', /^done/);
+    await says('Copy to the target', /^under way/);
+    await workbench.screenshot(`migrations-${name}-wide`);
+    await workbench.resize(620, 1000);
+    await workbench.screenshot(`migrations-${name}-narrow`);
+    await workbench.resize(1280, 1000);
+  });
+
+  test('cancelling is a click on the row, and is on the disk', async () => {
+    failed();
+    await row('Kira').hover();
+    await row('Kira').locator('.actions .action-label[aria-label^="Cancel Migration"]').click();
+    await says('Kira', /taking back/);
+    const [{ id }] = givenMigrations() as [Migration];
+    expect(JSON.parse(readFileSync(fileOf(id), 'utf8'))).toMatchObject({ cancelRequested: true });
+    await workbench.screenshot('migrations-cancelled');
+  });
+});
