@@ -89,3 +89,7 @@ export function adopted(instance: VSCodeInstance): InstanceRecord {
     ...(trashed ? { trashedAt: timestamp() } : {}),
   };
 }
+
+/** The order of lists: by name, then id. */
+export const byName = (a: InstanceRecord, b: InstanceRecord) =>
+  a.config.name.localeCompare(b.config.name) || a.id.localeCompare(b.id);

@@ -30,7 +30,7 @@ import type { MigrationBook } from './migration/migrationBook.ts';
 import { MigrationManager } from './migration/migrationManager.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { type FoundInstance, Reconciler } from './reconciler.ts';
-import { adopted, asked } from './records.ts';
+import { adopted, asked, byName } from './records.ts';
 import { wholeInstance } from './wholeInstance.ts';
 import type { SetupSources } from './workspaceSetup.ts';
 
@@ -397,6 +397,3 @@ export class SwarmController {
     return wanted;
   }
 }
-
-const byName = (a: InstanceRecord, b: InstanceRecord) =>
-  a.config.name.localeCompare(b.config.name) || a.id.localeCompare(b.id);

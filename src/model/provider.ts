@@ -1,4 +1,3 @@
-import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod';
 import type { Disposable } from './event.ts';
 import type {
@@ -125,8 +124,9 @@ export type HomeTask = 'digest' | 'export' | 'import';
 
 /** A program at work beside a home. */
 export interface HomeProcess {
-  readonly stdin: Writable;
-  readonly stdout: Readable;
+  readonly output: AsyncIterable<Uint8Array>;
+  /** Resolves when it may be given more. One that has ended takes nothing, and says why with `done`. */
+  write(chunk: Uint8Array): Promise<void>;
   /** Settles when its output was read to the end; rejects with `home-task-failed` and what it said when it failed. */
   readonly done: Promise<void>;
   /** Ends it when it still runs, and leaves nothing of it but what it wrote into the home. Never rejects. */

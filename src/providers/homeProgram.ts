@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import * as path from 'node:path';
+import type { Writable } from 'node:stream';
 import { homeTaskFailed } from '../model/errors.ts';
 
 /** `media/instance/home.mjs`, which lies beside the launcher. */
@@ -11,4 +13,14 @@ const mostSaid = 2_000;
 export function checkSaid(instanceId: string, providerId: string, said: string): void {
   const words = said.trim().slice(0, mostSaid).replace(/\.$/, '');
   if (words !== '') throw homeTaskFailed(instanceId, providerId, words);
+}
+
+/** How a program's input is written, at its own pace; an input that broke takes everything and keeps nothing. */
+export function writerTo(input: Writable): (chunk: Uint8Array) => Promise<void> {
+  input.on('error', () => {});
+  const closed = once(input, 'close').catch(() => {});
+  return async chunk => {
+    if (input.destroyed || input.write(chunk)) return;
+    await Promise.race([once(input, 'drain').catch(() => {}), closed]);
+  };
 }

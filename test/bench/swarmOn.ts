@@ -1,6 +1,11 @@
 import * as path from 'node:path';
 import { projectRoot } from '../../scripts/editorHost.ts';
-import { defaultHealthConfig, defaultPolicy, type HealthConfig } from '../../src/model/config.ts';
+import {
+  defaultHealthConfig,
+  defaultMigrationConfig,
+  defaultPolicy,
+  type HealthConfig,
+} from '../../src/model/config.ts';
 import { inEnglish } from '../../src/operations/translate.ts';
 import { buildSwarm } from '../../src/swarm.ts';
 import type { SwarmCore } from '../../src/vscode/swarmHost.ts';
@@ -12,7 +17,6 @@ export function swarmOn(
   image: string,
   directory: string,
   health: Partial<HealthConfig> = {},
-  migration: defaultMigrationConfig,
 ): Promise<SwarmCore> {
   return buildSwarm({
     storageDirectory: directory,
@@ -27,6 +31,7 @@ export function swarmOn(
       policy: defaultPolicy,
       agentDestroyLimit: 3,
       health: { ...defaultHealthConfig, ...health },
+      migration: defaultMigrationConfig,
     }),
     rejectedProviders: () => [],
     vault: new MemoryVault(),

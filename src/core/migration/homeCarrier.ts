@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod';
 import { homeMissing, homeTaskFailed } from '../../model/errors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
@@ -42,21 +40,21 @@ export class StreamCarrier implements HomeCarrier {
   }
 
   look(provider: Provider, instanceId: string, ctx: OperationContext): Promise<HomeFacts> {
-    return together(ctx, async open => {
-      const reader = await open(provider, instanceId, 'digest');
+    return together(ctx, async start => {
+      const reader = await start(provider, instanceId, 'digest');
       return answerOf(reader, Facts, instanceId, provider);
     });
   }
 
   copy(source: Provider, target: Provider, instanceId: string, ctx: OperationContext): Promise<HomeSize> {
-    return together(ctx, async open => {
-      const there = await open(target, instanceId, 'digest');
-      const outgoing = await open(source, instanceId, 'export');
-      const incoming = await open(target, instanceId, 'import');
+    return together(ctx, async start => {
+      const there = await start(target, instanceId, 'digest');
+      const outgoing = await start(source, instanceId, 'export');
+      const incoming = await start(target, instanceId, 'import');
       const [size] = await Promise.all([
         answerOf(incoming, Size, instanceId, target),
-        pour(there.stdout, outgoing.stdin, () => {}),
-        pour(outgoing.stdout, incoming.stdin, progress(ctx)),
+        pour(there, outgoing, () => {}),
+        pour(outgoing, incoming, progress(ctx)),
         there.done,
         outgoing.done,
       ]);
@@ -65,25 +63,25 @@ export class StreamCarrier implements HomeCarrier {
   }
 }
 
-type Open = (provider: Provider, instanceId: string, task: HomeTask) => Promise<HomeProcess>;
+type Start = (provider: Provider, instanceId: string, task: HomeTask) => Promise<HomeProcess>;
 
 /** Programs that end together: with the work, with the first that fails, or with the context. */
-async function together<T>(ctx: OperationContext, work: (open: Open) => Promise<T>): Promise<T> {
+async function together<T>(ctx: OperationContext, work: (start: Start) => Promise<T>): Promise<T> {
   const opened: HomeProcess[] = [];
-  const endAll = () => Promise.all(opened.map(process => process.end()));
+  const endAll = () => Promise.all(opened.map(worker => worker.end()));
   const aborted = Promise.withResolvers<never>();
   const abort = () => aborted.reject(ctx.signal.reason);
   ctx.signal.addEventListener('abort', abort, { once: true });
-  const open: Open = async (provider, instanceId, task) => {
+  const start: Start = async (provider, instanceId, task) => {
     ctx.signal.throwIfAborted();
     const { openHome } = provider.abilities;
     if (!openHome) throw homeMissing(instanceId, provider.id);
-    const process = await openHome.call(provider.abilities, instanceId, task, ctx);
-    opened.push(process);
-    return process;
+    const worker = await openHome.call(provider.abilities, instanceId, task, ctx);
+    opened.push(worker);
+    return worker;
   };
   try {
-    return await Promise.race([work(open), aborted.promise]);
+    return await Promise.race([work(start), aborted.promise]);
   } finally {
     ctx.signal.removeEventListener('abort', abort);
     await endAll();
@@ -92,14 +90,15 @@ async function together<T>(ctx: OperationContext, work: (open: Open) => Promise<
 
 /** What a program says last, once it has ended well. */
 async function answerOf<T>(
-  process: HomeProcess,
+  worker: HomeProcess,
   schema: z.ZodType<T>,
   instanceId: string,
   provider: Provider,
 ): Promise<T> {
   let tail = '';
-  for await (const chunk of process.stdout) tail = (tail + chunk.toString('latin1')).slice(-longestLine);
-  await process.done;
+  const decoder = new TextDecoder('latin1');
+  for await (const chunk of worker.output) tail = (tail + decoder.decode(chunk)).slice(-longestLine);
+  await worker.done;
   try {
     return schema.parse(JSON.parse(tail.trimEnd().split('\n').at(-1) ?? ''));
   } catch {
@@ -109,13 +108,12 @@ async function answerOf<T>(
 
 /**
  * All of one program's output into another one, which sees by itself where that ends: its input stays open, since an
- * engine may drop what it still holds when an input is closed. One that has ended takes no more, and says why itself.
+ * engine may drop what it still holds when an input is closed.
  */
-async function pour(from: Readable, to: Writable, tell: (bytes: number) => void): Promise<void> {
-  const closed = once(to, 'close').catch(() => {});
-  for await (const chunk of from) {
+async function pour(from: HomeProcess, to: HomeProcess, tell: (bytes: number) => void): Promise<void> {
+  for await (const chunk of from.output) {
     tell(chunk.length);
-    if (!to.destroyed && !to.write(chunk)) await Promise.race([once(to, 'drain').catch(() => {}), closed]);
+    await to.write(chunk);
   }
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type Duplex, Readable } from 'node:stream';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type { HomeProcess, HomeTask } from '../../model/provider.ts';
-import { checkSaid } from '../homeProgram.ts';
+import { checkSaid, writerTo } from '../homeProgram.ts';
 import { confinement, layout, node } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
@@ -73,10 +73,9 @@ export async function openContainerHome(
     );
     const done = read.promise.then(() => checkSaid(id, engine.providerId, said));
     done.catch(() => {});
-    stream.on('error', () => {});
     return {
-      stdin: stream,
-      stdout,
+      output: stdout,
+      write: writerTo(stream),
       done,
       end: async () => {
         stdout.destroy();

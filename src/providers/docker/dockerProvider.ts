@@ -228,7 +228,7 @@ export class DockerProvider implements Provider {
         const { role, swarmId, epoch } = existing;
         if (role !== 'incoming' || swarmId !== identity.swarmId || epoch !== identity.epoch)
           throw idTaken(existing.name);
-        if (!(await this.#isHalfMade(existing, ctx))) return this.#reader.read(existing, ctx);
+        if (!(await this.#isHalfMade(existing, ctx))) return this.reader.read(existing, ctx);
       }
       const image = await this.builder.prepareImage(config, ctx);
       ctx.signal.throwIfAborted();
@@ -237,7 +237,7 @@ export class DockerProvider implements Provider {
       const container = await this.containers.existing(identity.id, ctx);
       const mark = { identity, config };
       await this.#writeFirst(container, mark, secrets, ctx);
-      return this.#reader.describe(container, mark);
+      return this.reader.describe(container, mark);
     });
   }
 

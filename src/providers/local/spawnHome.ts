@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { HomeProcess, HomeTask } from '../../model/provider.ts';
-import { checkSaid } from '../homeProgram.ts';
+import { checkSaid, writerTo } from '../homeProgram.ts';
 
 /** Runs the program in the home's folder, on the node that runs this. */
 export async function spawnHome(
@@ -19,13 +19,11 @@ export async function spawnHome(
   const failed = new Promise<never>((_, reject) => child.on('error', reject));
   // Of a program that has ended Node throws away what nobody reads yet.
   const stdout = child.stdout.pipe(new PassThrough());
-  // One that has ended reads no more, and has said why.
-  child.stdin.on('error', () => {});
   const done = Promise.race([text(child.stderr), failed]).then(said => checkSaid(instanceId, providerId, said));
   done.catch(() => {});
   return {
-    stdin: child.stdin,
-    stdout,
+    output: stdout,
+    write: writerTo(child.stdin),
     done,
     end: async () => {
       child.kill('SIGKILL');

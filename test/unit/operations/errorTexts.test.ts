@@ -49,7 +49,7 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   migrationRefused: [[`The migration of "${id}"`, 'It lives on "docker" already.', 'Name another provider.']],
   migrationsOff: [[]],
   homesDiffer: [[id]],
-  homeTaskFailed: [[id, "local", "ENOSPC: no space left on device, write"]],
+  homeTaskFailed: [[id, 'local', 'ENOSPC: no space left on device, write']],
   newerState: [['instances/k3x9q2m7w1ab.json', 7]],
   lockLost: [[id]],
   instanceExists: [[id]],
