@@ -314,7 +314,8 @@ export class MigrationManager {
       return undefined;
     const others = providers.all().filter(({ id }) => id !== source.id && providers.condition(id)?.reachable === true);
     const candidates = others
-      .filter(provider => carrier.reaches(provider))
+      // By itself nothing moves out of its limits to where it has none.
+      .filter(provider => carrier.reaches(provider) && (provider.abilities.limits || !source.abilities.limits))
       .map(provider => ({ provider, reachable: true, instances: registry.getInstanceCount(provider.id) }));
     return choosePlacement(record.config, candidates).providerId;
   }

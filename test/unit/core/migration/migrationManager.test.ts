@@ -162,7 +162,7 @@ test('another window cancels what this one carries out', async () => {
   await controller.dispose();
 });
 
-test('the ladder migrates to the provider that can take it', async () => {
+test('the ladder migrates to the provider that can take it, and confines it as well', async () => {
   const { controller, id, agent } = await twoPlaces();
   expect(controller.migrations.canMigrate(controller.getInstance(id))).toBe(true);
   expect(await agent('recover_instance', { instanceId: id, rung: 'migrate' })).toMatchObject({
@@ -171,7 +171,6 @@ test('the ladder migrates to the provider that can take it', async () => {
   });
   await controller.dispose();
   const alone = await twoPlaces({ limits: false });
-  await alone.controller.updateInstance(alone.id, { resources: { memoryMb: 512 } });
   expect(alone.controller.migrations.canMigrate(alone.controller.getInstance(alone.id))).toBe(false);
   expect((await errorOf(alone.agent('recover_instance', { instanceId: alone.id, rung: 'migrate' }))).code).toBe(
     'recovery-refused',
