@@ -56,7 +56,9 @@ function present(/** @type {() => any} */ look) {
   try {
     return look();
   } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code === 'ENOENT') return undefined;
+    // Where it was there may be something else by now.
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(/** @type {NodeJS.ErrnoException} */ (error).code ?? ''))
+      return undefined;
     throw error;
   }
 }
@@ -260,6 +262,10 @@ async function exportHome() {
     await removeUntil(place);
     const same = other && other.path === entry.path ? other : undefined;
     if (same) other = await next();
+    // The import removes a folder with what is in it.
+    if (same?.type === 'd' && entry.type !== 'd') {
+      while (other && orderOf(other.path).startsWith(`${place}\0`)) other = await next();
+    }
     if (entry.type !== 'f') {
       await writeFact('E', entry);
       continue;
@@ -345,6 +351,7 @@ async function importHome() {
       fs.fchmodSync(inner.fd, entry.mode | 0o700);
       way.push({ folder: inner, entry });
     } else if (entry.type === 'f' && entry.kept) {
+      if (!there?.isFile()) throw new Error(`"${entry.path}" is not there to be kept`);
       finish(at, entry);
     } else {
       const fresh = holder.at(transit);
@@ -367,7 +374,9 @@ const secondsOf = (/** @type {string} */ nanoseconds) =>
 
 async function frame(/** @type {Input} */ input) {
   const head = await input.take(5);
-  const payload = head && (await input.take(head.readUInt32BE(1)));
+  const length = head?.readUInt32BE(1) ?? 0;
+  if (length > chunkSize) throw new Error('the stream is not in order');
+  const payload = head && (await input.take(length));
   if (!head || !payload) throw new Error('the stream was cut off');
   return { kind: head.toString('latin1', 0, 1), payload };
 }

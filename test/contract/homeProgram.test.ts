@@ -1,0 +1,104 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { buffer, text } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+const program = path.resolve(import.meta.dirname, '../../media/instance/home.mjs');
+
+describe('the program beside a home', () => {
+  let folder: string;
+  const at = (...names: string[]) => path.join(folder, ...names);
+
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'remote-swarm-homes-'));
+    for (const name of ['one', 'other']) mkdirSync(at(name));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  async function run(home: string, task: string, input: Uint8Array = new Uint8Array()) {
+    const child = spawn(process.execPath, [program, task], { cwd: at(home) });
+    child.stdin.on('error', () => {});
+    child.stdin.end(input);
+    const [output, said, exitCode] = await Promise.all([
+      buffer(child.stdout),
+      text(child.stderr),
+      new Promise(resolve => child.on('close', resolve)),
+    ]);
+    return { output, said: said.trim(), exitCode };
+  }
+  const whole = async (home: string) => {
+    const lines = (await run(home, 'digest')).output.toString().trim().split('\n');
+    return JSON.parse(lines.at(-1) ?? '').digest;
+  };
+  const stream = async () => (await run('one', 'export', (await run('other', 'digest')).output)).output;
+
+  function frame(kind: string, fact: object): Buffer {
+    const payload = Buffer.from(JSON.stringify(fact));
+    const head = Buffer.alloc(5);
+    head.write(kind);
+    head.writeUInt32BE(payload.length, 1);
+    return Buffer.concat([head, payload]);
+  }
+  const entry = (name: string, facts: object) =>
+    frame('E', { path: name, mode: 0o777, size: 0, mtime: '0', own: null, target: '', sha: '', ...facts });
+
+  test.each(['file', 'link'])('a folder that has become a %s', async kind => {
+    mkdirSync(at('other', 'a', 'deep'), { recursive: true });
+    for (const name of ['a/x', 'a/deep/y', 'ab']) writeFileSync(at('other', name), name);
+    if (kind === 'file') writeFileSync(at('one', 'a'), 'a file now');
+    else symlinkSync('ab', at('one', 'a'));
+    writeFileSync(at('one', 'z'), 'after it');
+    expect(await run('other', 'import', await stream())).toMatchObject({ said: '', exitCode: 0 });
+    expect(await whole('other')).toBe(await whole('one'));
+  });
+
+  test('a stream that was cut off anywhere is refused, and a whole one mends what it left', async () => {
+    mkdirSync(at('one', 'folder'));
+    for (const name of ['a', 'folder/b', 'c']) writeFileSync(at('one', name), name.repeat(1000));
+    const sent = await stream();
+    for (const length of [0, 3, Math.floor(sent.length / 3), Math.floor(sent.length / 2), sent.length - 1]) {
+      const { said, exitCode } = await run('other', 'import', sent.subarray(0, length));
+      expect({ said, exitCode }).toEqual({ said: 'the stream was cut off', exitCode: 1 });
+    }
+    expect(await run('other', 'import', await stream())).toMatchObject({ said: '', exitCode: 0 });
+    expect(await whole('other')).toBe(await whole('one'));
+  });
+
+  test('a byte that changes on the way is noticed', async () => {
+    writeFileSync(at('one', 'file'), 'the right words');
+    const sent = await stream();
+    sent.write('wrong', sent.indexOf('right'));
+    expect(await run('other', 'import', sent)).toMatchObject({
+      said: '"file" came with other bytes than it left with',
+      exitCode: 1,
+    });
+  });
+
+  test('nothing outside of the home is touched, whatever comes', async () => {
+    mkdirSync(at('outside'));
+    writeFileSync(at('outside', 'file'), 'mine');
+    chmodSync(at('outside', 'file'), 0o600);
+    const begin = entry('.', { type: 'd' });
+    const link = entry('link', { type: 'l', target: at('outside') });
+    const fileLink = entry('link', { type: 'l', target: at('outside', 'file') });
+    const hostile = [
+      [begin, fileLink, entry('link', { type: 'f', kept: true })],
+      [begin, link, entry('link/file', { type: 'f', kept: true })],
+      [begin, link, frame('R', { path: 'link/file' })],
+      [begin, link, entry('new', { type: 'h', target: 'link/file' })],
+      [begin, entry('../outside/file', { type: 'f', kept: true })],
+      [begin, frame('R', { path: '..' })],
+      [begin, entry('new', { type: 'h', target: '../outside/file' })],
+      [begin, Buffer.from([0x45, 0xff, 0xff, 0xff, 0xf0])],
+    ];
+    for (const frames of hostile) {
+      const { exitCode } = await run('other', 'import', Buffer.concat([...frames, frame('X', {})]));
+      expect(exitCode).toBe(1);
+      expect(readFileSync(at('outside', 'file'), 'utf8')).toBe('mine');
+      expect(statSync(at('outside', 'file')).mode & 0o777).toBe(0o600);
+      expect(statSync(at('outside', 'file')).nlink).toBe(1);
+    }
+  });
+});
