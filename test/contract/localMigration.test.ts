@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { installEditorServer } from '../../src/providers/editorServerInstaller.ts';
 import { diskController } from '../crash/diskController.ts';
-import { localProvider, systemTools } from '../crash/twoFolders.ts';
+import { localProvider } from '../crash/twoFolders.ts';
 import { fillHome, homeDigest } from './tools.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -25,7 +26,7 @@ test.each(['stop-and-recreate', 'create-then-stop'] as const)('there and back on
   ];
   const stateDirectory = path.join(scratch, `state-${strategy}`);
   const providers = new ProviderDirectory([here, there]);
-  const controller = await diskController(stateDirectory, providers, undefined, {}, systemTools(scratch));
+  const controller = await diskController(stateDirectory, providers, undefined, {}, new StreamCarrier());
   await controller.initialize();
   await controller.refresh();
   const { id } = await controller.createInstance({ name: 'web', env: { KEPT: 'yes' } }, here.id);

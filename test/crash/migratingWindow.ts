@@ -2,9 +2,10 @@
 // Carries the migration out and ends itself with SIGKILL at the n-th moment: before and after each call of a provider,
 // each work on a home, and each write of the registry.
 import * as path from 'node:path';
+import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { diskController } from './diskController.ts';
-import { localProvider, systemTools } from './twoFolders.ts';
+import { localProvider } from './twoFolders.ts';
 
 const [scratch = '', migrationId = '', killAt = '0'] = process.argv.slice(2);
 
@@ -39,7 +40,7 @@ const controller = await diskController(
   new ProviderDirectory(providers.map(provider => watched(provider, calls))),
   store => watched(store, ['update']),
   {},
-  watched(systemTools(scratch), ['look', 'copy']),
+  watched(new StreamCarrier(), ['look', 'copy']),
 );
 await controller.registry.load();
 await controller.migrations.load();

@@ -3,12 +3,13 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { nextAct } from '../../src/core/migration/migrationSteps.ts';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import type { SwarmController } from '../../src/core/swarmController.ts';
 import { installEditorServer } from '../../src/providers/editorServerInstaller.ts';
 import { diskController } from './diskController.ts';
-import { localProvider, systemTools } from './twoFolders.ts';
+import { localProvider } from './twoFolders.ts';
 
 const root = path.resolve(import.meta.dirname, '..', '..');
 let scratch: string;
@@ -29,7 +30,7 @@ async function open(): Promise<SwarmController> {
     await localProvider(scratch, 'here'),
     await localProvider(scratch, 'there'),
   ]);
-  const opened = await diskController(path.join(scratch, 'state'), providers, undefined, {}, systemTools(scratch));
+  const opened = await diskController(path.join(scratch, 'state'), providers, undefined, {}, new StreamCarrier());
   await opened.initialize();
   await opened.refresh();
   return opened;

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import type { SwarmController } from '../../src/core/swarmController.ts';
-import type { Migration, MigrationStrategy } from '../../src/model/migration.ts';
+import type { MigrationStrategy } from '../../src/model/migration.ts';
 import { installEditorServer } from '../../src/providers/editorServerInstaller.ts';
 import { ProviderFactory } from '../../src/providers/providerFactory.ts';
 import { diskController } from '../crash/diskController.ts';
@@ -71,9 +71,9 @@ describeWithOwnEngine('an instance that moves between this machine and two engin
     return [...rounded.sort(), ...sums.split('\n').sort()].join('\n');
   }
 
-  async function move(id: string, target: string, strategy: MigrationStrategy): Promise<Migration> {
+  async function move(id: string, target: string, strategy: MigrationStrategy) {
     const from = controller.getInstance(id).providerId;
-    const { id: plan } = await controller.migrations.createMigrationPlan(id, target, strategy);
+    const { id: plan, plan: told } = await controller.migrations.createMigrationPlan(id, target, strategy);
     const began = performance.now();
     const migration = await controller.migrations.startMigration(plan);
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
@@ -82,7 +82,7 @@ describeWithOwnEngine('an instance that moves between this machine and two engin
     rows.push(`| ${from} | ${target} | ${strategy} | ${(bytes / 1e6).toFixed(1)} | ${seconds} | ${downtime} |`);
     expect(migration.error).toBeUndefined();
     expect(migration.status).toBe('completed');
-    return migration;
+    return { migration, losses: told.losses };
   }
 
   /** Everything that a Linux home can hold. */
@@ -119,7 +119,8 @@ describeWithOwnEngine('an instance that moves between this machine and two engin
     fill(homeOn('local', id));
     for (const target of ['one', 'two', 'local', 'two', 'one', 'local']) {
       const source = controller.getInstance(id).providerId;
-      const migration = await move(id, target, strategy);
+      const { migration, losses } = await move(id, target, strategy);
+      expect(losses.some(loss => loss.includes('workspace/pipe'))).toBe(source === 'local' && target === 'one');
       expect(controller.getInstance(id)).toMatchObject({ providerId: target, role: 'owner', status: 'running' });
       await controller.stopInstance(id);
       // What the server itself writes at its start is not the home's.

@@ -9,6 +9,8 @@ import { MemoryProvider } from './memoryProvider.ts';
 /** What is in a home of a memory place; it goes where the home goes. */
 const contents = new WeakMap<MemoryHome, string>();
 
+const nothing = { count: 0, names: [] };
+
 /** {@link HomeCarrier} between memory places whose homes are one text each. */
 export class MemoryCarrier implements HomeCarrier {
   /** Awaited at the beginning and the end of each call. */
@@ -23,7 +25,7 @@ export class MemoryCarrier implements HomeCarrier {
     await this.step();
     const text = contentOf(provider, instanceId) ?? '';
     await this.step();
-    return { digest: createHash('sha256').update(text).digest('hex'), bytes: text.length, files: 1 };
+    return { digest: createHash('sha256').update(text).digest('hex'), bytes: text.length, files: 1, skipped: nothing };
   }
 
   async copy(source: Provider, target: Provider, instanceId: string, ctx: OperationContext): Promise<HomeSize> {

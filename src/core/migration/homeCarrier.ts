@@ -10,6 +10,8 @@ export interface HomeSize {
 }
 export interface HomeFacts extends HomeSize {
   readonly digest: string;
+  /** Sockets, pipes and devices, which do not travel: how many, and the names of the first, a character for each byte. */
+  readonly skipped: { readonly count: number; readonly names: readonly string[] };
 }
 
 /** How homes are compared, and brought from one provider to another. */
@@ -24,7 +26,10 @@ export interface HomeCarrier {
 
 /** The last line of what `home.mjs` writes; without it, what came was cut off. */
 const Size = z.object({ bytes: z.int().min(0), files: z.int().min(0) });
-const Facts = Size.extend({ digest: z.string().regex(/^[a-f0-9]{64}$/) });
+const Facts = Size.extend({
+  digest: z.string().regex(/^[a-f0-9]{64}$/),
+  skipped: z.object({ count: z.int().min(0), names: z.array(z.string()) }),
+});
 
 /** More than any last line has. */
 const longestLine = 1024 * 1024;

@@ -72,7 +72,7 @@ export class MigrationManager {
     const source = providers.get(record.providerId);
     const target = providers.resolve(targetProviderType);
     await refuseTarget(record, source, target, registry.getInstanceCount(target.id), carrier, ctx);
-    const { bytes, files } = await carrier.look(source, instanceId, ctx);
+    const home = await carrier.look(source, instanceId, ctx);
     const secrets = await vault.read(instanceId);
     const unknown = record.config.secretEnv.filter(name => !Object.hasOwn(secrets, name));
     for (const { id } of this.#ofInstance(instanceId, 'pending')) await book.forget(id);
@@ -86,7 +86,7 @@ export class MigrationManager {
       targetProviderId: target.id,
       strategy,
       status: 'pending',
-      plan: planOf(record, strategy, { bytes, files }, source, unknown),
+      plan: planOf(record, strategy, home, source, unknown),
       steps: freshSteps(strategy),
       createdAt: timestamp(),
       wasRunning: record.desired === 'running',

@@ -3,9 +3,10 @@ import type { InstanceRecord } from '../../model/instance.ts';
 import type { MigrationPlan, MigrationStrategy } from '../../model/migration.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
+import { onOneLine } from '../../model/textCut.ts';
 import { getTwice } from '../instanceLifecycle.ts';
 import { misfits } from '../placement.ts';
-import type { HomeCarrier, HomeSize } from './homeCarrier.ts';
+import type { HomeCarrier, HomeFacts } from './homeCarrier.ts';
 
 /** Bytes and files a second, and seconds for each stop and start, that a careful estimate reckons with. */
 const pace = { bytes: 30_000_000, files: 1_500, change: 3 };
@@ -60,12 +61,12 @@ export async function refuseTarget(
 export function planOf(
   record: InstanceRecord,
   strategy: MigrationStrategy,
-  home: HomeSize,
+  { bytes, files, skipped }: Omit<HomeFacts, 'digest'>,
   source: Pick<Provider, 'abilities'>,
   unknownSecrets: readonly string[],
 ): MigrationPlan {
   const runs = record.desired === 'running';
-  const reading = home.bytes / pace.bytes + home.files / pace.files;
+  const reading = bytes / pace.bytes + files / pace.files;
   // The home is read three times when it is copied at rest; else its copy is made before.
   const downtime = pace.change * 2 + reading * (strategy === 'stop-and-recreate' ? 3 : 2);
   const losses = [
@@ -74,6 +75,11 @@ export function planOf(
     ...(unknownSecrets.length > 0
       ? [`Values of secret variables that only the source knows are not taken along: ${unknownSecrets.join(', ')}.`]
       : []),
+    ...(skipped.count > 0
+      ? [
+          `Sockets, pipes and devices stay behind, ${skipped.count} in all: ${onOneLine(skipped.names.join(', '), 300)}.`,
+        ]
+      : []),
   ];
-  return { ...home, estimatedDowntime: runs ? Math.ceil(downtime) : 0, losses };
+  return { bytes, files, estimatedDowntime: runs ? Math.ceil(downtime) : 0, losses };
 }
