@@ -42,6 +42,11 @@ describe('the view of migrations', () => {
   const failed = () => onTestFailed(() => workbench.screenshotsOfAll('failed-migrations'));
   const fileOf = (id: string) => path.join(server.storage, 'migrations', `${id}.json`);
 
+  /** The view is folded until somebody wants it. */
+  const openMigrations = async () => {
+    await workbench.openView();
+    await workbench.command('Remote Swarm: Show Migrations');
+  };
   const view = (): Locator =>
     workbench.page.locator('.part.sidebar .pane', {
       has: workbench.page.locator('.pane-header', { hasText: /^\s*Migrations/ }),
@@ -59,7 +64,7 @@ describe('the view of migrations', () => {
     server = await WorkbenchServer.start({ settings });
     workbench = await Workbench.open(browser, server);
     await workbench.resize(1280, 1000);
-    await workbench.openView();
+    await openMigrations();
     await workbench.welcomeButton('Migrate an Instance').waitFor();
     await workbench.screenshot('migrations-empty');
     await mkdir(path.join(server.storage, 'migrations'), { recursive: true, mode: 0o700 });
@@ -67,7 +72,7 @@ describe('the view of migrations', () => {
       await writeFile(fileOf(migration.id), JSON.stringify(Migration.parse(migration)), { mode: 0o600 });
     }
     await workbench.reload();
-    await workbench.openView();
+    await openMigrations();
   }, 180_000);
   afterAll(async () => {
     await workbench?.close();
@@ -98,7 +103,7 @@ describe('the view of migrations', () => {
     await server.configure({ 'workbench.colorTheme': theme });
     await workbench.reload();
     await workbench.page.locator(`.monaco-workbench.${shows}`).waitFor();
-    await workbench.openView();
+    await openMigrations();
     await says('Kira', /copying/);
     if ((await row('Kira').getAttribute('aria-expanded')) === 'false')
       await row('Kira').locator('.monaco-tl-twistie').click();

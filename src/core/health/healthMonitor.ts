@@ -19,7 +19,7 @@ import { type Patient, type Recover, Recoverer } from './recoverer.ts';
 import { afterGoodHealth, freshRecovery } from './recoveryState.ts';
 import type { Place, RoundFacts } from './roundFacts.ts';
 import { guardRound, nextRoundIn } from './roundGuard.ts';
-import { type Suspicion, suspectProviders } from './suspectProviders.ts';
+import { isTooMany, type Suspicion, suspectProviders } from './suspectProviders.ts';
 
 export interface HealthMonitorOptions {
   readonly registry: InstanceRegistry;
@@ -247,7 +247,7 @@ export class HealthMonitor {
       const { epoch } = lease;
       const mayAct = () => lease.isHeld() && lease.epoch === epoch;
       for (const patient of judged) {
-        const ward = { fleet: this.list().length, frozen: this.#frozen(patient), config: config() };
+        const ward = { fleet: this.list().length, frozen: this.#frozen(patient, seen), config: config() };
         await this.#recoverer.consider(patient, ward, mayAct, ctx);
       }
     } finally {
@@ -314,11 +314,18 @@ export class HealthMonitor {
    * this machine: then its instances are recovered, a few at a time. But for what it does not list: an engine may go on
    * listing nothing for as long as its disk is full (semantics 24).
    */
-  #frozen({ provider, facts }: Patient): string | undefined {
+  #frozen({ provider, facts }: Patient, seen: ProviderObservation['seen']): string | undefined {
     const { suspects, ownNetwork } = this.#suspicion;
     const suspect = suspects.find(({ providerId }) => providerId === provider.id);
-    if (suspect && facts.place.kind === 'absent') {
-      return `${suspect.reason} That it lists no more of them is no proof that they are gone: nothing is made in their place.`;
+    if (facts.place.kind === 'absent') {
+      const { registry, book, config } = this.#options;
+      const watched = registry.listInstances(provider.id).filter(record => isWatched(record, book.get(record.id)));
+      // By the list itself: the others' absence may not be confirmed yet.
+      const unlisted = watched.filter(({ id }) => !seen?.has(id)).length;
+      if (isTooMany(unlisted, watched.length, config())) {
+        const reason = `"${provider.id}" does not list ${unlisted} of ${watched.length} instances.`;
+        return `${reason} That is no proof that they are gone: nothing is made in their place.`;
+      }
     }
     const needed = this.#options.config().failureThreshold;
     if ((this.#suspectRounds.get(provider.id) ?? 0) > needed) return undefined;

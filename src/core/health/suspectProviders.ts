@@ -5,6 +5,10 @@ import { checkOf } from './healthChecks.ts';
 /** Failures on fewer instances than these say nothing about their provider. */
 const fewest = 3;
 
+/** Whether so many of a provider's watched instances fail that it is the provider itself which fails (semantics 10). */
+export const isTooMany = (failing: number, watched: number, config: HealthConfig) =>
+  failing >= fewest && failing / watched >= config.suspectShare;
+
 /** A watched instance, as the round judged it. */
 export interface RoundRow {
   readonly providerId: string;
@@ -25,7 +29,7 @@ export function suspectProviders(rows: readonly RoundRow[], config: HealthConfig
   const byProvider = [...Map.groupBy(rows, ({ providerId }) => providerId)];
   const suspects = byProvider.flatMap(([providerId, own]) => {
     const failing = own.filter(({ health }) => fails(health)).length;
-    if (failing < fewest || failing / own.length < config.suspectShare) return [];
+    if (!isTooMany(failing, own.length, config)) return [];
     return [{ providerId, reason: `${failing} of ${own.length} instances on "${providerId}" fail at once.` }];
   });
   const isDown = ([providerId, own]: [string, RoundRow[]]) =>

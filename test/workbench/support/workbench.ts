@@ -54,7 +54,14 @@ export class Workbench {
     const tab = this.page.locator('.activitybar .action-item', {
       has: this.page.locator('[aria-label^="Remote Swarm"]'),
     });
-    if (!(await tab.getAttribute('class'))?.includes('checked')) await tab.click();
+    // While a window is loaded a click may hide what is about to be shown: then it takes another one.
+    const shown = this.page.locator('.part.sidebar .title-label', { hasText: /remote swarm/i });
+    const isShown = () =>
+      shown.waitFor({ timeout: 3_000 }).then(
+        () => true,
+        () => false,
+      );
+    for (let attempt = 0; attempt < 10 && !(await isShown()); attempt++) await tab.click();
     await this.sidebar.waitFor();
   }
 
