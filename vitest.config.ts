@@ -1,6 +1,18 @@
 import { defineConfig } from 'vitest/config';
+import { mutants } from './test/unit/core/model/mutants.ts';
+
+const mutant = mutants[process.env.REMOTE_SWARM_MUTANT ?? ''];
+
+/** Breaks one rule in the source that is tested, where a mutant is named. */
+const mutation = {
+  name: 'mutation',
+  enforce: 'pre' as const,
+  transform: (code: string, id: string) =>
+    mutant && id.endsWith(`/src/${mutant.file}`) ? code.replace(mutant.from, mutant.to) : undefined,
+};
 
 const project = (name: string, include: string[], test: Record<string, unknown> = {}) => ({
+  plugins: [mutation],
   test: { name, include, ...test },
 });
 

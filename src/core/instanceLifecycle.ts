@@ -171,6 +171,7 @@ export class InstanceLifecycle {
     if (step === 'finish-create') await this.#setUp(await this.#make(now, lock, ctx), ctx);
     else if (step === 'trash') await this.trash(now, lock, ctx);
     else if (step === 'restore') await this.restore(now, lock, ctx);
+    else if (step === 'stop') await this.stop(now, false, lock, ctx);
     else if (step === 'delete') await this.remove(now, lock, ctx);
     else if (step === 'update' && now.wanted) await this.update(now, lock, ctx);
   }

@@ -9,6 +9,8 @@ export type Settlement =
   | { readonly do: 'finish-create' }
   | { readonly do: 'trash' }
   | { readonly do: 'restore' }
+  /** A stop was cut off, or failed. What somebody else has started again is only shown. */
+  | { readonly do: 'stop' }
   | { readonly do: 'delete' }
   /** An update was cut off or failed: the place may have part of it. */
   | { readonly do: 'update' }
@@ -29,6 +31,8 @@ export function settle(record: InstanceRecord, seen: InstanceObservation | undef
   if (record.desired === 'trashed' && !inTrash) return { do: 'trash' };
   if (record.desired !== 'trashed' && inTrash) return { do: 'restore' };
   if (record.wanted && !inTrash) return { do: 'update' };
+  const isStopLeft = record.desired === 'stopped' && (record.status === 'stopping' || record.error !== undefined);
+  if (isStopLeft && seen.status === 'running') return { do: 'stop' };
   const status = inTrash ? 'trashed' : seen.status;
   return seen.detail === undefined ? { do: 'show', status } : { do: 'show', status, detail: seen.detail };
 }

@@ -45,13 +45,15 @@ export const RecoveryCause = z.enum([
 ]);
 export type RecoveryCause = z.infer<typeof RecoveryCause>;
 
-/** One act of recovery, kept until its budget is over. */
+/** One act of recovery, kept until its budget is over, and for as long as it did not help. */
 export const RecoveryAttempt = z.strictObject({
   rung: RecoveryRung,
   cause: RecoveryCause,
   at: z.iso.datetime(),
   /** `begun` on disk means that whoever began it never ended it. */
   outcome: z.enum(['begun', 'succeeded', 'failed']),
+  /** Its instance was healthy after it. */
+  helped: z.literal(true).optional(),
   /** What came of it, or why it failed, in one sentence. */
   note: z.string().optional(),
 });

@@ -23,7 +23,7 @@ export class MemoryCarrier implements HomeCarrier {
   async look(provider: Provider, instanceId: string, ctx: OperationContext): Promise<HomeFacts> {
     ctx.signal.throwIfAborted();
     await this.step();
-    const text = contentOf(provider, instanceId) ?? '';
+    const text = wholeOf(provider, instanceId);
     await this.step();
     return { digest: createHash('sha256').update(text).digest('hex'), bytes: text.length, files: 1, skipped: nothing };
   }
@@ -31,7 +31,7 @@ export class MemoryCarrier implements HomeCarrier {
   async copy(source: Provider, target: Provider, instanceId: string, ctx: OperationContext): Promise<HomeSize> {
     ctx.signal.throwIfAborted();
     await this.step();
-    const text = contentOf(source, instanceId) ?? '';
+    const text = wholeOf(source, instanceId);
     fill(target, instanceId, text);
     await this.step();
     return { bytes: text.length, files: 1 };
@@ -42,6 +42,12 @@ export class MemoryCarrier implements HomeCarrier {
 export function contentOf(provider: Provider, instanceId: string): string | undefined {
   const home = homeOf(provider, instanceId);
   return home && (contents.get(home) ?? '');
+}
+
+function wholeOf(provider: Provider, instanceId: string): string {
+  const text = contentOf(provider, instanceId);
+  if (text === undefined) throw homeMissing(instanceId, provider.id);
+  return text;
 }
 
 export function fill(provider: Provider, instanceId: string, text: string): void {

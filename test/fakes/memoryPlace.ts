@@ -113,13 +113,22 @@ export class MemoryPlace {
     this.#plan(call, { kind: 'hang' });
   }
 
-  /** Until `thawList`, `observe` answers with what is here now, whatever happens. */
-  freezeList(): void {
-    this.#frozen = this.observations();
+  /** Until `thawList`, `observe` answers with `seen`, or what is here now, whatever happens. */
+  freezeList(seen: InstanceObservation[] = this.observations()): void {
+    this.#frozen = seen;
   }
 
   thawList(): void {
     this.#frozen = undefined;
+  }
+
+  get isListFrozen(): boolean {
+    return this.#frozen !== undefined;
+  }
+
+  /** No call that comes has a fault any more. */
+  forgetFaults(): void {
+    this.#faults.clear();
   }
 
   /** The editor server of an instance ends by itself. */

@@ -73,6 +73,7 @@ export interface MemorySwarmOptions {
   readonly gitCredential?: string;
   readonly healthDisk?: MemoryDisk;
   readonly lease?: ObserverLease;
+  readonly autoSaveSeconds?: number;
   /** Over the defaults. */
   readonly health?: Partial<HealthConfig>;
   readonly migration?: Partial<MigrationConfig>;
@@ -89,9 +90,9 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
   const vault = new MemoryVault();
   const healthBook = new HealthBook(
     new MemoryStore(InstanceHealth, options.healthDisk ?? new MemoryDisk()),
-    () => 3600,
+    () => options.autoSaveSeconds ?? 3600,
   );
-  const registry = new InstanceRegistry(new MemoryStore(InstanceRecord, disk), () => 3600);
+  const registry = new InstanceRegistry(new MemoryStore(InstanceRecord, disk), () => options.autoSaveSeconds ?? 3600);
   const controller = new SwarmController({
     swarmId: options.swarmId ?? 'aaaaaaaaaaaaaaaa',
     owner: { user: 'ada', machine: 'engine' },

@@ -170,7 +170,7 @@ function intention(rung: RecoveryRung, cause: RecoveryCause, { health, config, n
 function exhaustion(rungs: readonly RecoveryRung[], cause: RecoveryCause, facts: LadderFacts): string {
   const tried = rungs.map(rung => {
     const count = used(rung, facts.health, facts.config, facts.now);
-    if (count > 0) return `${done[rung]} ${count}× within ${words(budgetOf(rung, facts.config).window)}`;
+    if (count > 0) return `${done[rung]} ${count}×`;
     return rung === 'recreate' ? 'its disk was full, so it was not made anew' : 'there is nowhere to migrate it to';
   });
   const advice = cause === 'out-of-memory' ? ' Give it more memory.' : '';

@@ -16,9 +16,12 @@ export function budgetOf(rung: RecoveryRung, config: HealthConfig): { most: numb
   }
 }
 
-/** The attempts not older than `window`; those in the future, as after a clock was set back, among them. */
+/**
+ * The attempts that count: those not older than `window`, or in the future, as after a clock was set back; and those
+ * that did not help, however old: what takes its time to fail again must not be tried for ever.
+ */
 export const attemptsWithin = ({ attempts }: RecoveryState, window: number, now: number): RecoveryAttempt[] =>
-  attempts.filter(({ at }) => Date.parse(at) > now - window);
+  attempts.filter(({ at, helped }) => !helped || Date.parse(at) > now - window);
 
 /** The state when an act begins. Attempts that no budget counts any more are dropped. */
 export function withAttempt(
@@ -44,8 +47,9 @@ export const withCrashLoop = (state: RecoveryState, reason: string, at: number):
   state.crashLoop ? state : { ...state, crashLoop: { since: new Date(at).toISOString(), reason } };
 
 /**
- * The state after good health since `healthySince` (undefined when it is not healthy): once that was long enough, the
- * restarts are forgotten. Recreates and migrations count for the whole of their windows, and a crash loop stays.
+ * The state after good health since `healthySince` (undefined when it is not healthy): what was done has helped, and
+ * once that was long enough, the restarts are forgotten. Recreates and migrations count for the whole of their windows,
+ * and a crash loop stays.
  */
 export function afterGoodHealth(
   state: RecoveryState,
@@ -53,7 +57,9 @@ export function afterGoodHealth(
   now: number,
   config: HealthConfig,
 ): RecoveryState {
-  if (healthySince === undefined || now - healthySince < config.resetAfter * 1000) return state;
-  const attempts = state.attempts.filter(({ rung }) => rung !== 'restart');
-  return attempts.length === state.attempts.length ? state : { ...state, attempts };
+  if (healthySince === undefined) return state;
+  const isLong = now - healthySince >= config.resetAfter * 1000;
+  const left = isLong ? state.attempts.filter(({ rung }) => rung !== 'restart') : state.attempts;
+  if (left.length === state.attempts.length && left.every(({ helped }) => helped)) return state;
+  return { ...state, attempts: left.map(attempt => ({ ...attempt, helped: true })) };
 }

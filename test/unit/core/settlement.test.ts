@@ -33,6 +33,9 @@ const seen = (over: Partial<InstanceObservation> = {}): InstanceObservation => (
   ...over,
 });
 
+const error = { code: 'provider-unreachable', message: 'It does not answer.', at: identity.createdAt };
+const stoppedShown = { do: 'show', status: 'stopped' } as const;
+
 describe('settling what is wanted against what is seen', () => {
   test.each([
     ['a create that was cut off is finished', { status: 'creating' }, undefined, { do: 'finish-create' }],
@@ -65,6 +68,10 @@ describe('settling what is wanted against what is seen', () => {
       seen({ role: 'trash' }),
       { do: 'show', status: 'trashed' },
     ],
+    ['a stop that was cut off is finished', { desired: 'stopped', status: 'stopping' }, seen(), { do: 'stop' }],
+    ['and one that failed', { desired: 'stopped', status: 'unknown', error }, seen(), { do: 'stop' }],
+    ['it is over when nothing runs', { desired: 'stopped', error }, seen({ status: 'stopped' }), stoppedShown],
+    ['what somebody else has started is shown', { desired: 'stopped' }, seen(), { do: 'show', status: 'running' }],
     ['an empty list is no proof of deletion', {}, undefined, { do: 'confirm-absence' }],
     [
       'what stopped by itself is shown, and left alone',

@@ -50,4 +50,4 @@ export const healthOf = (number: number, change: Partial<InstanceHealth> = {}): 
   ...change,
 });
 
-export const crashLoop = { since: minutesAgo(5), reason: 'It fails again and again: restarted 3× within 10 min.' };
+export const crashLoop = { since: minutesAgo(5), reason: 'It fails again and again: restarted 3×.' };

@@ -20,13 +20,14 @@ export const ladderFacts = (over: Partial<LadderFacts> = {}): LadderFacts =>
     ...over,
   });
 
-/** An unhealthy instance on which these were tried in vain, each so long before noon. */
+/** An unhealthy instance on which these were tried, each so long before noon; it was healthy after each. */
 export function having(...past: readonly [RecoveryRung, number][]) {
   const attempts = past.map(([rung, ago]) => ({
     rung,
     cause: 'exited' as const,
     at: iso(noon - ago),
-    outcome: 'failed' as const,
+    outcome: 'succeeded' as const,
+    helped: true as const,
   }));
   return health({ status: 'unhealthy', recovery: { attempts } });
 }

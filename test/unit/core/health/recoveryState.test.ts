@@ -6,6 +6,7 @@ import {
   withCrashLoop,
   withOutcome,
 } from '../../../../src/core/health/recoveryState.ts';
+import type { RecoveryAttempt } from '../../../../src/model/health.ts';
 import { config, frozen, iso, noon } from './healthFacts.ts';
 import { having, minutes } from './ladderFacts.ts';
 
@@ -29,6 +30,15 @@ describe('the counters', () => {
       iso(noon - 6 * 60 * minutes + 1),
       iso(noon),
     ]);
+  });
+
+  test('keep what did not help, however old, until good health comes', () => {
+    const old: RecoveryAttempt = { ...restart, at: iso(noon - 7 * 60 * minutes), outcome: 'succeeded' };
+    const silent = withAttempt({ attempts: [old] }, restart, config());
+    expect(silent.attempts).toHaveLength(2);
+    const well = afterGoodHealth(silent, noon, noon, config());
+    expect(well.attempts.map(({ helped }) => helped)).toEqual([true, true]);
+    expect(withAttempt(well, restart, config()).attempts).toHaveLength(2);
   });
 
   test('forget restarts after 10 min in good health, but no recreate and no crash loop', () => {
