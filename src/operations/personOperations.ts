@@ -24,7 +24,7 @@ export const adoptInstances = defineOperation({
         }),
       )
       .min(1, 'must name at least one instance')
-      .max(100, 'must name at most 100 instances'),
+      .max(10_000, 'must name at most 10,000 instances'),
   }),
   output: BatchResult,
   outcomes: batchOutcomes,

@@ -5,8 +5,14 @@ import pLimit from 'p-limit';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import type { SwarmController } from '../../src/core/swarmController.ts';
+import { defaultPolicy } from '../../src/model/config.ts';
 import type { InstanceRecord } from '../../src/model/instance.ts';
+import { quietContext } from '../../src/model/operationContext.ts';
+import type { BatchResult } from '../../src/operations/batch.ts';
+import { BlastRadius, DestroyBudget } from '../../src/operations/blastRadius.ts';
+import { OperationGate } from '../../src/operations/operationGate.ts';
 import { diskController } from '../crash/diskController.ts';
+import { MemoryStore } from '../fakes/memoryStore.ts';
 import { type CountingDoor, openCountingDoor } from './support/countingDoor.ts';
 import { type Engine, startEngine } from './support/engine.ts';
 import { EngineInstances, guardedDocker } from './support/engineInstances.ts';
@@ -18,6 +24,14 @@ const count = process.env.REMOTE_SWARM_SOAK === '1' ? 200 : 12;
 
 /** The call that tells of all that is ours. */
 const list = 'GET /containers/json remote-swarm.instance';
+
+/** What the command Adopt All does. */
+const gateOf = (swarm: SwarmController) =>
+  new OperationGate(swarm, { append: async () => {} }, new BlastRadius(new MemoryStore(DestroyBudget)), () => ({
+    policy: defaultPolicy,
+    agentDestroyLimit: 3,
+  }));
+const person = { ...quietContext, caller: 'person', actor: 'ada', confirm: async () => true } as const;
 
 /** What has to be as it was; when something was seen or written is not part of it. */
 const lasting = ({
@@ -127,11 +141,11 @@ describeWithOwnEngine(`${count} instances whose state directory is removed`, () 
     expect(door.counts.get(list)).toBe(1);
     door.reset();
     const asked = performance.now();
-    const limit = pLimit(8);
-    await Promise.all(
-      swarm.listFound().map(({ observation }) => limit(() => swarm.adoptInstance('engine', observation.id))),
-    );
-    told('adopted by a person', asked);
+    const found = swarm.listFound().map(({ providerId, observation: { id } }) => ({ providerId, instanceId: id }));
+    const { results } = (await gateOf(swarm).invoke('adopt_swarm_instance', { found }, person)) as BatchResult;
+    told('adopted by a person, all at once', asked);
+    expect(results.filter(({ outcome }) => outcome !== 'done')).toEqual([]);
+    expect(results).toHaveLength(count);
     expect(swarm.listFound()).toEqual([]);
     expect(door.counts.has(list)).toBe(false);
     await foundAgainAsTheyWere(swarm);

@@ -55,7 +55,7 @@ const wholeHealth: InstanceHealth = {
   checks: [{ name: 'connectivity', outcome: 'failed', seen: 'It refused the connection.', at, latencyMs: 1, times: 3 }],
   pausedSince: at,
   recovery: {
-    attempts: [{ rung: 'restart', cause: 'exited', at, outcome: 'failed', note: 'It did not start.' }],
+    attempts: [{ rung: 'restart', cause: 'exited', at, outcome: 'failed', helped: true, note: 'It did not start.' }],
     crashLoop: { since: at, reason: 'It fails again and again.' },
     resetRevision: 1,
   },
