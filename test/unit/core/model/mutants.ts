@@ -41,21 +41,16 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     from: "if (cause === 'bad-config') return",
     to: "if (cause === 'bad-config' && false) return",
   },
-  'acts are not counted on disk before they begin': {
-    file: 'core/health/recoverer.ts',
-    from: "await this.#book.put({ ...underRecovery(health, attempt, config), recovery }, 'now');",
-    to: 'void recovery;',
+  'a window that opens forgets the counters': {
+    file: 'core/health/healthBook.ts',
+    from: 'this.#know(record.id, record);',
+    to: 'this.#know(record.id, { ...record, recovery: { attempts: [] } });',
   },
-  'what is paused is recovered': { file: rules, from: '&& health?.pausedSince === undefined', to: '' },
+  'what is paused is asked': { file: rules, from: '&& health?.pausedSince === undefined', to: '' },
   'what was stopped is recovered': {
     file: rules,
     from: "record.desired === 'running' &&",
     to: "record.desired !== 'absent' &&",
-  },
-  'silence of a provider is taken for a failure': {
-    file: 'core/health/healthChecks.ts',
-    from: "if (place.kind === 'failed') return finding('unknown'",
-    to: "if (place.kind === 'failed') return finding('failed'",
   },
   'a suspect provider is recovered at once': {
     file: monitor,

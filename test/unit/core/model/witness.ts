@@ -87,9 +87,15 @@ export class Witness {
     this.rungs.set(rung, (this.rungs.get(rung) ?? 0) + 1);
   }
 
-  /** A window calls a provider to change something. */
+  /** A window calls a provider about one instance. */
   act(act: Act, providerId: string, id: string): void {
     const world = this.#world;
+    if (act === 'probe') {
+      const isPaused = world.health(id)?.pausedSince !== undefined;
+      if (isPaused && !world.isAsked(id) && !this.#tolerance(world.nameOf(world.placeOf(id))))
+        this.wrongs.push('probe of what is paused');
+      return;
+    }
     const unfinished = world.migrations(id).some(({ status, endedAt }) => status === 'in-progress' || !endedAt);
     const isMeant = world.isAsked(id) || unfinished || [...this.#climbing.values()].some(own => own.has(id));
     if (!isMeant && !isLeftToDo(act, world.record(id))) this.wrongs.push(`${act} that nobody asked for`);
@@ -153,7 +159,7 @@ export class Witness {
     const name = world.nameOf(world.placeOf(id));
     const server = world.places[name].instances.get(id);
     const cause = server?.running === false ? server.cause : undefined;
-    const late = this.#lasts(`${name} slow`, 0) && !this.#lasts(`${name} quick`, lookTakes) ? lookTakes : 0;
+    const late = this.#tolerance(name);
     const ward = this.ward(name);
     const unlisted = { ...ward, failing: ward.failing.filter(each => !world.places[name].instances.has(each.id)) };
     const isDiskFull = health?.checks.some(check => check.name === 'resources' && check.outcome === 'failed');
@@ -191,6 +197,11 @@ export class Witness {
       ...(within(window).filter(act => act.rung === rung).length >= most ? ['beyond its budget'] : []),
       ...(recent.length > 0 && now - last < wait ? ['too soon'] : []),
     ];
+  }
+
+  /** Milliseconds for which a look may go on believing what is so no more. */
+  #tolerance(name: PlaceName): number {
+    return this.#lasts(`${name} slow`, 0) && !this.#lasts(`${name} quick`, lookTakes) ? lookTakes : 0;
   }
 
   /** Whether a fault has lasted for longer than so many milliseconds. */

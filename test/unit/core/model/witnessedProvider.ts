@@ -3,8 +3,9 @@ import type { MemoryCall, MemoryPlace } from '../../../fakes/memoryPlace.ts';
 import { MemoryProvider } from '../../../fakes/memoryProvider.ts';
 import type { Witness } from './witness.ts';
 
-/** Calls that change something of one instance. */
+/** Calls on one instance that change it, or reach into it. */
 const acts = [
+  'probe',
   'createInstance',
   'startInstance',
   'stopInstance',
