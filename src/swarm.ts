@@ -9,18 +9,19 @@ import { MigrationBook } from './core/migration/migrationBook.ts';
 import { type ProviderCondition, ProviderDirectory } from './core/providerDirectory.ts';
 import { withStatus } from './core/records.ts';
 import { SwarmController } from './core/swarmController.ts';
+import { TrashExpiry } from './core/trashExpiry.ts';
 import type { ProviderConfig, SwarmConfig } from './model/config.ts';
 import { messageOf, SwarmError, unknownEnabledProvider } from './model/errors.ts';
 import { InstanceHealth } from './model/health.ts';
 import { InstanceRecord } from './model/instance.ts';
 import { Migration } from './model/migration.ts';
-import { quietContext, withTimeout } from './model/operationContext.ts';
+import { type OperationContext, quietContext, withTimeout } from './model/operationContext.ts';
 import type { Provider } from './model/provider.ts';
 import type { Quarantined, SecretVault } from './model/stateStore.ts';
 import { cut, visible } from './model/textCut.ts';
 import { BlastRadius, DestroyBudget } from './operations/blastRadius.ts';
 import { agentOperations } from './operations/catalog.ts';
-import { type GateTexts, OperationGate } from './operations/operationGate.ts';
+import { type GateTexts, type OperationCall, OperationGate } from './operations/operationGate.ts';
 import { installEditorServer } from './providers/editorServerInstaller.ts';
 import type { ProviderEnvironment } from './providers/providerEnvironment.ts';
 import { ProviderFactory } from './providers/providerFactory.ts';
@@ -96,6 +97,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     if (config.loadStateOnStartup) await registry.load();
     return registry.getInstanceCount(providerId) > 0;
   });
+  const lease = new LeaderLease(stateDirectory);
   const controller = new SwarmController({
     swarmId,
     owner: { user: os.userInfo().username, machine: os.hostname() },
@@ -113,18 +115,14 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
       new JsonFileStore(path.join(stateDirectory, 'health'), InstanceHealth, 1, told),
       () => surroundings.config().autoSaveInterval,
     ),
-    lease: new LeaderLease(stateDirectory),
+    lease,
     healthConfig: () => surroundings.config().health,
     migrationBook: new MigrationBook(new JsonFileStore(path.join(stateDirectory, 'migrations'), Migration, 1, told)),
     homes: new StreamCarrier(),
     migrationConfig: () => surroundings.config().migration,
     recover: async (instanceId, rung, reason, ctx) => {
-      const call = { caller: 'controller', actor: 'health monitor', confirm: async () => false, ...ctx } as const;
-      await gate.invoke(
-        'recover_instance',
-        { instanceId, rung, reason: cut(visible(reason).replace(/\s+/g, ' '), 500) },
-        call,
-      );
+      const told = cut(visible(reason).replace(/\s+/g, ' '), 500);
+      await gate.invoke('recover_instance', { instanceId, rung, reason: told }, byItself('health monitor', ctx));
     },
   });
   const audit = new AuditLog(new FileAppendLog(path.join(stateDirectory, 'audit'), `${os.hostname()}-${process.pid}`));
@@ -133,6 +131,11 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
   note = found => controller.noteUnreadable(found);
   early.forEach(note);
   if (quarantined) told(quarantined);
+  const trash = new TrashExpiry(
+    registry,
+    lease,
+    async instanceId => void (await gate.invoke('empty_trash', { instanceId }, byItself('trash', quietContext))),
+  );
   await controller.initialize();
   showUnprovided(registry, providers, config);
   return {
@@ -152,9 +155,18 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
       await provider.initialize(ctx).finally(() => provider.dispose());
     },
     installEditorServer: async ctx => void (await installEditorServer(editorServerDirectory, ctx)),
-    dispose: () => controller.dispose(),
+    dispose: async () => {
+      trash.dispose();
+      await controller.dispose();
+    },
   };
 }
+
+/** What the controller does of its own accord goes through the gate too. */
+const byItself = (actor: string, ctx: OperationContext): OperationCall => ({
+  ...{ ...ctx, caller: 'controller', actor },
+  confirm: async () => false,
+});
 
 /** Nobody can say how instances are whose provider there is not: what was seen of them last is not shown as so. */
 function showUnprovided(registry: InstanceRegistry, providers: ProviderDirectory, config: SwarmConfig): void {

@@ -3,6 +3,7 @@ import { getLogs, runInInstance } from './insideOperations.ts';
 import { createInstance, getInstance, listInstances, updateInstance } from './instanceOperations.ts';
 import {
   deleteInstances,
+  emptyTrash,
   purgeInstances,
   restartInstances,
   restoreInstances,
@@ -44,6 +45,7 @@ export const catalog: readonly Operation[] = [
   restartInstances,
   restoreInstances,
   purgeInstances,
+  emptyTrash,
   adoptInstances,
   openInstance,
   removeSwarm,

@@ -1,10 +1,8 @@
+import { restorableUntil } from '../core/trashExpiry.ts';
 import type { InstanceHealth } from '../model/health.ts';
 import type { InstanceRecord } from '../model/instance.ts';
 import { cut } from '../model/textCut.ts';
 import { healthBrief } from './healthViews.ts';
-
-/** How long the trash keeps a deleted instance (semantics 22). */
-const trashDays = 7;
 
 const mostEntries = 40;
 const mostCharacters = 200;
@@ -48,11 +46,6 @@ export function instanceDetail(record: InstanceRecord, health?: InstanceHealth) 
     ...(until !== undefined && { restorableUntil: until }),
     next: nextStep(record, health),
   };
-}
-
-/** Until when the trash keeps it; undefined when it is not there. */
-export function restorableUntil({ trashedAt }: InstanceRecord): string | undefined {
-  return trashedAt === undefined ? undefined : new Date(Date.parse(trashedAt) + trashDays * 86_400_000).toISOString();
 }
 
 /** What a model may do next with an instance in this state, in one sentence. */

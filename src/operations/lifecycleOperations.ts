@@ -1,6 +1,7 @@
 import * as z from 'zod';
+import { restorableUntil } from '../core/trashExpiry.ts';
 import { BatchResult, batchOutcomes, InstanceIds, runBatch } from './batch.ts';
-import { restorableUntil } from './instanceViews.ts';
+import { OneInstanceId } from './instanceInputs.ts';
 import { defineOperation } from './operation.ts';
 import type { Swarm } from './swarm.ts';
 import { nameLines, registered, type Target } from './targets.ts';
@@ -187,4 +188,19 @@ export const purgeInstances = defineOperation({
       await swarm.purgeInstance(id, ctx, seen);
       return undefined;
     }),
+});
+
+export const emptyTrash = defineOperation({
+  name: 'empty_trash',
+  title: 'Empty Trash',
+  description: 'Removes, for good, an instance that has been in the trash for 7 days.',
+  effect: 'destroy',
+  audience: 'controller',
+  input: z.strictObject({ instanceId: OneInstanceId }),
+  output: z.strictObject({}),
+  targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
+  run: async (swarm, { instanceId }, ctx) => {
+    await swarm.purgeInstance(instanceId, ctx, { desired: 'trashed', status: 'trashed' });
+    return {};
+  },
 });

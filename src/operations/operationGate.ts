@@ -104,6 +104,7 @@ export class OperationGate {
     const verdict = judge(caller, operation, this.#settings().policy);
     if (verdict !== 'deny') return verdict;
     const label = `"${operation.title}"`;
+    if (operation.audience === 'controller') throw denied(label, 'it comes by itself', 'Wait for it.');
     throw operation.audience === 'person' && caller !== 'person'
       ? denied(label, 'it is for persons only', 'Ask the person to do it in the Instances view.')
       : denied(

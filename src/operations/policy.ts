@@ -1,7 +1,10 @@
 import type { Caller, Effect, Policy, Verdict } from '../model/config.ts';
 
-/** Who may call an operation at all: `person` only by a command or click, `agent` by anybody, and as a chat tool. */
-export type Audience = 'agent' | 'person';
+/**
+ * Who may call an operation at all: `person` only by a command or click, `agent` by anybody, and as a chat tool;
+ * `controller` only we ourselves, since a person agreed to it before.
+ */
+export type Audience = 'agent' | 'person' | 'controller';
 
 /** What the rules look at. */
 export interface Judged {
@@ -12,10 +15,11 @@ export interface Judged {
 }
 
 /**
- * The gate's rule (semantics 32 and 33): person-only operations are for persons; what destroys never passes a person
+ * The gate's rule (semantics 32 and 33): person-only operations are for persons, and our own for us; what destroys never passes a person
  * without a question; for the rest the policy's table decides. A denial is never softened.
  */
 export function judge(caller: Caller, operation: Judged, policy: Policy): Verdict {
+  if (operation.audience === 'controller') return caller === 'controller' ? 'allow' : 'deny';
   if (operation.audience === 'person' && caller !== 'person') return 'deny';
   const verdict = policy[caller][operation.effect];
   const asks = caller === 'person' && (operation.effect === 'destroy' || operation.alwaysAsks);

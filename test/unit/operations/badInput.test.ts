@@ -29,6 +29,7 @@ const required: Record<string, Record<string, unknown>> = {
   update_swarm_instance: { instanceId: idOf(1), name: 'box' },
   get_swarm_instance: { instanceId: idOf(1) },
   open_swarm_instance: { instanceId: idOf(1) },
+  empty_trash: { instanceId: idOf(1) },
   get_instance_logs: { instanceId: idOf(1) },
   run_in_instance: { instanceId: idOf(1), command: 'true' },
   recover_instance: { instanceId: idOf(1) },
@@ -71,8 +72,7 @@ const freeText: Record<string, readonly Hostile[]> = {
   'recover_instance.reason': ['dots', 'unicode'],
 };
 
-const caller = (operation: Operation | undefined) =>
-  ({ caller: operation?.audience === 'person' ? 'person' : 'agent' }) as const;
+const caller = (operation: Operation | undefined) => ({ caller: operation?.audience ?? 'agent' }) as const;
 
 async function expectRefused(field: InputField, value: unknown): Promise<void> {
   const bench = makeBenchOnce();

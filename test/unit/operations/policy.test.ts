@@ -32,6 +32,11 @@ describe('the policy', () => {
     expect(judged).toBe(caller !== 'person' ? 'deny' : asks ? 'confirm' : verdict);
   });
 
+  test.each(cells)('our own: $caller, $effect, $verdict', ({ caller, effect, verdict }) => {
+    const own = { effect, audience: 'controller', alwaysAsks: false } as const;
+    expect(judge(caller, own, policyWith(caller, effect, verdict))).toBe(caller === 'controller' ? 'allow' : 'deny');
+  });
+
   test('what always asks, asks a person, and no denial is softened', () => {
     const operation = { effect: 'change', audience: 'person', alwaysAsks: true } as const;
     expect(judge('person', operation, defaultPolicy)).toBe('confirm');

@@ -38,7 +38,7 @@ test.each(seeds)(
   async seed => {
     await fc.assert(
       fc.asyncProperty(sequence, async ({ kinds, fleet, steps, jitter }) => {
-        vi.spyOn(Math, 'random').mockImplementation(pseudoRandom(jitter));
+        const random = vi.spyOn(Math, 'random').mockImplementation(pseudoRandom(jitter));
         const world = new ModelWorld();
         await world.open();
         for (let made = 0; made < fleet; made += 1) world.create(made % 4 === 3 ? 'there' : 'here');
@@ -59,6 +59,7 @@ test.each(seeds)(
           for (const [rung, count] of world.witness.rungs) rungs.set(rung, (rungs.get(rung) ?? 0) + count);
         } finally {
           await world.dispose();
+          random.mockRestore();
         }
       }),
       { numRuns: sequencesEach, seed, endOnFailure: !isLong },

@@ -37,10 +37,13 @@ async function modelTest(name: string): Promise<{ exitCode: unknown; output: str
     cwd: projectRoot,
     env: { ...env, NO_COLOR: '1', REMOTE_SWARM_MUTANT: name },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 280_000,
+    detached: true,
   });
+  // It has workers, which would outlive it.
+  const end = () => child.pid !== undefined && process.kill(-child.pid, 'SIGKILL');
+  const timer = setTimeout(end, 280_000);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (output += chunk));
-  const [exitCode] = await once(child, 'close');
+  const [exitCode] = await once(child, 'close').finally(() => clearTimeout(timer));
   return { exitCode, output };
 }
