@@ -176,14 +176,6 @@ export const wrongState = (instanceId: string, status: string, wanted: string) =
     hint: 'Get the instance to see its state, then choose an action that fits.',
   });
 
-export const homeMissing = (instanceId: string, providerId: string) =>
-  new SwarmError({
-    family: 'state',
-    code: 'home-missing',
-    message: `The home of the instance "${instanceId}" is not on the provider "${providerId}".`,
-    hint: 'Nothing was made. Bring the home back from a backup, or delete the instance and create it anew.',
-  });
-
 export const migrationNotFound = (migrationId: string) =>
   new SwarmError({
     family: 'state',
@@ -202,22 +194,6 @@ export const migrationsOff = () =>
     code: 'migrations-off',
     message: 'Migrations are switched off by the setting remoteSwarm.migration.enabled.',
     hint: 'Ask the person to switch them on. Those that had begun are ended all the same.',
-  });
-
-export const homesDiffer = (instanceId: string) =>
-  new SwarmError({
-    family: 'state',
-    code: 'homes-differ',
-    message: `The home of the instance "${instanceId}" is not the same at the target as at the source.`,
-    hint: 'The source is as it was. Look at the disks and the connection of both providers, then plan it again.',
-  });
-
-export const homeTaskFailed = (instanceId: string, providerId: string, said: string) =>
-  new SwarmError({
-    family: 'provider',
-    code: 'home-task-failed',
-    message: `The home of the instance "${instanceId}" on "${providerId}" could not be read or written: ${said}.`,
-    hint: 'Mend what it names, make room if a disk is full, and try again. Nothing was lost.',
   });
 
 export const newerState = (file: string, version: number) =>

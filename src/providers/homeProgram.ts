@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import * as path from 'node:path';
 import type { Writable } from 'node:stream';
-import { homeTaskFailed } from '../model/errors.ts';
+import { homeTaskFailed } from '../model/homeErrors.ts';
 
 /** `media/instance/home.mjs`, which lies beside the launcher. */
 export const homeProgram = (launcher: string) => path.join(path.dirname(launcher), 'home.mjs');

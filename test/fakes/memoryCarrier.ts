@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { HomeCarrier, HomeFacts, HomeSize } from '../../src/core/migration/homeCarrier.ts';
-import { homeMissing } from '../../src/model/errors.ts';
+import type { HomeCarrier } from '../../src/core/migration/homeCarrier.ts';
+import type { HomeFacts, HomeSize } from '../../src/model/homeArchive.ts';
+import { homeMissing } from '../../src/model/homeErrors.ts';
 import type { OperationContext } from '../../src/model/operationContext.ts';
 import type { Provider } from '../../src/model/provider.ts';
 import type { MemoryHome } from './memoryPlace.ts';

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import * as path from 'node:path';
-import { homeMissing, instanceNotFound, providerRefused, unsupported, wrongState } from '../../src/model/errors.ts';
+import { instanceNotFound, providerRefused, unsupported, wrongState } from '../../src/model/errors.ts';
+import { homeMissing } from '../../src/model/homeErrors.ts';
 import type {
   InstanceFilter,
   InstanceIdentity,

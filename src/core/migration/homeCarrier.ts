@@ -1,18 +1,8 @@
 import * as z from 'zod';
-import { homeMissing, homeTaskFailed } from '../../model/errors.ts';
+import type { HomeFacts, HomeSize } from '../../model/homeArchive.ts';
+import { homeMissing, homeTaskFailed } from '../../model/homeErrors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { HomeProcess, HomeTask, Provider } from '../../model/provider.ts';
-
-/** What a home holds; the digest is equal for two homes only when they are (semantics 16). */
-export interface HomeSize {
-  readonly bytes: number;
-  readonly files: number;
-}
-export interface HomeFacts extends HomeSize {
-  readonly digest: string;
-  /** Sockets, pipes and devices, which do not travel: how many, and the names of the first, a character for each byte. */
-  readonly skipped: { readonly count: number; readonly names: readonly string[] };
-}
 
 /** How homes are compared, and brought from one provider to another. */
 export interface HomeCarrier {
@@ -25,7 +15,7 @@ export interface HomeCarrier {
 }
 
 /** The last line of what `home.mjs` writes; without it, what came was cut off. */
-const Size = z.object({ bytes: z.int().min(0), files: z.int().min(0) });
+export const Size = z.object({ bytes: z.int().min(0), files: z.int().min(0) });
 const Facts = Size.extend({
   digest: z.string().regex(/^[a-f0-9]{64}$/),
   skipped: z.object({ count: z.int().min(0), names: z.array(z.string()) }),
@@ -68,10 +58,10 @@ export class StreamCarrier implements HomeCarrier {
   }
 }
 
-type Start = (provider: Provider, instanceId: string, task: HomeTask) => Promise<HomeProcess>;
+export type Start = (provider: Provider, instanceId: string, task: HomeTask) => Promise<HomeProcess>;
 
 /** Programs that end together: with the work, with the first that fails, or with the context. */
-async function together<T>(ctx: OperationContext, work: (start: Start) => Promise<T>): Promise<T> {
+export async function together<T>(ctx: OperationContext, work: (start: Start) => Promise<T>): Promise<T> {
   const opened: HomeProcess[] = [];
   const endAll = () => Promise.all(opened.map(worker => worker.end()));
   const aborted = Promise.withResolvers<never>();
@@ -94,7 +84,7 @@ async function together<T>(ctx: OperationContext, work: (start: Start) => Promis
 }
 
 /** What a program says last, once it has ended well. */
-async function answerOf<T>(
+export async function answerOf<T>(
   worker: HomeProcess,
   schema: z.ZodType<T>,
   instanceId: string,
@@ -115,14 +105,18 @@ async function answerOf<T>(
  * All of one program's output into another one, which sees by itself where that ends: its input stays open, since an
  * engine may drop what it still holds when an input is closed.
  */
-async function pour(from: HomeProcess, to: HomeProcess, tell: (bytes: number) => void): Promise<void> {
+export async function pour(
+  from: Pick<HomeProcess, 'output'>,
+  to: HomeProcess,
+  tell: (bytes: number) => void,
+): Promise<void> {
   for await (const chunk of from.output) {
     tell(chunk.length);
     await to.write(chunk);
   }
 }
 
-function progress(ctx: OperationContext): (bytes: number) => void {
+export function progress(ctx: OperationContext): (bytes: number) => void {
   let sum = 0;
   let reported = performance.now();
   return bytes => {

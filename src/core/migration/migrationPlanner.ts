@@ -1,4 +1,5 @@
 import { migrationRefused, noPlacement, wrongState } from '../../model/errors.ts';
+import type { HomeFacts } from '../../model/homeArchive.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
 import type { MigrationPlan, MigrationStrategy } from '../../model/migration.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
@@ -6,7 +7,7 @@ import type { Provider } from '../../model/provider.ts';
 import { onOneLine } from '../../model/textCut.ts';
 import { getTwice } from '../instanceLifecycle.ts';
 import { misfits } from '../placement.ts';
-import type { HomeCarrier, HomeFacts } from './homeCarrier.ts';
+import type { HomeCarrier } from './homeCarrier.ts';
 
 /** Bytes and files a second, and seconds for each stop and start, that a careful estimate reckons with. */
 const pace = { bytes: 30_000_000, files: 1_500, change: 3 };

@@ -1,4 +1,5 @@
-import { homesDiffer, migrationRefused, SwarmError } from '../../model/errors.ts';
+import { migrationRefused, SwarmError } from '../../model/errors.ts';
+import { homesDiffer } from '../../model/homeErrors.ts';
 import type { InstanceIdentity, InstanceRecord } from '../../model/instance.ts';
 import type { Migration, MigrationStep, MigrationStepState } from '../../model/migration.ts';
 import { type OperationContext, withTimeout } from '../../model/operationContext.ts';

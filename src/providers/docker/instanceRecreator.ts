@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { homeMissing } from '../../model/errors.ts';
+import { homeMissing } from '../../model/homeErrors.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type { InstanceSpec } from '../../model/provider.ts';
 import { instanceVariables } from '../instanceMark.ts';

@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { homeMissing, instanceNotFound, providerRefused, wrongState } from '../../model/errors.ts';
+import { instanceNotFound, providerRefused, wrongState } from '../../model/errors.ts';
 import { Emitter } from '../../model/event.ts';
+import { homeMissing } from '../../model/homeErrors.ts';
 import type { InstanceFilter, InstanceRole, InstanceUpdate, VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type {

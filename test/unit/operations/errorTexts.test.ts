@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import * as errors from '../../../src/model/errors.ts';
+import * as homeErrors from '../../../src/model/homeErrors.ts';
 import { forLog, forModel, forPerson } from '../../../src/vscode/errorWording.ts';
 
+const makers = { ...errors, ...homeErrors };
 type Made = {
-  [Name in keyof typeof errors]: (typeof errors)[Name] extends (...args: infer _) => errors.SwarmError ? Name : never;
+  [Name in keyof typeof makers]: (typeof makers)[Name] extends (...args: infer _) => errors.SwarmError ? Name : never;
 };
-type ErrorName = Made[keyof typeof errors];
-type Sample<Name extends ErrorName> = readonly [...Parameters<(typeof errors)[Name]>];
+type ErrorName = Made[keyof typeof makers];
+type Sample<Name extends ErrorName> = readonly [...Parameters<(typeof makers)[Name]>];
 
 const cause = new Error('ENOSPC: no space left on device');
 const id = 'k3x9q2m7w1ab';
@@ -49,6 +51,10 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   migrationRefused: [[`The migration of "${id}"`, 'It lives on "docker" already.', 'Name another provider.']],
   migrationsOff: [[]],
   homesDiffer: [[id]],
+  homeStreamBroken: [[]],
+  homeNotAsKept: [[id]],
+  snapshotNotFound: [[id]],
+  snapshotDamaged: [[id, cause]],
   homeTaskFailed: [[id, 'local', 'ENOSPC: no space left on device, write']],
   newerState: [['instances/k3x9q2m7w1ab.json', 7]],
   lockLost: [[id]],
@@ -76,7 +82,6 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   providerRefused: [['no-such-image', 'There is no image "nope:1".', 'Correct the image, or sign in to its registry.']],
 };
 
-const makers = { ...errors };
 const made = Object.entries(samples).flatMap(([name, calls]) =>
   (calls as readonly (readonly unknown[])[]).map((args, index) => ({
     name: index === 0 ? name : `${name} (${index + 1})`,

@@ -1,0 +1,191 @@
+import { wrongState } from '../../model/errors.ts';
+import { homeNotAsKept, snapshotNotFound } from '../../model/homeErrors.ts';
+import type { InstanceConfigInput, InstanceRecord } from '../../model/instance.ts';
+import type { OperationContext } from '../../model/operationContext.ts';
+import type { Snapshot } from '../../model/snapshot.ts';
+import type { KeyedLock, LockHandle, SecretVault } from '../../model/stateStore.ts';
+import { randomId } from '../instanceId.ts';
+import type { InstanceLifecycle } from '../instanceLifecycle.ts';
+import type { InstanceRegistry } from '../instanceRegistry.ts';
+import type { HomeCarrier } from '../migration/homeCarrier.ts';
+import type { ProviderDirectory } from '../providerDirectory.ts';
+import { timestamp } from '../records.ts';
+import type { SharedRecords } from '../sharedRecords.ts';
+import type { HomeKeeper } from './homeKeeper.ts';
+
+/** Kept of each instance; the oldest go when there are more. */
+const mostKept = 10;
+
+export interface SnapshotManagerOptions {
+  readonly registry: InstanceRegistry;
+  readonly providers: ProviderDirectory;
+  readonly locks: KeyedLock;
+  readonly lifecycle: InstanceLifecycle;
+  readonly vault: SecretVault;
+  readonly carrier: HomeCarrier;
+  readonly keeper: HomeKeeper;
+  readonly book: SharedRecords<Snapshot>;
+  create(
+    input: InstanceConfigInput,
+    providerType: string,
+    ctx: OperationContext,
+    secrets: Readonly<Record<string, string>>,
+  ): Promise<InstanceRecord>;
+  /** Runs `work` on an instance whose lock is held, and of which nothing is left unfinished. */
+  locked<R>(
+    instanceId: string,
+    ctx: OperationContext,
+    work: (record: InstanceRecord, lock: LockHandle) => Promise<R>,
+  ): Promise<R>;
+}
+
+/** Keeps homes as they were, and brings them back, into their own instance or into a new one on any provider. */
+export class SnapshotManager {
+  readonly #options: SnapshotManagerOptions;
+
+  constructor(options: SnapshotManagerOptions) {
+    this.#options = options;
+  }
+
+  load(): Promise<void> {
+    return this.#options.book.load();
+  }
+
+  /** The youngest first. */
+  listSnapshots(instanceId?: string): Snapshot[] {
+    return this.#options.book
+      .list()
+      .filter(snapshot => instanceId === undefined || snapshot.instanceId === instanceId)
+      .sort((a, b) => b.takenAt.localeCompare(a.takenAt) || a.id.localeCompare(b.id));
+  }
+
+  /** Throws `snapshotNotFound`. */
+  getSnapshot(snapshotId: string): Snapshot {
+    const snapshot = this.#options.book.get(snapshotId);
+    if (!snapshot) throw snapshotNotFound(snapshotId);
+    return snapshot;
+  }
+
+  /** Of an instance that runs or is stopped. What is at rest is compared with what was kept (semantics 16). */
+  takeSnapshot(instanceId: string, ctx: OperationContext): Promise<Snapshot> {
+    return this.#options.locked(instanceId, ctx, record => this.#take(record, ctx));
+  }
+
+  /** Makes the home of its instance what it was. What it is now is kept as a snapshot before. */
+  resetToSnapshot(snapshotId: string, ctx: OperationContext): Promise<InstanceRecord> {
+    const { instanceId } = this.getSnapshot(snapshotId);
+    const { lifecycle } = this.#options;
+    return this.#options.locked(instanceId, ctx, async (record, lock) => {
+      refuseUnkept(record);
+      const wasRunning = record.desired === 'running';
+      const stopped = await lifecycle.stop(record, false, lock, ctx);
+      await this.#take(stopped, ctx);
+      await this.#bringBack(stopped, this.getSnapshot(snapshotId), lock, ctx);
+      return wasRunning ? lifecycle.start(stopped, lock, ctx) : stopped;
+    });
+  }
+
+  /** Makes a new instance with that home. Secrets come along where their values are still known here. */
+  async restoreSnapshot(
+    snapshotId: string,
+    name: string,
+    providerType: string,
+    ctx: OperationContext,
+  ): Promise<InstanceRecord> {
+    const { vault, lifecycle, create, locked } = this.#options;
+    const snapshot = this.getSnapshot(snapshotId);
+    const known = await vault.read(snapshot.instanceId);
+    const secretEnv = snapshot.config.secretEnv.filter(variable => Object.hasOwn(known, variable));
+    const secrets = Object.fromEntries(secretEnv.map(variable => [variable, known[variable] ?? '']));
+    // What came from its source, and its extensions, are in the home.
+    const source = { kind: 'empty' } as const;
+    const config = { ...snapshot.config, name, secretEnv, extensions: [], source };
+    const { id } = await create(config, providerType, ctx, secrets);
+    return locked(id, ctx, async (record, lock) => {
+      const stopped = await lifecycle.stop(record, false, lock, ctx);
+      await this.#bringBack(stopped, snapshot, lock, ctx);
+      return lifecycle.start(stopped, lock, ctx);
+    });
+  }
+
+  /** Makes another instance whose home is as that of the instance now. */
+  async forkInstance(
+    instanceId: string,
+    name: string,
+    providerType: string,
+    ctx: OperationContext,
+  ): Promise<InstanceRecord> {
+    const { id } = await this.takeSnapshot(instanceId, ctx);
+    return this.restoreSnapshot(id, name, providerType, ctx);
+  }
+
+  async deleteSnapshot(snapshotId: string, ctx: OperationContext): Promise<void> {
+    this.getSnapshot(snapshotId);
+    await this.#forget([snapshotId], ctx);
+  }
+
+  /** Of an instance that goes for good, nothing is kept. */
+  async forgetInstance(instanceId: string, ctx: OperationContext): Promise<void> {
+    const ids = this.listSnapshots(instanceId).map(({ id }) => id);
+    if (ids.length > 0) await this.#forget(ids, ctx);
+  }
+
+  dispose(): void {
+    this.#options.book.dispose();
+  }
+
+  async #take(record: InstanceRecord, ctx: OperationContext): Promise<Snapshot> {
+    refuseUnkept(record);
+    const { providers, carrier, keeper, book, locks } = this.#options;
+    const provider = providers.get(record.providerId);
+    const live = record.status === 'running';
+    ctx.report('Keeping the home');
+    // Nobody tidies the archive up meanwhile.
+    const snapshot = await locks.run('snapshots', ctx, async lock => {
+      const id = randomId(12);
+      const [base] = this.listSnapshots(record.id);
+      const takenAt = timestamp();
+      const { digest, bytes, files, added } = await keeper.keep(provider, record.id, { id, base: base?.id }, ctx);
+      if (!live && digest !== (await carrier.look(provider, record.id, ctx)).digest) throw homeNotAsKept(record.id);
+      lock.assertHeld();
+      const { id: instanceId, config } = record;
+      const written = await book.update(id, () => ({
+        ...{ id, schemaVersion: 1, revision: 0, instanceId, config, takenAt, live, digest, bytes, files, added },
+      }));
+      if (!written) throw snapshotNotFound(id);
+      return written;
+    });
+    const old = this.listSnapshots(record.id).slice(mostKept);
+    if (old.length > 0)
+      await this.#forget(
+        old.map(({ id }) => id),
+        ctx,
+      );
+    return snapshot;
+  }
+
+  async #bringBack(record: InstanceRecord, snapshot: Snapshot, lock: LockHandle, ctx: OperationContext): Promise<void> {
+    const { providers, carrier, keeper } = this.#options;
+    const provider = providers.get(record.providerId);
+    ctx.report('Bringing the home back');
+    lock.assertHeld();
+    await keeper.bringBack(provider, record.id, snapshot.id, ctx);
+    const { digest } = await carrier.look(provider, record.id, ctx);
+    if (digest !== snapshot.digest) throw homeNotAsKept(record.id);
+  }
+
+  #forget(ids: readonly string[], ctx: OperationContext): Promise<void> {
+    const { locks, book, keeper } = this.#options;
+    return locks.run('snapshots', ctx, async () => {
+      for (const id of ids) await book.update(id, () => null);
+      await keeper.keepOnly(book.list().map(({ id }) => id));
+    });
+  }
+}
+
+/** Throws `wrongState` unless its home is there to be read. */
+function refuseUnkept({ id, status, setup }: InstanceRecord): void {
+  if (status !== 'running' && status !== 'stopped')
+    throw wrongState(id, status, 'only the home of what runs or is stopped can be kept');
+  if (setup?.status === 'pending') throw wrongState(id, 'being set up', 'let its first start end before');
+}

@@ -1,0 +1,47 @@
+import * as z from 'zod';
+
+export interface HomeSize {
+  readonly bytes: number;
+  readonly files: number;
+}
+
+/** What a home holds; the digest is equal for two homes only when they are (semantics 16). */
+export interface HomeFacts extends HomeSize {
+  readonly digest: string;
+  /** Sockets, pipes and devices, which do not travel: how many, and the names of the first, a character for each byte. */
+  readonly skipped: { readonly count: number; readonly names: readonly string[] };
+}
+
+/** One entry of a home, as `home.mjs` tells it: folders before what is in them, paths with a character for each byte. */
+export const HomeEntry = z.strictObject({
+  path: z.string().min(1),
+  type: z.enum(['d', 'f', 'l', 'h']),
+  mode: z.int().min(0),
+  size: z.int().min(0),
+  /** Nanoseconds since 1970. */
+  mtime: z.string().regex(/^-?\d+$/),
+  own: z.tuple([z.int(), z.int()]).nullable(),
+  /** Of a symbolic link, what it says; of a further name of a file, its first name. */
+  target: z.string(),
+  sha: z.string().regex(/^([a-f0-9]{64})?$/),
+});
+export type HomeEntry = z.infer<typeof HomeEntry>;
+
+/** Homes as they were at a moment, in the state directory, by content: what did not change is kept once. */
+export interface HomeArchive {
+  /** What a snapshot holds, as `home.mjs digest` writes it. Rejects with `snapshot-damaged`. */
+  manifest(snapshotId: string): AsyncIterable<Uint8Array>;
+  /**
+   * Keeps what `home.mjs export` writes, which was given the manifest of `base`, or an empty one. On disk when it
+   * resolves; `added` is what it costs there, in bytes. Rejected, it has kept nothing under that id.
+   */
+  save(
+    snapshotId: string,
+    base: string | undefined,
+    exported: AsyncIterable<Uint8Array>,
+  ): Promise<HomeFacts & { readonly added: number }>;
+  /** What `home.mjs import` reads to make a home, which `there` tells of, equal with the snapshot. */
+  load(snapshotId: string, there: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
+  /** Forgets all snapshots but these, and what only the others needed. */
+  keepOnly(snapshotIds: readonly string[]): Promise<void>;
+}

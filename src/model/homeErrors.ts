@@ -1,0 +1,59 @@
+import { messageOf, SwarmError } from './errors.ts';
+
+export const homeMissing = (instanceId: string, providerId: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'home-missing',
+    message: `The home of the instance "${instanceId}" is not on the provider "${providerId}".`,
+    hint: 'Nothing was made. Bring the home back from a backup, or delete the instance and create it anew.',
+  });
+
+export const homesDiffer = (instanceId: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'homes-differ',
+    message: `The home of the instance "${instanceId}" is not the same at the target as at the source.`,
+    hint: 'The source is as it was. Look at the disks and the connection of both providers, then plan it again.',
+  });
+
+export const homeTaskFailed = (instanceId: string, providerId: string, said: string) =>
+  new SwarmError({
+    family: 'provider',
+    code: 'home-task-failed',
+    message: `The home of the instance "${instanceId}" on "${providerId}" could not be read or written: ${said}.`,
+    hint: 'Mend what it names, make room if a disk is full, and try again. Nothing was lost.',
+  });
+
+export const homeStreamBroken = () =>
+  new SwarmError({
+    family: 'provider',
+    code: 'home-stream-broken',
+    message: 'What came of the home was cut off, or was not what was sent.',
+    hint: 'Try again. Nothing was lost.',
+    retryable: true,
+  });
+
+export const homeNotAsKept = (instanceId: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'home-not-as-kept',
+    message: `The home of the instance "${instanceId}" is not the same as in the snapshot.`,
+    hint: 'Something may still write into it, or a disk fails. Stop what writes, and try again; snapshots stay as they are.',
+  });
+
+export const snapshotNotFound = (snapshotId: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'snapshot-not-found',
+    message: `There is no snapshot "${snapshotId}".`,
+    hint: 'Choose one of those that the command Restore Snapshot lists.',
+  });
+
+export const snapshotDamaged = (snapshotId: string, reason: unknown) =>
+  new SwarmError({
+    family: 'state',
+    code: 'snapshot-damaged',
+    message: `The snapshot "${snapshotId}" cannot be read: ${messageOf(reason)}.`,
+    hint: 'Use another snapshot, and check the disk of the state directory.',
+    cause: reason,
+  });

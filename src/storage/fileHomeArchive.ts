@@ -1,0 +1,295 @@
+import { createHash, type Hash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import * as path from 'node:path';
+import { promisify } from 'node:util';
+import { createGunzip, gzip } from 'node:zlib';
+import * as z from 'zod';
+import { type HomeArchive, HomeEntry, type HomeFacts } from '../model/homeArchive.ts';
+import { homeStreamBroken, snapshotDamaged } from '../model/homeErrors.ts';
+import { frameOf, framesIn, linesIn } from './homeFrames.ts';
+import { flushDirectory } from './replaceFile.ts';
+
+const compress = promisify(gzip);
+/** Fast: homes are sources and packages, which shrink at any level. */
+const level = { level: 1 };
+/** What is compressed at once. */
+const pieceSize = 1024 * 1024;
+/** Runs of zeros that are left out of what is brought back. */
+const holeSize = 64 * 1024;
+const zeros = Buffer.alloc(holeSize);
+
+const Received = HomeEntry.extend({ kept: z.boolean().optional() });
+const Sha = z.object({ sha: z.string().regex(/^[a-f0-9]{64}$/) });
+const Hole = z.object({ length: z.int().min(0).max(holeSize) });
+const Sum = z.object({
+  bytes: z.int().min(0),
+  files: z.int().min(0),
+  skipped: z.object({ count: z.int().min(0), names: z.array(z.string()) }),
+});
+
+/**
+ * {@link HomeArchive} in a folder: `manifests/<id>.gz` with the lines of each snapshot, `blobs/<aa>/<sha>.gz` with each
+ * content once, however many files of however many snapshots have it. Contents are compressed piece by piece, so that
+ * nothing is held whole.
+ */
+export class FileHomeArchive implements HomeArchive {
+  readonly #manifests: string;
+  readonly #blobs: string;
+  readonly #incoming: string;
+
+  constructor(directory: string) {
+    this.#manifests = path.join(directory, 'manifests');
+    this.#blobs = path.join(directory, 'blobs');
+    this.#incoming = path.join(directory, 'incoming');
+  }
+
+  async *manifest(snapshotId: string): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of unpacked(this.#manifestOf(snapshotId))) yield chunk;
+    } catch (error) {
+      throw snapshotDamaged(snapshotId, error);
+    }
+  }
+
+  async save(
+    snapshotId: string,
+    base: string | undefined,
+    exported: AsyncIterable<Uint8Array>,
+  ): Promise<HomeFacts & { readonly added: number }> {
+    for (const folder of [this.#manifests, this.#blobs, this.#incoming])
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+    const known = base === undefined ? undefined : this.#entries(base);
+    const lines = await PackedFile.open(path.join(this.#incoming, randomUUID()));
+    const whole = createHash('sha256');
+    const note = async (entry: HomeEntry) => {
+      const { path: at, type, mode, size, target, sha } = entry;
+      whole.update(`${JSON.stringify([at, type, type === 'h' ? 0 : mode, size, target, sha])}\n`);
+      await lines.write(Buffer.from(`${JSON.stringify(entry)}\n`));
+    };
+    let receiving: { entry: HomeEntry; file: PackedFile; hash: Hash } | undefined;
+    let added = 0;
+    try {
+      for await (const { kind, payload } of framesIn(exported)) {
+        if (kind === 'D' || kind === 'Z') {
+          const piece = kind === 'D' ? payload : zeros.subarray(0, Hole.parse(json(payload)).length);
+          if (!receiving) throw homeStreamBroken();
+          receiving.hash.update(piece);
+          await receiving.file.write(piece);
+        } else if (kind === 'F') {
+          if (!receiving || Sha.parse(json(payload)).sha !== receiving.hash.digest('hex')) throw homeStreamBroken();
+          const { sha } = Sha.parse(json(payload));
+          added += await this.#keep(receiving.file, sha);
+          await note({ ...receiving.entry, sha });
+          receiving = undefined;
+        } else if (kind === 'E') {
+          const { kept, ...entry } = Received.parse(json(payload));
+          if (receiving) throw homeStreamBroken();
+          if (entry.type !== 'f') await note(entry);
+          else if (kept) await note({ ...entry, sha: await shaOf(known, entry.path) });
+          else {
+            const file = await PackedFile.open(path.join(this.#incoming, randomUUID()));
+            receiving = { entry, file, hash: createHash('sha256') };
+          }
+        } else if (kind === 'X') {
+          const { skipped, ...size } = Sum.parse(json(payload));
+          const facts = { digest: whole.digest('hex'), ...size, skipped };
+          await lines.write(Buffer.from(`${JSON.stringify(facts)}\n`));
+          const cost = await lines.close();
+          await rename(lines.file, this.#manifestOf(snapshotId));
+          await flushDirectory(this.#manifests);
+          return { ...facts, added: added + cost };
+        }
+      }
+      throw homeStreamBroken();
+    } finally {
+      await receiving?.file.discard();
+      await lines.discard();
+      await known?.return(undefined);
+    }
+  }
+
+  async *load(snapshotId: string, there: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const others = linesIn(there);
+    const next = async () => {
+      const { value, done } = await others.next();
+      return done ? undefined : HomeEntry.parse(value);
+    };
+    let other = await next();
+    const skipBelow = async (folder: string) => {
+      while (other && orderOf(other.path).startsWith(`${orderOf(folder)}\0`)) other = await next();
+    };
+    const removeUntil = async function* (place: string | undefined) {
+      while (other && (place === undefined || orderOf(other.path) < place)) {
+        const { path: gone, type } = other;
+        yield frameOf('R', { path: gone });
+        other = await next();
+        if (type === 'd') await skipBelow(gone);
+      }
+    };
+    let bytes = 0;
+    let files = 0;
+    for await (const entry of this.#entries(snapshotId)) {
+      yield* removeUntil(orderOf(entry.path));
+      const same = other?.path === entry.path ? other : undefined;
+      if (same) other = await next();
+      if (same?.type === 'd' && entry.type !== 'd') await skipBelow(entry.path);
+      if (entry.type !== 'f') {
+        yield frameOf('E', entry);
+        continue;
+      }
+      files += 1;
+      const kept = same?.type === 'f' && same.sha === entry.sha;
+      yield frameOf('E', { ...entry, kept });
+      if (kept) continue;
+      for await (const piece of this.#contentOf(snapshotId, entry.sha)) {
+        bytes += piece.length;
+        yield piece.equals(zeros.subarray(0, piece.length))
+          ? frameOf('Z', { length: piece.length })
+          : frameOf('D', piece);
+      }
+      yield frameOf('F', { sha: entry.sha });
+    }
+    yield* removeUntil(undefined);
+    yield frameOf('X', { bytes, files, skipped: { count: 0, names: [] } });
+  }
+
+  async keepOnly(snapshotIds: readonly string[]): Promise<void> {
+    const wanted = new Set<string>();
+    for (const id of snapshotIds) {
+      for await (const { sha } of this.#entries(id)) if (sha) wanted.add(`${sha}.gz`);
+    }
+    const kept = new Set(snapshotIds.map(id => `${id}.gz`));
+    for (const name of await namesIn(this.#manifests)) {
+      if (!kept.has(name)) await rm(path.join(this.#manifests, name), { force: true });
+    }
+    for (const folder of await namesIn(this.#blobs)) {
+      for (const name of await namesIn(path.join(this.#blobs, folder))) {
+        if (!wanted.has(name)) await rm(path.join(this.#blobs, folder, name), { force: true });
+      }
+    }
+    await rm(this.#incoming, { recursive: true, force: true });
+  }
+
+  async *#entries(snapshotId: string): AsyncGenerator<HomeEntry> {
+    for await (const line of linesIn(this.manifest(snapshotId))) yield HomeEntry.parse(line);
+  }
+
+  /** In pieces of a hole's size. */
+  async *#contentOf(snapshotId: string, sha: string): AsyncGenerator<Buffer> {
+    const hash = createHash('sha256');
+    let rest: Buffer = Buffer.alloc(0);
+    try {
+      for await (const chunk of unpacked(this.#blobOf(sha))) {
+        hash.update(chunk);
+        rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+        for (; rest.length >= holeSize; rest = rest.subarray(holeSize)) yield rest.subarray(0, holeSize);
+      }
+    } catch (error) {
+      throw snapshotDamaged(snapshotId, error);
+    }
+    if (hash.digest('hex') !== sha) throw snapshotDamaged(snapshotId, new Error(`the content ${sha} is another`));
+    if (rest.length > 0) yield rest;
+  }
+
+  /** Takes a content in; what it costs, which is nothing when it is there already. */
+  async #keep(content: PackedFile, sha: string): Promise<number> {
+    const file = this.#blobOf(sha);
+    const isThere = await stat(file).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) {
+      await content.discard();
+      return 0;
+    }
+    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+    const cost = await content.close();
+    await rename(content.file, file);
+    return cost;
+  }
+
+  #manifestOf(snapshotId: string): string {
+    return path.join(this.#manifests, `${snapshotId}.gz`);
+  }
+
+  #blobOf(sha: string): string {
+    return path.join(this.#blobs, sha.slice(0, 2), `${sha}.gz`);
+  }
+}
+
+async function* unpacked(file: string): AsyncGenerator<Buffer> {
+  const source = createReadStream(file);
+  const plain = createGunzip();
+  source.on('error', error => plain.destroy(error));
+  try {
+    for await (const chunk of source.pipe(plain)) yield chunk;
+  } finally {
+    source.destroy();
+  }
+}
+
+/** A file that is written compressed, piece by piece. */
+class PackedFile {
+  readonly file: string;
+  readonly #handle: FileHandle;
+  #isOpen = true;
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+
+  static async open(file: string): Promise<PackedFile> {
+    return new PackedFile(file, await open(file, 'wx', 0o600));
+  }
+
+  constructor(file: string, handle: FileHandle) {
+    this.file = file;
+    this.#handle = handle;
+  }
+
+  async write(piece: Buffer): Promise<void> {
+    this.#waiting.push(piece);
+    this.#waitingBytes += piece.length;
+    if (this.#waitingBytes >= pieceSize) await this.#flush();
+  }
+
+  /** On disk; how many bytes it has there. */
+  async close(): Promise<number> {
+    await this.#flush();
+    await this.#handle.sync();
+    const { size } = await this.#handle.stat();
+    await this.#handle.close();
+    this.#isOpen = false;
+    return size;
+  }
+
+  /** Without effect once it was closed. */
+  async discard(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    await this.#handle.close();
+    await rm(this.file, { force: true });
+  }
+
+  async #flush(): Promise<void> {
+    const piece = Buffer.concat(this.#waiting);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    await this.#handle.writeFile(await compress(piece, level));
+  }
+}
+
+const json = (payload: Buffer): unknown => JSON.parse(payload.toString());
+
+/** Sorts a folder before what is in it, and that before its next sibling. */
+const orderOf = (at: string) => (at === '.' ? '' : at.replaceAll('/', '\0'));
+
+const namesIn = (folder: string) => readdir(folder).catch((): string[] => []);
+
+/** The content of a file that the base has too; entries come in one order. */
+async function shaOf(known: AsyncGenerator<HomeEntry> | undefined, at: string): Promise<string> {
+  for (;;) {
+    const { value, done } = (await known?.next()) ?? { done: true as const, value: undefined };
+    if (done) throw homeStreamBroken();
+    if (value.path === at) return value.sha;
+  }
+}

@@ -1,0 +1,115 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
+import { StreamKeeper } from '../../src/core/snapshots/homeKeeper.ts';
+import { quietContext } from '../../src/model/operationContext.ts';
+import type { HomeTask } from '../../src/model/provider.ts';
+import { spawnHome } from '../../src/providers/local/spawnHome.ts';
+import { FileHomeArchive } from '../../src/storage/fileHomeArchive.ts';
+import { MemoryProvider } from '../fakes/memoryProvider.ts';
+import { fillHome, homeDigest } from './tools.ts';
+
+const program = path.resolve(import.meta.dirname, '../../media/instance/home.mjs');
+
+/** Homes are folders here, called as their instances are. */
+class FolderProvider extends MemoryProvider {
+  constructor(folder: string) {
+    super();
+    Object.assign(this.abilities, {
+      openHome: (id: string, task: HomeTask) => spawnHome(id, this.id, program, path.join(folder, id), task),
+    });
+  }
+}
+
+describe('homes in the archive', () => {
+  let folder: string;
+  let provider: FolderProvider;
+  let keeper: StreamKeeper;
+  const at = (...names: string[]) => path.join(folder, ...names);
+  const archive = () => at('archive');
+
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'remote-swarm-archive-'));
+    for (const name of ['one', 'other']) mkdirSync(at(name));
+    provider = new FolderProvider(folder);
+    keeper = new StreamKeeper(new FileHomeArchive(archive()));
+  });
+  afterEach(() => {
+    execFileSync('chmod', ['-R', 'u+rwX', folder]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const sh = (home: string, command: string) =>
+    execFileSync('/bin/sh', ['-c', command], {
+      cwd: at(home),
+      env: { PATH: process.env.PATH, HOME: at(home) },
+    }).toString();
+  const keep = (id: string, base?: string, home = 'one') => keeper.keep(provider, home, { id, base }, quietContext);
+  const bringBack = (id: string, home = 'other') => keeper.bringBack(provider, home, id, quietContext);
+  const digest = async (home: string) => (await new StreamCarrier().look(provider, home, quietContext)).digest;
+  const blobs = () => {
+    const folders = readdirSync(at('archive', 'blobs'));
+    return folders.flatMap(name =>
+      readdirSync(at('archive', 'blobs', name)).map(blob => at('archive', 'blobs', name, blob)),
+    );
+  };
+
+  test('a home with everything in it comes back as it was, into an empty folder and over another home', async () => {
+    sh('one', fillHome);
+    const before = sh('one', homeDigest);
+    const kept = await keep('first');
+    expect(kept.digest).toBe(await digest('one'));
+    await bringBack('first');
+    expect(await digest('other')).toBe(kept.digest);
+    expect(sh('other', homeDigest)).toBe(before);
+
+    sh('one', 'rm -rf * 2>/dev/null; mkdir -p new/deep; echo x >new/deep/file; echo other >file');
+    await bringBack('first', 'one');
+    expect(await digest('one')).toBe(kept.digest);
+    expect(sh('one', homeDigest)).toBe(before);
+  });
+
+  test('a second snapshot costs what has changed, and both come back', async () => {
+    for (let index = 0; index < 200; index += 1) writeFileSync(at('one', `file-${index}`), randomBytes(20_000));
+    const first = await keep('first');
+    appendFileSync(at('one', 'file-7'), 'more');
+    rmSync(at('one', 'file-8'));
+    const second = await keep('second', 'first');
+    console.log(`first snapshot: ${first.added} bytes of ${first.bytes}; second: ${second.added}`);
+    expect(second.added).toBeLessThan(first.added / 10);
+    expect(second.digest).toBe(await digest('one'));
+    for (const { id, digest: wanted } of [
+      { id: 'first', digest: first.digest },
+      { id: 'second', digest: second.digest },
+    ]) {
+      await bringBack(id);
+      expect(await digest('other')).toBe(wanted);
+    }
+  });
+
+  test('what only a forgotten snapshot needed goes, and the rest still comes back', async () => {
+    writeFileSync(at('one', 'same'), 'same');
+    writeFileSync(at('one', 'old'), 'old');
+    await keep('first');
+    rmSync(at('one', 'old'));
+    const second = await keep('second', 'first');
+    expect(blobs()).toHaveLength(2);
+    await keeper.keepOnly(['second']);
+    expect(blobs()).toHaveLength(1);
+    await bringBack('second');
+    expect(await digest('other')).toBe(second.digest);
+    await expect(bringBack('first')).rejects.toMatchObject({ code: 'snapshot-damaged' });
+  });
+
+  test('damage on the disk of the archive is noticed', async () => {
+    writeFileSync(at('one', 'file'), 'the right words '.repeat(1_000));
+    await keep('first');
+    const [blob = ''] = blobs();
+    writeFileSync(blob, '');
+    await expect(bringBack('first')).rejects.toMatchObject({ code: 'snapshot-damaged' });
+  });
+});
