@@ -69,7 +69,7 @@ export class HealthMonitor {
       book,
       recover,
       record => options.canMigrate(record),
-      provider => void reconciler.refresh(this.#ctx(), provider.id).catch(() => {}),
+      provider => void this.#ask(provider.id),
     );
     reconciler.onDidObserve(observation => this.#observe(observation));
     registry.onDidChange(({ id, record }) => this.#follow(id, record));
@@ -150,9 +150,9 @@ export class HealthMonitor {
     this.#rest();
     if (this.#options.lease.epoch !== undefined && !this.#disposed.signal.aborted) {
       this.#hold = new AbortController();
-      this.#options.reconciler.watch();
+      this.#options.reconciler.watch(providerId => void this.#ask(providerId));
       this.#judged = { wall: Date.now(), mono: performance.now() };
-      this.#schedule(0);
+      this.#schedule(0, true);
     }
     this.#changed.fire();
   }
@@ -164,15 +164,24 @@ export class HealthMonitor {
     this.#options.reconciler.unwatch();
   }
 
-  #schedule(milliseconds: number): void {
+  #schedule(milliseconds: number, isFirst = false): void {
     const planned = performance.now() + milliseconds;
-    this.#timer = setTimeout(() => void this.#round(planned), milliseconds);
+    this.#timer = setTimeout(() => void this.#round(planned, isFirst), milliseconds);
   }
 
-  /** One round over every provider; never rejects, and plans the next one. */
-  async #round(planned: number): Promise<void> {
+  /** Observes a provider, or all; never rejects. One who slept may not have heard yet that another observes now. */
+  async #ask(providerId?: string): Promise<void> {
+    const { lease, reconciler } = this.#options;
+    const { epoch } = lease;
+    const isWanted = () => lease.isHeld() && lease.epoch === epoch;
+    if (isWanted()) await reconciler.refresh(this.#ctx(), providerId, isWanted).catch(() => {});
+  }
+
+  /** One round over every provider; never rejects, and plans the next one. The first one is for all that is shown. */
+  async #round(planned: number, isFirst: boolean): Promise<void> {
     const { signal } = this.#hold;
-    const { providers, reconciler, config } = this.#options;
+    const { providers, config, lease } = this.#options;
+    if (!lease.isHeld()) return;
     const period = config().checkInterval * 1000;
     const now = { wall: Date.now(), mono: performance.now() };
     const verdict = guardRound(
@@ -183,9 +192,9 @@ export class HealthMonitor {
     if (config().enabled) {
       if (verdict.do === 'throw-away') await this.#countAnew(verdict.reason);
       else for (const { id } of providers.all()) this.#due.add(id);
-      await reconciler.refresh(this.#ctx()).catch(() => {});
-      await Promise.all(this.#looks);
     }
+    if (config().enabled || isFirst) await this.#ask();
+    await Promise.all(this.#looks);
     if (!signal.aborted) this.#schedule(nextRoundIn(period, Math.random()));
   }
 
