@@ -2,6 +2,7 @@ import type { Event } from '../model/event.ts';
 import type { ProviderRecord } from '../model/providerRecord.ts';
 import type { ObserverLease } from '../model/stateStore.ts';
 import type { HealthMonitor } from './health/healthMonitor.ts';
+import type { Suspicion } from './health/suspectProviders.ts';
 import { isSame } from './isSame.ts';
 import { KeyedDebounce } from './keyedDebounce.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
@@ -23,26 +24,21 @@ export interface SharedConditionsOptions {
  */
 export class SharedConditions {
   readonly #options: SharedConditionsOptions;
-  /** Those that this window has looked at since it observes. */
-  readonly #lookedAt = new Set<string>();
   readonly #due = new KeyedDebounce(150, providerId => void this.#write(providerId));
   /** What is known of a provider, whose id this is, changed here or in another window. */
   readonly onDidChange: Event<string>;
 
   constructor(options: SharedConditionsOptions) {
     this.#options = options;
-    const { book, lease, reconciler, health } = options;
+    const { book, lease, providers, reconciler, health } = options;
     this.onDidChange = book.onDidChange;
     book.onDidChange(providerId => {
       this.#show(providerId);
       this.#wake(providerId);
     });
-    reconciler.onDidObserve(({ provider }) => {
-      if (lease.epoch !== undefined) this.#lookedAt.add(provider.id);
-      this.#wake(provider.id);
-    });
+    reconciler.onDidObserve(({ provider }) => this.#wake(provider.id));
     health.onDidChange(() => {
-      for (const providerId of this.#lookedAt) this.#wake(providerId);
+      for (const providerId of providers.ids()) this.#wake(providerId);
     });
     lease.onDidChange(() => this.#takeTurn());
   }
@@ -55,12 +51,11 @@ export class SharedConditions {
   }
 
   /** Providers whose instances fail so many at once that nothing is recovered there (semantics 10). */
-  suspects(): { providerId: string; reason: string }[] {
-    const { book, lease, health } = this.#options;
-    if (lease.epoch !== undefined) return health.suspects();
-    return book
-      .list()
-      .flatMap(({ id, suspect }) => (suspect === undefined ? [] : [{ providerId: id, reason: suspect }]));
+  suspects(): Suspicion['suspects'] {
+    const { book, health } = this.#options;
+    const told = () =>
+      book.list().flatMap(({ id, suspect }) => (suspect === undefined ? [] : [{ providerId: id, reason: suspect }]));
+    return health.suspects() ?? told();
   }
 
   dispose(): void {
@@ -71,7 +66,6 @@ export class SharedConditions {
   /** This window has become the observer, or is it no more. */
   #takeTurn(): void {
     const { book, lease, providers } = this.#options;
-    this.#lookedAt.clear();
     for (const { id } of book.list()) {
       if (lease.epoch === undefined) this.#show(id);
       // Nobody keeps it true any more.
@@ -88,7 +82,7 @@ export class SharedConditions {
   }
 
   #wake(providerId: string): void {
-    if (this.#lookedAt.has(providerId)) this.#due.wake(providerId);
+    if (this.#options.lease.epoch !== undefined) this.#due.wake(providerId);
   }
 
   async #write(providerId: string): Promise<void> {
@@ -100,14 +94,14 @@ export class SharedConditions {
   }
 
   #seen(id: string, observerEpoch: number): ProviderRecord | undefined {
-    const { providers, reconciler, health } = this.#options;
+    const { providers, reconciler } = this.#options;
     const { reachable, problem, code, hint } = providers.condition(id) ?? {};
     if (reachable === undefined) return undefined;
     return {
       ...{ id, schemaVersion: 1, revision: 0, observerEpoch, reachable, problem, code, hint },
       capabilities: providers.knownCapabilities(id),
       found: reconciler.found().flatMap(each => (each.providerId === id ? [{ ...each.observation }] : [])),
-      suspect: health.suspects().find(({ providerId }) => providerId === id)?.reason,
+      suspect: this.suspects().find(({ providerId }) => providerId === id)?.reason,
     };
   }
 

@@ -148,7 +148,11 @@ describe('of all windows on one state', () => {
     const reason = '3 of 3 instances on "memory" fail at once.';
     expect(observer.controller.conditions.suspects()).toEqual([{ providerId: 'memory', reason }]);
     expect(other.controller.conditions.suspects()).toEqual([{ providerId: 'memory', reason }]);
-    expect(other.controller.health.suspects()).toEqual([]);
+    expect(other.controller.health.suspects()).toBeUndefined();
+    world.seat.pass();
+    await seconds(40);
+    expect(other.controller.health.suspects()).toEqual([{ providerId: 'memory', reason }]);
+    expect(observer.controller.health.suspects()).toBeUndefined();
   });
 
   test('each knows what the provider can take, and need not reach it for that', async () => {
@@ -205,19 +209,57 @@ describe('the observer', () => {
     const { id } = await stale.controller.createInstance({ name: 'one' });
     const other = await world.open();
     await seconds(40);
-    world.seat.pass();
     const before = [...stale.asked];
+    world.seat.pass();
+    world.place.unreachable = true;
+    await seconds(1);
+    expect(other.state()).toMatchObject({ reachable: false });
+    expect(stale.state()).toEqual(other.state());
+    world.place.unreachable = false;
     await world.place.crash(id);
     await seconds(40);
-    expect(stale.asked).toEqual(before);
-    world.place.unreachable = true;
-    await seconds(40);
     expect(stale.state()).toEqual(other.state());
-    expect(stale.state()).toMatchObject({ reachable: false });
     expect(stale.asked).toEqual(before);
   });
 
-  test('that is replaced while the provider answers believes nothing of the answer', async () => {
+  test('that was replaced while it slept does not knock at a provider that was away', async () => {
+    const world = new World();
+    const stale = await world.open();
+    const { id } = await stale.controller.createInstance({ name: 'one' });
+    const other = await world.open();
+    world.place.unreachable = true;
+    await seconds(40);
+    const before = [...stale.asked];
+    world.seat.pass();
+    world.place.changed.fire(id);
+    await seconds(1);
+    expect(other.asked).toContain('initialize');
+    expect(stale.asked).toEqual(before);
+  });
+
+  test('that was replaced while it slept counts nothing anew for that', async () => {
+    const world = new World();
+    const stale = await world.open();
+    const { id } = await stale.controller.createInstance({ name: 'one' });
+    await world.open();
+    await seconds(65);
+    world.place.unresponsive(id);
+    await seconds(35);
+    const checks = () => stale.controller.health.get(id)?.checks;
+    const before = checks();
+    expect(before).toContainEqual(expect.objectContaining({ name: 'connectivity', outcome: 'failed' }));
+    vi.setSystemTime(Date.now() + 3_600_000);
+    // It is to find out by its own next round.
+    world.providerDisk.changes.dispose();
+    world.seat.pass();
+    await seconds(40);
+    expect(checks()).toEqual(before);
+  });
+
+  test.each([
+    ['a failure', new Error('The connection was lost while the window slept.')],
+    ['a list', undefined],
+  ])('that is replaced while the provider is about to answer makes nothing of %s', async (_, failure) => {
     const world = new World();
     const stale = await world.open();
     const { id } = await stale.controller.createInstance({ name: 'one' });
@@ -225,8 +267,9 @@ describe('the observer', () => {
     const { promise, resolve: answer } = Promise.withResolvers<void>();
     world.place.latency = call => (call === 'observe' ? promise : Promise.resolve());
     await seconds(35);
-    expect(stale.asked.at(-1)).toBe('observe');
-    world.place.failNext('observe', new Error('The connection was lost while the window slept.'));
+    const before = [...stale.asked];
+    expect(before.at(-1)).toBe('observe');
+    if (failure) world.place.failNext('observe', failure);
     const shown = new Set<unknown>();
     stale.controller.onDidChange(() => {
       shown.add(stale.state()?.reachable).add(stale.controller.getInstance(id).status);
@@ -236,6 +279,20 @@ describe('the observer', () => {
     await seconds(1);
     expect(world.record()).toMatchObject({ observerEpoch: 2, reachable: true });
     expect([...shown]).toEqual([true, 'running']);
+    expect(stale.asked).toEqual(before);
+  });
+
+  test('that is replaced when it is about to write leaves that to the other one', async () => {
+    const world = new World();
+    const stale = await world.open();
+    const other = await world.open();
+    world.place.unreachable = true;
+    while (stale.state()?.reachable) await vi.advanceTimersByTimeAsync(50);
+    world.place.latency = () => new Promise(() => {});
+    world.seat.pass();
+    await seconds(5);
+    expect(world.record()).toMatchObject({ reachable: true });
+    expect(stale.state()).toEqual(other.state());
   });
 
   test('leaves what a later observer wrote, and puts right what anybody else did', async () => {
@@ -263,6 +320,7 @@ describe('the observer', () => {
   test('looks once where health is not monitored, and when an event wakes it', async () => {
     const world = new World();
     const { asked, controller } = await world.open({ health: { enabled: false } });
+    expect(asked).toEqual(['initialize', 'observe']);
     const { id } = await controller.createInstance({ name: 'one' });
     await seconds(1);
     const looks = () => asked.filter(call => call === 'observe').length;
