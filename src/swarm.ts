@@ -8,6 +8,7 @@ import { StreamCarrier } from './core/migration/homeCarrier.ts';
 import { MigrationBook } from './core/migration/migrationBook.ts';
 import { type ProviderCondition, ProviderDirectory } from './core/providerDirectory.ts';
 import { withStatus } from './core/records.ts';
+import { SharedRecords } from './core/sharedRecords.ts';
 import { SwarmController } from './core/swarmController.ts';
 import { TrashExpiry } from './core/trashExpiry.ts';
 import type { ProviderConfig, SwarmConfig } from './model/config.ts';
@@ -17,6 +18,7 @@ import { InstanceRecord } from './model/instance.ts';
 import { Migration } from './model/migration.ts';
 import { type OperationContext, quietContext, withTimeout } from './model/operationContext.ts';
 import type { Provider } from './model/provider.ts';
+import { ProviderRecord } from './model/providerRecord.ts';
 import type { Quarantined, SecretVault } from './model/stateStore.ts';
 import { cut, visible } from './model/textCut.ts';
 import { BlastRadius, DestroyBudget } from './operations/blastRadius.ts';
@@ -62,6 +64,7 @@ export const stateEntries = [
   'swarm.json',
   'instances',
   'health',
+  'providers',
   'migrations',
   'observer.epoch',
   'audit',
@@ -93,9 +96,20 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
   };
   const instances = new JsonFileStore(path.join(stateDirectory, 'instances'), InstanceRecord, 1, told);
   const registry = new InstanceRegistry(instances, () => surroundings.config().autoSaveInterval);
-  const providers = await makeProviders(config, surroundings.rejectedProviders(), environment, async providerId => {
-    if (config.loadStateOnStartup) await registry.load();
-    return registry.getInstanceCount(providerId) > 0;
+  const lease = new LeaderLease(stateDirectory);
+  const providerBook = new SharedRecords(
+    new JsonFileStore(path.join(stateDirectory, 'providers'), ProviderRecord, 1, told),
+  );
+  const providers = await makeProviders(config, surroundings.rejectedProviders(), environment, {
+    isObserved: async providerId => {
+      if (!config.loadStateOnStartup || !lease.isTaken()) return false;
+      await providerBook.load();
+      return providerBook.get(providerId) !== undefined;
+    },
+    isInhabited: async providerId => {
+      if (config.loadStateOnStartup) await registry.load();
+      return registry.getInstanceCount(providerId) > 0;
+    },
   });
   const lease = new LeaderLease(stateDirectory);
   const controller = new SwarmController({
@@ -103,6 +117,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     owner: { user: os.userInfo().username, machine: os.hostname() },
     registry,
     providers,
+    providerBook,
     locks: new FileLock(path.join(stateDirectory, 'locks')),
     vault,
     sources: {
@@ -181,6 +196,14 @@ function showUnprovided(registry: InstanceRegistry, providers: ProviderDirectory
   }
 }
 
+/** What the state says of a provider that nobody configured. */
+interface Traces {
+  /** Another window observes it now. */
+  isObserved(providerId: string): Promise<boolean>;
+  /** Instances live there. */
+  isInhabited(providerId: string): Promise<boolean>;
+}
+
 /**
  * The configured providers, and of each type a default one, called as the type is, if it can be used or instances live
  * there. Only an entry of that name takes its place: one that cannot be read, and whose name is not known, may be it.
@@ -189,7 +212,7 @@ async function makeProviders(
   config: SwarmConfig,
   unreadable: readonly ProviderCondition[],
   environment: ProviderEnvironment,
-  isInhabited: (providerId: string) => Promise<boolean>,
+  traces: Traces,
 ): Promise<ProviderDirectory> {
   const enabled = ({ id }: ProviderConfig) =>
     config.enabledProviders.length === 0 || config.enabledProviders.includes(id);
@@ -215,7 +238,7 @@ async function makeProviders(
     }
   };
   const [detected, configured] = await Promise.all([
-    Promise.all(defaults.filter(enabled).map(async one => detect(await make(one), isInhabited))),
+    Promise.all(defaults.filter(enabled).map(async one => detect(await make(one), traces))),
     Promise.all(config.providers.filter(enabled).map(make)),
   ]);
   const made = [...detected, ...configured].filter(provider => provider !== undefined);
@@ -224,19 +247,17 @@ async function makeProviders(
 
 /**
  * A default provider is there when its place is: an engine that does not answer is nobody's wish, unless instances live
- * there. One that only lacks an editor server, which can be installed, stays.
+ * there. One that only lacks an editor server, which can be installed, stays. What another window observes is not asked.
  */
-async function detect(
-  provider: Provider | undefined,
-  isInhabited: (providerId: string) => Promise<boolean>,
-): Promise<Provider | undefined> {
+async function detect(provider: Provider | undefined, traces: Traces): Promise<Provider | undefined> {
+  if (!provider || (await traces.isObserved(provider.id))) return provider;
   try {
-    await provider?.initialize(withTimeout(quietContext, detectionMilliseconds));
+    await provider.initialize(withTimeout(quietContext, detectionMilliseconds));
     return provider;
   } catch (error) {
     if (error instanceof SwarmError && error.code === 'editor-server-missing') return provider;
-    if (provider && (await isInhabited(provider.id))) return provider;
-    await provider?.dispose();
+    if (await traces.isInhabited(provider.id)) return provider;
+    await provider.dispose();
     return undefined;
   }
 }

@@ -46,6 +46,7 @@ const candidate = (
   registry: InstanceRegistry,
 ): PlacementCandidate => ({
   provider,
+  capabilities: providers.capabilities(provider.id),
   reachable: providers.condition(provider.id)?.reachable,
   instances: registry.getInstanceCount(provider.id),
 });
@@ -67,9 +68,14 @@ export function place(
 }
 
 /** Throws `noPlacement` when an instance that already lives at the provider could not live there as `config` says. */
-export function checkFit(config: Pick<InstanceConfig, 'image' | 'resources'>, provider: Provider): void {
-  const problems = misfits(config, { provider, reachable: true, instances: 0 });
-  if (problems.length > 0) throw noPlacement([`"${provider.id}" ${problems.join(' and ')}`]);
+export function checkFit(
+  config: Pick<InstanceConfig, 'image' | 'resources'>,
+  providerId: string,
+  providers: ProviderDirectory,
+): void {
+  const [provider, capabilities] = [providers.get(providerId), providers.capabilities(providerId)];
+  const problems = misfits(config, { provider, capabilities, reachable: true, instances: 0 });
+  if (problems.length > 0) throw noPlacement([`"${providerId}" ${problems.join(' and ')}`]);
 }
 
 /** The config after an update: each field that is given takes the place of the whole old one. */

@@ -4,6 +4,7 @@ import { instanceExists, instanceNotFound, invalidInput, SwarmError } from '../m
 import { type Disposable, Emitter, type Event } from '../model/event.ts';
 import type { InstanceRecord, InstanceStatus } from '../model/instance.ts';
 import type { Quarantined, RecordStore } from '../model/stateStore.ts';
+import { isSame } from './isSame.ts';
 
 /** What is seen of an instance, and not asked for. Only these may be shown before they are written. */
 export const observedFields = ['status', 'detail', 'port', 'statusSince'] as const;
@@ -250,11 +251,3 @@ function observedOf({ status, detail, port, statusSince }: InstanceRecord): Obse
 
 /** Bookkeeping, laid over records before they are compared. */
 const unseen = { revision: 0, statusSince: '' };
-
-/** Deep equality of JSON values; an absent member and an undefined one are the same. */
-function isSame(one: unknown, other: unknown): boolean {
-  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return one === other;
-  const left = new Map<string, unknown>(Object.entries(one));
-  const right = new Map<string, unknown>(Object.entries(other));
-  return [...new Set([...left.keys(), ...right.keys()])].every(key => isSame(left.get(key), right.get(key)));
-}

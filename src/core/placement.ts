@@ -1,11 +1,10 @@
 import type { InstanceConfig } from '../model/instance.ts';
-import type { Provider, ProviderAbilities, ProviderCapabilities } from '../model/provider.ts';
+import type { ProviderAbilities, ProviderCapabilities } from '../model/provider.ts';
 
 /** What placement knows of one provider. */
 export interface PlacementCandidate {
-  readonly provider: Pick<Provider, 'id' | 'getCapabilities'> & {
-    readonly abilities: Pick<ProviderAbilities, 'images' | 'limits'>;
-  };
+  readonly provider: { readonly id: string; readonly abilities: Pick<ProviderAbilities, 'images' | 'limits'> };
+  readonly capabilities: ProviderCapabilities;
   /** False when it did not answer; undefined when it was not asked yet. */
   readonly reachable: boolean | undefined;
   /** Instances there now. */
@@ -19,8 +18,7 @@ export type Placement =
 
 /** Why `config` can't live at this provider, in words; empty when it can. */
 export function misfits(config: Pick<InstanceConfig, 'image' | 'resources'>, candidate: PlacementCandidate): string[] {
-  const { provider, reachable, instances } = candidate;
-  const capabilities = provider.getCapabilities();
+  const { provider, capabilities, reachable, instances } = candidate;
   const { cpuCores, memoryMb } = config.resources;
   const problems: string[] = [];
   if (reachable === false) problems.push('does not answer');

@@ -1,6 +1,9 @@
 import { messageOf, providerUnusable, SwarmError, unknownProvider } from '../model/errors.ts';
 import { Emitter } from '../model/event.ts';
-import type { Provider } from '../model/provider.ts';
+import type { OperationContext } from '../model/operationContext.ts';
+import type { Provider, ProviderCapabilities } from '../model/provider.ts';
+import type { ProviderRecord } from '../model/providerRecord.ts';
+import { isSame } from './isSame.ts';
 
 /** How a provider answered last; `undefined` reachability: it was not asked yet. */
 export interface ProviderCondition {
@@ -17,6 +20,10 @@ export interface ProviderCondition {
 export class ProviderDirectory {
   readonly #providers = new Map<string, Provider>();
   readonly #conditions = new Map<string, ProviderCondition>();
+  /** Those that this window has reached itself. */
+  readonly #reached = new Set<string>();
+  /** What the others can do and take, as another window has told. */
+  readonly #told = new Map<string, ProviderCapabilities>();
   readonly #changed = new Emitter<void>();
   readonly onDidChange = this.#changed.event;
 
@@ -68,6 +75,34 @@ export class ProviderDirectory {
     return this.#conditions.get(providerId);
   }
 
+  /** What it can do and take; undefined when, as far as is known here, no window has reached it. */
+  knownCapabilities(providerId: string): ProviderCapabilities | undefined {
+    return this.#reached.has(providerId) ? this.get(providerId).getCapabilities() : this.#told.get(providerId);
+  }
+
+  /** What it can do and take; the least of it as long as nobody has reached it. Throws as {@link get} does. */
+  capabilities(providerId: string): ProviderCapabilities {
+    return this.knownCapabilities(providerId) ?? this.get(providerId).getCapabilities();
+  }
+
+  /** Reaches a provider that did not answer last, or that only another window has reached. Rejects as it does. */
+  async reach(providerId: string, ctx: OperationContext): Promise<void> {
+    if (this.#reached.has(providerId) && this.condition(providerId)?.reachable === true) return;
+    await this.get(providerId).initialize(ctx);
+    this.#reached.add(providerId);
+  }
+
+  /** Shows what another window has found out. */
+  show({ id, reachable, problem, code, hint, capabilities }: ProviderRecord): void {
+    if (capabilities) this.#told.set(id, capabilities);
+    this.#note({
+      ...{ id, type: this.get(id).type, reachable },
+      ...(problem !== undefined && { problem }),
+      ...(code !== undefined && { code }),
+      ...(hint !== undefined && { hint }),
+    });
+  }
+
   noteReachable(providerId: string): void {
     const { id, type } = this.get(providerId);
     this.#note({ id, type, reachable: true });
@@ -87,6 +122,6 @@ export class ProviderDirectory {
   #note(next: ProviderCondition): void {
     const last = this.#conditions.get(next.id);
     this.#conditions.set(next.id, next);
-    if (last?.reachable !== next.reachable || last?.problem !== next.problem) this.#changed.fire();
+    if (!isSame(last, next)) this.#changed.fire();
   }
 }

@@ -1,11 +1,12 @@
 import { messageOf } from '../model/errors.ts';
 import { type Disposable, Emitter } from '../model/event.ts';
 import type { InstanceRecord, InstanceRole } from '../model/instance.ts';
-import { type OperationContext, quietContext } from '../model/operationContext.ts';
+import type { OperationContext } from '../model/operationContext.ts';
 import type { InstanceObservation, Provider } from '../model/provider.ts';
 import type { KeyedLock, LockHandle } from '../model/stateStore.ts';
 import { getTwice } from './instanceLifecycle.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
+import { isSame } from './isSame.ts';
 import { KeyedDebounce } from './keyedDebounce.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { adopted, withStatus } from './records.ts';
@@ -50,7 +51,8 @@ export class Reconciler implements Disposable {
   readonly #stopped = new AbortController();
   readonly #changed = new Emitter<void>();
   readonly #observed = new Emitter<ProviderObservation>();
-  readonly #wake = new KeyedDebounce(150, providerId => void this.refresh(quietContext, providerId));
+  #look: (providerId: string) => void = () => {};
+  readonly #wake = new KeyedDebounce(150, providerId => this.#look(providerId));
   /** Fires when the list of found instances changed. */
   readonly onDidChange = this.#changed.event;
   /** Fires after each look at a provider, when what it saw is in the registry. */
@@ -70,9 +72,10 @@ export class Reconciler implements Disposable {
     this.#finish = finish;
   }
 
-  /** Listens to the providers that can tell of changes. */
-  watch(): void {
+  /** Listens to the providers that can tell of changes; `look` is called for one where something changed. */
+  watch(look: (providerId: string) => void): void {
     this.unwatch();
+    this.#look = look;
     this.#watches = this.#providers
       .all()
       .flatMap(provider => provider.abilities.watch?.(() => this.#wake.wake(provider.id)) ?? []);
@@ -87,12 +90,20 @@ export class Reconciler implements Disposable {
     return [...this.#found.values()].flat().filter(({ observation }) => !this.#isOurs(observation));
   }
 
-  /** Observes one provider, or all, and settles what is found there. Failures end in the directory, never here. */
-  async refresh(ctx: OperationContext, providerId?: string): Promise<void> {
+  /** Shows what another window has found at a provider. */
+  showFound(providerId: string, observations: readonly InstanceObservation[]): void {
+    this.#noteFound(providerId, observations);
+  }
+
+  /**
+   * Observes one provider, or all, and settles what is found there. Failures end in the directory, never here. What is
+   * no longer wanted when a provider is about to be asked, or has answered, is left.
+   */
+  async refresh(ctx: OperationContext, providerId?: string, isWanted: () => boolean = () => true): Promise<void> {
     const providers = providerId === undefined ? this.#providers.all() : [this.#providers.get(providerId)];
     const signal = AbortSignal.any([ctx.signal, this.#stopped.signal]);
     const own = { signal, report: ctx.report };
-    await Promise.all(providers.map(provider => this.#refreshOne(provider, own)));
+    await Promise.all(providers.map(provider => this.#refreshOne(provider, own, isWanted)));
     ctx.signal.throwIfAborted();
   }
 
@@ -104,17 +115,19 @@ export class Reconciler implements Disposable {
     this.#observed.dispose();
   }
 
-  async #refreshOne(provider: Provider, ctx: OperationContext): Promise<void> {
+  async #refreshOne(provider: Provider, ctx: OperationContext, isWanted: () => boolean): Promise<void> {
     let observations: InstanceObservation[];
     try {
-      if (this.#providers.condition(provider.id)?.reachable !== true) await provider.initialize(ctx);
+      await this.#providers.reach(provider.id, ctx);
+      if (!isWanted()) return;
       observations = await provider.abilities.observe(ctx);
     } catch (error) {
-      if (ctx.signal.aborted) return;
+      if (ctx.signal.aborted || !isWanted()) return;
       this.#unreachable(provider, error);
       this.#observed.fire({ provider, seen: undefined, problem: messageOf(error) });
       return;
     }
+    if (!isWanted()) return;
     this.#providers.noteReachable(provider.id);
     const ours = observations.filter(seen => this.#isOurs(seen));
     this.#noteFound(provider.id, observations);
@@ -149,9 +162,9 @@ export class Reconciler implements Disposable {
     const next = observations
       .filter(seen => isWhole(seen.role) && !this.#isOurs(seen))
       .map(observation => ({ providerId, observation }));
-    const before = JSON.stringify(this.#found.get(providerId) ?? []);
+    const before = this.#found.get(providerId) ?? [];
     this.#found.set(providerId, next);
-    if (JSON.stringify(next) !== before) this.#changed.fire();
+    if (!isSame(before, next)) this.#changed.fire();
   }
 
   async #settle(

@@ -4,8 +4,9 @@ import { Emitter } from '../model/event.ts';
 import type { InstanceHealth, RecoveryRung } from '../model/health.ts';
 import type { InstanceConfigInput, InstanceFilter, InstanceRecord, InstanceUpdate, Owner } from '../model/instance.ts';
 import { type OperationContext, quietContext } from '../model/operationContext.ts';
+import type { ProviderRecord } from '../model/providerRecord.ts';
 import type { KeyedLock, LockHandle, ObserverLease, Quarantined, SecretVault } from '../model/stateStore.ts';
-import type { ProviderState, SwarmStatus } from '../model/swarmStatus.ts';
+import type { SwarmStatus } from '../model/swarmStatus.ts';
 import {
   type Condition,
   checkedConfig,
@@ -31,6 +32,9 @@ import { MigrationManager } from './migration/migrationManager.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { type FoundInstance, Reconciler } from './reconciler.ts';
 import { adopted, asked, byName } from './records.ts';
+import { SharedConditions } from './sharedConditions.ts';
+import type { SharedRecords } from './sharedRecords.ts';
+import { swarmStatusOf } from './swarmStatusOf.ts';
 import { wholeInstance } from './wholeInstance.ts';
 import type { SetupSources } from './workspaceSetup.ts';
 
@@ -39,6 +43,7 @@ export interface SwarmControllerOptions {
   readonly owner: Owner;
   readonly registry: InstanceRegistry;
   readonly providers: ProviderDirectory;
+  readonly providerBook: SharedRecords<ProviderRecord>;
   readonly locks: KeyedLock;
   readonly vault: SecretVault;
   readonly sources: SetupSources;
@@ -64,6 +69,7 @@ export class SwarmController {
   readonly registry: InstanceRegistry;
   readonly providers: ProviderDirectory;
   readonly health: HealthMonitor;
+  readonly conditions: SharedConditions;
   readonly access: InstanceAccess;
   readonly migrations: MigrationManager;
   readonly #options: SwarmControllerOptions;
@@ -99,11 +105,15 @@ export class SwarmController {
       config: () => options.healthConfig(),
     });
     const { health } = this;
+    this.conditions = new SharedConditions({
+      ...{ book: options.providerBook, lease: options.lease, providers, reconciler: this.#reconciler, health },
+    });
     for (const event of [
       registry.onDidChange,
       providers.onDidChange,
       this.#reconciler.onDidChange,
       health.onDidChange,
+      this.conditions.onDidChange,
       this.migrations.onDidChange,
     ]) {
       event(() => this.#changed.fire());
@@ -111,15 +121,15 @@ export class SwarmController {
   }
 
   /**
-   * Reads the state, waits for this window's turn to observe, and settles what a crash left half done; never waits for
-   * a provider.
+   * Reads the state, and shows it. Once it is this window's turn to observe it asks the providers, and settles what a
+   * crash left half done; until then it asks none.
    */
   async initialize(): Promise<void> {
     if (!this.#options.loadStateOnStartup) return;
     await this.registry.load();
+    await this.conditions.load();
     await this.migrations.load();
     await this.health.start();
-    void this.#reconciler.refresh(quietContext);
   }
 
   /** Keeps in the status that a state file could not be read. Answers whether that was not known. */
@@ -216,7 +226,7 @@ export class SwarmController {
     return this.#locked(instanceId, ctx, async (record, lock) => {
       refuseInTrash(record, 'restore it before changing it');
       const wanted = merged(record.wanted ?? record.config, update);
-      checkFit(wanted, this.providers.get(record.providerId));
+      checkFit(wanted, record.providerId, this.providers);
       const { vault } = this.#options;
       const before = await vault.read(instanceId);
       const known = { ...before, ...secrets };
@@ -333,30 +343,16 @@ export class SwarmController {
   }
 
   getSwarmStatus(): SwarmStatus {
-    const records = this.registry.listInstances();
-    const byStatus: SwarmStatus['byStatus'] = {};
-    for (const { status } of records) byStatus[status] = (byStatus[status] ?? 0) + 1;
-    const providers = this.providers.conditions().map(
-      ({ reachable, ...condition }): ProviderState => ({
-        ...condition,
-        reachable: reachable !== false,
-        instances: this.registry.getInstanceCount(condition.id),
-      }),
-    );
-    return {
-      swarmId: this.swarmId,
-      instances: records.length,
-      byStatus,
-      found: this.listFound().length,
-      providers,
-      quarantined: this.#unreadable.map(({ file, reason }) => ({ file, reason })),
-    };
+    const found = this.listFound().length;
+    const conditions = this.providers.conditions();
+    return swarmStatusOf(this.swarmId, this.registry.listInstances(), conditions, found, this.#unreadable);
   }
 
   /** Ends what runs in this window. Instances go on running. */
   async dispose(): Promise<void> {
     await this.migrations.dispose();
     await this.health.dispose();
+    this.conditions.dispose();
     this.#reconciler.dispose();
     await this.registry.dispose();
     await this.providers.dispose();

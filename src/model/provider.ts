@@ -20,18 +20,19 @@ export const ProviderId = z
 export type ProviderType = string;
 
 /** What a provider can do and take (seed, Provider Capabilities). Sizes in MiB. */
-export interface ProviderCapabilities {
-  supportsLiveResize: boolean;
-  supportsSnapshotting: boolean;
-  supportsMultiRegion: boolean;
-  supportedRegions?: string[];
-  maxInstancesPerUser: number;
-  maxResourcesPerInstance: {
-    cpu: { cores: number; limit?: number };
-    memory: { min: number; max?: number };
-    storage?: { size: number; persistent: boolean };
-  };
-}
+export const ProviderCapabilities = z.strictObject({
+  supportsLiveResize: z.boolean(),
+  supportsSnapshotting: z.boolean(),
+  supportsMultiRegion: z.boolean(),
+  supportedRegions: z.array(z.string()).optional(),
+  maxInstancesPerUser: z.number(),
+  maxResourcesPerInstance: z.strictObject({
+    cpu: z.strictObject({ cores: z.number(), limit: z.number().optional() }),
+    memory: z.strictObject({ min: z.number(), max: z.number().optional() }),
+    storage: z.strictObject({ size: z.number(), persistent: z.boolean() }).optional(),
+  }),
+});
+export type ProviderCapabilities = z.infer<typeof ProviderCapabilities>;
 
 /** What the controller hands over to make an instance: what was asked for, and the identity it minted. */
 export interface InstanceSpec extends InstanceConfig {
@@ -47,8 +48,8 @@ export interface InstanceObservation {
   readonly epoch: number;
   readonly role: InstanceRole;
   readonly status: InstanceStatus;
-  readonly detail?: string;
-  readonly port?: number;
+  readonly detail?: string | undefined;
+  readonly port?: number | undefined;
   readonly createdAt: string;
 }
 

@@ -55,6 +55,15 @@ export class LeaderLease implements ObserverLease {
     return false;
   }
 
+  /** Whether any window holds it now. Costs one stat; while the disk refuses, it is nobody's. */
+  isTaken(): boolean {
+    try {
+      return LockFile.isHeld(this.#lockFile, this.#lockTiming);
+    } catch {
+      return false;
+    }
+  }
+
   start(): void {
     this.#timer ??= setInterval(() => void this.#look(), this.#retryEvery).unref();
     void this.#look();

@@ -77,7 +77,7 @@ export class HealthView implements vscode.TreeDataProvider<string> {
         ? healthTreeOf({
             records: controller.registry.listInstances(),
             healthOf: id => controller.health.get(id),
-            suspects: controller.health.suspects(),
+            suspects: controller.conditions.suspects(),
           })
         : noTree;
     this.#setState(this.#stateOf(isOn));

@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import type { ProviderDirectory } from '../core/providerDirectory.ts';
 import {
   EnvironmentName,
   ExtensionId,
@@ -10,7 +11,7 @@ import {
   type WorkspaceSource,
 } from '../model/instance.ts';
 import { problemsOf } from '../model/problemsOf.ts';
-import type { Provider, ProviderCapabilities } from '../model/provider.ts';
+import type { ProviderCapabilities } from '../model/provider.ts';
 import type { Translate } from '../operations/translate.ts';
 import { parseAssignments, parseList } from './assignments.ts';
 import { coresProblem, fits, isPreset, memoryProblem, type Preset, presets, toMb } from './sizes.ts';
@@ -60,14 +61,11 @@ export interface WizardState {
 
 export const firstState: WizardState = { step: 'name', answers: {} };
 
-/** A provider as it is offered, from what it says of itself. */
-export const wizardProvider = (provider: Provider, reachable: boolean): WizardProvider => ({
-  id: provider.id,
-  reachable,
-  images: provider.abilities.images,
-  limits: provider.abilities.limits,
-  capabilities: provider.getCapabilities(),
-});
+/** A provider as it is offered, from what is known of it. */
+export function wizardProvider(providers: ProviderDirectory, id: string, reachable: boolean): WizardProvider {
+  const { images, limits } = providers.get(id).abilities;
+  return { id, reachable, images, limits, capabilities: providers.capabilities(id) };
+}
 
 /** The providers that the answers leave in play: the chosen one, or all that answer. */
 function inPlay({ answers }: WizardState, { providers }: WizardFacts): WizardProvider[] {

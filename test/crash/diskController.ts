@@ -4,11 +4,13 @@ import { InstanceRegistry } from '../../src/core/instanceRegistry.ts';
 import type { HomeCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { MigrationBook } from '../../src/core/migration/migrationBook.ts';
 import type { ProviderDirectory } from '../../src/core/providerDirectory.ts';
+import { SharedRecords } from '../../src/core/sharedRecords.ts';
 import { SwarmController } from '../../src/core/swarmController.ts';
 import { defaultHealthConfig, defaultMigrationConfig, type HealthConfig } from '../../src/model/config.ts';
 import { InstanceHealth } from '../../src/model/health.ts';
 import { InstanceRecord } from '../../src/model/instance.ts';
 import { Migration } from '../../src/model/migration.ts';
+import { ProviderRecord } from '../../src/model/providerRecord.ts';
 import type { RecordStore } from '../../src/model/stateStore.ts';
 import { FileLock } from '../../src/storage/fileLock.ts';
 import { JsonFileStore } from '../../src/storage/jsonFileStore.ts';
@@ -32,6 +34,7 @@ export async function diskController(
     owner: { user: 'ada', machine: 'engine' },
     registry: new InstanceRegistry(around(store), () => 1),
     providers,
+    providerBook: new SharedRecords(new JsonFileStore(path.join(stateDirectory, 'providers'), ProviderRecord, 1)),
     locks: new FileLock(path.join(stateDirectory, 'locks')),
     vault: new MemoryVault(),
     sources: { packFolder: async function* () {}, gitCredential: async () => undefined },

@@ -3,6 +3,7 @@ import { InstanceRegistry } from '../../src/core/instanceRegistry.ts';
 import type { HomeCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { MigrationBook } from '../../src/core/migration/migrationBook.ts';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
+import { SharedRecords } from '../../src/core/sharedRecords.ts';
 import { SwarmController } from '../../src/core/swarmController.ts';
 import {
   defaultHealthConfig,
@@ -15,6 +16,7 @@ import { InstanceRecord } from '../../src/model/instance.ts';
 import { Migration } from '../../src/model/migration.ts';
 import type { OperationContext } from '../../src/model/operationContext.ts';
 import type { Provider } from '../../src/model/provider.ts';
+import { ProviderRecord } from '../../src/model/providerRecord.ts';
 import type { KeyedLock, LockHandle, ObserverLease, SecretVault } from '../../src/model/stateStore.ts';
 import { MemoryCarrier } from './memoryCarrier.ts';
 import { MemoryLease } from './memoryLease.ts';
@@ -68,6 +70,7 @@ export interface MemorySwarmOptions {
   readonly disk?: MemoryDisk;
   readonly place?: MemoryPlace;
   readonly providers?: Provider[];
+  readonly providerDisk?: MemoryDisk;
   readonly defaultProviderType?: string;
   readonly loadStateOnStartup?: boolean;
   readonly gitCredential?: string;
@@ -98,6 +101,7 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     owner: { user: 'ada', machine: 'engine' },
     registry,
     providers: new ProviderDirectory(options.providers ?? [new MemoryProvider(place)]),
+    providerBook: new SharedRecords(new MemoryStore(ProviderRecord, options.providerDisk ?? new MemoryDisk())),
     locks: options.locks ?? new MemoryLock(),
     vault,
     sources: {

@@ -1,12 +1,11 @@
 import type { HealthConfig } from '../../model/config.ts';
-import { messageOf, wrongState } from '../../model/errors.ts';
+import { wrongState } from '../../model/errors.ts';
 import { Emitter } from '../../model/event.ts';
 import type { InstanceHealth } from '../../model/health.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type { InstanceStats, Provider } from '../../model/provider.ts';
 import type { KeyedLock, ObserverLease, Quarantined } from '../../model/stateStore.ts';
-import { getTwice } from '../instanceLifecycle.ts';
 import type { InstanceRegistry } from '../instanceRegistry.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
 import type { ProviderObservation, Reconciler } from '../reconciler.ts';
@@ -15,6 +14,7 @@ import { Examiner } from './examiner.ts';
 import type { HealthBook } from './healthBook.ts';
 import { checkOf } from './healthChecks.ts';
 import { countedAnew, isWatched, isWorthWriting, judge } from './healthRules.ts';
+import { isSameStatus, placeIn, placeOf } from './places.ts';
 import { type Patient, type Recover, Recoverer } from './recoverer.ts';
 import { afterGoodHealth, freshRecovery } from './recoveryState.ts';
 import type { Place, RoundFacts } from './roundFacts.ts';
@@ -55,7 +55,8 @@ export class HealthMonitor {
   /** For how many rounds each provider has been suspect without a break. */
   readonly #suspectRounds = new Map<string, number>();
   readonly #configs = new Map<string, string>();
-  #suspicion: Suspicion = { suspects: [], ownNetwork: false };
+  /** Undefined until this window, as the observer, has judged them. */
+  #suspicion: Suspicion | undefined;
   #hold = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #judged = { wall: Date.now(), mono: performance.now() };
@@ -69,7 +70,7 @@ export class HealthMonitor {
       book,
       recover,
       record => options.canMigrate(record),
-      provider => void reconciler.refresh(this.#ctx(), provider.id).catch(() => {}),
+      provider => void this.#ask(provider.id),
     );
     reconciler.onDidObserve(observation => this.#observe(observation));
     registry.onDidChange(({ id, record }) => this.#follow(id, record));
@@ -100,9 +101,12 @@ export class HealthMonitor {
     return this.#options.registry.listInstances().flatMap(({ id }) => this.get(id) ?? []);
   }
 
-  /** Providers whose instances fail so many at once that nothing is recovered there (semantics 10). */
-  suspects(): { providerId: string; reason: string }[] {
-    return [...this.#suspicion.suspects];
+  /**
+   * Providers whose instances fail so many at once that nothing is recovered there (semantics 10). Undefined when that
+   * is not for this window to say, or not yet.
+   */
+  suspects(): Suspicion['suspects'] | undefined {
+    return this.#options.config().enabled ? this.#suspicion?.suspects : [];
   }
 
   /** All four checks, now. Throws `wrongState` for an instance that is not wanted running. */
@@ -150,9 +154,9 @@ export class HealthMonitor {
     this.#rest();
     if (this.#options.lease.epoch !== undefined && !this.#disposed.signal.aborted) {
       this.#hold = new AbortController();
-      this.#options.reconciler.watch();
+      this.#options.reconciler.watch(providerId => void this.#ask(providerId));
       this.#judged = { wall: Date.now(), mono: performance.now() };
-      this.#schedule(0);
+      this.#schedule(0, true);
     }
     this.#changed.fire();
   }
@@ -162,17 +166,27 @@ export class HealthMonitor {
     clearTimeout(this.#timer);
     this.#recoverer.dispose();
     this.#options.reconciler.unwatch();
+    this.#suspicion = undefined;
   }
 
-  #schedule(milliseconds: number): void {
+  #schedule(milliseconds: number, isFirst = false): void {
     const planned = performance.now() + milliseconds;
-    this.#timer = setTimeout(() => void this.#round(planned), milliseconds);
+    this.#timer = setTimeout(() => void this.#round(planned, isFirst), milliseconds);
   }
 
-  /** One round over every provider; never rejects, and plans the next one. */
-  async #round(planned: number): Promise<void> {
+  /** Observes a provider, or all; never rejects. One who slept may not have heard yet that another observes now. */
+  async #ask(providerId?: string): Promise<void> {
+    const { lease, reconciler } = this.#options;
+    const { epoch } = lease;
+    const isWanted = () => lease.isHeld() && lease.epoch === epoch;
+    if (isWanted()) await reconciler.refresh(this.#ctx(), providerId, isWanted).catch(() => {});
+  }
+
+  /** One round over every provider; never rejects, and plans the next one. The first one is for all that is shown. */
+  async #round(planned: number, isFirst: boolean): Promise<void> {
     const { signal } = this.#hold;
-    const { providers, reconciler, config } = this.#options;
+    const { providers, config, lease } = this.#options;
+    if (!lease.isHeld()) return;
     const period = config().checkInterval * 1000;
     const now = { wall: Date.now(), mono: performance.now() };
     const verdict = guardRound(
@@ -183,9 +197,9 @@ export class HealthMonitor {
     if (config().enabled) {
       if (verdict.do === 'throw-away') await this.#countAnew(verdict.reason);
       else for (const { id } of providers.all()) this.#due.add(id);
-      await reconciler.refresh(this.#ctx()).catch(() => {});
-      await Promise.all(this.#looks);
     }
+    if (config().enabled || isFirst) await this.#ask();
+    await Promise.all(this.#looks);
     if (!signal.aborted) this.#schedule(nextRoundIn(period, Math.random()));
   }
 
@@ -301,8 +315,9 @@ export class HealthMonitor {
       const record = registry.getInstance(health.id);
       return record ? [{ providerId: record.providerId, health }] : [];
     });
-    this.#suspicion = suspectProviders(rows, config());
-    const suspect = new Set(this.#suspicion.suspects.map(({ providerId }) => providerId));
+    const suspicion = suspectProviders(rows, config());
+    this.#suspicion = suspicion;
+    const suspect = new Set(suspicion.suspects.map(({ providerId }) => providerId));
     for (const id of this.#suspectRounds.keys()) if (!suspect.has(id)) this.#suspectRounds.delete(id);
     if (rounded !== undefined && suspect.has(rounded)) {
       this.#suspectRounds.set(rounded, (this.#suspectRounds.get(rounded) ?? 0) + 1);
@@ -315,8 +330,7 @@ export class HealthMonitor {
    * listing nothing for as long as its disk is full (semantics 24).
    */
   #frozen({ provider, facts }: Patient, seen: ProviderObservation['seen']): string | undefined {
-    const { suspects, ownNetwork } = this.#suspicion;
-    const suspect = suspects.find(({ providerId }) => providerId === provider.id);
+    const suspect = this.#suspicion?.suspects.find(({ providerId }) => providerId === provider.id);
     if (facts.place.kind === 'absent') {
       const { registry, book, config } = this.#options;
       const watched = registry.listInstances(provider.id).filter(record => isWatched(record, book.get(record.id)));
@@ -330,7 +344,8 @@ export class HealthMonitor {
     const needed = this.#options.config().failureThreshold;
     if ((this.#suspectRounds.get(provider.id) ?? 0) > needed) return undefined;
     const until = `until ${needed} more rounds have said the same.`;
-    if (ownNetwork) return `Every provider fails at once: that may be this machine. Nothing is recovered ${until}`;
+    if (this.#suspicion?.ownNetwork)
+      return `Every provider fails at once: that may be this machine. Nothing is recovered ${until}`;
     return suspect && `${suspect.reason} The provider itself is suspect: nothing is recovered there ${until}`;
   }
 
@@ -347,35 +362,6 @@ export class HealthMonitor {
     else if (before !== undefined && before !== config && health.recovery.crashLoop) {
       void book.put({ ...health, recovery: freshRecovery }, 'now').catch(() => {});
     }
-  }
-}
-
-/** What a list call says of one instance; its absence is confirmed when the reconciler has asked twice. */
-function placeIn(record: InstanceRecord, seen: ProviderObservation['seen'], problem: string | undefined): Place {
-  if (!seen) return { kind: 'failed', reason: problem ?? 'it did not answer' };
-  const observation = seen.get(record.id);
-  return observation ? { kind: 'seen', observation } : { kind: 'absent', confirmed: record.status === 'lost' };
-}
-
-/** Whether both say the same of how it is, but for what changes with each call. */
-function isSameStatus(one: Place | undefined, other: Place): boolean {
-  if (one?.kind === 'seen' && other.kind === 'seen') {
-    return one.observation.status === other.observation.status && one.observation.role === other.observation.role;
-  }
-  if (one?.kind === 'absent' && other.kind === 'absent') return one.confirmed === other.confirmed;
-  return one?.kind === other.kind;
-}
-
-async function placeOf(provider: Provider, record: InstanceRecord, ctx: OperationContext): Promise<Place> {
-  const began = performance.now();
-  try {
-    const observations = await provider.abilities.observe(ctx);
-    const observation = observations.find(({ id }) => id === record.id);
-    if (observation) return { kind: 'seen', observation, latencyMs: performance.now() - began };
-    return { kind: 'absent', confirmed: (await getTwice(provider, record.id, ctx)) === null };
-  } catch (error) {
-    ctx.signal.throwIfAborted();
-    return { kind: 'failed', reason: messageOf(error) };
   }
 }
 

@@ -316,7 +316,10 @@ export class MigrationManager {
     const candidates = others
       // By itself nothing moves out of its limits to where it has none.
       .filter(provider => carrier.reaches(provider) && (provider.abilities.limits || !source.abilities.limits))
-      .map(provider => ({ provider, reachable: true, instances: registry.getInstanceCount(provider.id) }));
+      .map(provider => ({
+        ...{ provider, capabilities: providers.capabilities(provider.id) },
+        ...{ reachable: true, instances: registry.getInstanceCount(provider.id) },
+      }));
     return choosePlacement(record.config, candidates).providerId;
   }
 

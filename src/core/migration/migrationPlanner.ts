@@ -37,7 +37,10 @@ export async function refuseTarget(
     throw migrationRefused(what, `It lives on "${target.id}" already.`, 'Name another provider.');
   }
   await target.initialize(ctx);
-  const problems = misfits(record.config, { provider: target, reachable: true, instances });
+  const problems = misfits(record.config, {
+    ...{ provider: target, capabilities: target.getCapabilities() },
+    ...{ reachable: true, instances },
+  });
   if (problems.length > 0) throw noPlacement([`"${target.id}" ${problems.join(' and ')}`]);
   const unreached = [source, target].find(provider => !carrier.reaches(provider));
   if (unreached) {

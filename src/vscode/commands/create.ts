@@ -48,7 +48,7 @@ function factsOf({ controller }: SwarmCore, states: readonly ProviderState[]): W
     takenNames: controller.listInstances().map(({ config }) => config.name),
     providers: controller.providers.all().map(provider => {
       const reachable = states.some(state => state.id === provider.id && state.reachable);
-      return wizardProvider(provider, reachable);
+      return wizardProvider(controller.providers, provider.id, reachable);
     }),
   };
 }

@@ -1,6 +1,5 @@
 import * as vscode from 'vscode';
 import type { InstanceRecord, InstanceUpdate } from '../../model/instance.ts';
-import type { Provider } from '../../model/provider.ts';
 import { formatAssignments, parseAssignments, parseList } from '../assignments.ts';
 import type { Face } from '../face.ts';
 import { askText, goBack } from '../multiStep.ts';
@@ -8,7 +7,14 @@ import { operate, type Secrets } from '../operate.ts';
 import { sizeText } from '../rowTexts.ts';
 import { toGb, toMb } from '../sizes.ts';
 import { t } from '../translate.ts';
-import { type Option, problemOf, type StepId, type WizardFacts, wizardProvider } from '../wizardSteps.ts';
+import {
+  type Option,
+  problemOf,
+  type StepId,
+  type WizardFacts,
+  type WizardProvider,
+  wizardProvider,
+} from '../wizardSteps.ts';
 import type { CommandCall } from './commandTable.ts';
 import { pickInstance } from './pickInstances.ts';
 import { optionTexts, questionFor } from './wizardTexts.ts';
@@ -29,8 +35,7 @@ export async function edit(face: Face, call: CommandCall): Promise<void> {
   const record = await pickInstance(face, call, 'edit', t('Edit an Instance'));
   if (!record) return;
   const { controller } = await face.host.core();
-  const provider = controller.providers.get(record.providerId);
-  const { abilities } = provider;
+  const provider = wizardProvider(controller.providers, record.providerId, true);
   const title = t('Edit {0}', record.config.name);
   const item = (what: Option | 'size', label: string, now: string | undefined) => ({
     what,
@@ -40,8 +45,8 @@ export async function edit(face: Face, call: CommandCall): Promise<void> {
   const { config } = record;
   const fields: Option[] = ['env', 'secretEnv', 'ports', 'extensions', 'metadata'];
   const items = [
-    ...(abilities.limits ? [item('size', t('Size'), sizeText(config.resources, t) ?? t('default'))] : []),
-    ...(abilities.images ? [item('image', t('Image'), config.image ?? t('default'))] : []),
+    ...(provider.limits ? [item('size', t('Size'), sizeText(config.resources, t) ?? t('default'))] : []),
+    ...(provider.images ? [item('image', t('Image'), config.image ?? t('default'))] : []),
     ...fields.map(field => item(field, optionTexts(field, t).label, shownValue(record, field))),
   ];
   const placeHolder = t('What shall change? Programs in it may have to restart; its files stay');
@@ -53,7 +58,7 @@ export async function edit(face: Face, call: CommandCall): Promise<void> {
 /** Gives an instance another size. */
 export async function editSize(face: Face, record: InstanceRecord): Promise<void> {
   const { controller } = await face.host.core();
-  const provider = controller.providers.get(record.providerId);
+  const provider = wizardProvider(controller.providers, record.providerId, true);
   const change = await askSize(record, provider, t('Edit {0}', record.config.name));
   if (change) await update(face, record, change);
 }
@@ -91,7 +96,7 @@ interface Change {
 
 async function askChange(
   record: InstanceRecord,
-  provider: Provider,
+  provider: WizardProvider,
   what: Option | 'size',
   title: string,
 ): Promise<Change | undefined> {
@@ -115,9 +120,13 @@ async function askChange(
   }
 }
 
-async function askSize({ config }: InstanceRecord, provider: Provider, title: string): Promise<Change | undefined> {
+async function askSize(
+  { config }: InstanceRecord,
+  provider: WizardProvider,
+  title: string,
+): Promise<Change | undefined> {
   const { cpuCores, memoryMb, pids } = config.resources;
-  const facts: WizardFacts = { ...noFacts, providers: [wizardProvider(provider, true)] };
+  const facts: WizardFacts = { ...noFacts, providers: [provider] };
   const cores = await askStep('cpuCores', String(cpuCores ?? ''), title, facts);
   if (cores === undefined) return undefined;
   const memory = await askStep('memoryGb', memoryMb === undefined ? '' : String(toGb(memoryMb)), title, facts);

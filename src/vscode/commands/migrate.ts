@@ -64,7 +64,10 @@ async function askTarget({ controller }: SwarmCore, { config, providerId }: Inst
   const items = others.map((state): TargetItem => {
     const provider = controller.providers.find(state.id);
     const isAway = state.reachable === false || provider === undefined;
-    const candidate = provider && { provider, reachable: undefined, instances: state.instances };
+    const candidate = provider && {
+      ...{ provider, capabilities: controller.providers.capabilities(state.id) },
+      ...{ reachable: undefined, instances: state.instances },
+    };
     const refusals = candidate && !isAway ? misfits(config, candidate) : [problemText(state, t)];
     return refusals.length > 0
       ? { label: `$(circle-slash) ${state.id}`, description: refusals.join(', ') }

@@ -1,20 +1,34 @@
-import { createServer, request } from 'node:http';
+import { createServer, type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/** A request, by method and path, without ids and names; `at` by `performance.now()`. */
+export interface Call {
+  readonly kind: string;
+  readonly at: number;
+}
 
 /** A socket through which an engine is reached, and that counts what is asked of it. */
 export interface CountingDoor {
   readonly host: string;
-  /** Requests since the last {@link reset}, by method and path, without ids and names. */
+  /** Requests since the last {@link reset}. */
+  readonly calls: readonly Call[];
+  /** How many of each kind. */
   readonly counts: ReadonlyMap<string, number>;
   reset(): void;
   close(): Promise<void>;
 }
 
-/** For plain calls and streams; it passes no hijacked connections, as exec and attach need. */
 export async function openCountingDoor(engineSocket: string, socket: string): Promise<CountingDoor> {
+  const calls: Call[] = [];
   const counts = new Map<string, number>();
-  const server = createServer((asked, answer) => {
-    const kind = kindOf(asked.method ?? '', asked.url ?? '');
+  const note = ({ method = '', url = '' }: IncomingMessage) => {
+    const kind = kindOf(method, url);
+    calls.push({ kind, at: performance.now() });
     counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  };
+  const server = createServer((asked, answer) => {
+    note(asked);
     const passed = request({
       socketPath: engineSocket,
       method: asked.method,
@@ -32,12 +46,36 @@ export async function openCountingDoor(engineSocket: string, socket: string): Pr
     answer.on('close', () => passed.destroy());
     asked.pipe(passed);
   });
+  // Exec and attach take the connection over.
+  const hijacked = new Set<Duplex>();
+  server.on('upgrade', (asked, near, head) => {
+    note(asked);
+    const far = connect(engineSocket);
+    const lines = asked.rawHeaders.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`));
+    far.write(`${asked.method} ${asked.url} HTTP/1.1\r\n${lines.join('')}\r\n`);
+    far.write(head);
+    hijacked.add(near);
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      one.pipe(other);
+      one.on('error', () => other.destroy());
+      one.on('close', () => other.destroy());
+    }
+    near.on('close', () => hijacked.delete(near));
+  });
   await new Promise<void>(resolve => server.listen(socket, resolve));
   return {
     host: `unix://${socket}`,
+    calls,
     counts,
-    reset: () => counts.clear(),
+    reset: () => {
+      calls.length = 0;
+      counts.clear();
+    },
     close: async () => {
+      for (const near of hijacked) near.destroy();
       server.closeAllConnections();
       await new Promise(resolve => server.close(resolve));
     },
@@ -49,7 +87,7 @@ function kindOf(method: string, address: string): string {
   const url = new URL(address, 'http://engine');
   const place = url.pathname
     .replace(/^\/v[\d.]+/, '')
-    .replace(/^\/(containers|volumes|images)\/(?!json$|create$)[^/]+/, '/$1/*');
+    .replace(/^\/(containers|volumes|images|exec)\/(?!json$|create$)[^/]+/, '/$1/*');
   const [label] = /remote-swarm\.\w+/.exec(url.searchParams.get('filters') ?? '') ?? [];
   return [method, place, ...(label !== undefined ? [label] : [])].join(' ');
 }

@@ -24,16 +24,13 @@ function candidate(
     limits = true,
   } = options;
   return {
-    provider: {
-      id,
-      abilities: { images, limits },
-      getCapabilities: () => ({
-        supportsLiveResize: false,
-        supportsSnapshotting: false,
-        supportsMultiRegion: false,
-        maxInstancesPerUser: most,
-        maxResourcesPerInstance: { cpu: { cores }, memory: { min: 128, max: memory } },
-      }),
+    provider: { id, abilities: { images, limits } },
+    capabilities: {
+      supportsLiveResize: false,
+      supportsSnapshotting: false,
+      supportsMultiRegion: false,
+      maxInstancesPerUser: most,
+      maxResourcesPerInstance: { cpu: { cores }, memory: { min: 128, max: memory } },
     },
     reachable,
     instances,

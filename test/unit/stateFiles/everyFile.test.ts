@@ -19,6 +19,7 @@ const judging =
 const records = [
   '<state>/instances/<id>.json',
   '<state>/health/<id>.json',
+  '<state>/providers/<id>.json',
   '<state>/migrations/<id>.json',
   '<state>/agent-destroys/agent.json',
 ];
@@ -27,7 +28,7 @@ const marks = [...both('instance.json'), ...both('environment.json'), ...both('t
 
 /** Of every source that judges: what it does, in the order of names, and which files of ours that reads, or what else. */
 const readers: Readonly<Record<string, readonly [calls: string, files: readonly string[] | string]>> = {
-  'src/swarm.ts': ['DestroyBudget InstanceHealth InstanceRecord Migration', records],
+  'src/swarm.ts': ['DestroyBudget InstanceHealth InstanceRecord Migration ProviderRecord', records],
   'src/storage/jsonFileStore.ts': ['readFile readFileSync', records],
   'src/storage/parseRecord.ts': ['JSON.parse', records],
   'src/storage/swarmIdentity.ts': ['JSON.parse SwarmFile readFile', ['<state>/swarm.json']],

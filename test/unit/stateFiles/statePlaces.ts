@@ -5,6 +5,7 @@ import { AuditEntry, AuditLog } from '../../../src/core/auditLog.ts';
 import { InstanceHealth } from '../../../src/model/health.ts';
 import { type InstanceConfig, InstanceRecord } from '../../../src/model/instance.ts';
 import { Migration } from '../../../src/model/migration.ts';
+import { ProviderRecord } from '../../../src/model/providerRecord.ts';
 import type { Quarantined } from '../../../src/model/stateStore.ts';
 import { DestroyBudget } from '../../../src/operations/blastRadius.ts';
 import { FileAppendLog } from '../../../src/storage/appendLog.ts';
@@ -60,6 +61,28 @@ const wholeHealth: InstanceHealth = {
     resetRevision: 1,
   },
   history: [{ at, status: 'healthy', ...Object.fromEntries(measures.map(name => [name, 1])) }],
+};
+
+/** A provider's record in which every field is given. */
+const wholeProvider: ProviderRecord = {
+  ...{ id: 'engine', schemaVersion: 1, revision: 2, observerEpoch: 7, reachable: false },
+  ...{ problem: 'It does not answer.', code: 'provider-unreachable', hint: 'Start it.' },
+  capabilities: {
+    ...{ supportsLiveResize: true, supportsSnapshotting: false, supportsMultiRegion: true, supportedRegions: ['here'] },
+    maxInstancesPerUser: 10,
+    maxResourcesPerInstance: {
+      cpu: { cores: 4, limit: 2 },
+      memory: { min: 128, max: 1024 },
+      storage: { size: 10, persistent: true },
+    },
+  },
+  found: [
+    {
+      ...{ id: idOf(1), swarmId: 'bbbbbbbbbbbbbbbb', epoch: 1, role: 'owner', status: 'stopped' },
+      ...{ detail: 'exited with code 1', port: 8080, createdAt: at },
+    },
+  ],
+  suspect: '3 of 3 instances fail at once.',
 };
 
 /** A migration in which every field is given. */
@@ -208,6 +231,33 @@ export const statePlaces: readonly FilePlace[] = [
       ...Object.fromEntries(measures.map(name => [`history.0.${name}`, ['large'] as const])),
     },
     read: bytes => readRecord(InstanceHealth, idOf(1), [{ ...wholeHealth, id: idOf(2) }], bytes),
+  },
+  {
+    file: '<state>/providers/<id>.json',
+    schema: ProviderRecord,
+    sample: wholeProvider,
+    namesFields: true,
+    free: {
+      revision: ['large'],
+      observerEpoch: ['large'],
+      problem: anything,
+      code: anything,
+      hint: anything,
+      'capabilities.supportedRegions': ['large'],
+      'capabilities.supportedRegions.0': anything,
+      'capabilities.maxInstancesPerUser': ['large'],
+      'capabilities.maxResourcesPerInstance.cpu.cores': ['large'],
+      'capabilities.maxResourcesPerInstance.cpu.limit': ['large'],
+      'capabilities.maxResourcesPerInstance.memory.min': ['large'],
+      'capabilities.maxResourcesPerInstance.memory.max': ['large'],
+      'capabilities.maxResourcesPerInstance.storage.size': ['large'],
+      found: ['large'],
+      'found.0.swarmId': anything,
+      'found.0.epoch': ['large'],
+      'found.0.detail': anything,
+      suspect: anything,
+    },
+    read: bytes => readRecord(ProviderRecord, 'engine', [{ ...wholeProvider, id: 'other' }], bytes),
   },
   {
     file: '<state>/migrations/<id>.json',

@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -26,9 +27,18 @@ async function swarmWith(settings: Record<string, unknown>, inhabited: readonly 
     const one = record(index + 1, { providerId, revision: 0 });
     await store.update(one.id, () => one);
   }
-  const { config, rejected } = configFrom(field => settings[field]);
   const unreadable: unknown[] = [];
-  const core = await buildSwarm({
+  const core = await open(settings, found => unreadable.push(found));
+  const { controller } = core;
+  const ids = controller.providers.ids();
+  const seen = controller.listInstances().map(({ providerId, status, detail }) => ({ providerId, status, detail }));
+  await core.dispose();
+  return { ids, seen, unreadable };
+}
+
+function open(settings: Record<string, unknown>, unreadable: (found: unknown) => void = () => {}) {
+  const { config, rejected } = configFrom(field => settings[field]);
+  return buildSwarm({
     storageDirectory: root,
     launcher: path.join(root, 'launcher.mjs'),
     config: () => config,
@@ -37,13 +47,33 @@ async function swarmWith(settings: Record<string, unknown>, inhabited: readonly 
     readSecret: async () => undefined,
     gitCredential: async () => undefined,
     texts: { translate: inEnglish, warn: () => {} },
-    unreadable: found => unreadable.push(found),
+    unreadable,
   });
-  const { controller } = core;
-  const ids = controller.providers.ids();
-  const seen = controller.listInstances().map(({ providerId, status, detail }) => ({ providerId, status, detail }));
-  await core.dispose();
-  return { ids, seen, unreadable };
+}
+
+/** What can be asked for a version, and has nothing; and all that was asked of it. */
+async function emptyEngine() {
+  const asked: string[] = [];
+  const answers: Record<string, unknown> = {
+    version: { Version: '28.0.0', ApiVersion: '1.48' },
+    info: { OSType: 'linux', NCPU: 4, MemTotal: 2 ** 33 },
+    json: [],
+  };
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://engine');
+    asked.push(pathname);
+    response.writeHead(200, { 'content-type': 'application/json' });
+    // Events never come.
+    if (pathname.endsWith('/events')) response.flushHeaders();
+    else response.end(JSON.stringify(answers[path.basename(pathname)]));
+  });
+  await new Promise<void>(resolve => server.listen(path.join(root, 'no-engine.sock'), resolve));
+  const close = () =>
+    new Promise(resolve => {
+      server.close(resolve);
+      server.closeAllConnections();
+    });
+  return { asked, close };
 }
 
 const second = { id: 'second', type: 'local', directory: '/srv/instances' };
@@ -91,4 +121,23 @@ test('a state file that cannot be read is told once, also when it is read early'
   mkdirSync(path.dirname(file));
   writeFileSync(file, JSON.stringify({ ...record(1), schemaVersion: 7 }));
   expect((await swarmWith({})).unreadable).toHaveLength(1);
+});
+
+test('an engine that nobody configured is asked by the window that observes it, and by no other', async () => {
+  const engine = await emptyEngine();
+  const observer = await open({});
+  const written = path.join(root, 'providers', 'docker.json');
+  await vi.waitFor(() => expect(existsSync(written)).toBe(true), { timeout: 10_000 });
+  await vi.waitFor(() => expect(engine.asked.at(-1)).toMatch(/\/events$|\/json$/));
+  const before = [...engine.asked];
+  const others = await Promise.all([open({}), open({})]);
+  for (const { controller } of others) {
+    expect(controller.providers.ids()).toEqual(['local', 'docker']);
+    expect(controller.providers.condition('docker')).toMatchObject({ reachable: true });
+    expect(controller.providers.capabilities('docker').maxResourcesPerInstance.cpu).toEqual({ cores: 4 });
+  }
+  expect(engine.asked).toEqual(before);
+  await Promise.all([observer, ...others].map(core => core.dispose()));
+  await engine.close();
+  expect((await swarmWith({})).ids).toEqual(['local']);
 });
