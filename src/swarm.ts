@@ -9,6 +9,7 @@ import { MigrationBook } from './core/migration/migrationBook.ts';
 import { type ProviderCondition, ProviderDirectory } from './core/providerDirectory.ts';
 import { withStatus } from './core/records.ts';
 import { SharedRecords } from './core/sharedRecords.ts';
+import { StreamKeeper } from './core/snapshots/homeKeeper.ts';
 import { SwarmController } from './core/swarmController.ts';
 import { TrashExpiry } from './core/trashExpiry.ts';
 import type { ProviderConfig, SwarmConfig } from './model/config.ts';
@@ -19,6 +20,7 @@ import { Migration } from './model/migration.ts';
 import { type OperationContext, quietContext, withTimeout } from './model/operationContext.ts';
 import type { Provider } from './model/provider.ts';
 import { ProviderRecord } from './model/providerRecord.ts';
+import { Snapshot } from './model/snapshot.ts';
 import type { Quarantined, SecretVault } from './model/stateStore.ts';
 import { cut, visible } from './model/textCut.ts';
 import { BlastRadius, DestroyBudget } from './operations/blastRadius.ts';
@@ -28,6 +30,7 @@ import { installEditorServer } from './providers/editorServerInstaller.ts';
 import type { ProviderEnvironment } from './providers/providerEnvironment.ts';
 import { ProviderFactory } from './providers/providerFactory.ts';
 import { FileAppendLog } from './storage/appendLog.ts';
+import { FileHomeArchive } from './storage/fileHomeArchive.ts';
 import { FileLock } from './storage/fileLock.ts';
 import { JsonFileStore } from './storage/jsonFileStore.ts';
 import { LeaderLease } from './storage/leaderLease.ts';
@@ -66,6 +69,8 @@ export const stateEntries = [
   'health',
   'providers',
   'migrations',
+  'snapshots',
+  'homes',
   'observer.epoch',
   'audit',
   'agent-destroys',
@@ -111,7 +116,6 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
       return registry.getInstanceCount(providerId) > 0;
     },
   });
-  const lease = new LeaderLease(stateDirectory);
   const controller = new SwarmController({
     swarmId,
     owner: { user: os.userInfo().username, machine: os.hostname() },
@@ -134,6 +138,8 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     healthConfig: () => surroundings.config().health,
     migrationBook: new MigrationBook(new JsonFileStore(path.join(stateDirectory, 'migrations'), Migration, 1, told)),
     homes: new StreamCarrier(),
+    snapshotBook: new SharedRecords(new JsonFileStore(path.join(stateDirectory, 'snapshots'), Snapshot, 1, told)),
+    homeKeeper: new StreamKeeper(new FileHomeArchive(path.join(stateDirectory, 'homes'))),
     migrationConfig: () => surroundings.config().migration,
     recover: async (instanceId, rung, reason, ctx) => {
       const told = cut(visible(reason).replace(/\s+/g, ' '), 500);

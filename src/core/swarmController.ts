@@ -1,11 +1,9 @@
-import type { HealthConfig, MigrationConfig } from '../model/config.ts';
 import { instanceNotFound, isAbort, recoveryRefused, unknownDefaultProvider, wrongState } from '../model/errors.ts';
 import { Emitter } from '../model/event.ts';
 import type { InstanceHealth, RecoveryRung } from '../model/health.ts';
-import type { InstanceConfigInput, InstanceFilter, InstanceRecord, InstanceUpdate, Owner } from '../model/instance.ts';
+import type { InstanceConfigInput, InstanceFilter, InstanceRecord, InstanceUpdate } from '../model/instance.ts';
 import { type OperationContext, quietContext } from '../model/operationContext.ts';
-import type { ProviderRecord } from '../model/providerRecord.ts';
-import type { KeyedLock, LockHandle, ObserverLease, Quarantined, SecretVault } from '../model/stateStore.ts';
+import type { LockHandle, Quarantined } from '../model/stateStore.ts';
 import type { SwarmStatus } from '../model/swarmStatus.ts';
 import {
   type Condition,
@@ -18,50 +16,21 @@ import {
   refuseInTrash,
   refuseRevived,
 } from './admission.ts';
-import type { HealthBook } from './health/healthBook.ts';
 import { HealthMonitor } from './health/healthMonitor.ts';
-import type { Recover } from './health/recoverer.ts';
 import { refusal } from './health/recoveryLadder.ts';
 import { InstanceAccess } from './instanceAccess.ts';
 import { randomId } from './instanceId.ts';
 import { InstanceLifecycle } from './instanceLifecycle.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
-import type { HomeCarrier } from './migration/homeCarrier.ts';
-import type { MigrationBook } from './migration/migrationBook.ts';
 import { MigrationManager } from './migration/migrationManager.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { type FoundInstance, Reconciler } from './reconciler.ts';
 import { adopted, asked, byName } from './records.ts';
 import { SharedConditions } from './sharedConditions.ts';
-import type { SharedRecords } from './sharedRecords.ts';
+import { SnapshotManager } from './snapshots/snapshotManager.ts';
+import type { SwarmControllerOptions } from './swarmControllerOptions.ts';
 import { swarmStatusOf } from './swarmStatusOf.ts';
 import { wholeInstance } from './wholeInstance.ts';
-import type { SetupSources } from './workspaceSetup.ts';
-
-export interface SwarmControllerOptions {
-  readonly swarmId: string;
-  readonly owner: Owner;
-  readonly registry: InstanceRegistry;
-  readonly providers: ProviderDirectory;
-  readonly providerBook: SharedRecords<ProviderRecord>;
-  readonly locks: KeyedLock;
-  readonly vault: SecretVault;
-  readonly sources: SetupSources;
-  /** A provider's id or type, or empty to let placement choose; asked at each create. */
-  defaultProviderType(): string;
-  /** Off: nothing is shown, adopted or deleted that this window did not make (seed, Load State on Startup). */
-  readonly loadStateOnStartup: boolean;
-  readonly healthBook: HealthBook;
-  readonly lease: ObserverLease;
-  /** Asked at each use. */
-  healthConfig(): HealthConfig;
-  readonly migrationBook: MigrationBook;
-  readonly homes: HomeCarrier;
-  /** Asked at each use. */
-  migrationConfig(): MigrationConfig;
-  /** How the health monitor has an instance recovered: through the gate, which ends in {@link SwarmController.recoverInstance}. */
-  readonly recover: Recover;
-}
 
 /** The swarm's main entry (seed, Swarm Controller): routes what is asked to the provider and keeps the registry true. */
 export class SwarmController {
@@ -72,6 +41,7 @@ export class SwarmController {
   readonly conditions: SharedConditions;
   readonly access: InstanceAccess;
   readonly migrations: MigrationManager;
+  readonly snapshots: SnapshotManager;
   readonly #options: SwarmControllerOptions;
   readonly #lifecycle: InstanceLifecycle;
   readonly #reconciler: Reconciler;
@@ -98,6 +68,12 @@ export class SwarmController {
       config: () => options.migrationConfig(),
     });
     this.#reconciler.onDidObserve(() => void this.migrations.settleAll());
+    this.snapshots = new SnapshotManager({
+      ...{ providers, locks, vault, lifecycle: this.#lifecycle, carrier: options.homes },
+      ...{ book: options.snapshotBook, keeper: options.homeKeeper },
+      create: (input, providerType, ctx, secrets) => this.createInstance(input, providerType, ctx, secrets),
+      locked: (instanceId, ctx, work) => this.#locked(instanceId, ctx, work),
+    });
     this.health = new HealthMonitor({
       ...{ registry, providers, locks, reconciler: this.#reconciler },
       ...{ book: options.healthBook, lease: options.lease, recover: options.recover },
@@ -129,6 +105,7 @@ export class SwarmController {
     await this.registry.load();
     await this.conditions.load();
     await this.migrations.load();
+    await this.snapshots.load();
     await this.health.start();
   }
 
@@ -278,6 +255,7 @@ export class SwarmController {
     return this.#locked(instanceId, ctx, async (record, lock) => {
       refuseRevived(record, seen);
       await this.migrations.forgetParked(instanceId, lock, ctx);
+      await this.snapshots.forgetInstance(instanceId, ctx);
       return this.#lifecycle.remove(record, lock, ctx);
     });
   }
@@ -351,6 +329,7 @@ export class SwarmController {
   /** Ends what runs in this window. Instances go on running. */
   async dispose(): Promise<void> {
     await this.migrations.dispose();
+    this.snapshots.dispose();
     await this.health.dispose();
     this.conditions.dispose();
     this.#reconciler.dispose();

@@ -21,6 +21,7 @@ import {
 } from './migrationOperations.ts';
 import type { Operation } from './operation.ts';
 import { adoptInstances, openInstance, removeSwarm } from './personOperations.ts';
+import { deleteSnapshot, forkInstance, resetToSnapshot, restoreSnapshot, takeSnapshot } from './snapshotOperations.ts';
 import { getSwarmStatus } from './statusOperations.ts';
 
 /** Everything the swarm can be asked. Commands and chat tools are projections of it. */
@@ -53,6 +54,11 @@ export const catalog: readonly Operation[] = [
   pauseMonitoring,
   cleanUpMigration,
   rollBackMigration,
+  takeSnapshot,
+  restoreSnapshot,
+  resetToSnapshot,
+  forkInstance,
+  deleteSnapshot,
 ];
 
 /** Those that a chat gets as tools. */

@@ -2,6 +2,7 @@ import type { HealthMonitor } from '../core/health/healthMonitor.ts';
 import type { InstanceAccess } from '../core/instanceAccess.ts';
 import type { InstanceRegistry } from '../core/instanceRegistry.ts';
 import type { MigrationManager } from '../core/migration/migrationManager.ts';
+import type { SnapshotManager } from '../core/snapshots/snapshotManager.ts';
 import type { SwarmController } from '../core/swarmController.ts';
 
 /** What the operations ask of the controller. */
@@ -34,6 +35,10 @@ export interface Swarm
     | 'listMigrations'
     | 'cleanUp'
     | 'rollBack'
+  >;
+  readonly snapshots: Pick<
+    SnapshotManager,
+    'getSnapshot' | 'takeSnapshot' | 'restoreSnapshot' | 'resetToSnapshot' | 'forkInstance' | 'deleteSnapshot'
   >;
   readonly access: Pick<InstanceAccess, 'openInstance' | 'getInstanceLogs' | 'executeCommand'>;
   readonly registry: Pick<InstanceRegistry, 'getInstance'>;

@@ -22,9 +22,7 @@ const zeros = Buffer.alloc(holeSize);
 const Received = HomeEntry.extend({ kept: z.boolean().optional() });
 const Sha = z.object({ sha: z.string().regex(/^[a-f0-9]{64}$/) });
 const Hole = z.object({ length: z.int().min(0).max(holeSize) });
-const Sum = z.object({
-  bytes: z.int().min(0),
-  files: z.int().min(0),
+const Ending = z.object({
   skipped: z.object({ count: z.int().min(0), names: z.array(z.string()) }),
 });
 
@@ -68,7 +66,7 @@ export class FileHomeArchive implements HomeArchive {
       await lines.write(Buffer.from(`${JSON.stringify(entry)}\n`));
     };
     let receiving: { entry: HomeEntry; file: PackedFile; hash: Hash } | undefined;
-    let added = 0;
+    let [bytes, files, added] = [0, 0, 0];
     try {
       for await (const { kind, payload } of framesIn(exported)) {
         if (kind === 'D' || kind === 'Z') {
@@ -85,6 +83,8 @@ export class FileHomeArchive implements HomeArchive {
         } else if (kind === 'E') {
           const { kept, ...entry } = Received.parse(json(payload));
           if (receiving) throw homeStreamBroken();
+          bytes += entry.size;
+          if (entry.type === 'f') files += 1;
           if (entry.type !== 'f') await note(entry);
           else if (kept) await note({ ...entry, sha: await shaOf(known, entry.path) });
           else {
@@ -92,8 +92,8 @@ export class FileHomeArchive implements HomeArchive {
             receiving = { entry, file, hash: createHash('sha256') };
           }
         } else if (kind === 'X') {
-          const { skipped, ...size } = Sum.parse(json(payload));
-          const facts = { digest: whole.digest('hex'), ...size, skipped };
+          const { skipped } = Ending.parse(json(payload));
+          const facts = { digest: whole.digest('hex'), bytes, files, skipped };
           await lines.write(Buffer.from(`${JSON.stringify(facts)}\n`));
           const cost = await lines.close();
           await rename(lines.file, this.#manifestOf(snapshotId));

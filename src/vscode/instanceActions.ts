@@ -12,6 +12,7 @@ export type InstanceAction =
   | 'logs'
   | 'edit'
   | 'migrate'
+  | 'snapshot'
   | 'delete'
   | 'restore'
   | 'purge';
@@ -19,9 +20,9 @@ export type InstanceAction =
 const actionsByStatus: Readonly<Record<InstanceStatus, readonly InstanceAction[]>> = {
   creating: ['logs', 'delete'],
   starting: ['stop', 'logs', 'delete'],
-  running: ['open', 'attach', 'stop', 'restart', 'terminal', 'ports', 'logs', 'edit', 'migrate', 'delete'],
+  running: ['open', 'attach', 'stop', 'restart', 'terminal', 'ports', 'logs', 'edit', 'migrate', 'snapshot', 'delete'],
   stopping: ['logs', 'delete'],
-  stopped: ['start', 'logs', 'edit', 'migrate', 'delete'],
+  stopped: ['start', 'logs', 'edit', 'migrate', 'snapshot', 'delete'],
   failed: ['start', 'logs', 'edit', 'delete'],
   deleting: [],
   trashed: ['restore', 'purge'],

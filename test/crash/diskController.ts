@@ -5,13 +5,16 @@ import type { HomeCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { MigrationBook } from '../../src/core/migration/migrationBook.ts';
 import type { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { SharedRecords } from '../../src/core/sharedRecords.ts';
+import { StreamKeeper } from '../../src/core/snapshots/homeKeeper.ts';
 import { SwarmController } from '../../src/core/swarmController.ts';
 import { defaultHealthConfig, defaultMigrationConfig, type HealthConfig } from '../../src/model/config.ts';
 import { InstanceHealth } from '../../src/model/health.ts';
 import { InstanceRecord } from '../../src/model/instance.ts';
 import { Migration } from '../../src/model/migration.ts';
 import { ProviderRecord } from '../../src/model/providerRecord.ts';
+import { Snapshot } from '../../src/model/snapshot.ts';
 import type { RecordStore } from '../../src/model/stateStore.ts';
+import { FileHomeArchive } from '../../src/storage/fileHomeArchive.ts';
 import { FileLock } from '../../src/storage/fileLock.ts';
 import { JsonFileStore } from '../../src/storage/jsonFileStore.ts';
 import { LeaderLease } from '../../src/storage/leaderLease.ts';
@@ -45,6 +48,8 @@ export async function diskController(
     healthConfig: () => ({ ...defaultHealthConfig, ...health }),
     migrationBook: new MigrationBook(new JsonFileStore(path.join(stateDirectory, 'migrations'), Migration, 1)),
     homes,
+    snapshotBook: new SharedRecords(new JsonFileStore(path.join(stateDirectory, 'snapshots'), Snapshot, 1)),
+    homeKeeper: new StreamKeeper(new FileHomeArchive(path.join(stateDirectory, 'homes'))),
     migrationConfig: () => defaultMigrationConfig,
     recover: async (instanceId, rung, _reason, ctx) => void (await controller.recoverInstance(instanceId, rung, ctx)),
   });

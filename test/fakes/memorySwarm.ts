@@ -4,6 +4,7 @@ import type { HomeCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { MigrationBook } from '../../src/core/migration/migrationBook.ts';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { SharedRecords } from '../../src/core/sharedRecords.ts';
+import type { HomeKeeper } from '../../src/core/snapshots/homeKeeper.ts';
 import { SwarmController } from '../../src/core/swarmController.ts';
 import {
   defaultHealthConfig,
@@ -17,8 +18,10 @@ import { Migration } from '../../src/model/migration.ts';
 import type { OperationContext } from '../../src/model/operationContext.ts';
 import type { Provider } from '../../src/model/provider.ts';
 import { ProviderRecord } from '../../src/model/providerRecord.ts';
+import { Snapshot } from '../../src/model/snapshot.ts';
 import type { KeyedLock, LockHandle, ObserverLease, SecretVault } from '../../src/model/stateStore.ts';
 import { MemoryCarrier } from './memoryCarrier.ts';
+import { MemoryKeeper } from './memoryKeeper.ts';
 import { MemoryLease } from './memoryLease.ts';
 import { MemoryPlace } from './memoryPlace.ts';
 import { MemoryProvider } from './memoryProvider.ts';
@@ -82,6 +85,8 @@ export interface MemorySwarmOptions {
   readonly migration?: Partial<MigrationConfig>;
   readonly migrationDisk?: MemoryDisk;
   readonly homes?: HomeCarrier;
+  readonly homeKeeper?: HomeKeeper;
+  readonly snapshotDisk?: MemoryDisk;
   /** Of all windows. */
   readonly locks?: KeyedLock;
 }
@@ -117,6 +122,8 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     healthConfig: () => ({ ...defaultHealthConfig, ...options.health }),
     migrationBook: new MigrationBook(new MemoryStore(Migration, options.migrationDisk ?? new MemoryDisk())),
     homes: options.homes ?? new MemoryCarrier(),
+    snapshotBook: new SharedRecords(new MemoryStore(Snapshot, options.snapshotDisk ?? new MemoryDisk())),
+    homeKeeper: options.homeKeeper ?? new MemoryKeeper(),
     migrationConfig: () => ({ ...defaultMigrationConfig, ...options.migration }),
     recover: async (instanceId, rung, _reason, ctx) => void (await controller.recoverInstance(instanceId, rung, ctx)),
   });

@@ -6,7 +6,6 @@ import type { Snapshot } from '../../model/snapshot.ts';
 import type { KeyedLock, LockHandle, SecretVault } from '../../model/stateStore.ts';
 import { randomId } from '../instanceId.ts';
 import type { InstanceLifecycle } from '../instanceLifecycle.ts';
-import type { InstanceRegistry } from '../instanceRegistry.ts';
 import type { HomeCarrier } from '../migration/homeCarrier.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
 import { timestamp } from '../records.ts';
@@ -17,7 +16,6 @@ import type { HomeKeeper } from './homeKeeper.ts';
 const mostKept = 10;
 
 export interface SnapshotManagerOptions {
-  readonly registry: InstanceRegistry;
   readonly providers: ProviderDirectory;
   readonly locks: KeyedLock;
   readonly lifecycle: InstanceLifecycle;

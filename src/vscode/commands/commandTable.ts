@@ -72,4 +72,8 @@ export const commandTable: readonly Command[] = [
   command('rollBackMigration', async (face, call) => (await import('./migrate.ts')).rollBackMigration(face, call)),
   command('cleanUpMigration', async (face, call) => (await import('./migrate.ts')).cleanUpMigration(face, call)),
   command('showMigrations', async () => (await import('./migrate.ts')).showMigrations()),
+  command('takeSnapshot', async (face, call) => (await import('./snapshots.ts')).takeSnapshot(face, call)),
+  command('restoreSnapshot', async (face, call) => (await import('./snapshots.ts')).restoreSnapshot(face, call)),
+  command('forkInstance', async (face, call) => (await import('./snapshots.ts')).forkInstance(face, call)),
+  command('deleteSnapshot', async (face, call) => (await import('./snapshots.ts')).deleteSnapshot(face, call)),
 ];

@@ -101,7 +101,7 @@ describe('the texts of all errors', () => {
   });
 
   test('every named error is among them', () => {
-    const named = Object.entries(errors).filter(
+    const named = Object.entries(makers).filter(
       ([name, value]) => typeof value === 'function' && !/^(SwarmError|isAbort|messageOf)$/.test(name),
     );
     expect(Object.keys(samples).toSorted()).toEqual(named.map(([name]) => name).toSorted());

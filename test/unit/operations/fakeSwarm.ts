@@ -3,6 +3,7 @@ import { instanceNotFound, migrationNotFound, wrongState } from '../../../src/mo
 import type { InstanceHealth } from '../../../src/model/health.ts';
 import { InstanceConfig, type InstanceConfigInput, type InstanceRecord } from '../../../src/model/instance.ts';
 import type { Migration, MigrationStrategy } from '../../../src/model/migration.ts';
+import type { Snapshot } from '../../../src/model/snapshot.ts';
 import type { Swarm } from '../../../src/operations/swarm.ts';
 
 export const idOf = (number: number) => String(number).padStart(12, 'a');
@@ -54,6 +55,12 @@ export function makeMigration(
     leftovers: [],
   };
 }
+
+/** The one snapshot of an instance has the instance's id. */
+const makeSnapshot = ({ id, config }: InstanceRecord): Snapshot => ({
+  ...{ id, schemaVersion: 1, revision: 1, instanceId: id, config, takenAt: new Date(1_700_000_000_000).toISOString() },
+  ...{ live: false, digest: 'a'.repeat(64), bytes: 10, files: 1, added: 5 },
+});
 
 /** A swarm in memory that does at once what it is asked, and counts what it was asked to change. */
 export class FakeSwarm implements Swarm {
@@ -125,6 +132,18 @@ export class FakeSwarm implements Swarm {
     await this.#change('purge', id, {});
     this.records.delete(id);
   }
+
+  readonly snapshots: Swarm['snapshots'] = {
+    getSnapshot: id => makeSnapshot(this.getInstance(id)),
+    takeSnapshot: async id => {
+      this.calls.push('keep');
+      return makeSnapshot(this.getInstance(id));
+    },
+    restoreSnapshot: (id, name, provider) => this.createInstance({ ...this.getInstance(id).config, name }, provider),
+    resetToSnapshot: id => this.#change('reset', id, {}),
+    forkInstance: (id, name, provider) => this.createInstance({ ...this.getInstance(id).config, name }, provider),
+    deleteSnapshot: async () => void this.calls.push('forget'),
+  };
 
   readonly migrated = new Map<string, Migration>();
   readonly migrations: Swarm['migrations'] = {

@@ -34,6 +34,11 @@ const inputs: Record<string, unknown> = {
   open_swarm_instance: { instanceId: idOf(1) },
   remove_swarm: {},
   empty_trash: { instanceId: idOf(1) },
+  take_snapshot: { instanceId: idOf(1) },
+  restore_snapshot: { snapshotId: idOf(1), name: 'again' },
+  reset_to_snapshot: { snapshotId: idOf(1) },
+  fork_instance: { instanceId: idOf(1), name: 'twin' },
+  delete_snapshot: { snapshotId: idOf(1) },
 };
 const inputOf = (name: string) => inputs[name] ?? { instanceIds: [idOf(1)] };
 

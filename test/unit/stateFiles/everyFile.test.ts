@@ -21,6 +21,7 @@ const records = [
   '<state>/health/<id>.json',
   '<state>/providers/<id>.json',
   '<state>/migrations/<id>.json',
+  '<state>/snapshots/<id>.json',
   '<state>/agent-destroys/agent.json',
 ];
 const both = (name: string) => [`<local>/reserved/${name}`, `<docker>/reserved/${name}`];
@@ -28,7 +29,7 @@ const marks = [...both('instance.json'), ...both('environment.json'), ...both('t
 
 /** Of every source that judges: what it does, in the order of names, and which files of ours that reads, or what else. */
 const readers: Readonly<Record<string, readonly [calls: string, files: readonly string[] | string]>> = {
-  'src/swarm.ts': ['DestroyBudget InstanceHealth InstanceRecord Migration ProviderRecord', records],
+  'src/swarm.ts': ['DestroyBudget InstanceHealth InstanceRecord Migration ProviderRecord Snapshot', records],
   'src/storage/jsonFileStore.ts': ['readFile readFileSync', records],
   'src/storage/parseRecord.ts': ['JSON.parse', records],
   'src/storage/swarmIdentity.ts': ['JSON.parse SwarmFile readFile', ['<state>/swarm.json']],
@@ -37,6 +38,11 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   'src/storage/lockFile.ts': ['readFileSync readFileSync readFileSync', [lock]],
   'src/storage/leaderLease.ts': ['readFile', 'a number; what is none counts as zero'],
   'src/storage/replaceFile.ts': ['open open', 'only writes'],
+  'src/storage/fileHomeArchive.ts': [
+    'Ending Hole HomeEntry HomeEntry JSON.parse Received Sha Sha createReadStream open',
+    'homes that were kept: what is another than its hash says is refused',
+  ],
+  'src/storage/homeFrames.ts': ['JSON.parse', 'what a program beside a home writes'],
   'src/providers/reservedFile.ts': ['JSON.parse Token', marks],
   'src/providers/local/instanceFolders.ts': [
     'JSON.parse Roles Roles readFile',

@@ -6,6 +6,7 @@ import { InstanceHealth } from '../../../src/model/health.ts';
 import { type InstanceConfig, InstanceRecord } from '../../../src/model/instance.ts';
 import { Migration } from '../../../src/model/migration.ts';
 import { ProviderRecord } from '../../../src/model/providerRecord.ts';
+import { Snapshot } from '../../../src/model/snapshot.ts';
 import type { Quarantined } from '../../../src/model/stateStore.ts';
 import { DestroyBudget } from '../../../src/operations/blastRadius.ts';
 import { FileAppendLog } from '../../../src/storage/appendLog.ts';
@@ -103,6 +104,11 @@ const wholeMigration: Migration = {
   parkedUntil: at,
   leftovers: ['a copy'],
   error: { code: 'timed-out', message: 'It did not answer.', hint: 'Try again.', at },
+};
+
+const wholeSnapshot: Snapshot = {
+  ...{ id: idOf(1), schemaVersion: 1, revision: 1, instanceId: idOf(1), config: wholeConfig, takenAt: at, live: true },
+  ...{ digest: '0'.repeat(64), bytes: 10, files: 1, added: 5 },
 };
 
 /** What of a config people may write as they like. */
@@ -285,6 +291,20 @@ export const statePlaces: readonly FilePlace[] = [
       'error.hint': anything,
     },
     read: bytes => readRecord(Migration, idOf(1), [{ ...wholeMigration, id: idOf(2) }], bytes),
+  },
+  {
+    file: '<state>/snapshots/<id>.json',
+    schema: Snapshot,
+    sample: wholeSnapshot,
+    namesFields: true,
+    free: {
+      ...freeOfConfig('config.'),
+      revision: ['large'],
+      bytes: ['large'],
+      files: ['large'],
+      added: ['large'],
+    },
+    read: bytes => readRecord(Snapshot, idOf(1), [{ ...wholeSnapshot, id: idOf(2) }], bytes),
   },
   {
     file: '<state>/agent-destroys/agent.json',

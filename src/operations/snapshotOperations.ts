@@ -1,0 +1,105 @@
+import * as z from 'zod';
+import { InstanceName } from '../model/instance.ts';
+import { SnapshotId } from '../model/snapshot.ts';
+import { OneInstanceId, ProviderReference } from './instanceInputs.ts';
+import { instanceRow } from './instanceViews.ts';
+import { defineOperation } from './operation.ts';
+import type { Swarm } from './swarm.ts';
+import { nameLines, registered, type Target } from './targets.ts';
+
+const Taken = z.strictObject({ id: SnapshotId, bytes: z.int(), files: z.int(), added: z.int() });
+const Row = z.looseObject({ id: z.string(), name: z.string(), status: z.string(), provider: z.string() });
+const newHome = {
+  name: InstanceName,
+  /** Left out: placement chooses. */
+  provider: ProviderReference.optional(),
+};
+
+/** Its instance, while there is one. */
+function keptOf(swarm: Swarm, input: { snapshotId: string }): Target[] {
+  const { instanceId } = swarm.snapshots.getSnapshot(input.snapshotId);
+  return swarm.registry.getInstance(instanceId) ? [...registered(swarm, [instanceId])] : [];
+}
+
+export const takeSnapshot = defineOperation({
+  name: 'take_snapshot',
+  title: 'Take Snapshot',
+  description: 'Keeps the home of an instance as it is now, in the state directory of this machine.',
+  effect: 'change',
+  audience: 'person',
+  input: z.strictObject({ instanceId: OneInstanceId }),
+  output: Taken,
+  targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
+  run: async (swarm, { instanceId }, ctx) => {
+    const { id, bytes, files, added } = await swarm.snapshots.takeSnapshot(instanceId, ctx);
+    return { id, bytes, files, added };
+  },
+});
+
+export const restoreSnapshot = defineOperation({
+  name: 'restore_snapshot',
+  title: 'Restore Snapshot as New Instance',
+  description: 'Makes a new instance, on any provider, whose home is as the snapshot kept it.',
+  effect: 'change',
+  audience: 'person',
+  input: z.strictObject({ snapshotId: SnapshotId, ...newHome }),
+  output: Row,
+  made: ({ id }) => id,
+  targets: keptOf,
+  run: async (swarm, { snapshotId, name, provider = '' }, ctx) =>
+    instanceRow(await swarm.snapshots.restoreSnapshot(snapshotId, name, provider, ctx)),
+});
+
+export const resetToSnapshot = defineOperation({
+  name: 'reset_to_snapshot',
+  title: 'Reset to Snapshot',
+  description: 'Makes the home of an instance what a snapshot kept. What it is now is kept as a snapshot before.',
+  effect: 'destroy',
+  audience: 'person',
+  input: z.strictObject({ snapshotId: SnapshotId }),
+  output: Row,
+  targets: keptOf,
+  question: (t, _input, targets) => ({
+    title: t('Reset the home of "{0}" to the snapshot?', targets[0]?.name ?? ''),
+    detail: [
+      nameLines(t, targets),
+      t('Running processes and terminals end. What the home is now is kept as another snapshot first.'),
+    ].join('\n\n'),
+    action: t('Reset Home'),
+  }),
+  run: async (swarm, { snapshotId }, ctx) => instanceRow(await swarm.snapshots.resetToSnapshot(snapshotId, ctx)),
+});
+
+export const forkInstance = defineOperation({
+  name: 'fork_instance',
+  title: 'Fork Instance',
+  description: 'Makes another instance, on any provider, whose home is as that of an instance now.',
+  effect: 'change',
+  audience: 'person',
+  input: z.strictObject({ instanceId: OneInstanceId, ...newHome }),
+  output: Row,
+  made: ({ id }) => id,
+  targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
+  run: async (swarm, { instanceId, name, provider = '' }, ctx) =>
+    instanceRow(await swarm.snapshots.forkInstance(instanceId, name, provider, ctx)),
+});
+
+export const deleteSnapshot = defineOperation({
+  name: 'delete_snapshot',
+  title: 'Delete Snapshot',
+  description: 'Removes a snapshot, and what no other one needs of it, for good.',
+  effect: 'destroy',
+  audience: 'person',
+  input: z.strictObject({ snapshotId: SnapshotId }),
+  output: z.strictObject({}),
+  targets: keptOf,
+  question: (t, _input, targets) => ({
+    title: t('Delete the snapshot of "{0}"?', targets[0]?.name ?? ''),
+    detail: t('The instance stays as it is. Nothing brings the snapshot back.'),
+    action: t('Delete Snapshot'),
+  }),
+  run: async (swarm, { snapshotId }, ctx) => {
+    await swarm.snapshots.deleteSnapshot(snapshotId, ctx);
+    return {};
+  },
+});

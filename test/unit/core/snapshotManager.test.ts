@@ -1,0 +1,98 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { quietContext } from '../../../src/model/operationContext.ts';
+import { contentOf, fill } from '../../fakes/memoryCarrier.ts';
+import { MemoryKeeper } from '../../fakes/memoryKeeper.ts';
+import { MemoryPlace } from '../../fakes/memoryPlace.ts';
+import { MemoryProvider } from '../../fakes/memoryProvider.ts';
+import { memorySwarm } from '../../fakes/memorySwarm.ts';
+
+describe('snapshots', () => {
+  const here = new MemoryProvider(new MemoryPlace(), { id: 'here' });
+  const there = new MemoryProvider(new MemoryPlace(), { id: 'there' });
+  let keeper: MemoryKeeper;
+  let swarm: ReturnType<typeof memorySwarm>;
+  let id: string;
+
+  beforeEach(async () => {
+    keeper = new MemoryKeeper();
+    swarm = memorySwarm({ providers: [here, there], homeKeeper: keeper, health: { enabled: false } });
+    await swarm.controller.initialize();
+    ({ id } = await swarm.controller.createInstance({ name: 'web', env: { MODE: 'test' } }, 'here'));
+    fill(here, id, 'as it was');
+  });
+  afterEach(() => swarm.controller.dispose());
+
+  const take = () => swarm.controller.snapshots.takeSnapshot(id, quietContext);
+
+  test('an instance that runs goes on running, and its snapshot says so', async () => {
+    const snapshot = await take();
+    expect(snapshot).toMatchObject({ instanceId: id, live: true, files: 1, config: { name: 'web' } });
+    expect(swarm.controller.getInstance(id).status).toBe('running');
+    expect(swarm.controller.snapshots.listSnapshots(id)).toEqual([snapshot]);
+  });
+
+  test('the home of an instance becomes what it was, and what it was meanwhile is kept', async () => {
+    const { id: first } = await take();
+    fill(here, id, 'as it became');
+    await swarm.controller.snapshots.resetToSnapshot(first, quietContext);
+    expect(contentOf(here, id)).toBe('as it was');
+    expect(swarm.controller.getInstance(id).status).toBe('running');
+    expect([...keeper.kept.values()]).toEqual(['as it was', 'as it became']);
+  });
+
+  test('when what is there now cannot be kept, nothing is overwritten', async () => {
+    const { id: first } = await take();
+    fill(here, id, 'as it became');
+    keeper.keep = async () => {
+      throw new Error('the disk is full');
+    };
+    await expect(swarm.controller.snapshots.resetToSnapshot(first, quietContext)).rejects.toThrow('the disk is full');
+    expect(contentOf(here, id)).toBe('as it became');
+  });
+
+  test('a new instance gets it on another provider, and the first one stays as it is', async () => {
+    const { id: first } = await take();
+    fill(here, id, 'as it became');
+    const made = await swarm.controller.snapshots.restoreSnapshot(first, 'again', 'there', quietContext);
+    expect(made).toMatchObject({
+      providerId: 'there',
+      status: 'running',
+      config: { name: 'again', env: { MODE: 'test' } },
+    });
+    expect({ old: contentOf(here, id), new: contentOf(there, made.id) }).toEqual({
+      old: 'as it became',
+      new: 'as it was',
+    });
+  });
+
+  test('a fork has the home as it is now', async () => {
+    const made = await swarm.controller.snapshots.forkInstance(id, 'twin', 'here', quietContext);
+    expect(contentOf(here, made.id)).toBe('as it was');
+    expect(swarm.controller.getInstance(id).status).toBe('running');
+  });
+
+  test('what comes back as something else is refused', async () => {
+    const { id: first } = await take();
+    keeper.kept.set(first, 'something else');
+    await expect(swarm.controller.snapshots.resetToSnapshot(first, quietContext)).rejects.toMatchObject({
+      code: 'home-not-as-kept',
+    });
+  });
+
+  test('ten of an instance are kept, and none of one that was deleted for good', async () => {
+    for (let index = 0; index < 12; index += 1) await take();
+    expect(keeper.kept.size).toBe(10);
+    await swarm.controller.purgeInstance(id);
+    expect({ kept: keeper.kept.size, listed: swarm.controller.snapshots.listSnapshots() }).toEqual({
+      kept: 0,
+      listed: [],
+    });
+  });
+
+  test('what is in the trash has its snapshots still, and takes no new one', async () => {
+    await take();
+    await swarm.controller.deleteInstance(id);
+    await expect(take()).rejects.toMatchObject({ code: 'wrong-state' });
+    expect(swarm.controller.snapshots.listSnapshots(id)).toHaveLength(1);
+  });
+});
