@@ -111,7 +111,6 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
       return registry.getInstanceCount(providerId) > 0;
     },
   });
-  const lease = new LeaderLease(stateDirectory);
   const controller = new SwarmController({
     swarmId,
     owner: { user: os.userInfo().username, machine: os.hostname() },
