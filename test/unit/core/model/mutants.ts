@@ -59,7 +59,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'an empty list is believed': { file: monitor, from: 'if (isTooMany(', to: 'if (false && isTooMany(' },
   'absence is believed without being confirmed': {
-    file: monitor,
+    file: 'core/health/places.ts',
     from: "confirmed: record.status === 'lost'",
     to: 'confirmed: true',
   },
