@@ -7,14 +7,8 @@ import { operate, type Secrets } from '../operate.ts';
 import { sizeText } from '../rowTexts.ts';
 import { toGb, toMb } from '../sizes.ts';
 import { t } from '../translate.ts';
-import {
-  type Option,
-  problemOf,
-  type StepId,
-  type WizardFacts,
-  type WizardProvider,
-  wizardProvider,
-} from '../wizardSteps.ts';
+import { type Option, type WizardFacts, type WizardProvider, wizardProvider } from '../wizardSteps.ts';
+import { askStep, noFacts } from './askStep.ts';
 import type { CommandCall } from './commandTable.ts';
 import { pickInstance } from './pickInstances.ts';
 import { optionTexts, questionFor } from './wizardTexts.ts';
@@ -79,14 +73,6 @@ function typedValue({ config }: Pick<InstanceRecord, 'config'>, field: Option): 
     case 'extensions':
       return config[field].join(' ');
   }
-}
-
-const noFacts: WizardFacts = { t, takenNames: [], providers: [] };
-
-async function askStep(step: StepId, value: string, title: string, facts = noFacts): Promise<string | undefined> {
-  const problem = (text: string) => problemOf({ step, answers: {} }, text, facts);
-  const answer = await askText({ title, ...questionFor(step, t), value, problem });
-  return answer === goBack ? undefined : answer?.trim();
 }
 
 interface Change {

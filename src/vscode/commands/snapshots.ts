@@ -5,6 +5,7 @@ import { freeName } from '../freeName.ts';
 import { bytesText } from '../migrationRows.ts';
 import { operate } from '../operate.ts';
 import { t } from '../translate.ts';
+import { askStep } from './askStep.ts';
 import type { CommandCall } from './commandTable.ts';
 import { pickInstance, recordOf } from './pickInstances.ts';
 
@@ -23,7 +24,7 @@ export async function takeSnapshot(face: Face, call: CommandCall): Promise<void>
   );
   const size = (count: number) => bytesText(count, vscode.env.language);
   void vscode.window.showInformationMessage(
-    t('The home of {0} is kept: {1} files, {2}; it took {3} of disk.', name, files, size(bytes), size(added)),
+    t('The home of {0} is kept: {1} in {2} files; it took {3} of disk.', name, size(bytes), files, size(added)),
   );
 }
 
@@ -82,12 +83,8 @@ async function makeNew(
   doing: string,
 ): Promise<void> {
   const { controller } = await face.host.core();
-  const taken = controller.listInstances().map(({ config }) => config.name);
-  const name = await vscode.window.showInputBox({
-    title,
-    prompt: t('Name of the new instance'),
-    value: freeName(taken, like),
-  });
+  const takenNames = controller.listInstances().map(({ config }) => config.name);
+  const name = await askStep('name', freeName(takenNames, like), title, { t, providers: [], takenNames });
   if (name === undefined) return;
   const providers = controller.getSwarmStatus().providers.filter(({ reachable }) => reachable);
   let provider = providers[0]?.id;
@@ -125,7 +122,7 @@ async function pickSnapshot(face: Face, { rows }: CommandCall, title: string): P
   const items = snapshots.map(snapshot => ({
     label: `$(history) ${snapshot.config.name}`,
     description: when.format(new Date(snapshot.takenAt)),
-    detail: t('{0} files, {1}', snapshot.files, bytesText(snapshot.bytes, vscode.env.language)),
+    detail: t('{0} in {1} files', bytesText(snapshot.bytes, vscode.env.language), snapshot.files),
     snapshot,
   }));
   return (await vscode.window.showQuickPick(items, { title, matchOnDescription: true }))?.snapshot;
