@@ -67,7 +67,10 @@ export class SwarmController {
       ...{ book: options.migrationBook, carrier: options.homes },
       config: () => options.migrationConfig(),
     });
-    this.#reconciler.onDidObserve(() => void this.migrations.settleAll());
+    this.#reconciler.onDidObserve(({ provider, seen }) => {
+      void this.migrations.settleAll();
+      if (seen) void this.migrations.settleStrays(provider, seen);
+    });
     this.snapshots = new SnapshotManager({
       ...{ providers, locks, vault, lifecycle: this.#lifecycle, carrier: options.homes },
       ...{ book: options.snapshotBook, keeper: options.homeKeeper },

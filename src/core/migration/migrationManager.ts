@@ -13,6 +13,7 @@ import type { Event } from '../../model/event.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
 import type { Migration, MigrationStrategy } from '../../model/migration.ts';
 import { type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
+import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import type { KeyedLock, LockHandle, ObserverLease } from '../../model/stateStore.ts';
 import { randomId } from '../instanceId.ts';
 import { choosePlacement } from '../placement.ts';
@@ -20,6 +21,7 @@ import { instanceError, timestamp } from '../records.ts';
 import { planOf, refuseTarget, refuseUnmovable } from './migrationPlanner.ts';
 import { followOwner, MigrationRun, type MigrationWorld } from './migrationRun.ts';
 import { freshSteps, nextAct, parkedAt } from './migrationSteps.ts';
+import { settleStray } from './strayCopies.ts';
 
 export interface MigrationManagerOptions extends MigrationWorld {
   readonly locks: KeyedLock;
@@ -218,6 +220,26 @@ export class MigrationManager {
     return this.#settling;
   }
 
+  /** What the observer does about copies, on a provider, of instances that live elsewhere. Never rejects. */
+  async settleStrays(provider: Provider, seen: ReadonlyMap<string, InstanceObservation>): Promise<void> {
+    const { registry, locks, lease } = this.#options;
+    const ctx = { signal: this.#disposed.signal, report: () => {} };
+    for (const observation of seen.values()) {
+      const record = registry.getInstance(observation.id);
+      const isStray = record !== undefined && record.providerId !== provider.id && observation.role !== 'trash';
+      const isUnderWay = () => this.#ofInstance(observation.id).some(migration => nextAct(migration) !== 'nothing');
+      const isKnown = () => observation.role === 'parked' && this.#isParked(observation.id);
+      if (!isStray || isKnown() || isUnderWay() || !lease.isHeld() || (await locks.isHeld(observation.id))) continue;
+      try {
+        await locks.run(observation.id, ctx, async lock => {
+          if (!isUnderWay()) await settleStray(this.#options, provider, observation, lock, ctx);
+        });
+      } catch {
+        // It is as it was, and the next look tries again.
+      }
+    }
+  }
+
   async dispose(): Promise<void> {
     this.#disposed.abort();
     await this.#settling;
@@ -327,6 +349,10 @@ export class MigrationManager {
     return this.listMigrations().filter(
       migration => migration.instanceId === instanceId && (status === undefined || migration.status === status),
     );
+  }
+
+  #isParked(instanceId: string): boolean {
+    return this.#ofInstance(instanceId, 'completed').some(({ parkedUntil }) => parkedUntil !== undefined);
   }
 
   /** Throws `migrationRefused` while another migration of it is not at its end. */

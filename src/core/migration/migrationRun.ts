@@ -266,8 +266,16 @@ export class MigrationRun {
 
 /** The registry's record says who the owner is, as the migration does. */
 export async function followOwner(registry: InstanceRegistry, migration: Migration): Promise<void> {
-  const owner = ownerOf(migration);
-  await registry.updateInstance(migration.instanceId, current =>
+  await makeOwner(registry, migration.instanceId, ownerOf(migration));
+}
+
+/** The registry's record says where the owner is. */
+export async function makeOwner(
+  registry: InstanceRegistry,
+  instanceId: string,
+  owner: Pick<InstanceRecord, 'providerId' | 'epoch'>,
+): Promise<void> {
+  await registry.updateInstance(instanceId, current =>
     current.providerId === owner.providerId && current.epoch === owner.epoch
       ? current
       : { ...withStatus(current, { status: 'stopped' }), ...owner, role: 'owner' },

@@ -3,7 +3,7 @@ import { providerUnreachable } from '../../../../src/model/errors.ts';
 import { quietContext } from '../../../../src/model/operationContext.ts';
 import { MemoryProvider } from '../../../fakes/memoryProvider.ts';
 import { memorySwarm } from '../../../fakes/memorySwarm.ts';
-import { expectSettled, homeText, MortalWorld } from './mortalSwarm.ts';
+import { expectFoundAgain, expectSettled, homeText, MortalWorld } from './mortalSwarm.ts';
 
 const cases = (['stop-and-recreate', 'create-then-stop'] as const).flatMap(strategy =>
   [true, false].map(runs => ({ strategy, runs })),
@@ -39,6 +39,25 @@ describe.each(cases)('$strategy of an instance that runs: $runs', ({ strategy, r
       await controller.dispose();
     }
     expect(ends).toEqual(new Set(['pending', 'failed', 'completed']));
+  });
+
+  test('whenever the process dies and the state is lost, the next one finds one whole owner, and no rest', async () => {
+    const moments = await momentsOf(strategy, runs);
+    const ends = new Set<string>();
+    for (let last = 1; last <= moments; last += 1) {
+      const world = new MortalWorld();
+      const { controller, life, migrationId } = await world.planned(strategy, runs);
+      life.at = moment => {
+        if (moment >= last) throw new Error('dead');
+      };
+      await controller.migrations.startMigration(migrationId).catch(() => {});
+      world.forgetState();
+      const next = await world.open();
+      ends.add(await expectFoundAgain(world, next));
+      await next.controller.dispose();
+      await controller.dispose();
+    }
+    expect(ends).toEqual(new Set(['here', 'there']));
   });
 
   test('whenever one call fails, or its answer is lost, the same holds', async () => {

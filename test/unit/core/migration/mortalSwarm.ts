@@ -170,3 +170,25 @@ export async function expectSettled(world: MortalWorld, { controller }: Window, 
   expect(world.mostRunning).toBeLessThanOrEqual(1);
   expect(controller.listInstances()).toHaveLength(1);
 }
+
+/** After the state was lost: one owner, with the whole home; another copy is parked, and can be rolled back to. */
+export async function expectFoundAgain(world: MortalWorld, { controller }: Window): Promise<'here' | 'there'> {
+  // Each look does what the one before has made known.
+  for (let looks = 0; looks < 4; looks += 1) {
+    await controller.refresh();
+    for (const provider of controller.providers.all()) {
+      const seen = new Map((await provider.abilities.observe()).map(observation => [observation.id, observation]));
+      await controller.migrations.settleStrays(provider, seen);
+    }
+  }
+  const record = await controller.registry.readInstance(world.id);
+  const [owner, other] = record.providerId === 'here' ? (['here', 'there'] as const) : (['there', 'here'] as const);
+  expect(world.seen(owner)).toMatchObject({ role: 'owner', epoch: record.epoch, content: homeText });
+  expect(record).toMatchObject({ role: 'owner', config: { name: 'web' } });
+  expect(controller.listInstances()).toHaveLength(1);
+  const { role, running } = world.seen(other);
+  expect({ role, running }).toEqual({ role: owner === 'there' ? 'parked' : undefined, running: false });
+  expect(controller.migrations.listMigrations().filter(({ parkedUntil }) => parkedUntil)).toHaveLength(role ? 1 : 0);
+  expect(world.mostRunning).toBeLessThanOrEqual(1);
+  return owner;
+}

@@ -1,0 +1,59 @@
+import type { InstanceRecord } from '../../model/instance.ts';
+import type { Migration } from '../../model/migration.ts';
+import type { OperationContext } from '../../model/operationContext.ts';
+import type { InstanceObservation, Provider } from '../../model/provider.ts';
+import type { LockHandle } from '../../model/stateStore.ts';
+import { randomId } from '../instanceId.ts';
+import { timestamp } from '../records.ts';
+import { type MigrationWorld, makeOwner, parkedTime } from './migrationRun.ts';
+import { freshSteps } from './migrationSteps.ts';
+
+type World = Pick<MigrationWorld, 'registry' | 'providers' | 'book'>;
+
+/**
+ * For whoever holds the instance's lock: what a provider has of an instance that lives elsewhere, and of which no
+ * migration is under way, as when the state directory was lost in the middle of one. Of two owners the higher epoch
+ * owns; the other copy is parked, so that a person can have it back. A copy that never came to be whole is removed, once
+ * its original is seen to be there.
+ */
+export async function settleStray(
+  { registry, providers, book }: World,
+  provider: Provider,
+  seen: InstanceObservation,
+  lock: LockHandle,
+  ctx: OperationContext,
+): Promise<void> {
+  const record = await registry.readInstance(seen.id);
+  const there = record.providerId === provider.id ? null : await provider.getInstance(record.id, ctx);
+  if (there?.swarmId !== record.swarmId) return;
+  lock.assertHeld();
+  if (there.role === 'incoming') {
+    const home = providers.get(record.providerId);
+    const original = await home.getInstance(record.id, ctx);
+    const isSafe = original?.role === 'owner' && (await home.abilities.hasHome(record.id, ctx));
+    lock.assertHeld();
+    if (isSafe) await provider.deleteInstance(record.id, ctx);
+    return;
+  }
+  if (there.role === 'owner' && there.epoch > record.epoch) {
+    await makeOwner(registry, record.id, { providerId: provider.id, epoch: there.epoch });
+    return;
+  }
+  const isOld = there.role === 'owner' && there.epoch < record.epoch;
+  if (isOld) await provider.abilities.setRole(record.id, 'parked', ctx);
+  const isKnown = book
+    .list()
+    .some(({ instanceId, parkedUntil }) => instanceId === record.id && parkedUntil !== undefined);
+  if (isOld || (there.role === 'parked' && !isKnown)) await book.add(parkedBy(record, provider.id));
+}
+
+/** The migration that must have been: with it a person can roll back, or clean up. */
+const parkedBy = ({ id, config, providerId, epoch, desired }: InstanceRecord, sourceProviderId: string): Migration => ({
+  ...{ id: randomId(12), schemaVersion: 1, revision: 0, instanceId: id, instanceName: config.name },
+  ...{ sourceProviderId, targetProviderId: providerId, strategy: 'stop-and-recreate', status: 'completed' },
+  plan: { bytes: 0, files: 0, estimatedDowntime: 0, losses: [] },
+  steps: freshSteps('stop-and-recreate').map(({ step }) => ({ step, status: 'skipped' })),
+  ...{ createdAt: timestamp(), pivotedAt: timestamp(), endedAt: timestamp() },
+  parkedUntil: new Date(Date.now() + parkedTime).toISOString(),
+  ...{ wasRunning: desired === 'running', sourceEpoch: Math.max(1, epoch - 1), leftovers: [] },
+});
