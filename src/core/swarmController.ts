@@ -72,7 +72,7 @@ export class SwarmController {
       if (seen) void this.migrations.settleStrays(provider, seen);
     });
     this.snapshots = new SnapshotManager({
-      ...{ providers, locks, vault, lifecycle: this.#lifecycle, carrier: options.homes },
+      ...{ registry, providers, locks, vault, lifecycle: this.#lifecycle, carrier: options.homes },
       ...{ book: options.snapshotBook, keeper: options.homeKeeper },
       create: (input, providerType, ctx, secrets) => this.createInstance(input, providerType, ctx, secrets),
       locked: (instanceId, ctx, work) => this.#locked(instanceId, ctx, work),

@@ -41,6 +41,14 @@ export const homeNotAsKept = (instanceId: string) =>
     hint: 'Something may still write into it, or a disk fails. Stop what writes, and try again; snapshots stay as they are.',
   });
 
+export const failOverRefused = (instanceId: string, problem: string, hint: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'fail-over-refused',
+    message: `The instance "${instanceId}" cannot be failed over: ${problem}`,
+    hint,
+  });
+
 export const snapshotNotFound = (snapshotId: string) =>
   new SwarmError({
     family: 'state',

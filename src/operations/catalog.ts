@@ -21,7 +21,14 @@ import {
 } from './migrationOperations.ts';
 import type { Operation } from './operation.ts';
 import { adoptInstances, openInstance, removeSwarm } from './personOperations.ts';
-import { deleteSnapshot, forkInstance, resetToSnapshot, restoreSnapshot, takeSnapshot } from './snapshotOperations.ts';
+import {
+  deleteSnapshot,
+  failOverInstance,
+  forkInstance,
+  resetToSnapshot,
+  restoreSnapshot,
+  takeSnapshot,
+} from './snapshotOperations.ts';
 import { getSwarmStatus } from './statusOperations.ts';
 
 /** Everything the swarm can be asked. Commands and chat tools are projections of it. */
@@ -58,6 +65,7 @@ export const catalog: readonly Operation[] = [
   restoreSnapshot,
   resetToSnapshot,
   forkInstance,
+  failOverInstance,
   deleteSnapshot,
 ];
 

@@ -84,6 +84,30 @@ export const forkInstance = defineOperation({
     instanceRow(await swarm.snapshots.forkInstance(instanceId, name, provider, ctx)),
 });
 
+export const failOverInstance = defineOperation({
+  name: 'fail_over_instance',
+  title: 'Fail Over',
+  description:
+    'Lets an instance whose provider does not answer live on another one, with the home that its youngest snapshot kept.',
+  effect: 'change',
+  audience: 'person',
+  alwaysAsks: true,
+  input: z.strictObject({ instanceId: OneInstanceId, targetProvider: ProviderReference }),
+  output: Row,
+  targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
+  question: (t, { targetProvider }, targets) => ({
+    title: t('Let "{0}" live on {1}?', targets[0]?.name ?? '', targetProvider),
+    detail: [
+      nameLines(t, targets),
+      t('Its home will be what its youngest snapshot kept; what was written later is not in it.'),
+      t('The old copy may still be running. Once its provider answers it is stopped and kept, until you decide.'),
+    ].join('\n\n'),
+    action: t('Fail Over'),
+  }),
+  run: async (swarm, { instanceId, targetProvider }, ctx) =>
+    instanceRow(await swarm.snapshots.failOver(instanceId, targetProvider, ctx)),
+});
+
 export const deleteSnapshot = defineOperation({
   name: 'delete_snapshot',
   title: 'Delete Snapshot',

@@ -38,7 +38,13 @@ export interface Swarm
   >;
   readonly snapshots: Pick<
     SnapshotManager,
-    'getSnapshot' | 'takeSnapshot' | 'restoreSnapshot' | 'resetToSnapshot' | 'forkInstance' | 'deleteSnapshot'
+    | 'getSnapshot'
+    | 'takeSnapshot'
+    | 'restoreSnapshot'
+    | 'resetToSnapshot'
+    | 'failOver'
+    | 'forkInstance'
+    | 'deleteSnapshot'
   >;
   readonly access: Pick<InstanceAccess, 'openInstance' | 'getInstanceLogs' | 'executeCommand'>;
   readonly registry: Pick<InstanceRegistry, 'getInstance'>;

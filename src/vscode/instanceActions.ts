@@ -13,6 +13,7 @@ export type InstanceAction =
   | 'edit'
   | 'migrate'
   | 'snapshot'
+  | 'failOver'
   | 'delete'
   | 'restore'
   | 'purge';
@@ -27,7 +28,7 @@ const actionsByStatus: Readonly<Record<InstanceStatus, readonly InstanceAction[]
   deleting: [],
   trashed: ['restore', 'purge'],
   lost: ['delete', 'purge'],
-  unknown: ['logs', 'delete'],
+  unknown: ['logs', 'failOver', 'delete'],
 };
 
 /** What providers can do beyond what every one can, asked by the provider's id. */

@@ -1,4 +1,4 @@
-import type { Migration, MigrationPlan, MigrationStrategy } from '../model/migration.ts';
+import { type Migration, type MigrationPlan, type MigrationStrategy, untilDecided } from '../model/migration.ts';
 import type { Translate } from '../operations/translate.ts';
 import { type HealthWording, timeText } from './healthRows.ts';
 import { bytesText, migrationFace, migrationFaceText, migrationIcon, spanText } from './migrationRows.ts';
@@ -29,6 +29,12 @@ export function planLines(
   ];
 }
 
+function keptText(parkedAt: string, until: string, wording: HealthWording): string {
+  const { t } = wording;
+  if (until === untilDecided) return t('kept on {0} until you decide', parkedAt);
+  return t('kept on {0} until {1}', parkedAt, timeText(until, wording));
+}
+
 /** Everything about a migration, as Markdown with theme icons; nothing is printed where there is nothing. */
 export function migrationTooltip(migration: Migration, wording: HealthWording): string {
   const { t, locale } = wording;
@@ -42,7 +48,7 @@ export function migrationTooltip(migration: Migration, wording: HealthWording): 
     [t('Expected downtime'), plan.estimatedDowntime > 0 ? spanText(plan.estimatedDowntime * 1000, locale) : undefined],
     [t('Downtime'), downtimeMs === undefined ? undefined : spanText(downtimeMs, locale)],
     [t('Digest'), digest?.slice(0, digestShown)],
-    [t('Old copy'), parkedUntil && t('kept on {0} until {1}', parkedAt, timeText(parkedUntil, wording))],
+    [t('Old copy'), parkedUntil && keptText(parkedAt, parkedUntil, wording)],
     [t('Left over'), leftovers.length > 0 ? leftovers.join(', ') : undefined],
   ];
   return [

@@ -1,5 +1,5 @@
 import type { InstanceRecord } from '../../model/instance.ts';
-import type { Migration } from '../../model/migration.ts';
+import { type Migration, untilDecided } from '../../model/migration.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import type { LockHandle } from '../../model/stateStore.ts';
@@ -40,20 +40,28 @@ export async function settleStray(
     return;
   }
   const isOld = there.role === 'owner' && there.epoch < record.epoch;
-  if (isOld) await provider.abilities.setRole(record.id, 'parked', ctx);
   const isKnown = book
     .list()
     .some(({ instanceId, parkedUntil }) => instanceId === record.id && parkedUntil !== undefined);
-  if (isOld || (there.role === 'parked' && !isKnown)) await book.add(parkedBy(record, provider.id));
+  if (!isKnown && (isOld || there.role === 'parked')) {
+    // What an old owner has written since is nowhere else: only a person lets it go.
+    const until = isOld ? untilDecided : new Date(Date.now() + parkedTime).toISOString();
+    await book.add(parkedBy(record, provider.id, until));
+  }
+  if (isOld) await provider.abilities.setRole(record.id, 'parked', ctx);
 }
 
 /** The migration that must have been: with it a person can roll back, or clean up. */
-const parkedBy = ({ id, config, providerId, epoch, desired }: InstanceRecord, sourceProviderId: string): Migration => ({
+const parkedBy = (
+  { id, config, providerId, epoch, desired }: InstanceRecord,
+  sourceProviderId: string,
+  parkedUntil: string,
+): Migration => ({
   ...{ id: randomId(12), schemaVersion: 1, revision: 0, instanceId: id, instanceName: config.name },
   ...{ sourceProviderId, targetProviderId: providerId, strategy: 'stop-and-recreate', status: 'completed' },
   plan: { bytes: 0, files: 0, estimatedDowntime: 0, losses: [] },
   steps: freshSteps('stop-and-recreate').map(({ step }) => ({ step, status: 'skipped' })),
   ...{ createdAt: timestamp(), pivotedAt: timestamp(), endedAt: timestamp() },
-  parkedUntil: new Date(Date.now() + parkedTime).toISOString(),
+  parkedUntil,
   ...{ wasRunning: desired === 'running', sourceEpoch: Math.max(1, epoch - 1), leftovers: [] },
 });

@@ -1,12 +1,16 @@
 import { wrongState } from '../../model/errors.ts';
-import { homeNotAsKept, snapshotNotFound } from '../../model/homeErrors.ts';
+import { failOverRefused, homeNotAsKept, snapshotNotFound } from '../../model/homeErrors.ts';
 import type { InstanceConfigInput, InstanceRecord } from '../../model/instance.ts';
-import type { OperationContext } from '../../model/operationContext.ts';
+import { type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { KeyedLock, LockHandle, SecretVault } from '../../model/stateStore.ts';
+import { refuseInTrash } from '../admission.ts';
 import { randomId } from '../instanceId.ts';
 import type { InstanceLifecycle } from '../instanceLifecycle.ts';
+import type { InstanceRegistry } from '../instanceRegistry.ts';
 import type { HomeCarrier } from '../migration/homeCarrier.ts';
+import { refuseTarget } from '../migration/migrationPlanner.ts';
+import { makeOwner } from '../migration/migrationRun.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
 import { timestamp } from '../records.ts';
 import type { SharedRecords } from '../sharedRecords.ts';
@@ -15,7 +19,11 @@ import type { HomeKeeper } from './homeKeeper.ts';
 /** Kept of each instance; the oldest go when there are more. */
 const mostKept = 10;
 
+/** How long the undoing of a failover that failed may take. */
+const undoMilliseconds = 60_000;
+
 export interface SnapshotManagerOptions {
+  readonly registry: InstanceRegistry;
   readonly providers: ProviderDirectory;
   readonly locks: KeyedLock;
   readonly lifecycle: InstanceLifecycle;
@@ -115,6 +123,42 @@ export class SnapshotManager {
   ): Promise<InstanceRecord> {
     const { id } = await this.takeSnapshot(instanceId, ctx);
     return this.restoreSnapshot(id, name, providerType, ctx);
+  }
+
+  /**
+   * Lets an instance whose provider does not answer live on another one, as its youngest snapshot kept it (semantics
+   * 27). The old copy is stopped and parked once its provider answers again, and kept until a person decides.
+   */
+  failOver(instanceId: string, providerType: string, ctx: OperationContext): Promise<InstanceRecord> {
+    const { registry, providers, vault, lifecycle, carrier } = this.#options;
+    return this.#options.locked(instanceId, ctx, async (record, lock) => {
+      if (providers.condition(record.providerId)?.reachable !== false)
+        throw failOverRefused(instanceId, `"${record.providerId}" answers.`, 'Migrate it instead.');
+      const [snapshot] = this.listSnapshots(instanceId);
+      if (!snapshot) throw failOverRefused(instanceId, 'It has no snapshot.', 'Wait for its provider.');
+      refuseInTrash(record, 'restore it before');
+      const target = providers.resolve(providerType);
+      const instances = registry.getInstanceCount(target.id);
+      await refuseTarget(record, providers.get(record.providerId), target, instances, carrier, ctx);
+      const owner = { providerId: target.id, epoch: record.epoch + 1 };
+      const { id, swarmId, createdAt } = record;
+      const identity = { id, swarmId, createdAt, owner: record.owner, epoch: owner.epoch };
+      ctx.report('Making the instance there');
+      lock.assertHeld();
+      await target.abilities.prepareIncoming({ ...record.config, identity, secrets: await vault.read(id) }, ctx);
+      try {
+        await this.#bringBack({ ...record, providerId: target.id }, snapshot, lock, ctx);
+      } catch (error) {
+        await target.deleteInstance(id, withTimeout(quietContext, undoMilliseconds));
+        throw error;
+      }
+      lock.assertHeld();
+      // Whoever finds it after a crash in between knows by the epoch that it is the owner.
+      await target.abilities.setRole(id, 'owner', ctx);
+      await makeOwner(registry, id, owner);
+      const moved = await registry.readInstance(id);
+      return record.desired === 'running' ? lifecycle.start(moved, lock, ctx) : moved;
+    });
   }
 
   async deleteSnapshot(snapshotId: string, ctx: OperationContext): Promise<void> {

@@ -75,5 +75,6 @@ export const commandTable: readonly Command[] = [
   command('takeSnapshot', async (face, call) => (await import('./snapshots.ts')).takeSnapshot(face, call)),
   command('restoreSnapshot', async (face, call) => (await import('./snapshots.ts')).restoreSnapshot(face, call)),
   command('forkInstance', async (face, call) => (await import('./snapshots.ts')).forkInstance(face, call)),
+  command('failOver', async (face, call) => (await import('./snapshots.ts')).failOver(face, call)),
   command('deleteSnapshot', async (face, call) => (await import('./snapshots.ts')).deleteSnapshot(face, call)),
 ];

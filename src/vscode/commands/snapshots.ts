@@ -67,6 +67,34 @@ export async function forkInstance(face: Face, call: CommandCall): Promise<void>
   await makeNew(face, name, t('Fork {0}', name), 'fork_instance', { instanceId: record.id }, t('Forking {0}', name));
 }
 
+/** For one whose provider does not answer. The gate asks first. */
+export async function failOver(face: Face, call: CommandCall): Promise<void> {
+  const record = await pickInstance(face, call, 'failOver', t('Fail an Instance Over'));
+  if (!record) return;
+  const { controller } = await face.host.core();
+  const { id, providerId, config } = record;
+  const [youngest] = controller.snapshots.listSnapshots(id);
+  const title = t('Fail {0} Over', config.name);
+  const others = controller.getSwarmStatus().providers.filter(state => state.reachable && state.id !== providerId);
+  if (!youngest || others.length === 0) {
+    const problem = youngest ? t('There is no other provider that answers.') : t('{0} has no snapshot.', config.name);
+    void vscode.window.showInformationMessage(t('{0} It can only wait for its provider.', problem));
+    return;
+  }
+  const items = others.map(state => ({ label: `$(server-environment) ${state.id}`, description: state.type, state }));
+  const placeHolder = t('Its home will be as of {0}. Where shall it live?', takenText(youngest));
+  const picked = await vscode.window.showQuickPick(items, { title, placeHolder });
+  if (!picked) return;
+  const input = { instanceId: id, targetProvider: picked.state.id };
+  await operate(
+    face,
+    'fail_over_instance',
+    input,
+    t('Failing {0} over to {1}', config.name, picked.state.id),
+    'notification',
+  );
+}
+
 /** The gate asks first. */
 export async function deleteSnapshot(face: Face, call: CommandCall): Promise<void> {
   const snapshot = await pickSnapshot(face, call, t('Delete a Snapshot'));
@@ -118,12 +146,14 @@ async function pickSnapshot(face: Face, { rows }: CommandCall, title: string): P
     if (chosen === take) await vscode.commands.executeCommand('remoteSwarm.takeSnapshot', ...(about ? [about] : []));
     return undefined;
   }
-  const when = new Intl.DateTimeFormat(vscode.env.language, { dateStyle: 'medium', timeStyle: 'short' });
   const items = snapshots.map(snapshot => ({
     label: `$(history) ${snapshot.config.name}`,
-    description: when.format(new Date(snapshot.takenAt)),
+    description: takenText(snapshot),
     detail: t('{0} in {1} files', bytesText(snapshot.bytes, vscode.env.language), snapshot.files),
     snapshot,
   }));
   return (await vscode.window.showQuickPick(items, { title, matchOnDescription: true }))?.snapshot;
 }
+
+const takenText = ({ takenAt }: Snapshot) =>
+  new Intl.DateTimeFormat(vscode.env.language, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(takenAt));

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { untilDecided } from '../../../src/model/migration.ts';
 import { quietContext } from '../../../src/model/operationContext.ts';
 import { contentOf, fill } from '../../fakes/memoryCarrier.ts';
 import { MemoryKeeper } from '../../fakes/memoryKeeper.ts';
@@ -7,13 +8,15 @@ import { MemoryProvider } from '../../fakes/memoryProvider.ts';
 import { memorySwarm } from '../../fakes/memorySwarm.ts';
 
 describe('snapshots', () => {
-  const here = new MemoryProvider(new MemoryPlace(), { id: 'here' });
-  const there = new MemoryProvider(new MemoryPlace(), { id: 'there' });
+  let here: MemoryProvider;
+  let there: MemoryProvider;
   let keeper: MemoryKeeper;
   let swarm: ReturnType<typeof memorySwarm>;
   let id: string;
 
   beforeEach(async () => {
+    here = new MemoryProvider(new MemoryPlace(), { id: 'here' });
+    there = new MemoryProvider(new MemoryPlace(), { id: 'there' });
     keeper = new MemoryKeeper();
     swarm = memorySwarm({ providers: [here, there], homeKeeper: keeper, health: { enabled: false } });
     await swarm.controller.initialize();
@@ -94,5 +97,62 @@ describe('snapshots', () => {
     await swarm.controller.deleteInstance(id);
     await expect(take()).rejects.toMatchObject({ code: 'wrong-state' });
     expect(swarm.controller.snapshots.listSnapshots(id)).toHaveLength(1);
+  });
+
+  describe('of an instance whose provider does not answer', () => {
+    beforeEach(async () => {
+      await swarm.controller.refresh();
+      await take();
+      fill(here, id, 'as it became');
+      here.place.unreachable = true;
+      await swarm.controller.refresh();
+    });
+    afterEach(() => {
+      here.place.unreachable = false;
+    });
+    const failOver = () => swarm.controller.snapshots.failOver(id, 'there', quietContext);
+    const look = async () => {
+      await swarm.controller.refresh();
+      const seen = new Map((await here.abilities.observe()).map(observation => [observation.id, observation]));
+      await swarm.controller.migrations.settleStrays(here, seen);
+    };
+
+    test('it lives on another one, as the snapshot kept it, under the next epoch', async () => {
+      expect(await failOver()).toMatchObject({ id, providerId: 'there', epoch: 2, role: 'owner', status: 'running' });
+      expect(contentOf(there, id)).toBe('as it was');
+    });
+
+    test('once it answers, the old copy is stopped and kept, and a person can go back to it', async () => {
+      await failOver();
+      expect(here.place.instances.get(id)?.running).toBe(true);
+      here.place.unreachable = false;
+      await look();
+      await vi.waitFor(() => expect(here.place.instances.get(id)).toMatchObject({ role: 'parked', running: false }));
+      const [migration] = swarm.controller.migrations.listMigrations();
+      expect(migration).toMatchObject({ instanceId: id, sourceProviderId: 'here', parkedUntil: untilDecided });
+      await look();
+      expect(swarm.controller.migrations.listMigrations()).toHaveLength(1);
+      await swarm.controller.migrations.rollBack(migration?.id ?? '');
+      expect(swarm.controller.getInstance(id)).toMatchObject({ providerId: 'here', status: 'running' });
+      expect(contentOf(here, id)).toBe('as it became');
+      expect(there.place.instances.get(id)).toMatchObject({ role: 'parked', running: false });
+    });
+
+    test('what comes to the other one as something else is refused, and nothing is left there', async () => {
+      keeper.bringBack = async () => ({ bytes: 0, files: 0 });
+      await expect(failOver()).rejects.toMatchObject({ code: 'home-not-as-kept' });
+      expect(there.place.instances.has(id)).toBe(false);
+      expect(swarm.controller.getInstance(id)).toMatchObject({ providerId: 'here', epoch: 1 });
+    });
+
+    test('it is refused without a snapshot, and while its provider answers', async () => {
+      const [kept] = swarm.controller.snapshots.listSnapshots(id);
+      await swarm.controller.snapshots.deleteSnapshot(kept?.id ?? '', quietContext);
+      await expect(failOver()).rejects.toMatchObject({ code: 'fail-over-refused' });
+      here.place.unreachable = false;
+      await swarm.controller.refresh();
+      await take();
+      await expect(failOver()).rejects.toMatchObject({ code: 'fail-over-refused' });
+    });
   });
 });

@@ -34,6 +34,7 @@ const required: Record<string, Record<string, unknown>> = {
   restore_snapshot: { snapshotId: idOf(1), name: 'again' },
   reset_to_snapshot: { snapshotId: idOf(1) },
   fork_instance: { instanceId: idOf(1), name: 'twin' },
+  fail_over_instance: { instanceId: idOf(1), targetProvider: 'local' },
   delete_snapshot: { snapshotId: idOf(1) },
   get_instance_logs: { instanceId: idOf(1) },
   run_in_instance: { instanceId: idOf(1), command: 'true' },

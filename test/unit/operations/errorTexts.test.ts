@@ -52,6 +52,7 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   migrationsOff: [[]],
   homesDiffer: [[id]],
   homeStreamBroken: [[]],
+  failOverRefused: [[id, 'It has no snapshot.', 'Wait for its provider.']],
   homeNotAsKept: [[id]],
   snapshotNotFound: [[id]],
   snapshotDamaged: [[id, cause]],

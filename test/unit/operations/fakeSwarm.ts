@@ -142,6 +142,7 @@ export class FakeSwarm implements Swarm {
     restoreSnapshot: (id, name, provider) => this.createInstance({ ...this.getInstance(id).config, name }, provider),
     resetToSnapshot: id => this.#change('reset', id, {}),
     forkInstance: (id, name, provider) => this.createInstance({ ...this.getInstance(id).config, name }, provider),
+    failOver: (id, providerId) => this.#change('fail over', id, { providerId }),
     deleteSnapshot: async () => void this.calls.push('forget'),
   };
 

@@ -38,6 +38,7 @@ const inputs: Record<string, unknown> = {
   restore_snapshot: { snapshotId: idOf(1), name: 'again' },
   reset_to_snapshot: { snapshotId: idOf(1) },
   fork_instance: { instanceId: idOf(1), name: 'twin' },
+  fail_over_instance: { instanceId: idOf(1), targetProvider: 'local' },
   delete_snapshot: { snapshotId: idOf(1) },
 };
 const inputOf = (name: string) => inputs[name] ?? { instanceIds: [idOf(1)] };
