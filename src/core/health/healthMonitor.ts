@@ -59,6 +59,7 @@ export class HealthMonitor {
   #suspicion: Suspicion | undefined;
   #hold = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the clocks were last compared: also over a turn that was lost in a sleep. */
   #judged = { wall: Date.now(), mono: performance.now() };
   /** Something that a view shows has changed. */
   readonly onDidChange = this.#changed.event;
@@ -155,7 +156,6 @@ export class HealthMonitor {
     if (this.#options.lease.epoch !== undefined && !this.#disposed.signal.aborted) {
       this.#hold = new AbortController();
       this.#options.reconciler.watch(providerId => void this.#ask(providerId));
-      this.#judged = { wall: Date.now(), mono: performance.now() };
       this.#schedule(0, true);
     }
     this.#changed.fire();

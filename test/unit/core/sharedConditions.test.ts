@@ -256,6 +256,22 @@ describe('the observer', () => {
     expect(checks()).toEqual(before);
   });
 
+  test('that lost its turn in a sleep, and has the next one, counts anew what it saw before', async () => {
+    const world = new World();
+    const { controller } = await world.open();
+    const { id } = await controller.createInstance({ name: 'one' });
+    await seconds(65);
+    world.place.unresponsive(id);
+    const silences = () => controller.health.get(id)?.checks.find(({ name }) => name === 'connectivity')?.times;
+    while (controller.health.get(id)?.status === 'healthy' || silences() !== 2) await seconds(1);
+    vi.setSystemTime(Date.now() + 3_600_000);
+    world.seat.pass();
+    await seconds(35);
+    expect(world.seat.epoch).toBe(2);
+    expect(silences()).toBe(1);
+    expect(controller.health.get(id)).toMatchObject({ status: 'degraded', recovery: { attempts: [] } });
+  });
+
   test.each([
     ['a failure', new Error('The connection was lost while the window slept.')],
     ['a list', undefined],
