@@ -254,14 +254,18 @@ export class HealthMonitor {
       const judged = examined.flat().flatMap(({ patient, place }) => {
         const { id } = patient.record;
         const isLatest = this.#lookedAt.get(id) === place && !this.#recoverer.isBusyWith(id);
-        return isLatest && isWatched(patient.record, book.get(id)) ? [patient] : [];
+        return isLatest && this.#isWatched(id) ? [patient] : [];
       });
       for (const patient of judged) await this.#note(patient);
       this.#suspect(everyone ? provider.id : undefined);
       const { epoch } = lease;
       const mayAct = () => lease.isHeld() && lease.epoch === epoch;
-      for (const patient of judged) {
-        const ward = { fleet: this.list().length, frozen: this.#frozen(patient, seen), config: config() };
+      for (const { facts, record } of judged) {
+        // What is done about one takes its time, in which persons act on the others.
+        const now = registry.getInstance(record.id);
+        if (!now || !this.#isWatched(now.id)) continue;
+        const patient = { provider, facts, record: now };
+        const ward = () => ({ fleet: this.list().length, frozen: this.#frozen(patient, seen), config: config() });
         await this.#recoverer.consider(patient, ward, mayAct, ctx);
       }
     } finally {
@@ -282,6 +286,12 @@ export class HealthMonitor {
     const first: RoundFacts = { at: Date.now(), place, stats, observerEpoch: lease.epoch ?? 0 };
     const facts = await this.#examiner.examine(provider, record, book.get(record.id), first, config(), ctx);
     return { provider, record: registry.getInstance(record.id) ?? record, facts: { ...facts, at: Date.now() } };
+  }
+
+  #isWatched(instanceId: string): boolean {
+    const { registry, book } = this.#options;
+    const record = registry.getInstance(instanceId);
+    return record !== undefined && isWatched(record, book.get(instanceId));
   }
 
   async #note({ record, facts }: Patient): Promise<void> {
@@ -332,8 +342,8 @@ export class HealthMonitor {
   #frozen({ provider, facts }: Patient, seen: ProviderObservation['seen']): string | undefined {
     const suspect = this.#suspicion?.suspects.find(({ providerId }) => providerId === provider.id);
     if (facts.place.kind === 'absent') {
-      const { registry, book, config } = this.#options;
-      const watched = registry.listInstances(provider.id).filter(record => isWatched(record, book.get(record.id)));
+      const { registry, config } = this.#options;
+      const watched = registry.listInstances(provider.id).filter(({ id }) => this.#isWatched(id));
       // By the list itself: the others' absence may not be confirmed yet.
       const unlisted = watched.filter(({ id }) => !seen?.has(id)).length;
       if (isTooMany(unlisted, watched.length, config())) {

@@ -1,0 +1,125 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { HealthConfig } from '../../../../src/model/config.ts';
+import { newerState, stateUnavailable } from '../../../../src/model/errors.ts';
+import { InstanceHealth } from '../../../../src/model/health.ts';
+import type { MemoryCall, MemoryPlace } from '../../../fakes/memoryPlace.ts';
+import { MemoryDisk } from '../../../fakes/memoryStore.ts';
+import { type MemorySwarmOptions, memorySwarm } from '../../../fakes/memorySwarm.ts';
+
+const seconds = (count: number) => vi.advanceTimersByTimeAsync(count * 1000);
+const calls = (place: MemoryPlace, call: MemoryCall) => place.calls.filter(each => each === call).length;
+
+describe('the health monitor, when what is around it gets in its way', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ now: Date.parse('2026-01-01T12:00:00Z') });
+  });
+  afterEach(() => {
+    vi.restoreAllMocks();
+    vi.useRealTimers();
+  });
+
+  /** A swarm with one instance, healthy for some minutes. */
+  async function one(options: MemorySwarmOptions = {}) {
+    const healthDisk = new MemoryDisk();
+    const { controller, place } = memorySwarm({ healthDisk, autoSaveSeconds: 5, ...options });
+    await controller.initialize();
+    const { id } = await controller.createInstance({ name: 'one' }, 'memory');
+    await seconds(400);
+    return { controller, place, healthDisk, id };
+  }
+
+  /** The next such call takes so long. */
+  function slow(place: MemoryPlace, call: MemoryCall, duration: number) {
+    place.latency = async each => {
+      if (each === call) await new Promise(resolve => setTimeout(resolve, duration * 1000));
+    };
+  }
+
+  test('by a disk that takes nothing, it gives nothing up, says so, and goes on when there is room', async () => {
+    const { controller, place, healthDisk, id } = await one();
+    const full = vi.spyOn(healthDisk.records, 'set').mockImplementation(() => {
+      throw stateUnavailable('/state', new Error('no space left on device'));
+    });
+    await place.crash(id);
+    await seconds(1_800);
+    expect(calls(place, 'startInstance')).toBe(0);
+    expect(controller.health.get(id)).toMatchObject({ status: 'unhealthy', recovery: { attempts: [] } });
+    expect(controller.health.get(id)?.recovery.crashLoop).toBeUndefined();
+    expect(controller.health.get(id)?.next?.act).toMatch(/^Nothing is done while its state cannot be written: .*space/);
+    full.mockRestore();
+    await seconds(30);
+    expect(controller.health.get(id)).toMatchObject({
+      status: 'healthy',
+      recovery: { attempts: [{ rung: 'restart' }] },
+    });
+    await controller.dispose();
+  });
+
+  test('by health that a later version wrote, it does nothing with that instance, and asks its place no faster for it', async () => {
+    const { controller, place, healthDisk, id } = await one();
+    let refused = 0;
+    vi.spyOn(healthDisk.records, 'set').mockImplementation(() => {
+      refused += 1;
+      if (refused > 1_000) throw new Error('This goes on and on.');
+      throw newerState('/state/health/one.json', 2);
+    });
+    const before = calls(place, 'observe');
+    await place.crash(id);
+    await seconds(300);
+    expect(calls(place, 'startInstance')).toBe(0);
+    expect(calls(place, 'observe') - before).toBeLessThan(300 / 5);
+    await controller.dispose();
+  });
+
+  test('by health under a later epoch than there ever was, what is seen counts, and what runs is left alone', async () => {
+    const { controller, place, healthDisk, id } = await one({ health: { autoRecover: false } });
+    await place.crash(id);
+    await seconds(30);
+    const text = healthDisk.records.get(id) ?? '';
+    const edited = { ...InstanceHealth.parse(JSON.parse(text)), observerEpoch: 2 ** 50, revision: 1_000 };
+    expect(edited.status).toBe('unhealthy');
+    await controller.startInstance(id);
+    await controller.dispose();
+
+    healthDisk.records.set(id, JSON.stringify(edited));
+    const later = memorySwarm({ healthDisk, place, autoSaveSeconds: 5 });
+    const started = calls(place, 'startInstance');
+    await later.controller.initialize();
+    await seconds(120);
+    expect(calls(place, 'startInstance')).toBe(started);
+    expect(later.controller.health.get(id)).toMatchObject({ status: 'healthy', recovery: { attempts: [] } });
+    await later.controller.dispose();
+  });
+
+  test.each([
+    ['pauses the instance', ({ controller, id }) => controller.pauseMonitoring(id, true)],
+    ['switches recovery off', ({ health }) => Object.assign(health, { autoRecover: false })],
+    ['stops the instance', ({ controller, id }) => controller.stopInstance(id)],
+  ] satisfies [string, (world: Awaited<ReturnType<typeof one>> & { health: Partial<HealthConfig> }) => unknown][])(
+    'by a person who %s while its home is looked for, it does nothing',
+    async (_, act) => {
+      const health: Partial<HealthConfig> = { recoveryActions: ['recreate'] };
+      const world = await one({ health });
+      const { controller, place, id } = world;
+      slow(place, 'hasHome', 5);
+      await place.crash(id);
+      await seconds(1);
+      await act({ ...world, health });
+      await seconds(60);
+      expect(calls(place, 'recreateInstance')).toBe(0);
+      await controller.dispose();
+    },
+  );
+
+  test('by a person who removes what is being looked at, it leaves no health of it behind', async () => {
+    const { controller, place, healthDisk, id } = await one();
+    const { id: other } = await controller.createInstance({ name: 'other' }, 'memory');
+    slow(place, 'probe', 3);
+    void controller.refresh();
+    await seconds(1);
+    await controller.purgeInstance(other);
+    await seconds(120);
+    expect([...healthDisk.records.keys()]).toEqual([id]);
+    await controller.dispose();
+  });
+});
