@@ -111,6 +111,20 @@ describe('the health monitor, when what is around it gets in its way', () => {
     },
   );
 
+  test('by a person who starts the instance at the same moment, it does not end what has just begun', async () => {
+    const { controller, place, id } = await one();
+    slow(place, 'getInstance', 1);
+    await place.crash(id);
+    await seconds(0.5);
+    slow(place, 'startInstance', 5);
+    const started = controller.startInstance(id);
+    await seconds(60);
+    expect(await started).toMatchObject({ status: 'running' });
+    expect([calls(place, 'startInstance'), calls(place, 'stopInstance')]).toEqual([1, 0]);
+    expect(controller.health.get(id)).toMatchObject({ status: 'healthy' });
+    await controller.dispose();
+  });
+
   test('by a person who removes what is being looked at, it leaves no health of it behind', async () => {
     const { controller, place, healthDisk, id } = await one();
     const { id: other } = await controller.createInstance({ name: 'other' }, 'memory');
