@@ -8,7 +8,7 @@ import type {
 } from '../../model/health.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
 import type { InstanceStats } from '../../model/provider.ts';
-import type { Confirmation, RoundFacts } from './roundFacts.ts';
+import type { Confirmation, Place, RoundFacts } from './roundFacts.ts';
 
 /** Shares of a limit from which on a resource is short, or used up. */
 const shortMemory = 0.9;
@@ -115,6 +115,12 @@ export function toConfirm(
   const { status } = place.observation;
   if (status === 'starting') return isStarting(record, before, facts.at, config) ? undefined : 'status';
   return status === 'stopped' || status === 'failed' ? 'status' : undefined;
+}
+
+/** Whether an instance is looked at between rounds: not one whose silence is counted by rounds (semantics 6). */
+export function wantsLook(before: InstanceHealth | undefined, place: Place): boolean {
+  if (!before || place.kind !== 'seen' || place.observation.status !== 'running') return true;
+  return before.status !== 'healthy' && checkOf(before, 'connectivity')?.outcome !== 'failed';
 }
 
 function providerFinding({ providerId }: InstanceRecord, { place }: RoundFacts): Finding {

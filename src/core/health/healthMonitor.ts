@@ -12,14 +12,14 @@ import type { ProviderObservation, Reconciler } from '../reconciler.ts';
 import { timestamp } from '../records.ts';
 import { Examiner } from './examiner.ts';
 import type { HealthBook } from './healthBook.ts';
-import { checkOf } from './healthChecks.ts';
+import { wantsLook } from './healthChecks.ts';
 import { countedAnew, isWatched, isWorthWriting, judge } from './healthRules.ts';
 import { isSameStatus, placeIn, placeOf } from './places.ts';
 import { type Patient, type Recover, Recoverer } from './recoverer.ts';
 import { afterGoodHealth, freshRecovery } from './recoveryState.ts';
 import type { Place, RoundFacts } from './roundFacts.ts';
 import { guardRound, nextRoundIn } from './roundGuard.ts';
-import { isTooMany, type Suspicion, suspectProviders } from './suspectProviders.ts';
+import { isEmptied, isTooMany, type Suspicion, suspectProviders } from './suspectProviders.ts';
 
 export interface HealthMonitorOptions {
   readonly registry: InstanceRegistry;
@@ -60,6 +60,8 @@ export class HealthMonitor {
   #hold = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #judged = { wall: Date.now(), mono: performance.now() };
+  /** When the last round began. */
+  #roundAt = Number.NEGATIVE_INFINITY;
   /** Something that a view shows has changed. */
   readonly onDidChange = this.#changed.event;
 
@@ -90,11 +92,11 @@ export class HealthMonitor {
     return this.#options.lease.epoch !== undefined;
   }
 
-  /** Undefined when it was not looked at yet, and when it is not wanted running. */
+  /** Undefined when it was not looked at yet, when it is not wanted running, and while nobody watches. */
   get(instanceId: string): InstanceHealth | undefined {
-    const { registry, book } = this.#options;
+    const { registry, book, config } = this.#options;
     const record = registry.getInstance(instanceId);
-    return record && isWatched(record, undefined) ? book.get(instanceId) : undefined;
+    return record && config().enabled && isWatched(record, undefined) ? book.get(instanceId) : undefined;
   }
 
   list(): InstanceHealth[] {
@@ -102,11 +104,25 @@ export class HealthMonitor {
   }
 
   /**
-   * Providers whose instances fail so many at once that nothing is recovered there (semantics 10). Undefined when that
-   * is not for this window to say, or not yet.
+   * Providers whose instances fail so many at once that nothing is recovered there now (semantics 10). Undefined when
+   * that is not for this window to say, or not yet.
    */
   suspects(): Suspicion['suspects'] | undefined {
-    return this.#options.config().enabled ? this.#suspicion?.suspects : [];
+    const config = this.#options.config();
+    if (!config.enabled) return [];
+    return this.#suspicion?.suspects.filter(({ providerId }) => {
+      if ((this.#suspectRounds.get(providerId) ?? 0) <= config.failureThreshold) return true;
+      const own = this.list().filter(({ id }) => this.#options.registry.getInstance(id)?.providerId === providerId);
+      return isEmptied(own, config);
+    });
+  }
+
+  /** To be called when the settings have changed: the next round comes when they say, and at once where none was made. */
+  followSettings(): void {
+    const { enabled, checkInterval } = this.#options.config();
+    if (!enabled) this.#roundAt = Number.NEGATIVE_INFINITY;
+    if (this.isObserver) this.#schedule(this.#roundAt + checkInterval * 1000 - performance.now());
+    this.#changed.fire();
   }
 
   /** All four checks, now. Throws `wrongState` for an instance that is not wanted running. */
@@ -169,9 +185,12 @@ export class HealthMonitor {
     this.#suspicion = undefined;
   }
 
+  /** Plans the next round, in place of one that was planned. */
   #schedule(milliseconds: number, isFirst = false): void {
-    const planned = performance.now() + milliseconds;
-    this.#timer = setTimeout(() => void this.#round(planned, isFirst), milliseconds);
+    const wait = Math.max(0, milliseconds);
+    const planned = performance.now() + wait;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#round(planned, isFirst), wait);
   }
 
   /** Observes a provider, or all; never rejects. One who slept may not have heard yet that another observes now. */
@@ -195,12 +214,15 @@ export class HealthMonitor {
     );
     this.#judged = now;
     if (config().enabled) {
+      this.#roundAt = now.mono;
       if (verdict.do === 'throw-away') await this.#countAnew(verdict.reason);
       else for (const { id } of providers.all()) this.#due.add(id);
     }
     if (config().enabled || isFirst) await this.#ask();
     await Promise.all(this.#looks);
-    if (!signal.aborted) this.#schedule(nextRoundIn(period, Math.random()));
+    if (signal.aborted) return;
+    if (config().enabled) await this.#noteUnprovided();
+    this.#schedule(nextRoundIn(config().checkInterval * 1000, Math.random()));
   }
 
   /** Nothing that was seen up to now counts as a failure in a row (semantics 9). */
@@ -209,6 +231,18 @@ export class HealthMonitor {
     const anew = this.list().map(health => ({ health, counted: countedAnew(health, Date.now(), reason) }));
     const changed = anew.filter(({ health, counted }) => counted !== health);
     await Promise.all(changed.map(({ counted }) => book.put(counted, 'later')));
+  }
+
+  /** Nobody can say how instances are whose provider is in use no more. */
+  async #noteUnprovided(): Promise<void> {
+    const { registry, providers, lease } = this.#options;
+    for (const record of registry.listInstances()) {
+      const { id, providerId } = record;
+      if (providers.find(providerId) || !this.#isWatched(id) || !lease.isHeld()) continue;
+      const reason = providers.condition(providerId)?.problem ?? 'it is not among the providers in use';
+      const facts = { at: Date.now(), place: { kind: 'failed', reason }, observerEpoch: lease.epoch ?? 0 } as const;
+      await this.#note({ record, facts });
+    }
   }
 
   /** Looks at what a provider was seen to have. Looks may overlap: an instance that hangs holds up no other one. */
@@ -294,7 +328,7 @@ export class HealthMonitor {
     return record !== undefined && isWatched(record, book.get(instanceId));
   }
 
-  async #note({ record, facts }: Patient): Promise<void> {
+  async #note({ record, facts }: Pick<Patient, 'record' | 'facts'>): Promise<void> {
     const { book, config } = this.#options;
     const before = book.get(record.id);
     const judged = judge(record, before, facts, config());
@@ -320,10 +354,10 @@ export class HealthMonitor {
 
   /** Judges the providers by their instances; `rounded` names one whose round this is. */
   #suspect(rounded: string | undefined): void {
-    const { registry, config } = this.#options;
+    const { registry, providers, config } = this.#options;
     const rows = this.list().flatMap(health => {
-      const record = registry.getInstance(health.id);
-      return record ? [{ providerId: record.providerId, health }] : [];
+      const providerId = registry.getInstance(health.id)?.providerId;
+      return providerId !== undefined && providers.find(providerId) ? [{ providerId, health }] : [];
     });
     const suspicion = suspectProviders(rows, config());
     this.#suspicion = suspicion;
@@ -373,10 +407,4 @@ export class HealthMonitor {
       void book.put({ ...health, recovery: freshRecovery }, 'now').catch(() => {});
     }
   }
-}
-
-/** Whether an instance is looked at between rounds: not one whose silence is counted by rounds (semantics 6). */
-function wantsLook(before: InstanceHealth | undefined, place: Place): boolean {
-  if (!before || place.kind !== 'seen' || place.observation.status !== 'running') return true;
-  return before.status !== 'healthy' && checkOf(before, 'connectivity')?.outcome !== 'failed';
 }

@@ -65,16 +65,22 @@ export function withNext(health: InstanceHealth, decision: Decision): InstanceHe
   return { ...rest, next: { act: decision.why, ...at } };
 }
 
+type RefusalFacts = Pick<LadderFacts, 'record' | 'hasHome' | 'canMigrate'> & {
+  /** The record's, when it was asked for: whoever had the instance's turn before may have mended it. */
+  readonly statusSince?: string;
+};
+
 /**
  * Why a rung that a person or an agent named can't be used now; undefined when it can. Budgets, settings and a crash
  * loop do not bind them; the safety of the home does (semantics 14).
  */
 export function refusal(
   rung: RecoveryRung,
-  { record, hasHome, canMigrate }: Pick<LadderFacts, 'record' | 'hasHome' | 'canMigrate'>,
+  { record, hasHome, canMigrate, statusSince = record.statusSince }: RefusalFacts,
 ): string | undefined {
   if (record.desired !== 'running') return `It is not wanted running, but ${record.desired}.`;
   if (record.status === 'creating') return 'It is still being made.';
+  if (record.status === 'running' && record.statusSince > statusSince) return 'Somebody has started it meanwhile.';
   if (rung === 'migrate') return canMigrate ? undefined : 'There is no provider that it can be migrated to.';
   if (hasHome === false) return 'Its home is not there, or is not its own by label; nothing is made in its place.';
   return rung === 'recreate' && hasHome !== true ? 'Its home is not proven to be safe.' : undefined;

@@ -9,6 +9,10 @@ const fewest = 3;
 export const isTooMany = (failing: number, watched: number, config: HealthConfig) =>
   failing >= fewest && failing / watched >= config.suspectShare;
 
+/** Whether a provider lists so few of its watched instances that its list is not believed, however often it says so. */
+export const isEmptied = (own: readonly InstanceHealth[], config: HealthConfig) =>
+  isTooMany(own.filter(health => checkOf(health, 'provider')?.outcome === 'failed').length, own.length, config);
+
 /** A watched instance, as the round judged it. */
 export interface RoundRow {
   readonly providerId: string;

@@ -131,9 +131,12 @@ describe('the health monitor, when what is around it gets in its way', () => {
     slow(place, 'probe', 3);
     void controller.refresh();
     await seconds(1);
-    await controller.purgeInstance(other);
+    const removed = controller.purgeInstance(other);
     await seconds(120);
+    await removed;
     expect([...healthDisk.records.keys()]).toEqual([id]);
-    await controller.dispose();
+    const closed = controller.dispose();
+    await seconds(5);
+    await closed;
   });
 });
