@@ -5,6 +5,7 @@ import type { RecoveryCause, RecoveryRung } from '../../model/health.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
+import { onOneLine } from '../../model/textCut.ts';
 import type { HealthBook } from './healthBook.ts';
 import { underRecovery } from './healthRules.ts';
 import { causeOf } from './recoveryCause.ts';
@@ -15,6 +16,9 @@ import type { RoundFacts } from './roundFacts.ts';
 /** Milliseconds after an act until its instance is looked at again; and after one that could not be counted. */
 const secondLook = 2_000;
 const uncountedLook = 10_000;
+
+/** Characters that are kept of why an act failed. */
+const mostSaid = 500;
 
 /** Does one act of recovery through the gate, which audits it. Rejects when it failed. */
 export type Recover = (instanceId: string, rung: RecoveryRung, reason: string, ctx: OperationContext) => Promise<void>;
@@ -73,7 +77,7 @@ export class Recoverer implements Disposable {
         decided = this.#decide(patient, ward(), hasHome);
       } catch (error) {
         ctx.signal.throwIfAborted();
-        const why = `It could not be seen whether its home is safe: ${messageOf(error)}`;
+        const why = `It could not be seen whether its home is safe: ${said(error)}`;
         decided = { cause: undefined, decision: { do: 'nothing', why } };
       }
     }
@@ -163,7 +167,7 @@ export class Recoverer implements Disposable {
       if (!mayAct()) return;
       const outcome = await this.#recover(id, rung, `${health.reason} ${why}`, ctx).then(
         () => ({ outcome: 'succeeded' as const, note: undefined }),
-        error => ({ outcome: 'failed' as const, note: isAbort(error) ? 'It was cancelled.' : messageOf(error) }),
+        error => ({ outcome: 'failed' as const, note: isAbort(error) ? 'It was cancelled.' : said(error) }),
       );
       const after = this.#book.get(id);
       if (after) {
@@ -190,7 +194,10 @@ export class Recoverer implements Disposable {
   }
 }
 
+/** A message may hold what a server inside the instance has printed. */
+const said = (error: unknown) => onOneLine(messageOf(error), mostSaid);
+
 const uncounted = (rung: RecoveryRung, error: unknown): Decision => ({
   ...({ do: 'wait', rung, until: Date.now() + uncountedLook } as const),
-  why: `Nothing is done while its state cannot be written: ${messageOf(error)}`,
+  why: `Nothing is done while its state cannot be written: ${said(error)}`,
 });

@@ -125,6 +125,28 @@ describe('the health monitor, when what is around it gets in its way', () => {
     await controller.dispose();
   });
 
+  test('by a server that prints what hides or reorders text, or goes on for ever, its evidence is one plain line', async () => {
+    const { controller, place, id } = await one({ health: { recoveryActions: ['restart'] } });
+    const hostile = `fatal:\r\n\u202e[click](command:rm)\u0007 ${'x'.repeat(1_000_000)}`;
+    for (let times = 0; times < 3; times++) place.failNext('startInstance', new Error(hostile));
+    await place.crash(id, hostile);
+    await seconds(60);
+    const { checks, reason, recovery } = controller.health.get(id) ?? {};
+    const texts = [
+      reason,
+      ...(checks ?? []).map(({ seen }) => seen),
+      ...(recovery?.attempts ?? []).map(({ note }) => note),
+    ];
+    texts.push(recovery?.crashLoop?.reason, controller.getInstance(id).error?.message);
+    const told = texts.filter(text => text?.includes('fatal'));
+    expect(told.length).toBeGreaterThan(3);
+    for (const text of told) {
+      expect(text).toMatch(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u);
+      expect(text?.length).toBeLessThanOrEqual(1_000);
+    }
+    await controller.dispose();
+  });
+
   test('by a person who removes what is being looked at, it leaves no health of it behind', async () => {
     const { controller, place, healthDisk, id } = await one();
     const { id: other } = await controller.createInstance({ name: 'other' }, 'memory');
