@@ -127,7 +127,7 @@ export class HealthMonitor {
 
   /** All four checks, now. Throws `wrongState` for an instance that is not wanted running. */
   async check(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceHealth> {
-    const { registry, providers, book } = this.#options;
+    const { registry, providers, book, lease } = this.#options;
     const record = registry.getInstance(instanceId);
     if (!record || !isWatched(record, undefined))
       throw wrongState(instanceId, record?.status ?? 'lost', 'start it first');
@@ -136,7 +136,8 @@ export class HealthMonitor {
     const stats = await this.#examiner.measure(provider, [instanceId], ctx);
     const patient = await this.#examine(provider, record, place, stats.get(instanceId), ctx);
     const health = judge(patient.record, book.get(instanceId), patient.facts, this.#options.config());
-    if (this.#options.lease.isHeld()) await book.put(health, 'later');
+    const seen = ({ recovery, pausedSince }: InstanceHealth) => ({ ...health, recovery, pausedSince });
+    await (lease.isHeld() ? book.put(health, 'later') : book.amend(instanceId, seen).catch(() => {}));
     return health;
   }
 

@@ -2,9 +2,10 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { HealthConfig } from '../../../../src/model/config.ts';
 import { newerState, stateUnavailable } from '../../../../src/model/errors.ts';
 import { InstanceHealth } from '../../../../src/model/health.ts';
+import { MemoryLease, ObserverSeat } from '../../../fakes/memoryLease.ts';
 import type { MemoryCall, MemoryPlace } from '../../../fakes/memoryPlace.ts';
 import { MemoryDisk } from '../../../fakes/memoryStore.ts';
-import { type MemorySwarmOptions, memorySwarm } from '../../../fakes/memorySwarm.ts';
+import { MemoryLock, type MemorySwarmOptions, memorySwarm } from '../../../fakes/memorySwarm.ts';
 
 const seconds = (count: number) => vi.advanceTimersByTimeAsync(count * 1000);
 const calls = (place: MemoryPlace, call: MemoryCall) => place.calls.filter(each => each === call).length;
@@ -144,6 +145,26 @@ describe('the health monitor, when what is around it gets in its way', () => {
       expect(text).toMatch(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u);
       expect(text?.length).toBeLessThanOrEqual(1_000);
     }
+    await controller.dispose();
+  });
+
+  test('by a person who has another window check, all windows show what that saw, and what persons wanted stays', async () => {
+    const [disk, locks, seat] = [new MemoryDisk(), new MemoryLock(), new ObserverSeat()];
+    const { controller, place, healthDisk, id } = await one({ disk, locks, lease: new MemoryLease(seat) });
+    const other = memorySwarm({ disk, healthDisk, place, locks, lease: new MemoryLease(seat), autoSaveSeconds: 5 });
+    await other.controller.initialize();
+    await seconds(10);
+    const before = controller.health.get(id)?.checks[0]?.at ?? '';
+    await controller.pauseMonitoring(id, true);
+    await seconds(1);
+    expect(await other.controller.checkInstanceHealth(id)).toMatchObject({ status: 'healthy' });
+    await seconds(1);
+    for (const window of [controller, other.controller]) {
+      const health = window.health.get(id);
+      expect((health?.checks[0]?.at ?? '') > before).toBe(true);
+      expect(health?.pausedSince).toBeDefined();
+    }
+    await other.controller.dispose();
     await controller.dispose();
   });
 
