@@ -270,13 +270,7 @@ export class HealthMonitor {
     });
     for (const { record, place } of lookedAt) this.#lookedAt.set(record.id, place);
     try {
-      const stats = everyone
-        ? await this.#measure(
-            provider,
-            lookedAt.map(({ record }) => record),
-            ctx,
-          )
-        : undefined;
+      const stats = everyone ? await this.#measure(provider, lookedAt, ctx) : undefined;
       const examined = await Promise.all(
         lookedAt.map(async ({ record, place }) => {
           // Somebody is at work on it, and says itself what came of that.
@@ -341,7 +335,7 @@ export class HealthMonitor {
   /** What the instances that run use, when it is time to measure again. */
   async #measure(
     provider: Provider,
-    records: readonly InstanceRecord[],
+    looked: readonly { readonly record: InstanceRecord }[],
     ctx: OperationContext,
   ): Promise<ReadonlyMap<string, InstanceStats> | undefined> {
     const now = performance.now();
@@ -349,7 +343,7 @@ export class HealthMonitor {
     const interval = this.#options.config().resourceInterval * 1000;
     if (last !== undefined && now - last < interval) return undefined;
     this.#measuredAt.set(provider.id, now);
-    const running = records.filter(({ status }) => status === 'running').map(({ id }) => id);
+    const running = looked.filter(({ record }) => record.status === 'running').map(({ record }) => record.id);
     return running.length === 0 ? undefined : this.#examiner.measure(provider, running, ctx);
   }
 
