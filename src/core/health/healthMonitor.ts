@@ -19,7 +19,7 @@ import { type Patient, type Recover, Recoverer } from './recoverer.ts';
 import { afterGoodHealth, freshRecovery } from './recoveryState.ts';
 import type { Place, RoundFacts } from './roundFacts.ts';
 import { guardRound, nextRoundIn } from './roundGuard.ts';
-import { isEmptied, isTooMany, type Suspicion, suspectProviders } from './suspectProviders.ts';
+import { isTooMany, type Suspicion, suspectProviders, withoutBelieved } from './suspectProviders.ts';
 
 export interface HealthMonitorOptions {
   readonly registry: InstanceRegistry;
@@ -108,13 +108,7 @@ export class HealthMonitor {
    * that is not for this window to say, or not yet.
    */
   suspects(): Suspicion['suspects'] | undefined {
-    const config = this.#options.config();
-    if (!config.enabled) return [];
-    return this.#suspicion?.suspects.filter(({ providerId }) => {
-      if ((this.#suspectRounds.get(providerId) ?? 0) <= config.failureThreshold) return true;
-      const own = this.list().filter(({ id }) => this.#options.registry.getInstance(id)?.providerId === providerId);
-      return isEmptied(own, config);
-    });
+    return this.#options.config().enabled ? this.#suspicion?.suspects : [];
   }
 
   /** To be called when the settings have changed: the next round comes when they say, and at once where none was made. */
@@ -355,12 +349,12 @@ export class HealthMonitor {
       return providerId !== undefined && providers.find(providerId) ? [{ providerId, health }] : [];
     });
     const suspicion = suspectProviders(rows, config());
-    this.#suspicion = suspicion;
     const suspect = new Set(suspicion.suspects.map(({ providerId }) => providerId));
     for (const id of this.#suspectRounds.keys()) if (!suspect.has(id)) this.#suspectRounds.delete(id);
     if (rounded !== undefined && suspect.has(rounded)) {
       this.#suspectRounds.set(rounded, (this.#suspectRounds.get(rounded) ?? 0) + 1);
     }
+    this.#suspicion = withoutBelieved(suspicion, rows, this.#suspectRounds, config());
   }
 
   /**
