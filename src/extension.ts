@@ -88,6 +88,7 @@ async function buildCore(
     new Settings(log, (keys, reload) => {
       // The swarm that is built anew follows the settings by itself.
       if (reload) settings.dispose();
+      else host.ready?.controller.health.followSettings();
       const directory = stateDirectoryOf(settings.current().config, storageDirectory);
       const done = keys.includes('remoteSwarm.stateDirectory')
         ? followStateDirectory(host, directory, stateEntries)

@@ -7,6 +7,10 @@ import type {
   Owner,
   VSCodeInstance,
 } from '../model/instance.ts';
+import { onOneLine } from '../model/textCut.ts';
+
+/** Characters of an error's message that a record keeps. */
+const mostSaid = 1_000;
 
 /** The time now, as records hold it. */
 export const timestamp = () => new Date(Date.now()).toISOString();
@@ -37,12 +41,12 @@ export const withError = (record: InstanceRecord, error: unknown): InstanceRecor
   error: instanceError(error),
 });
 
-/** What a record keeps of a failure: never its cause chain, which may hold anything. */
+/** What a record keeps of a failure: never its cause chain, which may hold anything, and in one line of what others said. */
 export function instanceError(error: unknown): InstanceError {
   const hint = error instanceof SwarmError ? error.hint : undefined;
   return {
     code: error instanceof SwarmError ? error.code : 'unexpected',
-    message: messageOf(error),
+    message: onOneLine(messageOf(error), mostSaid),
     ...(hint === undefined ? {} : { hint }),
     at: timestamp(),
   };

@@ -280,15 +280,15 @@ export class SwarmController {
       // It takes the lock itself.
       return this.migrations.migrate(instanceId, ctx);
     }
+    const { statusSince } = this.getInstance(instanceId);
     return this.#locked(instanceId, ctx, async (record, lock) => {
       refuseInTrash(record, 'restore it before recovering it');
       const hasHome = await this.providers.get(record.providerId).abilities.hasHome(instanceId, ctx);
       const wanted = rung ?? (record.status === 'lost' ? 'recreate' : 'restart');
-      const why = refusal(wanted, { record, hasHome, canMigrate: false });
+      const why = refusal(wanted, { record, hasHome, canMigrate: false, statusSince });
       if (why !== undefined) throw recoveryRefused(instanceId, why);
-      return wanted === 'recreate'
-        ? this.#lifecycle.recreate(record, lock, ctx)
-        : this.#lifecycle.restartByForce(record, lock, ctx);
+      const act = wanted === 'recreate' ? 'recreate' : 'restartByForce';
+      return this.#lifecycle[act](record, lock, ctx);
     });
   }
 

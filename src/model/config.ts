@@ -69,7 +69,7 @@ export const HealthConfig = z.strictObject({
   checkTimeout: z.number().min(1).max(60),
   /** Failures in a row of the connectivity check that make an instance unhealthy. */
   failureThreshold: z.int().min(1).max(100),
-  /** After a start, nothing is recovered for this long. */
+  /** After a start, silence is no failure for this long. */
   startupGrace: z.number().min(0).max(3600),
   /** How often CPU, memory and disk are measured. */
   resourceInterval: z.number().min(30).max(86_400),

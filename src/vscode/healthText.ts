@@ -31,7 +31,12 @@ export function healthText(
 ): string {
   const { t } = wording;
   const title = `# ${escapeMarkdown(t('Health of {0}', config.name))}`;
-  if (health === undefined) return `${title}\n\n${escapeMarkdown(t('It was not looked at yet.'))}\n`;
+  if (health === undefined) {
+    const why = settings.enabled
+      ? t('It was not looked at yet.')
+      : t('Nobody watches: monitoring is off in the settings (remoteSwarm.health.enabled).');
+    return `${title}\n\n${escapeMarkdown(why)}\n`;
+  }
   const parts: (readonly [string, string])[] = [
     [t('What was seen'), checkTable(health.checks, wording)],
     [t('What happens next'), comingText(health, wording)],
@@ -119,7 +124,9 @@ function advice(health: InstanceHealth, settings: HealthConfig, t: Translate): s
       ? [t('Recovery by itself is off in the settings (remoteSwarm.health.autoRecover): use Recover….')]
       : []),
     ...(face === 'unknown' ? [t('Look at its provider in the view Instances: nothing can be said without it.')] : []),
-    ...(face === 'unhealthy' || face === 'degraded' ? [t('Check Now looks again; Recover… does not wait.')] : []),
+    ...(face === 'unhealthy' || face === 'degraded'
+      ? [t('Check Health Now looks again; Recover… does not wait.')]
+      : []),
   ];
   return (lines.length > 0 ? lines : [t('Nothing has to be done.')]).map(escapeMarkdown);
 }

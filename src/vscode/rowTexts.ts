@@ -126,7 +126,7 @@ export const withoutDots = (text: string) => text.replace('…', '');
 
 /** The text itself, whatever it holds: nobody's name becomes a link, an image or an icon. */
 export const escapeMarkdown = (text: string) =>
-  text.replace(/[\\`*_{}[\]()#+\-.!|<>~$&]/g, '\\$&').replace(/\r?\n/g, ' ');
+  text.replace(/[\\`*_{}[\]()#+\-.!|<>~$&]/g, '\\$&').replace(/[\r\n\u2028\u2029]+/g, ' ');
 
 /** Everything about an instance, as Markdown with theme icons; nothing is printed where there is nothing. */
 export function tooltipOf(

@@ -8,12 +8,16 @@ import type {
 } from '../../model/health.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
 import type { InstanceStats } from '../../model/provider.ts';
-import type { Confirmation, RoundFacts } from './roundFacts.ts';
+import { onOneLine } from '../../model/textCut.ts';
+import type { Confirmation, Place, RoundFacts } from './roundFacts.ts';
 
 /** Shares of a limit from which on a resource is short, or used up. */
 const shortMemory = 0.9;
 const shortDisk = 0.95;
 const fullDisk = 0.995;
+
+/** Characters of a foreign text that evidence holds. */
+const mostForeign = 500;
 
 type Finding = Pick<HealthCheck, 'name' | 'outcome' | 'seen' | 'latencyMs'>;
 
@@ -117,6 +121,12 @@ export function toConfirm(
   return status === 'stopped' || status === 'failed' ? 'status' : undefined;
 }
 
+/** Whether an instance is looked at between rounds: not one whose silence is counted by rounds (semantics 6). */
+export function wantsLook(before: InstanceHealth | undefined, place: Place): boolean {
+  if (!before || place.kind !== 'seen' || place.observation.status !== 'running') return true;
+  return before.status !== 'healthy' && checkOf(before, 'connectivity')?.outcome !== 'failed';
+}
+
 function providerFinding({ providerId }: InstanceRecord, { place }: RoundFacts): Finding {
   const name = 'provider';
   switch (place.kind) {
@@ -209,5 +219,5 @@ const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 
 const latency = (latencyMs: number | undefined) => (latencyMs === undefined ? {} : { latencyMs });
 
-/** What others say goes into our sentences, which bring their own full stop. */
-const withoutDot = (text: string) => text.trimEnd().replace(/\.$/, '');
+/** What others say goes into our sentences, which bring their own full stop; it hides nothing, and does not go on for ever. */
+const withoutDot = (text: string) => onOneLine(text, mostForeign).trimEnd().replace(/\.$/, '');

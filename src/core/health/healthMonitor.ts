@@ -12,14 +12,14 @@ import type { ProviderObservation, Reconciler } from '../reconciler.ts';
 import { timestamp } from '../records.ts';
 import { Examiner } from './examiner.ts';
 import type { HealthBook } from './healthBook.ts';
-import { checkOf } from './healthChecks.ts';
+import { wantsLook } from './healthChecks.ts';
 import { countedAnew, isWatched, isWorthWriting, judge } from './healthRules.ts';
 import { isSameStatus, placeIn, placeOf } from './places.ts';
 import { type Patient, type Recover, Recoverer } from './recoverer.ts';
 import { afterGoodHealth, freshRecovery } from './recoveryState.ts';
 import type { Place, RoundFacts } from './roundFacts.ts';
 import { guardRound, nextRoundIn } from './roundGuard.ts';
-import { isTooMany, type Suspicion, suspectProviders } from './suspectProviders.ts';
+import { isTooMany, type Suspicion, suspectProviders, withoutBelieved } from './suspectProviders.ts';
 
 export interface HealthMonitorOptions {
   readonly registry: InstanceRegistry;
@@ -61,6 +61,8 @@ export class HealthMonitor {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When the clocks were last compared: also over a turn that was lost in a sleep. */
   #judged = { wall: Date.now(), mono: performance.now() };
+  /** When the last round began. */
+  #roundAt = Number.NEGATIVE_INFINITY;
   /** Something that a view shows has changed. */
   readonly onDidChange = this.#changed.event;
 
@@ -91,11 +93,11 @@ export class HealthMonitor {
     return this.#options.lease.epoch !== undefined;
   }
 
-  /** Undefined when it was not looked at yet, and when it is not wanted running. */
+  /** Undefined when it was not looked at yet, when it is not wanted running, and while nobody watches. */
   get(instanceId: string): InstanceHealth | undefined {
-    const { registry, book } = this.#options;
+    const { registry, book, config } = this.#options;
     const record = registry.getInstance(instanceId);
-    return record && isWatched(record, undefined) ? book.get(instanceId) : undefined;
+    return record && config().enabled && isWatched(record, undefined) ? book.get(instanceId) : undefined;
   }
 
   list(): InstanceHealth[] {
@@ -103,16 +105,24 @@ export class HealthMonitor {
   }
 
   /**
-   * Providers whose instances fail so many at once that nothing is recovered there (semantics 10). Undefined when that
-   * is not for this window to say, or not yet.
+   * Providers whose instances fail so many at once that nothing is recovered there now (semantics 10). Undefined when
+   * that is not for this window to say, or not yet.
    */
   suspects(): Suspicion['suspects'] | undefined {
     return this.#options.config().enabled ? this.#suspicion?.suspects : [];
   }
 
+  /** To be called when the settings have changed: the next round comes when they say, and at once where none was made. */
+  followSettings(): void {
+    const { enabled, checkInterval } = this.#options.config();
+    if (!enabled) this.#roundAt = Number.NEGATIVE_INFINITY;
+    if (this.isObserver) this.#schedule(this.#roundAt + checkInterval * 1000 - performance.now());
+    this.#changed.fire();
+  }
+
   /** All four checks, now. Throws `wrongState` for an instance that is not wanted running. */
   async check(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceHealth> {
-    const { registry, providers, book } = this.#options;
+    const { registry, providers, book, lease } = this.#options;
     const record = registry.getInstance(instanceId);
     if (!record || !isWatched(record, undefined))
       throw wrongState(instanceId, record?.status ?? 'lost', 'start it first');
@@ -121,7 +131,8 @@ export class HealthMonitor {
     const stats = await this.#examiner.measure(provider, [instanceId], ctx);
     const patient = await this.#examine(provider, record, place, stats.get(instanceId), ctx);
     const health = judge(patient.record, book.get(instanceId), patient.facts, this.#options.config());
-    if (this.#options.lease.isHeld()) await book.put(health, 'later');
+    const seen = ({ recovery, pausedSince }: InstanceHealth) => ({ ...health, recovery, pausedSince });
+    await (lease.isHeld() ? book.put(health, 'later') : book.amend(instanceId, seen).catch(() => {}));
     return health;
   }
 
@@ -169,9 +180,12 @@ export class HealthMonitor {
     this.#suspicion = undefined;
   }
 
+  /** Plans the next round, in place of one that was planned. */
   #schedule(milliseconds: number, isFirst = false): void {
-    const planned = performance.now() + milliseconds;
-    this.#timer = setTimeout(() => void this.#round(planned, isFirst), milliseconds);
+    const wait = Math.max(0, milliseconds);
+    const planned = performance.now() + wait;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#round(planned, isFirst), wait);
   }
 
   /** Observes a provider, or all; never rejects. One who slept may not have heard yet that another observes now. */
@@ -195,12 +209,15 @@ export class HealthMonitor {
     );
     this.#judged = now;
     if (config().enabled) {
+      this.#roundAt = now.mono;
       if (verdict.do === 'throw-away') await this.#countAnew(verdict.reason);
       else for (const { id } of providers.all()) this.#due.add(id);
     }
     if (config().enabled || isFirst) await this.#ask();
     await Promise.all(this.#looks);
-    if (!signal.aborted) this.#schedule(nextRoundIn(period, Math.random()));
+    if (signal.aborted) return;
+    if (config().enabled) await this.#noteUnprovided();
+    this.#schedule(nextRoundIn(config().checkInterval * 1000, Math.random()));
   }
 
   /** Nothing that was seen up to now counts as a failure in a row (semantics 9). */
@@ -209,6 +226,18 @@ export class HealthMonitor {
     const anew = this.list().map(health => ({ health, counted: countedAnew(health, Date.now(), reason) }));
     const changed = anew.filter(({ health, counted }) => counted !== health);
     await Promise.all(changed.map(({ counted }) => book.put(counted, 'later')));
+  }
+
+  /** Nobody can say how instances are whose provider is in use no more. */
+  async #noteUnprovided(): Promise<void> {
+    const { registry, providers, lease } = this.#options;
+    for (const record of registry.listInstances()) {
+      const { id, providerId } = record;
+      if (providers.find(providerId) || !this.#isWatched(id) || !lease.isHeld()) continue;
+      const reason = providers.condition(providerId)?.problem ?? 'it is not among the providers in use';
+      const facts = { at: Date.now(), place: { kind: 'failed', reason }, observerEpoch: lease.epoch ?? 0 } as const;
+      await this.#note({ record, facts });
+    }
   }
 
   /** Looks at what a provider was seen to have. Looks may overlap: an instance that hangs holds up no other one. */
@@ -235,13 +264,7 @@ export class HealthMonitor {
     });
     for (const { record, place } of lookedAt) this.#lookedAt.set(record.id, place);
     try {
-      const stats = everyone
-        ? await this.#measure(
-            provider,
-            lookedAt.map(({ record }) => record),
-            ctx,
-          )
-        : undefined;
+      const stats = everyone ? await this.#measure(provider, lookedAt, ctx) : undefined;
       const examined = await Promise.all(
         lookedAt.map(async ({ record, place }) => {
           // Somebody is at work on it, and says itself what came of that.
@@ -254,14 +277,18 @@ export class HealthMonitor {
       const judged = examined.flat().flatMap(({ patient, place }) => {
         const { id } = patient.record;
         const isLatest = this.#lookedAt.get(id) === place && !this.#recoverer.isBusyWith(id);
-        return isLatest && isWatched(patient.record, book.get(id)) ? [patient] : [];
+        return isLatest && this.#isWatched(id) ? [patient] : [];
       });
       for (const patient of judged) await this.#note(patient);
       this.#suspect(everyone ? provider.id : undefined);
       const { epoch } = lease;
       const mayAct = () => lease.isHeld() && lease.epoch === epoch;
-      for (const patient of judged) {
-        const ward = { fleet: this.list().length, frozen: this.#frozen(patient, seen), config: config() };
+      for (const { facts, record } of judged) {
+        // What is done about one takes its time, in which persons act on the others.
+        const now = registry.getInstance(record.id);
+        if (!now || !this.#isWatched(now.id)) continue;
+        const patient = { provider, facts, record: now };
+        const ward = () => ({ fleet: this.list().length, frozen: this.#frozen(patient, seen), config: config() });
         await this.#recoverer.consider(patient, ward, mayAct, ctx);
       }
     } finally {
@@ -284,7 +311,13 @@ export class HealthMonitor {
     return { provider, record: registry.getInstance(record.id) ?? record, facts: { ...facts, at: Date.now() } };
   }
 
-  async #note({ record, facts }: Patient): Promise<void> {
+  #isWatched(instanceId: string): boolean {
+    const { registry, book } = this.#options;
+    const record = registry.getInstance(instanceId);
+    return record !== undefined && isWatched(record, book.get(instanceId));
+  }
+
+  async #note({ record, facts }: Pick<Patient, 'record' | 'facts'>): Promise<void> {
     const { book, config } = this.#options;
     const before = book.get(record.id);
     const judged = judge(record, before, facts, config());
@@ -296,7 +329,7 @@ export class HealthMonitor {
   /** What the instances that run use, when it is time to measure again. */
   async #measure(
     provider: Provider,
-    records: readonly InstanceRecord[],
+    looked: readonly { readonly record: InstanceRecord }[],
     ctx: OperationContext,
   ): Promise<ReadonlyMap<string, InstanceStats> | undefined> {
     const now = performance.now();
@@ -304,24 +337,24 @@ export class HealthMonitor {
     const interval = this.#options.config().resourceInterval * 1000;
     if (last !== undefined && now - last < interval) return undefined;
     this.#measuredAt.set(provider.id, now);
-    const running = records.filter(({ status }) => status === 'running').map(({ id }) => id);
+    const running = looked.filter(({ record }) => record.status === 'running').map(({ record }) => record.id);
     return running.length === 0 ? undefined : this.#examiner.measure(provider, running, ctx);
   }
 
   /** Judges the providers by their instances; `rounded` names one whose round this is. */
   #suspect(rounded: string | undefined): void {
-    const { registry, config } = this.#options;
+    const { registry, providers, config } = this.#options;
     const rows = this.list().flatMap(health => {
-      const record = registry.getInstance(health.id);
-      return record ? [{ providerId: record.providerId, health }] : [];
+      const providerId = registry.getInstance(health.id)?.providerId;
+      return providerId !== undefined && providers.find(providerId) ? [{ providerId, health }] : [];
     });
     const suspicion = suspectProviders(rows, config());
-    this.#suspicion = suspicion;
     const suspect = new Set(suspicion.suspects.map(({ providerId }) => providerId));
     for (const id of this.#suspectRounds.keys()) if (!suspect.has(id)) this.#suspectRounds.delete(id);
     if (rounded !== undefined && suspect.has(rounded)) {
       this.#suspectRounds.set(rounded, (this.#suspectRounds.get(rounded) ?? 0) + 1);
     }
+    this.#suspicion = withoutBelieved(suspicion, rows, this.#suspectRounds, config());
   }
 
   /**
@@ -332,8 +365,8 @@ export class HealthMonitor {
   #frozen({ provider, facts }: Patient, seen: ProviderObservation['seen']): string | undefined {
     const suspect = this.#suspicion?.suspects.find(({ providerId }) => providerId === provider.id);
     if (facts.place.kind === 'absent') {
-      const { registry, book, config } = this.#options;
-      const watched = registry.listInstances(provider.id).filter(record => isWatched(record, book.get(record.id)));
+      const { registry, config } = this.#options;
+      const watched = registry.listInstances(provider.id).filter(({ id }) => this.#isWatched(id));
       // By the list itself: the others' absence may not be confirmed yet.
       const unlisted = watched.filter(({ id }) => !seen?.has(id)).length;
       if (isTooMany(unlisted, watched.length, config())) {
@@ -363,10 +396,4 @@ export class HealthMonitor {
       void book.put({ ...health, recovery: freshRecovery }, 'now').catch(() => {});
     }
   }
-}
-
-/** Whether an instance is looked at between rounds: not one whose silence is counted by rounds (semantics 6). */
-function wantsLook(before: InstanceHealth | undefined, place: Place): boolean {
-  if (!before || place.kind !== 'seen' || place.observation.status !== 'running') return true;
-  return before.status !== 'healthy' && checkOf(before, 'connectivity')?.outcome !== 'failed';
 }

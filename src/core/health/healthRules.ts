@@ -43,7 +43,8 @@ export function judge(
   const wanted = before?.status !== status || stats !== undefined || isDue(kept.history, facts.at, config);
   return {
     ...kept,
-    observerEpoch: facts.observerEpoch,
+    // Who judges holds the lease, whatever a file that was edited or brought from elsewhere says.
+    observerEpoch: Math.max(kept.observerEpoch, facts.observerEpoch),
     status,
     since: before?.status === status ? before.since : at,
     reason,

@@ -1,10 +1,11 @@
 import type { HealthConfig } from '../../model/config.ts';
 import { isAbort, messageOf } from '../../model/errors.ts';
 import type { Disposable } from '../../model/event.ts';
-import type { InstanceHealth, RecoveryCause, RecoveryRung } from '../../model/health.ts';
+import type { RecoveryCause, RecoveryRung } from '../../model/health.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
+import { onOneLine } from '../../model/textCut.ts';
 import type { HealthBook } from './healthBook.ts';
 import { underRecovery } from './healthRules.ts';
 import { causeOf } from './recoveryCause.ts';
@@ -12,8 +13,12 @@ import { type Decision, nextAct, withNext } from './recoveryLadder.ts';
 import { withAttempt, withCrashLoop, withOutcome } from './recoveryState.ts';
 import type { RoundFacts } from './roundFacts.ts';
 
-/** Milliseconds after an act that succeeded until its instance is looked at again. */
+/** Milliseconds after an act until its instance is looked at again; and after one that could not be counted. */
 const secondLook = 2_000;
+const uncountedLook = 10_000;
+
+/** Characters that are kept of why an act failed. */
+const mostSaid = 500;
 
 /** Does one act of recovery through the gate, which audits it. Rejects when it failed. */
 export type Recover = (instanceId: string, rung: RecoveryRung, reason: string, ctx: OperationContext) => Promise<void>;
@@ -59,22 +64,24 @@ export class Recoverer implements Disposable {
     return this.#busy.has(instanceId);
   }
 
-  /** Decides what to do about a patient, says so in its health, and does it. `mayAct` is asked right before. */
-  async consider(patient: Patient, ward: Ward, mayAct: () => boolean, ctx: OperationContext): Promise<void> {
-    const { id } = patient.record;
-    const health = this.#book.get(id);
-    if (!health || this.#busy.has(id)) return;
-    let { cause, decision } = this.#decide(patient, health, ward, undefined);
-    if (decision.do === 'look') {
+  /**
+   * Decides what to do about a patient, says so in its health, and does it. `ward` is asked at each decision, `mayAct`
+   * right before the act.
+   */
+  async consider(patient: Patient, ward: () => Ward, mayAct: () => boolean, ctx: OperationContext): Promise<void> {
+    let decided = this.#decide(patient, ward(), undefined);
+    if (decided?.decision.do === 'look') {
       try {
-        const hasHome = await patient.provider.abilities.hasHome(id, ctx);
-        ({ cause, decision } = this.#decide(patient, health, ward, hasHome));
+        const hasHome = await patient.provider.abilities.hasHome(patient.record.id, ctx);
+        // A place may take its time, in which persons pause, reset or change the settings.
+        decided = this.#decide(patient, ward(), hasHome);
       } catch (error) {
         ctx.signal.throwIfAborted();
-        decision = { do: 'nothing', why: `It could not be seen whether its home is safe: ${messageOf(error)}` };
+        const why = `It could not be seen whether its home is safe: ${said(error)}`;
+        decided = { cause: undefined, decision: { do: 'nothing', why } };
       }
     }
-    await this.#follow(patient, cause, decision, ward.config, mayAct, ctx);
+    if (decided) await this.#follow(patient, decided.cause, decided.decision, ward().config, mayAct, ctx);
   }
 
   dispose(): void {
@@ -82,8 +89,10 @@ export class Recoverer implements Disposable {
     this.#alarms.clear();
   }
 
-  #decide({ record, facts }: Patient, health: InstanceHealth, ward: Ward, hasHome: boolean | undefined) {
-    const { config, fleet, frozen } = ward;
+  /** Undefined when it was forgotten, or is being recovered already. */
+  #decide({ record, facts }: Patient, { config, fleet, frozen }: Ward, hasHome: boolean | undefined) {
+    const health = this.#book.get(record.id);
+    if (!health || this.#busy.has(record.id)) return undefined;
     const cause = causeOf(health, facts, config, hasHome);
     const inRecovery = this.#busy.size;
     const now = Date.now();
@@ -116,7 +125,8 @@ export class Recoverer implements Disposable {
     const told = withNext(health, decision);
     if (decision.do === 'crash-loop') {
       const recovery = withCrashLoop(health.recovery, decision.why, Date.now());
-      await this.#book.put({ ...told, recovery }, 'now');
+      // Until it is written it is shown, and decided again at the next look.
+      await this.#book.put({ ...told, recovery }, 'now').catch(() => {});
       return;
     }
     // In the same turn as the decision: who decides next counts it among those in recovery.
@@ -146,12 +156,18 @@ export class Recoverer implements Disposable {
       const recovery = withAttempt(health.recovery, { rung, cause, at: Date.now() }, config);
       const attempt = recovery.attempts.at(-1);
       if (!attempt) return;
-      // What can't be counted is not done: a restart of this window would do it again and again.
-      await this.#book.put({ ...underRecovery(health, attempt, config), recovery }, 'now');
+      try {
+        await this.#book.put({ ...underRecovery(health, attempt, config), recovery }, 'now');
+      } catch (error) {
+        // What can't be counted is not done: a restart of this window would do it again and again.
+        await this.#book.put(withNext(health, uncounted(rung, error)), 'with-the-next');
+        if (!ctx.signal.aborted) this.#lookLater(patient, uncountedLook);
+        return;
+      }
       if (!mayAct()) return;
       const outcome = await this.#recover(id, rung, `${health.reason} ${why}`, ctx).then(
         () => ({ outcome: 'succeeded' as const, note: undefined }),
-        error => ({ outcome: 'failed' as const, note: isAbort(error) ? 'It was cancelled.' : messageOf(error) }),
+        error => ({ outcome: 'failed' as const, note: isAbort(error) ? 'It was cancelled.' : said(error) }),
       );
       const after = this.#book.get(id);
       if (after) {
@@ -177,3 +193,11 @@ export class Recoverer implements Disposable {
     this.#alarms.set(record.id, setTimeout(ring, Math.max(0, milliseconds)));
   }
 }
+
+/** A message may hold what a server inside the instance has printed. */
+const said = (error: unknown) => onOneLine(messageOf(error), mostSaid);
+
+const uncounted = (rung: RecoveryRung, error: unknown): Decision => ({
+  ...({ do: 'wait', rung, until: Date.now() + uncountedLook } as const),
+  why: `Nothing is done while its state cannot be written: ${said(error)}`,
+});

@@ -1,5 +1,5 @@
 import type { HealthConfig } from '../../model/config.ts';
-import type { InstanceHealth, RecoveryCause, RecoveryRung } from '../../model/health.ts';
+import type { InstanceHealth, RecoveryAttempt, RecoveryCause, RecoveryRung } from '../../model/health.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
 import { checkOf } from './healthChecks.ts';
 import { isWatched } from './healthRules.ts';
@@ -65,16 +65,22 @@ export function withNext(health: InstanceHealth, decision: Decision): InstanceHe
   return { ...rest, next: { act: decision.why, ...at } };
 }
 
+type RefusalFacts = Pick<LadderFacts, 'record' | 'hasHome' | 'canMigrate'> & {
+  /** The record's, when it was asked for: whoever had the instance's turn before may have mended it. */
+  readonly statusSince?: string;
+};
+
 /**
  * Why a rung that a person or an agent named can't be used now; undefined when it can. Budgets, settings and a crash
  * loop do not bind them; the safety of the home does (semantics 14).
  */
 export function refusal(
   rung: RecoveryRung,
-  { record, hasHome, canMigrate }: Pick<LadderFacts, 'record' | 'hasHome' | 'canMigrate'>,
+  { record, hasHome, canMigrate, statusSince = record.statusSince }: RefusalFacts,
 ): string | undefined {
   if (record.desired !== 'running') return `It is not wanted running, but ${record.desired}.`;
   if (record.status === 'creating') return 'It is still being made.';
+  if (record.status === 'running' && record.statusSince > statusSince) return 'Somebody has started it meanwhile.';
   if (rung === 'migrate') return canMigrate ? undefined : 'There is no provider that it can be migrated to.';
   if (hasHome === false) return 'Its home is not there, or is not its own by label; nothing is made in its place.';
   return rung === 'recreate' && hasHome !== true ? 'Its home is not proven to be safe.' : undefined;
@@ -129,14 +135,14 @@ function rungsOf(cause: RecoveryCause): readonly RecoveryRung[] {
 function isLeft(rung: RecoveryRung, { health, canMigrate, config, now }: LadderFacts): boolean {
   if (rung === 'migrate' && !canMigrate) return false;
   if (rung === 'recreate' && diskWasFull(health)) return false;
-  return used(rung, health, config, now) < budgetOf(rung, config).most;
+  return usedOf(rung, health, config, now).length < budgetOf(rung, config).most;
 }
 
 /** However long ago: what has no room is not made anew. */
 const diskWasFull = (health: InstanceHealth) => checkOf(health, 'resources')?.outcome === 'failed';
 
-const used = (rung: RecoveryRung, { recovery }: InstanceHealth, config: HealthConfig, now: number) =>
-  attemptsWithin(recovery, budgetOf(rung, config).window, now).filter(attempt => attempt.rung === rung).length;
+const usedOf = (rung: RecoveryRung, { recovery }: InstanceHealth, config: HealthConfig, now: number) =>
+  attemptsWithin(recovery, budgetOf(rung, config).window, now).filter(attempt => attempt.rung === rung);
 
 function step(rung: RecoveryRung, cause: RecoveryCause, facts: LadderFacts): Decision {
   const { now, config } = facts;
@@ -163,24 +169,35 @@ function intention(rung: RecoveryRung, cause: RecoveryCause, { health, config, n
   if (rung === 'migrate') return `Migrate it to another provider, ${because}.`;
   if (rung === 'recreate') return `Make it anew around its home, once that is proven to be safe, ${because}.`;
   const { most, window } = budgetOf(rung, config);
-  const which = `${used(rung, health, config, now) + 1} of ${most} within ${words(window)}`;
+  const which = `${usedOf(rung, health, config, now).length + 1} of ${most} within ${words(window)}`;
   return `Restart it (${which}), ${because}${cause === 'out-of-memory' ? '; more memory would help it' : ''}.`;
 }
 
 function exhaustion(rungs: readonly RecoveryRung[], cause: RecoveryCause, facts: LadderFacts): string {
-  const tried = rungs.map(rung => {
-    const count = used(rung, facts.health, facts.config, facts.now);
-    if (count > 0) return `${done[rung]} ${count}×`;
+  const tried = rungs.map(rung => ({ rung, attempts: usedOf(rung, facts.health, facts.config, facts.now) }));
+  const parts = tried.map(({ rung, attempts }) => {
+    if (attempts.length > 0) return triedText(rung, attempts);
     return rung === 'recreate' ? 'its disk was full, so it was not made anew' : 'there is nowhere to migrate it to';
   });
+  const isTried = tried.some(({ attempts }) => attempts.length > 0);
+  const what = isTried ? 'It fails again and again, because' : 'Nothing is left that would help, now that';
   const advice = cause === 'out-of-memory' ? ' Give it more memory.' : '';
-  return `It fails again and again, because ${causeWords[cause]}: ${tried.join('; ')}.${advice}`;
+  return `${what} ${causeWords[cause]}: ${parts.join('; ')}.${advice}`;
 }
 
-const done: Readonly<Record<RecoveryRung, string>> = {
-  restart: 'restarted',
-  recreate: 'made anew',
-  migrate: 'migrated',
+function triedText(rung: RecoveryRung, attempts: readonly RecoveryAttempt[]): string {
+  const failed = attempts.filter(({ outcome }) => outcome === 'failed').length;
+  const done = attempts.length - failed;
+  const [doneWords, failedWords] = outcomeWords[rung];
+  const parts = [...(done > 0 ? [`${doneWords} ${done}×`] : []), ...(failed > 0 ? [`${failedWords} ${failed}×`] : [])];
+  return parts.join('; ');
+}
+
+/** What was done, and what was tried in vain. */
+const outcomeWords: Readonly<Record<RecoveryRung, readonly [done: string, failed: string]>> = {
+  restart: ['restarted', 'its restart failed'],
+  recreate: ['made anew', 'making it anew failed'],
+  migrate: ['migrated', 'its migration failed'],
 };
 
 function words(milliseconds: number): string {

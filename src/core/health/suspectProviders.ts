@@ -40,3 +40,24 @@ export function suspectProviders(rows: readonly RoundRow[], config: HealthConfig
 
 const fails = ({ checks }: InstanceHealth) =>
   checks.some(({ name, outcome }) => name !== 'resources' && outcome === 'failed');
+
+/**
+ * The suspicion without the providers that have said the same for more than `failureThreshold` rounds, which `rounds`
+ * counts, and so are believed. But for those that list so few of their instances that no list of theirs is.
+ */
+export function withoutBelieved(
+  suspicion: Suspicion,
+  rows: readonly RoundRow[],
+  rounds: ReadonlyMap<string, number>,
+  config: HealthConfig,
+): Suspicion {
+  const isEmptied = (providerId: string) => {
+    const own = rows.filter(row => row.providerId === providerId);
+    const gone = own.filter(({ health }) => checkOf(health, 'provider')?.outcome === 'failed');
+    return isTooMany(gone.length, own.length, config);
+  };
+  const suspects = suspicion.suspects.filter(
+    ({ providerId }) => (rounds.get(providerId) ?? 0) <= config.failureThreshold || isEmptied(providerId),
+  );
+  return { ...suspicion, suspects };
+}

@@ -94,6 +94,7 @@ describe('the document that explains', () => {
   test('says that recovery is off, and that nothing was seen yet', () => {
     expect(text({ status: 'unhealthy' }, { ...defaultHealthConfig, autoRecover: false })).toContain('autoRecover');
     expect(text(undefined)).toContain('It was not looked at yet');
+    expect(text(undefined, { ...defaultHealthConfig, enabled: false })).toMatch(/health\\\.enabled/);
   });
 
   test('no text breaks its tables or becomes markup', () => {

@@ -89,6 +89,21 @@ describe('the ladder (semantics 12)', () => {
     });
   });
 
+  test('does not call done what failed, nor again and again what was never tried', () => {
+    const attempts = having(...threeRestarts, ['migrate', 5 * minutes]).recovery.attempts.map((attempt, index) => ({
+      ...attempt,
+      outcome: index === 0 ? ('succeeded' as const) : ('failed' as const),
+    }));
+    const actions = (...recoveryActions: HealthConfig['recoveryActions']) => config({ recoveryActions });
+    const failing = health({ status: 'unhealthy', recovery: { attempts } });
+    expect(nextAct(facts({ health: failing, canMigrate: true, config: actions('restart', 'migrate') })).why).toBe(
+      'It fails again and again, because it does not run: restarted 1×; its restart failed 2×; its migration failed 1×.',
+    );
+    expect(nextAct(facts({ config: actions('migrate') })).why).toBe(
+      'Nothing is left that would help, now that it does not run: there is nowhere to migrate it to.',
+    );
+  });
+
   test('stays in a crash loop until it is reset', () => {
     const recovery = withCrashLoop(freshRecovery, 'It failed.', noon);
     const looping = health({ status: 'unhealthy', recovery });
