@@ -44,7 +44,7 @@ export function migrationTooltip(migration: Migration, wording: HealthWording): 
   const parkedAt = rolledBackAt === undefined ? migration.sourceProviderId : migration.targetProviderId;
   const facts: [string, string | undefined][] = [
     [t('Strategy'), strategyTitle(strategy, t)],
-    [t('Home'), t('{0} in {1} files', bytesText(plan.bytes, locale), plan.files)],
+    [t('Home'), plan.files > 0 ? t('{0} in {1} files', bytesText(plan.bytes, locale), plan.files) : undefined],
     [t('Expected downtime'), plan.estimatedDowntime > 0 ? spanText(plan.estimatedDowntime * 1000, locale) : undefined],
     [t('Downtime'), downtimeMs === undefined ? undefined : spanText(downtimeMs, locale)],
     [t('Digest'), digest?.slice(0, digestShown)],
