@@ -183,6 +183,11 @@ export class MigrationManager {
     const what = `The migration of "${instanceId}"`;
     if (refuge === undefined) throw recoveryRefused(instanceId, 'There is no provider that it can be migrated to.');
     const { id } = await this.createMigrationPlan(instanceId, refuge, undefined, ctx);
+    const now = await registry.readInstance(instanceId);
+    if (now.status === 'running' && now.statusSince > record.statusSince) {
+      await this.cancelMigration(id);
+      throw recoveryRefused(instanceId, 'Somebody has started it meanwhile.');
+    }
     const { status, error } = await this.startMigration(id, ctx);
     ctx.signal.throwIfAborted();
     if (status === 'completed') return registry.readInstance(instanceId);

@@ -187,3 +187,18 @@ test('an instance that goes for good takes its parked copy along', async () => {
   expect([here, there].map(provider => contentOf(provider, id))).toEqual([undefined, undefined]);
   await controller.dispose();
 });
+
+test('what a person starts while recovery looks how to move it stays where it is', async () => {
+  const { controller, here, there, id, person } = await twoPlaces();
+  await here.place.crash(id);
+  await controller.refresh();
+  const since = Date.parse(controller.getInstance(id).statusSince);
+  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(since), { interval: 1 });
+  there.place.latency = async asked => {
+    if (asked === 'initialize') await person('start_swarm_instance', { instanceIds: [id] });
+  };
+  expect((await errorOf(controller.recoverInstance(id, 'migrate'))).code).toBe('recovery-refused');
+  expect(controller.getInstance(id)).toMatchObject({ providerId: 'here', status: 'running' });
+  expect(controller.migrations.listMigrations()).toMatchObject([{ status: 'cancelled' }]);
+  await controller.dispose();
+});
