@@ -7,7 +7,7 @@ import { createGunzip, gzip } from 'node:zlib';
 import * as z from 'zod';
 import { type HomeArchive, HomeEntry, type HomeFacts } from '../model/homeArchive.ts';
 import { homeStreamBroken, snapshotDamaged } from '../model/homeErrors.ts';
-import { frameOf, framesIn, linesIn } from './homeFrames.ts';
+import { entriesIn, frameOf, framesIn } from './homeFrames.ts';
 import { flushDirectory } from './replaceFile.ts';
 
 const compress = promisify(gzip);
@@ -110,7 +110,7 @@ export class FileHomeArchive implements HomeArchive {
   }
 
   async *load(snapshotId: string, there: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    const others = linesIn(there);
+    const others = entriesIn(there);
     const next = async () => {
       const { value, done } = await others.next();
       return done ? undefined : HomeEntry.parse(value);
@@ -172,7 +172,7 @@ export class FileHomeArchive implements HomeArchive {
   }
 
   async *#entries(snapshotId: string): AsyncGenerator<HomeEntry> {
-    for await (const line of linesIn(this.manifest(snapshotId))) yield HomeEntry.parse(line);
+    for await (const line of entriesIn(this.manifest(snapshotId))) yield HomeEntry.parse(line);
   }
 
   /** In pieces of a hole's size. */

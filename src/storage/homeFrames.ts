@@ -1,4 +1,5 @@
 import { homeStreamBroken } from '../model/homeErrors.ts';
+import { linesOf } from '../model/linesOf.ts';
 
 /** A piece of what `home.mjs export` writes; `D` holds bytes of a file, all other kinds JSON. */
 export interface HomeFrame {
@@ -33,18 +34,12 @@ export async function* framesIn(stream: AsyncIterable<Uint8Array>): AsyncGenerat
   }
 }
 
-/** Lines of JSON, without the last one, which sums them up. */
-export async function* linesIn(stream: AsyncIterable<Uint8Array>): AsyncGenerator<unknown> {
-  let rest = '';
-  const decoder = new TextDecoder();
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) {
-      const value: unknown = JSON.parse(line);
-      if (typeof value === 'object' && value !== null && 'digest' in value) return;
-      yield value;
-    }
+/** Lines of JSON, without the last one, which sums them up. Rejects with `home-stream-broken` when that does not come. */
+export async function* entriesIn(stream: AsyncIterable<Uint8Array>): AsyncGenerator<unknown> {
+  for await (const line of linesOf(stream)) {
+    const value: unknown = JSON.parse(line);
+    if (typeof value === 'object' && value !== null && 'digest' in value) return;
+    yield value;
   }
   throw homeStreamBroken();
 }

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Disposable } from '../../model/event.ts';
+import { linesOf } from '../../model/linesOf.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { label } from './instanceContainer.ts';
 
@@ -60,15 +61,9 @@ async function deliver(stream: Readable, signal: AbortSignal, wake: (instanceId:
   signal.addEventListener('abort', abort, { once: true });
   try {
     if (signal.aborted) return;
-    let rest = '';
-    const decoder = new TextDecoder();
-    for await (const chunk of stream) {
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) {
-        const id = instanceOf(line);
-        if (id !== undefined && !signal.aborted) wake(id);
-      }
+    for await (const line of linesOf(stream)) {
+      const id = instanceOf(line);
+      if (id !== undefined && !signal.aborted) wake(id);
     }
   } finally {
     signal.removeEventListener('abort', abort);

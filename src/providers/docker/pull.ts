@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import * as z from 'zod';
 import { messageOf, providerUnreachable } from '../../model/errors.ts';
+import { linesOf } from '../../model/linesOf.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus, translateEngineError } from './engineErrors.ts';
@@ -108,18 +109,12 @@ export class PullProgress {
 }
 
 async function* jsonLines(stream: Readable): AsyncGenerator<PullLine> {
-  let rest = '';
-  const decoder = new TextDecoder();
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) {
-      if (line.trim() === '') continue;
-      try {
-        yield PullLine.parse(JSON.parse(line));
-      } catch (error) {
-        throw new Error(`the engine's progress can't be read: ${messageOf(error)}`);
-      }
+  for await (const line of linesOf(stream)) {
+    if (line.trim() === '') continue;
+    try {
+      yield PullLine.parse(JSON.parse(line));
+    } catch (error) {
+      throw new Error(`the engine's progress can't be read: ${messageOf(error)}`);
     }
   }
 }
