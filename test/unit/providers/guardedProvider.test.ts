@@ -6,7 +6,7 @@ import { newSpec } from '../../contract/specs.ts';
 import { MemoryPlace } from '../../fakes/memoryPlace.ts';
 import { MemoryProvider } from '../../fakes/memoryProvider.ts';
 
-const times = { read: 40, change: 60, create: 80, rollBack: 40, retryPause: 1 };
+const times = { read: 200, change: 300, create: 400, rollBack: 200, retryPause: 1 };
 const swarmId = '0123456789abcdef';
 const unreachable = () => providerUnreachable('memory', 'refused', 'Start it.');
 
