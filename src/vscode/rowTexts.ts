@@ -1,3 +1,4 @@
+import { restorableUntil } from '../core/trashExpiry.ts';
 import type { InstanceConfig, InstanceRecord, InstanceStatus, WorkspaceSource } from '../model/instance.ts';
 import type { ProviderState } from '../model/swarmStatus.ts';
 import type { Translate } from '../operations/translate.ts';
@@ -144,6 +145,11 @@ export function tooltipOf(
   ];
   if (record.error !== undefined) {
     lines.push(`$(error) ${escapeMarkdown(record.error.message)} ${escapeMarkdown(record.error.hint ?? '')}`);
+  }
+  const until = restorableUntil(record);
+  if (until !== undefined) {
+    const day = new Date(until).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
+    lines.push(escapeMarkdown(t('Restore brings it back until {0}; then it is removed for good.', day)));
   }
   for (const problem of record.setup?.problems ?? []) lines.push(`$(warning) ${escapeMarkdown(problem)}`);
 

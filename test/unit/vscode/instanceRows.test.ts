@@ -155,3 +155,9 @@ test.each([
   expect(sourceName({ kind: 'git', url })).toBe(name);
   expect(sourceName({ kind: 'folder', path: '/home/me/project/' })).toBe('project');
 });
+
+test('the tooltip of what is in the trash says until when it is there', () => {
+  const trashed = record(1, { status: 'trashed', desired: 'trashed', trashedAt: '2026-03-01T12:00:00.000Z' });
+  const text = rowTooltip({ kind: 'instance', record: trashed }, now, wording);
+  expect(text).toMatch(/Restore brings it back until Mar 8, 2026/);
+});
