@@ -1,11 +1,12 @@
 // `npm run bench [-- --json] [-- <part>…]`: a table for people, or one JSON line a figure. Parts: registry, bundle,
-// window (a real VS Code in Chromium), fleet, recovery and health (a real Docker engine;
-// health over as many containers as `--instances=<n>` says).
+// window (a real VS Code in Chromium), fleet, recovery, health and migration (a real Docker engine; health over as many
+// containers as `--instances=<n>` says, migration of homes of `--megabytes=<n>` and of `--files=<n>`).
 import { measureBundle } from '../test/bench/bundle.ts';
 import type { Figure } from '../test/bench/figure.ts';
 import { meetsGoal } from '../test/bench/figure.ts';
 import { measureFleet } from '../test/bench/fleet.ts';
 import { measureHealthRound } from '../test/bench/healthRound.ts';
+import { measureMigration } from '../test/bench/migration.ts';
 import { measureRecovery } from '../test/bench/recovery.ts';
 import { measureRegistry } from '../test/bench/registry.ts';
 import { measureWindow } from '../test/bench/window.ts';
@@ -19,7 +20,8 @@ interface Part {
 }
 
 const options = process.argv.slice(2).filter(argument => argument.startsWith('--'));
-const instances = Number(/^--instances=(\d+)$/m.exec(options.join('\n'))?.[1] ?? 100);
+const numberOf = (option: string, otherwise: number) =>
+  Number(options.map(each => /^--(\w+)=(\d+)$/.exec(each)).find(match => match?.[1] === option)?.[2] ?? otherwise);
 
 const parts: Readonly<Record<string, Part>> = {
   registry: { measure: measureRegistry },
@@ -27,7 +29,11 @@ const parts: Readonly<Record<string, Part>> = {
   window: { measure: measureWindow, problem: chromiumPath === undefined ? 'there is no Chromium' : undefined },
   fleet: { measure: measureFleet, problem: engineProblem() },
   recovery: { measure: measureRecovery, problem: engineProblem() },
-  health: { measure: () => measureHealthRound(instances), problem: engineProblem() },
+  health: { measure: () => measureHealthRound(numberOf('instances', 100)), problem: engineProblem() },
+  migration: {
+    measure: () => measureMigration({ megabytes: numberOf('megabytes', 1_000), files: numberOf('files', 100_000) }),
+    problem: engineProblem(),
+  },
 };
 
 const asJson = options.includes('--json');

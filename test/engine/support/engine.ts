@@ -7,6 +7,8 @@ import { makeCertificates } from './certificates.ts';
 
 /** Everything of all engines of the tests; on memory, where an engine makes containers two to four times as fast. */
 const roots = '/dev/shm/remote-swarm-engines';
+/** The data of an engine whose folder this is, when they lie on disk. */
+const onDiskOf = (root: string) => path.join('/var/tmp/remote-swarm-engines', path.basename(root));
 
 export interface EngineOptions {
   /** Part of the names of what the engine uses on this machine: 1 to 6 letters and digits. */
@@ -17,6 +19,8 @@ export interface EngineOptions {
   readonly netns?: boolean;
   /** Its data lie on a disk of this size only. */
   readonly diskMb?: number;
+  /** Its data lie on this machine's disk, as outside of tests. */
+  readonly onDisk?: boolean;
 }
 
 /** A real Docker engine of a test. */
@@ -71,7 +75,13 @@ const alive = (pid: number) =>
   pid > 0 && existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 
 /** Starts an engine that ends with {@link Engine.stop}; what a killed test run left is ended first. */
-export async function startEngine({ name, tls = false, netns = false, diskMb }: EngineOptions): Promise<Engine> {
+export async function startEngine({
+  name,
+  tls = false,
+  netns = false,
+  diskMb,
+  onDisk = false,
+}: EngineOptions): Promise<Engine> {
   await removeAbandoned();
   const key = `${name}${process.pid.toString(36)}`;
   const root = path.join(roots, `${key}.${process.pid}`);
@@ -82,6 +92,10 @@ export async function startEngine({ name, tls = false, netns = false, diskMb }: 
   if (diskMb !== undefined) {
     mkdirSync(path.join(root, 'data'));
     run('mount', '-t', 'tmpfs', '-o', `size=${diskMb}m`, 'tmpfs', path.join(root, 'data'));
+  }
+  if (onDisk) {
+    for (const folder of [onDiskOf(root), path.join(root, 'data')]) mkdirSync(folder, { recursive: true });
+    run('mount', '--bind', onDiskOf(root), path.join(root, 'data'));
   }
   const enter = netns ? makeNamespace(bridge, subnet) : [];
   const address = netns ? `172.30.${subnet}.2` : '127.0.0.1';
@@ -221,7 +235,7 @@ async function removeTraces(root: string, bridge: string): Promise<void> {
   for (const mount of ours.reverse()) quietly(() => run('umount', '-l', mount));
   for (const link of [bridge, `${bridge.slice(0, 13)}h`]) quietly(() => run('ip', 'link', 'del', link));
   quietly(() => run('ip', 'netns', 'del', bridge));
-  rmSync(root, { recursive: true, force: true, maxRetries: 5 });
+  for (const folder of [root, onDiskOf(root)]) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
 /** Bridges in this namespace that the engine made for its networks: those that its own database names. */
