@@ -1,22 +1,35 @@
 // @ts-check
 // Runs beside a home, whose folder is the working directory, on the node that the editor server brings.
-//   home.mjs digest   writes what the home holds: one JSON line an entry, then one with the digest of all
-//   home.mjs export   reads such lines of another home, and writes what makes that home equal with this one
-//   home.mjs import   reads what an export wrote, and makes this home so
+//   home.mjs digest   writes one JSON line, with the digest of all that the home holds
+//   home.mjs list     writes what the home holds, one JSON line an entry, and then the same
+//   home.mjs export   reads such a list of another home, and writes what makes that home equal with this one
+//   home.mjs import   reads what an export wrote, makes this home so, and sees it on the disk
 // Names are bytes: here they are strings of which each character stands for one byte. Folders are held open and entered
 // by their descriptors where the system can, so that no link leads out of the home and paths may have any length.
 // Everything is read and written in one order, depth first, so that nothing is held in memory but the way down.
+// Nothing waits for anything but its input and output, so all of it is synchronous: the pipes keep both ends busy.
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
+import { crc32 } from 'node:zlib';
 
 /** @typedef {{ path: string, type: 'd' | 'f' | 'l' | 'h', mode: number, size: number, mtime: string, own: [number, number] | null, target: string, sha: string }} Entry */
+/** @typedef {{ entry: Entry, at: Buffer, stat: fs.BigIntStats }} Found */
 
+/** What is on its way at most, and the longest frame or line. */
 const chunkSize = 1024 * 1024;
+/** As much as is read of a file at once: what a core's own cache holds. */
+const pieceSize = 256 * 1024;
+const headSize = 5;
 /** Runs of zeros that are left out of files which have holes. */
 const holeSize = 64 * 1024;
 const zeros = Buffer.alloc(holeSize);
 const namedAtMost = 20;
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_WRONLY, O_CREAT, O_EXCL } = fs.constants;
+/** Hashes that were taken before, beside the home. */
+const hashesFile = '../reserved/hashes';
+/** ext, XFS and Btrfs: there, every change of a file's bytes changes its ctime, also one through mapped memory. */
+const keepsTrack = [0xef53, 0x58465342, 0x9123683e].includes(fs.statfsSync('.').type);
 const byDescriptor = fs.existsSync('/proc/self/fd');
 
 const bytesOf = (/** @type {string} */ text) => Buffer.from(text, 'latin1');
@@ -65,7 +78,7 @@ function present(/** @type {() => any} */ look) {
 
 /**
  * Every entry, a folder before what is in it; `sha` is filled in by whoever reads the file.
- * @returns {Generator<{ entry: Entry, at: Buffer, sparse: boolean }>}
+ * @returns {Generator<Found>}
  */
 function* walk(/** @type {Folder} */ folder, links = new Map()) {
   const names = fs.readdirSync(folder.base, { encoding: 'buffer' }).map(textOf);
@@ -92,7 +105,7 @@ function* walk(/** @type {Folder} */ folder, links = new Map()) {
       if (first === undefined) links.set(key, path);
       else Object.assign(entry, { type: 'h', target: first, size: 0 });
     }
-    yield { entry, at, sparse: stat.blocks * 512n < stat.size };
+    yield { entry, at, stat };
     if (type !== 'd') continue;
     const inner = present(() => new Folder(at, path));
     if (!inner) continue;
@@ -107,8 +120,8 @@ function* walk(/** @type {Folder} */ folder, links = new Map()) {
 function* everything() {
   const folder = root();
   try {
-    const entry = entryOf('.', 'd', fs.lstatSync('.', { bigint: true }));
-    yield { entry, at: bytesOf('.'), sparse: false };
+    const stat = fs.lstatSync('.', { bigint: true });
+    yield { entry: entryOf('.', 'd', stat), at: bytesOf('.'), stat };
     yield* walk(folder);
   } finally {
     folder.close();
@@ -125,190 +138,361 @@ function entryOf(/** @type {string} */ path, /** @type {'d' | 'f' | 'l'} */ type
   };
 }
 
-/** The pieces of a file, in one buffer that is used again. */
-function* piecesOf(/** @type {Buffer} */ at) {
+/** Does what may find a pipe full or empty for a moment. @template T @returns {T} */
+function patiently(/** @type {() => T} */ work) {
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}
+
+/** Lines and frames on their way out: a frame is a letter, a length, and what the letter says. */
+class Output {
+  #buffer = Buffer.allocUnsafe(chunkSize);
+  #used = 0;
+
+  constructor(/** @type {number} */ fd) {
+    this.fd = fd;
+  }
+
+  line(/** @type {unknown} */ value) {
+    this.#add(Buffer.from(`${JSON.stringify(value)}\n`));
+  }
+
+  fact(/** @type {string} */ kind, /** @type {object} */ value) {
+    this.frame(kind, Buffer.from(JSON.stringify(value)));
+  }
+
+  frame(/** @type {string} */ kind, /** @type {Buffer} */ payload) {
+    if (payload.length > chunkSize) throw new Error('a name is too long');
+    const head = Buffer.alloc(headSize);
+    setHead(head, 0, kind, payload.length);
+    this.#add(head);
+    this.#add(payload);
+  }
+
+  /** A frame with the next piece of a file, which is what it answers with. */
+  frameOf(/** @type {string} */ kind, /** @type {number} */ file) {
+    if (this.#used + headSize + pieceSize > chunkSize) this.flush();
+    const start = this.#used + headSize;
+    const got = fs.readSync(file, this.#buffer, start, pieceSize, null);
+    if (got > 0) {
+      setHead(this.#buffer, this.#used, kind, got);
+      this.#used = start + got;
+    }
+    return this.#buffer.subarray(start, start + got);
+  }
+
+  flush() {
+    const bytes = this.#buffer.subarray(0, this.#used);
+    this.#used = 0;
+    this.#write(bytes);
+  }
+
+  #add(/** @type {Buffer} */ bytes) {
+    if (this.#used + bytes.length > chunkSize) this.flush();
+    if (bytes.length > chunkSize) return this.#write(bytes);
+    bytes.copy(this.#buffer, this.#used);
+    this.#used += bytes.length;
+  }
+
+  #write(/** @type {Buffer} */ bytes) {
+    for (let done = 0; done < bytes.length; ) done += patiently(() => fs.writeSync(this.fd, bytes, done));
+  }
+}
+
+function setHead(/** @type {Buffer} */ at, /** @type {number} */ start, /** @type {string} */ kind, length = 0) {
+  at.write(kind, start, 'latin1');
+  at.writeUInt32BE(length, start + 1);
+}
+
+/** What comes in, a part at a time. What it answers with is good until it is asked again. */
+class Input {
+  #buffer = Buffer.allocUnsafe(chunkSize);
+  #from = 0;
+  #to = 0;
+
+  constructor(/** @type {number} */ fd) {
+    this.fd = fd;
+  }
+
+  /** So many bytes; undefined when the end comes before them. */
+  take(/** @type {number} */ length) {
+    while (this.#to - this.#from < length) if (!this.#fill()) return undefined;
+    return this.#cut(length);
+  }
+
+  /** What there is, and so many bytes at most; undefined at the end. */
+  some(/** @type {number} */ most) {
+    if (this.#from === this.#to && !this.#fill()) return undefined;
+    return this.#cut(Math.min(most, this.#to - this.#from));
+  }
+
+  /** Without its line feed; undefined at the end. */
+  line() {
+    for (let looked = 0; ; ) {
+      const end = this.#buffer.subarray(0, this.#to).indexOf(10, this.#from + looked);
+      if (end >= 0)
+        return this.#cut(end + 1 - this.#from)
+          .subarray(0, -1)
+          .toString();
+      looked = this.#to - this.#from;
+      if (looked === chunkSize || !this.#fill()) return undefined;
+    }
+  }
+
+  #cut(/** @type {number} */ length) {
+    const part = this.#buffer.subarray(this.#from, this.#from + length);
+    this.#from += length;
+    return part;
+  }
+
+  /** False at the end. */
+  #fill() {
+    if (this.#from === this.#to || this.#to === chunkSize) {
+      this.#buffer.copyWithin(0, this.#from, this.#to);
+      this.#to -= this.#from;
+      this.#from = 0;
+    }
+    const got = patiently(() => fs.readSync(this.fd, this.#buffer, this.#to, chunkSize - this.#to, null));
+    this.#to += got;
+    return got > 0;
+  }
+}
+
+const piece = Buffer.allocUnsafe(pieceSize);
+
+/** Has a file read to its end, by something that answers with how much it got. */
+function readWhole(/** @type {Found} */ { at, stat }, /** @type {(fd: number) => number} */ read) {
   const fd = present(() => fs.openSync(at, O_RDONLY | O_NOFOLLOW));
   if (fd === undefined) return;
   try {
-    const buffer = Buffer.allocUnsafe(chunkSize);
-    for (let read = fs.readSync(fd, buffer); read > 0; read = fs.readSync(fd, buffer)) yield buffer.subarray(0, read);
+    for (let done = 0, got = read(fd); got > 0; got = done < stat.size ? read(fd) : 0) done += got;
   } finally {
     fs.closeSync(fd);
   }
 }
 
-function hashOf(/** @type {Buffer} */ at) {
+/** Whether all that was written where the home lies is on the disk now, as far as there is a program for it. */
+const syncsAll = () => spawnSync('sync', ['-f', '.']).status === 0;
+
+/**
+ * Hashes of the home's files. One that was taken before is taken again where size, mtime, ctime and inode are not what
+ * they were; so it is when the file was changed so shortly before it was read that its ctime may not show another change.
+ */
+class Hashes {
+  #before = keepsTrack ? recordsOf(hashesFile) : undefined;
+  #next = this.#before?.next().value;
+  /** @type {Output | undefined} */
+  #record;
+  /** No change after the record was begun leaves a ctime before this. */
+  #changeless = 0n;
+  #isSettled = false;
+
+  /** From here on all hashes are kept for the next time. Where that is not possible, they are not. */
+  record() {
+    if (!keepsTrack) return;
+    this.#try(() => {
+      fs.rmSync(`${hashesFile}.new`, { force: true });
+      const fd = fs.openSync(`${hashesFile}.new`, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+      this.#record = new Output(fd);
+      const { ctimeNs } = fs.fstatSync(fd, { bigint: true });
+      this.#changeless = ctimeNs - (ctimeNs % 1_000_000_000n === 0n ? 2_000_000_000n : 100_000_000n);
+    });
+  }
+
+  /** Of a file; those of a walk are to be asked for in its order. */
+  of(/** @type {Found} */ found) {
+    const { entry, stat } = found;
+    const place = orderOf(entry.path);
+    while (this.#next && orderOf(this.#next[0]) < place) this.#next = this.#before?.next().value;
+    const facts = [stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(' ');
+    const known = this.#next?.[0] === entry.path && this.#next[1] === facts ? this.#next[2] : undefined;
+    if (known === undefined && this.#record && !this.#isSettled) {
+      // What is written through mapped memory changes the ctime only when the memory was on the disk before.
+      this.#isSettled = syncsAll();
+      if (!this.#isSettled) this.#forget();
+    }
+    const sha = known ?? hashOf(found);
+    const isKept = known !== undefined || stat.ctimeNs < this.#changeless;
+    if (isKept) this.#try(() => this.#record?.line([entry.path, facts, sha]));
+    return sha;
+  }
+
+  /** Ends the record. */
+  keep() {
+    this.#try(() => {
+      if (!this.#record) return;
+      this.#record.flush();
+      fs.closeSync(this.#record.fd);
+      fs.renameSync(`${hashesFile}.new`, hashesFile);
+    });
+  }
+
+  /** A disk that is full is no reason not to read a home. */
+  #try(/** @type {() => void} */ work) {
+    try {
+      work();
+    } catch {
+      this.#forget();
+    }
+  }
+
+  #forget() {
+    this.#record = undefined;
+    fs.rmSync(`${hashesFile}.new`, { force: true });
+  }
+}
+
+/** @returns {Generator<[string, string, string], undefined>} Path, facts and hash of each. */
+function* recordsOf(/** @type {string} */ file) {
+  const fd = present(() => fs.openSync(file, O_RDONLY | O_NOFOLLOW));
+  if (fd === undefined) return;
+  try {
+    const input = new Input(fd);
+    for (let line = input.line(); line !== undefined; line = input.line()) yield JSON.parse(line);
+  } catch (error) {
+    // A crash of the machine may have left anything.
+    if (!(error instanceof SyntaxError)) throw error;
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function hashOf(/** @type {Found} */ found) {
   const hash = createHash('sha256');
-  for (const piece of piecesOf(at)) hash.update(piece);
+  readWhole(found, fd => {
+    const got = fs.readSync(fd, piece, 0, pieceSize, null);
+    hash.update(piece.subarray(0, got));
+    return got;
+  });
   return hash.digest('hex');
 }
 
-/** @type {Buffer[]} */
-let waiting = [];
-let waitingSize = 0;
-
-/** Writes to the standard output, and waits while nobody reads. */
-async function write(/** @type {Buffer} */ bytes) {
-  waiting.push(Buffer.from(bytes));
-  waitingSize += bytes.length;
-  if (waitingSize >= holeSize) await flush();
-}
-
-async function flush() {
-  const bytes = Buffer.concat(waiting);
-  waiting = [];
-  waitingSize = 0;
-  if (bytes.length > 0 && !process.stdout.write(bytes)) await new Promise(go => process.stdout.once('drain', go));
-}
-
-const writeLine = (/** @type {object} */ value) => write(Buffer.from(`${JSON.stringify(value)}\n`));
-
-async function writeFrame(/** @type {string} */ kind, /** @type {Buffer} */ payload) {
-  const head = Buffer.alloc(5);
-  head.write(kind, 0, 'latin1');
-  head.writeUInt32BE(payload.length, 1);
-  await write(head);
-  await write(payload);
-}
-
-const writeFact = (/** @type {string} */ kind, /** @type {object} */ value) =>
-  writeFrame(kind, Buffer.from(JSON.stringify(value)));
-
-/** The standard input, in pieces of whatever length is asked for. */
-class Input {
-  #source = process.stdin[Symbol.asyncIterator]();
-  #rest = Buffer.alloc(0);
-
-  /** Undefined at the end. */
-  async take(/** @type {number} */ length) {
-    const parts = [];
-    let missing = length;
-    for (;;) {
-      const part = this.#rest.subarray(0, missing);
-      this.#rest = this.#rest.subarray(part.length);
-      parts.push(part);
-      missing -= part.length;
-      if (missing === 0) return parts.length === 1 ? part : Buffer.concat(parts);
-      const { value, done } = await this.#source.next();
-      if (done) return undefined;
-      this.#rest = value;
-    }
-  }
-
-  /** Without its line feed. Undefined at the end. */
-  async line() {
-    const parts = [];
-    for (;;) {
-      const end = this.#rest.indexOf(10);
-      if (end >= 0) {
-        parts.push(this.#rest.subarray(0, end));
-        this.#rest = this.#rest.subarray(end + 1);
-        return Buffer.concat(parts).toString();
-      }
-      parts.push(this.#rest);
-      const { value, done } = await this.#source.next();
-      if (done) return undefined;
-      this.#rest = value;
-    }
-  }
-}
-
-async function digest() {
+function digest(/** @type {(entry: Entry) => void} */ tell = () => {}) {
+  const hashes = new Hashes();
+  hashes.record();
   const whole = createHash('sha256');
   let bytes = 0;
   let files = 0;
-  for (const { entry, at } of everything()) {
+  for (const found of everything()) {
+    const { entry } = found;
     if (entry.type === 'f') {
-      entry.sha = hashOf(at);
+      entry.sha = hashes.of(found);
       files++;
       bytes += entry.size;
     }
     const { path, type, mode, size, target, sha } = entry;
     whole.update(`${JSON.stringify([path, type, type === 'h' ? 0 : mode, size, target, sha])}\n`);
-    await writeLine(entry);
+    tell(entry);
   }
-  await writeLine({ digest: whole.digest('hex'), bytes, files, skipped });
+  hashes.keep();
+  output.line({ digest: whole.digest('hex'), bytes, files, skipped });
 }
 
-/** What another home holds, in the order of a walk. */
-async function* baseline() {
-  const input = new Input();
-  for (let line = await input.line(); line !== undefined; line = await input.line()) {
+const list = () => digest(entry => output.line(entry));
+
+/** What another home holds, in the order of a walk. @returns {Generator<Entry, undefined>} */
+function* baseline() {
+  const input = new Input(0);
+  for (let line = input.line(); line !== undefined; line = input.line()) {
     const value = JSON.parse(line);
     if (value.digest !== undefined) return;
-    yield/** @type {Entry} */ (value);
+    yield value;
   }
   throw new Error('the list of what the other home holds was cut off');
 }
 
-async function exportHome() {
+/** Whether mode, owner and time are the same, as near as times can be set. */
+function isAlike(/** @type {Entry} */ one, /** @type {Entry} */ other) {
+  const apart = Number(BigInt(one.mtime) - BigInt(other.mtime));
+  return one.mode === other.mode && String(one.own) === String(other.own) && Math.abs(apart) < 2_000;
+}
+
+function exportHome() {
+  const hashes = new Hashes();
   const others = baseline();
-  const next = async () => (await others.next()).value;
-  let other = await next();
+  let other = others.next().value;
   /** Entries of the other home that come before this place are not in this one. */
-  const removeUntil = async (/** @type {string | undefined} */ place) => {
+  const removeUntil = (/** @type {string | undefined} */ place) => {
     while (other && (place === undefined || orderOf(other.path) < place)) {
-      await writeFact('R', { path: other.path });
+      output.fact('R', { path: other.path });
       const gone = `${orderOf(other.path)}\0`;
       const wasFolder = other.type === 'd';
-      other = await next();
-      while (wasFolder && other && orderOf(other.path).startsWith(gone)) other = await next();
+      other = others.next().value;
+      while (wasFolder && other && orderOf(other.path).startsWith(gone)) other = others.next().value;
     }
   };
+  /** Files with more names than one that are made anew. */
+  const renewed = new Set();
   let bytes = 0;
   let files = 0;
-  for (const { entry, at, sparse } of everything()) {
+  for (const found of everything()) {
+    const { entry, stat } = found;
     const place = orderOf(entry.path);
-    await removeUntil(place);
+    removeUntil(place);
     const same = other && other.path === entry.path ? other : undefined;
-    if (same) other = await next();
+    if (same) other = others.next().value;
     // The import removes a folder with what is in it.
     if (same?.type === 'd' && entry.type !== 'd') {
-      while (other && orderOf(other.path).startsWith(`${place}\0`)) other = await next();
+      while (other && orderOf(other.path).startsWith(`${place}\0`)) other = others.next().value;
     }
+    const there = same?.type === entry.type && same.target === entry.target ? same : undefined;
     if (entry.type !== 'f') {
-      await writeFact('E', entry);
+      const isThere = entry.type === 'h' ? there && !renewed.has(entry.target) : there && isAlike(there, entry);
+      if (!isThere || entry.type === 'd') output.fact('E', entry);
       continue;
     }
     files++;
-    const isThere = same?.type === 'f' && same.size === entry.size && same.sha === hashOf(at);
-    await writeFact('E', { ...entry, kept: isThere });
-    if (isThere) continue;
-    const hash = createHash('sha256');
-    for (const piece of piecesOf(at)) {
-      hash.update(piece);
-      bytes += piece.length;
-      if (sparse) await writeSparse(piece);
-      else await writeFrame('D', piece);
+    if (there?.size === entry.size && there.sha === hashes.of(found)) {
+      if (!isAlike(there, entry)) output.fact('E', { ...entry, kept: true });
+      continue;
     }
-    await writeFact('F', { sha: hash.digest('hex') });
+    if (stat.nlink > 1n) renewed.add(entry.path);
+    output.fact('E', entry);
+    bytes += send(found);
   }
-  await removeUntil(undefined);
-  await writeFact('X', { bytes, files, skipped });
+  removeUntil(undefined);
+  output.fact('X', { bytes, files, skipped });
 }
 
-async function writeSparse(/** @type {Buffer} */ piece) {
-  for (let start = 0; start < piece.length; start += holeSize) {
-    const part = piece.subarray(start, start + holeSize);
-    if (part.equals(zeros.subarray(0, part.length))) await writeFact('Z', { length: part.length });
-    else await writeFrame('D', part);
+/** The bytes of a file, and what they sum up to; answers with their number. */
+function send(/** @type {Found} */ found) {
+  const isSparse = found.stat.blocks * 512n < found.stat.size;
+  let sum = 0;
+  let bytes = 0;
+  readWhole(found, fd => {
+    const part = isSparse ? piece.subarray(0, fs.readSync(fd, piece, 0, pieceSize, null)) : output.frameOf('D', fd);
+    if (isSparse) sendSparse(part);
+    sum = crc32(part, sum);
+    bytes += part.length;
+    return part.length;
+  });
+  output.fact('F', { sum });
+  return bytes;
+}
+
+function sendSparse(/** @type {Buffer} */ bytes) {
+  for (let start = 0; start < bytes.length; start += holeSize) {
+    const part = bytes.subarray(start, start + holeSize);
+    if (part.equals(zeros.subarray(0, part.length))) output.fact('Z', { length: part.length });
+    else output.frame('D', part);
   }
 }
 
-async function importHome() {
-  const input = new Input();
+function importHome() {
+  const input = new Input(0);
   const folder = root();
   /** The way down to where the last entry was; what a folder is to be like is set when it is left. @type {{ folder: Folder, entry: Entry }[]} */
   const way = [];
-  const transit = `.remote-swarm-${process.pid}-${Date.now().toString(36)}`;
   const leave = () => {
     const left = way.pop();
     if (!left) return;
-    const own = left.entry.own ?? [homeOwner.uid, homeOwner.gid];
-    if (isRoot) fs.fchownSync(left.folder.fd, own[0], own[1]);
-    fs.fchmodSync(left.folder.fd, left.entry.mode);
-    const seconds = secondsOf(left.entry.mtime);
-    fs.futimesSync(left.folder.fd, seconds, seconds);
+    finishOpen(left.folder.fd, left.entry);
     if (left.folder !== folder) left.folder.close();
   };
   /** The open folder that holds the path. */
@@ -321,13 +505,14 @@ async function importHome() {
     return holder;
   };
   for (;;) {
-    const { kind, payload } = await frame(input);
+    const { kind, length } = headOf(input);
+    const fact = factOf(input, length);
     if (kind === 'X') {
       while (way.length > 0) leave();
-      process.stdout.write(`${payload}\n`);
+      if (!syncsAll()) syncEach();
+      output.line(fact);
       return;
     }
-    const fact = JSON.parse(payload.toString());
     if (kind === 'R') {
       fs.rmSync(holderOf(fact.path).at(nameOf(fact.path)), { recursive: true, force: true });
       continue;
@@ -340,30 +525,44 @@ async function importHome() {
       way.push({ folder, entry });
       continue;
     }
-    const holder = holderOf(entry.path);
-    const at = holder.at(nameOf(entry.path));
-    const there = present(() => fs.lstatSync(at));
-    if (there?.isDirectory() && entry.type !== 'd') fs.rmSync(at, { recursive: true, force: true });
+    const at = holderOf(entry.path).at(nameOf(entry.path));
     if (entry.type === 'd') {
-      if (there && !there.isDirectory()) fs.unlinkSync(at);
-      if (!there?.isDirectory()) fs.mkdirSync(at, 0o700);
+      if (!present(() => fs.lstatSync(at))?.isDirectory()) anew(at, () => fs.mkdirSync(at, 0o700));
       const inner = new Folder(at, entry.path);
       fs.fchmodSync(inner.fd, entry.mode | 0o700);
       way.push({ folder: inner, entry });
-    } else if (entry.type === 'f' && entry.kept) {
-      if (!there?.isFile()) throw new Error(`"${entry.path}" is not there to be kept`);
+    } else if (entry.kept) {
+      if (!present(() => fs.lstatSync(at))?.isFile()) throw new Error(`"${entry.path}" is not there to be kept`);
+      finish(at, entry);
+    } else if (entry.type === 'h') {
+      anew(at, () => linkTo(folder, entry.target, at));
+    } else if (entry.type === 'l') {
+      anew(at, () => fs.symlinkSync(bytesOf(entry.target), at));
       finish(at, entry);
     } else {
-      const fresh = holder.at(transit);
-      fs.rmSync(fresh, { force: true });
-      if (entry.type === 'l') fs.symlinkSync(bytesOf(entry.target), fresh);
-      else if (entry.type === 'h') linkTo(folder, entry.target, fresh);
-      else await receive(input, fresh, entry.path);
-      if (entry.type !== 'h') finish(fresh, entry);
-      fs.renameSync(fresh, at);
-      // Renaming one link of a file over another does nothing.
-      fs.rmSync(fresh, { force: true });
+      receive(input, at, entry);
     }
+  }
+}
+
+/** Makes something where nothing else is then. @template T @returns {T} */
+function anew(/** @type {Buffer} */ at, /** @type {() => T} */ make) {
+  try {
+    return make();
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
+    fs.rmSync(at, { recursive: true, force: true });
+    return make();
+  }
+}
+
+/** Where there is no program that does it at once. */
+function syncEach() {
+  for (const { entry, at } of everything()) {
+    if (entry.type !== 'f' && entry.type !== 'd') continue;
+    const fd = fs.openSync(at, O_RDONLY | O_NOFOLLOW);
+    fs.fsyncSync(fd);
+    fs.closeSync(fd);
   }
 }
 
@@ -372,13 +571,18 @@ const isRoot = process.getuid?.() === 0;
 const secondsOf = (/** @type {string} */ nanoseconds) =>
   Number(BigInt(nanoseconds) / 1000n) / 1e6 + Number(BigInt(nanoseconds) % 1000n) / 1e9;
 
-async function frame(/** @type {Input} */ input) {
-  const head = await input.take(5);
-  const length = head?.readUInt32BE(1) ?? 0;
+function headOf(/** @type {Input} */ input) {
+  const head = input.take(headSize);
+  if (!head) throw new Error('the stream was cut off');
+  const length = head.readUInt32BE(1);
   if (length > chunkSize) throw new Error('the stream is not in order');
-  const payload = head && (await input.take(length));
-  if (!head || !payload) throw new Error('the stream was cut off');
-  return { kind: head.toString('latin1', 0, 1), payload };
+  return { kind: head.toString('latin1', 0, 1), length };
+}
+
+function factOf(/** @type {Input} */ input, /** @type {number} */ length) {
+  const payload = input.take(length);
+  if (!payload) throw new Error('the stream was cut off');
+  return JSON.parse(payload.toString());
 }
 
 /** Owner, mode and times of what is no folder. */
@@ -387,6 +591,14 @@ function finish(/** @type {Buffer} */ at, /** @type {Entry} */ { type, mode, mti
   if (isRoot) fs.lchownSync(at, uid, gid);
   if (type === 'f') fs.chmodSync(at, mode);
   fs.lutimesSync(at, secondsOf(mtime), secondsOf(mtime));
+}
+
+/** The same of what is open. */
+function finishOpen(/** @type {number} */ fd, /** @type {Entry} */ { mode, mtime, own }) {
+  const [uid, gid] = own ?? [homeOwner.uid, homeOwner.gid];
+  if (isRoot) fs.fchownSync(fd, uid, gid);
+  fs.fchmodSync(fd, mode);
+  fs.futimesSync(fd, secondsOf(mtime), secondsOf(mtime));
 }
 
 /** Another name for a file that is there already, and lies behind no link. */
@@ -407,26 +619,36 @@ function linkTo(/** @type {Folder} */ home, /** @type {string} */ path, /** @typ
   }
 }
 
-async function receive(/** @type {Input} */ input, /** @type {Buffer} */ fresh, /** @type {string} */ path) {
-  const fd = fs.openSync(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+function receive(/** @type {Input} */ input, /** @type {Buffer} */ at, /** @type {Entry} */ entry) {
+  const fd = anew(at, () => fs.openSync(at, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
   try {
-    const hash = createHash('sha256');
+    let sum = 0;
     let position = 0;
+    let endsInHole = false;
     for (;;) {
-      const { kind, payload } = await frame(input);
+      const { kind, length } = headOf(input);
       if (kind === 'D') {
-        hash.update(payload);
-        for (let done = 0; done < payload.length; )
-          done += fs.writeSync(fd, payload, done, payload.length - done, position + done);
-        position += payload.length;
-      } else if (kind === 'Z') {
-        const { length } = JSON.parse(payload.toString());
-        hash.update(zeros.subarray(0, length));
-        position += length;
+        for (let left = length; left > 0; ) {
+          const part = input.some(left);
+          if (!part) throw new Error('the stream was cut off');
+          sum = crc32(part, sum);
+          for (let done = 0; done < part.length; )
+            done += fs.writeSync(fd, part, done, part.length - done, position + done);
+          position += part.length;
+          left -= part.length;
+        }
+        endsInHole = false;
+        continue;
+      }
+      const fact = factOf(input, length);
+      if (kind === 'Z') {
+        sum = crc32(zeros.subarray(0, fact.length), sum);
+        position += fact.length;
+        endsInHole = true;
       } else if (kind === 'F') {
-        fs.ftruncateSync(fd, position);
-        if (JSON.parse(payload.toString()).sha !== hash.digest('hex'))
-          throw new Error(`"${path}" came with other bytes than it left with`);
+        if (fact.sum !== sum) throw new Error(`"${entry.path}" came with other bytes than it left with`);
+        if (endsInHole) fs.ftruncateSync(fd, position);
+        finishOpen(fd, entry);
         return;
       } else throw new Error('the stream is not in order');
     }
@@ -435,14 +657,12 @@ async function receive(/** @type {Input} */ input, /** @type {Buffer} */ fresh, 
   }
 }
 
-const modes = { digest, export: exportHome, import: importHome };
+const output = new Output(1);
+const modes = { digest: () => digest(), list, export: exportHome, import: importHome };
 try {
-  const mode = /** @type {keyof typeof modes} */ (process.argv.at(-1));
-  await modes[mode]();
-  await flush();
+  modes[/** @type {keyof typeof modes} */ (process.argv.at(-1))]();
+  output.flush();
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
   process.exitCode = 1;
 }
-// Nobody closes it.
-process.stdin.destroy();

@@ -121,7 +121,7 @@ export type Probe =
   | { readonly answered: false; readonly latencyMs: number; readonly seen: string };
 
 /** What `media/instance/home.mjs` does beside a home. */
-export type HomeTask = 'digest' | 'export' | 'import';
+export type HomeTask = 'digest' | 'list' | 'export' | 'import';
 
 /** A program at work beside a home. */
 export interface HomeProcess {

@@ -1,9 +1,22 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 const program = path.resolve(import.meta.dirname, '../../media/instance/home.mjs');
 
@@ -32,7 +45,7 @@ describe('the program beside a home', () => {
     const lines = (await run(home, 'digest')).output.toString().trim().split('\n');
     return JSON.parse(lines.at(-1) ?? '').digest;
   };
-  const stream = async () => (await run('one', 'export', (await run('other', 'digest')).output)).output;
+  const stream = async () => (await run('one', 'export', (await run('other', 'list')).output)).output;
 
   function frame(kind: string, fact: object): Buffer {
     const payload = Buffer.from(JSON.stringify(fact));
@@ -73,6 +86,92 @@ describe('the program beside a home', () => {
     expect(await run('other', 'import', sent)).toMatchObject({
       said: '"file" came with other bytes than it left with',
       exitCode: 1,
+    });
+  });
+
+  test('what is there already is neither sent nor touched', async () => {
+    mkdirSync(at('one', 'folder'));
+    for (const name of ['a', 'folder/b']) writeFileSync(at('one', name), name);
+    linkSync(at('one', 'a'), at('one', 'folder', 'same'));
+    symlinkSync('a', at('one', 'link'));
+    expect(await run('other', 'import', await stream())).toMatchObject({ said: '', exitCode: 0 });
+    const names = ['a', 'folder/b', 'folder/same', 'link'];
+    const inodes = () =>
+      names.map(name => lstatSync(at('other', name), { bigint: true })).map(({ ino, ctimeNs }) => `${ino} ${ctimeNs}`);
+    const before = inodes();
+    writeFileSync(at('one', 'folder', 'c'), 'new');
+    expect(await run('other', 'import', await stream())).toMatchObject({ said: '', exitCode: 0 });
+    expect(inodes()).toEqual(before);
+    expect(await whole('other')).toBe(await whole('one'));
+  });
+
+  test('a file of which one name is elsewhere now', async () => {
+    writeFileSync(at('one', 'a'), 'the same');
+    for (const name of ['b', 'c']) linkSync(at('one', 'a'), at('one', name));
+    expect(await run('other', 'import', await stream())).toMatchObject({ said: '', exitCode: 0 });
+    writeFileSync(at('one', 'a'), 'not the same');
+    rmSync(at('one', 'c'));
+    writeFileSync(at('one', 'c'), 'alone');
+    expect(await run('other', 'import', await stream())).toMatchObject({ said: '', exitCode: 0 });
+    expect(await whole('other')).toBe(await whole('one'));
+    expect(statSync(at('other', 'a')).ino).toBe(statSync(at('other', 'b')).ino);
+    expect(statSync(at('other', 'c')).nlink).toBe(1);
+  });
+
+  // Elsewhere nothing is remembered, since a ctime does not tell enough.
+  const remembers = [0xef53, 0x58465342, 0x9123683e].includes(statfsSync(tmpdir()).type);
+
+  describe.skipIf(!remembers)('remembers hashes, and so', () => {
+    const home = path.join('instance', 'home');
+    const file = () => at(home, 'file');
+    const record = () => at('instance', 'reserved', 'hashes');
+    const hashIn = async () => {
+      const { output } = await run(home, 'list');
+      const lines = output.toString().trim().split('\n');
+      return lines.map(line => JSON.parse(line)).find(({ path }) => path === 'file').sha;
+    };
+    const falseHash = 'f'.repeat(64);
+
+    /** Has a hash remembered that is not the file's, so that it is seen when it is believed; answers with the file's. */
+    async function rememberFalsely(): Promise<string> {
+      let trueHash = '';
+      for (const name of ['home', 'reserved']) mkdirSync(at('instance', name), { recursive: true });
+      writeFileSync(file(), 'one two three');
+      // What was changed just now is not remembered.
+      await vi.waitFor(async () => {
+        trueHash = await hashIn();
+        expect(readFileSync(record(), 'utf8')).toContain(trueHash);
+      }, 10_000);
+      writeFileSync(record(), readFileSync(record(), 'utf8').replace(trueHash, falseHash));
+      return trueHash;
+    }
+
+    test('does not read what has not changed', async () => {
+      await rememberFalsely();
+      expect(await hashIn()).toBe(falseHash);
+    });
+
+    test('reads what has changed, although size and mtime tell nothing of it', async () => {
+      const trueHash = await rememberFalsely();
+      const { atime, mtime } = statSync(file());
+      writeFileSync(file(), 'one two THREE');
+      utimesSync(file(), atime, mtime);
+      const changed = await hashIn();
+      expect([trueHash, falseHash]).not.toContain(changed);
+      writeFileSync(file(), 'one two three');
+      expect(await hashIn()).toBe(trueHash);
+    });
+
+    test('reads all where the record is no record', async () => {
+      const trueHash = await rememberFalsely();
+      writeFileSync(record(), '["file", "1 2');
+      expect(await hashIn()).toBe(trueHash);
+    });
+
+    test('reads all where nothing can be remembered', async () => {
+      const trueHash = await rememberFalsely();
+      rmSync(at('instance', 'reserved'), { recursive: true });
+      expect(await hashIn()).toBe(trueHash);
     });
   });
 

@@ -43,9 +43,11 @@ export class StreamCarrier implements HomeCarrier {
 
   copy(source: Provider, target: Provider, instanceId: string, ctx: OperationContext): Promise<HomeSize> {
     return together(ctx, async start => {
-      const there = await start(target, instanceId, 'digest');
-      const outgoing = await start(source, instanceId, 'export');
-      const incoming = await start(target, instanceId, 'import');
+      const [there, outgoing, incoming] = await Promise.all([
+        start(target, instanceId, 'list'),
+        start(source, instanceId, 'export'),
+        start(target, instanceId, 'import'),
+      ]);
       const [size] = await Promise.all([
         answerOf(incoming, Size, instanceId, target),
         pour(there, outgoing, () => {}),
@@ -62,8 +64,12 @@ export type Start = (provider: Provider, instanceId: string, task: HomeTask) => 
 
 /** Programs that end together: with the work, with the first that fails, or with the context. */
 export async function together<T>(ctx: OperationContext, work: (start: Start) => Promise<T>): Promise<T> {
-  const opened: HomeProcess[] = [];
-  const endAll = () => Promise.all(opened.map(worker => worker.end()));
+  const opened: Promise<HomeProcess>[] = [];
+  const end = (worker: Promise<HomeProcess>) =>
+    worker.then(
+      opened => opened.end(),
+      () => {},
+    );
   const aborted = Promise.withResolvers<never>();
   const abort = () => aborted.reject(ctx.signal.reason);
   ctx.signal.addEventListener('abort', abort, { once: true });
@@ -71,7 +77,7 @@ export async function together<T>(ctx: OperationContext, work: (start: Start) =>
     ctx.signal.throwIfAborted();
     const { openHome } = provider.abilities;
     if (!openHome) throw homeMissing(instanceId, provider.id);
-    const worker = await openHome.call(provider.abilities, instanceId, task, ctx);
+    const worker = openHome.call(provider.abilities, instanceId, task, ctx);
     opened.push(worker);
     return worker;
   };
@@ -79,7 +85,7 @@ export async function together<T>(ctx: OperationContext, work: (start: Start) =>
     return await Promise.race([work(start), aborted.promise]);
   } finally {
     ctx.signal.removeEventListener('abort', abort);
-    await endAll();
+    await Promise.all(opened.map(end));
   }
 }
 

@@ -176,7 +176,12 @@ export class MigrationRun {
         const spec = { ...record.config, identity: targetIdentity(record), secrets: await vault.read(record.id) };
         await target.abilities.prepareIncoming(spec, ctx);
         ctx.report('Copying the home');
-        return carrier.copy(source, target, record.id, ctx);
+        const copied = await carrier.copy(source, target, record.id, ctx);
+        if (migration.strategy === 'create-then-stop') {
+          ctx.report('Reading both homes, so that little is left to be read while the instance is stopped');
+          await Promise.all([source, target].map(place => carrier.look(place, record.id, ctx)));
+        }
+        return copied;
       },
       'verify-target': async (migration, ctx) => {
         const { carrier } = this.#world;

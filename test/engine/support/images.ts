@@ -120,7 +120,7 @@ const prune = [
 ].map(pattern => `--exclude=${pattern}`);
 
 const tools =
-  'sh bash cat ls cp mv rm mkdir rmdir ln touch chmod stat head tail wc sort uniq tr cut cksum sha256sum readlink find grep sed awk tar gzip env id pwd echo printf date sleep kill true false test seq dd tee xargs nohup uname hostname stty git nc';
+  'sh bash cat ls cp mv rm mkdir rmdir ln touch chmod stat head tail wc sort uniq tr cut cksum sha256sum readlink find grep sed awk tar gzip env id pwd echo printf date sleep kill true false test seq dd tee sync xargs nohup uname hostname stty git nc';
 
 function stageBase(staging: string, put: (file: string, content: string, mode?: number) => void, node: string): void {
   for (const folder of [
