@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
@@ -26,7 +26,9 @@ export interface MigrationSizes {
   readonly files: number;
 }
 
-const pairs = 3;
+/** Homes that are filled anew for each. */
+const pairsOfLarge = 3;
+const pairsOfMany = 3;
 const moves = 6;
 const dirtyMegabytes = 50;
 const megabyte = 1_000_000;
@@ -36,6 +38,8 @@ const filesInFolder = 100;
 interface Places {
   readonly local: Provider;
   readonly docker: Provider;
+  /** This machine again, with a directory of its own. */
+  readonly back: Provider;
   readonly engine: Engine;
   readonly image: string;
   readonly directory: string;
@@ -46,16 +50,18 @@ interface Places {
  * whole migrations of the large home, which is written to just before its instance is stopped.
  */
 export async function measureMigration({ megabytes, files }: MigrationSizes): Promise<Figure[]> {
-  const idle = megabytesOf('VmRSS');
-  // From here on the peak counts.
-  writeFileSync('/proc/self/clear_refs', '5');
   const engine = await startEngine({ name: 'move', onDisk: true });
   const directory = await mkdtemp(path.join(tmpdir(), 'remote-swarm-bench-'));
   try {
     const places = await openPlaces(engine, directory);
+    const idle = megabytesOf('VmRSS');
+    // From here on the peak counts.
+    writeFileSync('/proc/self/clear_refs', '5');
     const fillLarge = (folder: string) => writeLarge(folder, megabytes);
-    const large = await measureThroughput(places, `${megabytes} MB`, fillLarge);
-    const many = await measureThroughput(places, `${files} small files`, folder => writeMany(folder, files));
+    const large = await measureThroughput(places, `${megabytes} MB`, pairsOfLarge, fillLarge);
+    const many = await measureThroughput(places, `${files} small files`, pairsOfMany, folder =>
+      writeMany(folder, files),
+    );
     const downtime = await measureDowntime(places, `${megabytes} MB`, fillLarge);
     const memory: Figure = {
       ...{ name: 'peak memory of the process over idle', value: megabytesOf('VmHWM') - idle, unit: 'MB' },
@@ -76,69 +82,79 @@ async function openPlaces(engine: Engine, directory: string): Promise<Places> {
     ...{ localDirectory: directory, editorServerDirectory, readSecret: async () => undefined },
     launcher: path.join(projectRoot, 'media', 'instance', 'launcher.mjs'),
   };
-  const here = { id: 'local', type: 'local', directory: path.join(directory, 'local') };
+  const here = (id: string) => ({ id, type: 'local', directory: path.join(directory, id) });
   const there = { id: 'docker', type: 'docker', endpoint: engine.host, image };
-  const [local, docker] = await Promise.all([
-    ProviderFactory.createProvider('local', here, environment),
+  const [local, docker, back] = await Promise.all([
+    ProviderFactory.createProvider('local', here('local'), environment),
     ProviderFactory.createProvider('docker', there, environment),
+    ProviderFactory.createProvider('local', here('back'), environment),
   ]);
-  for (const provider of [local, docker]) await provider.initialize();
-  return { local, docker, engine, image, directory };
+  for (const provider of [local, docker, back]) await provider.initialize();
+  return { local, docker, back, engine, image, directory };
 }
 
 /** The folder of its instance on this machine, whichever the place; it holds the home and what is reserved beside it. */
 function folderOf({ engine, directory }: Places, place: Provider, id: string): string {
   if (place.type === 'docker') return path.join(engine.root, 'data/volumes', `remote-swarm-${id}`, '_data');
-  const folders = ['owner', 'incoming', 'parked'].map(role => path.join(directory, 'local', `${id}--${role}`));
+  const folders = ['owner', 'incoming', 'parked'].map(role => path.join(directory, place.id, `${id}--${role}`));
   return folders.find(existsSync) ?? '';
 }
 const homeOf = (places: Places, place: Provider, id: string) => path.join(folderOf(places, place, id), 'home');
 
-async function measureThroughput(places: Places, what: string, fill: (folder: string) => void): Promise<Figure[]> {
-  const { local, docker } = places;
+/** Nothing is removed before the end: a disk is long busy with many files that are gone. */
+async function measureThroughput(
+  places: Places,
+  what: string,
+  pairs: number,
+  fill: (folder: string) => void,
+): Promise<Figure[]> {
+  const { local, docker, back } = places;
   const carrier = new StreamCarrier();
-  const spec = newSpec(testSwarmId());
-  const { id } = spec.identity;
-  await local.abilities.prepareIncoming(spec);
-  fill(path.join(homeOf(places, local, id), 'workspace'));
-  const out: Pair[] = [];
-  const back: Pair[] = [];
+  const outward: Pair[] = [];
+  const homeward: Pair[] = [];
   const looks: Pair[] = [];
-  let bytes = 0;
+  const sizes: number[] = [];
   for (let pair = 0; pair < pairs; pair++) {
-    const tarOut = await timeOf(() => tarTo(places, homeOf(places, local, id)));
+    const spec = newSpec(testSwarmId());
+    const { id } = spec.identity;
+    await local.abilities.prepareIncoming(spec);
+    const home = homeOf(places, local, id);
+    fill(path.join(home, 'workspace'));
+    const tarOut = await timeOf(() =>
+      shell(`tar -C '${home}' -cf - . | ${inContainer(places, id, 'tar -C /home -xf -')}`),
+    );
     await docker.abilities.prepareIncoming(spec);
     const ownOut = await timeOf(async () => {
-      ({ bytes } = await carrier.copy(local, docker, id, quietContext));
+      sizes.push((await carrier.copy(local, docker, id, quietContext)).bytes / megabyte);
     });
-    out.push({ own: ownOut, bare: tarOut });
-    const look = await timeOf(() => Promise.all([local, docker].map(place => carrier.look(place, id, quietContext))));
-    const sums = await timeOf(() => Promise.all([local, docker].map(place => sum(homeOf(places, place, id)))));
-    looks.push({ own: look, bare: sums });
-    const tarBack = await timeOf(() => tarFrom(places));
-    await local.deleteInstance(id);
-    await local.abilities.prepareIncoming(spec);
-    back.push({ own: await timeOf(() => carrier.copy(docker, local, id, quietContext)), bare: tarBack });
-    await docker.deleteInstance(id);
+    outward.push({ own: ownOut, bare: tarOut });
+    const both = [local, docker];
+    const ownLook = await timeOf(() => Promise.all(both.map(place => carrier.look(place, id, quietContext))));
+    const sums = await timeOf(() => Promise.all(both.map(place => sum(homeOf(places, place, id)))));
+    looks.push({ own: ownLook, bare: sums });
+    const folder = path.join(places.directory, `tar-${id}`);
+    mkdirSync(folder);
+    const tarBack = await timeOf(() =>
+      shell(`${inContainer(places, id, 'tar -C /home -cf - .')} | tar -C '${folder}' -xf -`),
+    );
+    await back.abilities.prepareIncoming(spec);
+    const ownBack = await timeOf(() => carrier.copy(docker, back, id, quietContext));
+    homeward.push({ own: ownBack, bare: tarBack });
   }
-  await local.deleteInstance(id);
-  const rate = (seconds: number) => `${(bytes / megabyte / seconds).toFixed(0)} MB/s`;
-  const ratio = (direction: string, taken: Pair[]): Figure => {
+  const rate = (seconds: number) => `${(median(sizes) / seconds).toFixed(0)} MB/s`;
+  const ratio = (direction: string, taken: readonly Pair[]): Figure => {
     const [own, bare] = middleOf(taken);
+    const times = `${own.toFixed(1)} s to ${bare.toFixed(1)} s`;
     return {
-      ...{
-        name: `${what} ${direction}, to tar | tar`,
-        value: median(taken.map(pair => pair.bare / pair.own)),
-        unit: 'x',
-      },
-      ...{ goal: 0.8, better: 'higher' },
-      against: `${rate(own)} to ${rate(bare)}, ${own.toFixed(1)} s to ${bare.toFixed(1)} s; median of ${pairs} pairs`,
+      name: `${what} ${direction}, to tar | tar`,
+      ...{ value: median(taken.map(pair => pair.bare / pair.own)), unit: 'x', goal: 0.8, better: 'higher' },
+      against: `${rate(own)} to ${rate(bare)}, ${times}; median of ${pairs} pairs`,
     };
   };
   const [own, bare] = middleOf(looks);
   return [
-    ratio('from here to Docker', out),
-    ratio('from Docker to here', back),
+    ratio('from here to Docker', outward),
+    ratio('from Docker to here', homeward),
     {
       ...{ name: `${what}, both ends verified`, value: own, unit: 's', better: 'lower' },
       against: `sha256sum of both ends: ${bare.toFixed(1)} s; median of ${pairs} pairs`,
@@ -201,23 +217,9 @@ async function timeOf(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - began) / 1_000;
 }
 
-const tarVolume = 'tar-and-tar';
-const inContainer = ({ engine, image }: Places, command: string) =>
-  `docker -H ${engine.host} run --rm -i --network none -v ${tarVolume}:/home ${image} ${command}`;
-
-/** Into a new volume, as anybody would do it. */
-async function tarTo(places: Places, home: string): Promise<void> {
-  await shell(`tar -C '${home}' -cf - . | ${inContainer(places, 'tar -C /home -xf -')}`);
-}
-
-/** Back from that volume, which is then gone. */
-async function tarFrom(places: Places): Promise<void> {
-  const folder = path.join(places.directory, 'back');
-  mkdirSync(folder);
-  await shell(`${inContainer(places, 'tar -C /home -cf - .')} | tar -C '${folder}' -xf -`);
-  rmSync(folder, { recursive: true });
-  await places.engine.docker.getVolume(tarVolume).remove();
-}
+/** By anybody, in a volume of that name. */
+const inContainer = ({ engine, image }: Places, volume: string, command: string) =>
+  `docker -H ${engine.host} run --rm -i --network none --log-driver none -v tar-${volume}:/home ${image} ${command}`;
 
 const sum = (home: string) => shell(`find '${home}' -type f -print0 | xargs -0 sha256sum >/dev/null`);
 

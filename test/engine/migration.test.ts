@@ -1,89 +1,50 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, linkSync, mkdirSync, readdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
-import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import type { SwarmController } from '../../src/core/swarmController.ts';
-import type { MigrationStrategy } from '../../src/model/migration.ts';
-import { installEditorServer } from '../../src/providers/editorServerInstaller.ts';
-import { ProviderFactory } from '../../src/providers/providerFactory.ts';
-import { diskController } from '../crash/diskController.ts';
-import { environment } from './support/dockerProviders.ts';
-import { type Engine, startEngine } from './support/engine.ts';
-import { guardedDocker } from './support/engineInstances.ts';
-import { ensureTestImage } from './support/images.ts';
+import { MovingWorld } from './support/movingWorld.ts';
 import { describeWithOwnEngine } from './support/testEngine.ts';
 
-const editorServerDirectory = path.resolve(import.meta.dirname, '../../.runtime/editor-server');
+const strategies = ['stop-and-recreate', 'create-then-stop'] as const;
+
+/** What a home holds by programs that are not ours; owners are another matter, and times are told to a microsecond. */
+function walk(home: string): string {
+  const run = (file: string, ...args: string[]) =>
+    execFileSync(file, args, { cwd: home, env: { PATH: process.env.PATH, LC_ALL: 'C' }, maxBuffer: 2 ** 28 });
+  const facts = run('find', '.', '-not', '-type', 'p', '-printf', '%p|%y|%m|%l|%T@|%n|%s\\0').toString('latin1');
+  const sums = run('find', '.', '-type', 'f', '-exec', 'sha256sum', '{}', '+').toString('latin1');
+  const rounded = facts.split('\0').map(fact => {
+    const [name = '', type, mode, link, time = '', links, size] = fact.split('|');
+    const told = type === 'd' ? [name, type, mode] : [name, type, mode, link, links, type === 'f' ? size : ''];
+    return [...told, Number(time).toFixed(5)].join('|');
+  });
+  return [...rounded.sort(), ...sums.split('\n').sort()].join('\n');
+}
 
 describeWithOwnEngine('an instance that moves between this machine and two engines', () => {
-  const engines = new Map<string, Engine>();
-  let folder: string;
+  let world: MovingWorld;
   let controller: SwarmController;
-  const rows: string[] = [];
+  const homeOn = (providerId: string, id: string) => world.homeOn(providerId, id);
+  const move: MovingWorld['move'] = (...how) => world.move(...how);
 
   beforeAll(async () => {
-    folder = await mkdtemp(path.join(tmpdir(), 'remote-swarm-moving-'));
-    await installEditorServer(editorServerDirectory);
-    const docker = async (name: string) => {
-      const engine = await startEngine({ name });
-      engines.set(name, engine);
-      return guardedDocker(name, { endpoint: engine.host, image: await ensureTestImage(engine.docker, 'stub') });
-    };
-    const here = { id: 'local', type: 'local', directory: path.join(folder, 'local') };
-    const local = await ProviderFactory.createProvider('local', here, { ...environment, editorServerDirectory });
-    const providers = new ProviderDirectory([local, await docker('one'), await docker('two')]);
-    controller = await diskController(path.join(folder, 'state'), providers, undefined, {}, new StreamCarrier());
-    await controller.initialize();
+    world = await MovingWorld.open();
+    ({ controller } = world);
   });
-
-  afterAll(async () => {
-    for (const { id } of controller?.listInstances() ?? []) await controller.purgeInstance(id);
-    await controller?.dispose();
-    for (const engine of engines.values()) await engine.stop();
-    if (folder) await rm(folder, { recursive: true, force: true });
-    console.log(['| from | to | strategy | MB | seconds | downtime, s |', ...rows].join('\n'));
-  });
-
-  /** The folder of its home on this machine, whatever its role there. */
-  function homeOn(providerId: string, id: string): string {
-    const engine = engines.get(providerId);
-    if (engine) return path.join(engine.root, 'data/volumes', `remote-swarm-${id}`, '_data/home');
-    const local = path.join(folder, 'local');
-    const name = readdirSync(local).find(each => each.startsWith(id));
-    return path.join(local, name ?? '', 'home');
-  }
-
-  /** What a home holds by programs that are not ours; owners are another matter, and times are told to a microsecond. */
-  function walk(home: string): string {
-    const run = (file: string, ...args: string[]) =>
-      execFileSync(file, args, { cwd: home, env: { PATH: process.env.PATH, LC_ALL: 'C' }, maxBuffer: 2 ** 28 });
-    const facts = run('find', '.', '-not', '-type', 'p', '-printf', '%p|%y|%m|%l|%T@|%n|%s\\0').toString('latin1');
-    const sums = run('find', '.', '-type', 'f', '-exec', 'sha256sum', '{}', '+').toString('latin1');
-    const rounded = facts.split('\0').map(fact => {
-      const [name = '', type, mode, link, time = '', links, size] = fact.split('|');
-      const told = type === 'd' ? [name, type, mode] : [name, type, mode, link, links, type === 'f' ? size : ''];
-      return [...told, Number(time).toFixed(5)].join('|');
-    });
-    return [...rounded.sort(), ...sums.split('\n').sort()].join('\n');
-  }
-
-  async function move(id: string, target: string, strategy: MigrationStrategy) {
-    const from = controller.getInstance(id).providerId;
-    const { id: plan, plan: told } = await controller.migrations.createMigrationPlan(id, target, strategy);
-    const began = performance.now();
-    const migration = await controller.migrations.startMigration(plan);
-    const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    const bytes = Math.max(...migration.steps.map(step => step.bytes ?? 0));
-    const downtime = ((migration.downtimeMs ?? 0) / 1000).toFixed(1);
-    rows.push(`| ${from} | ${target} | ${strategy} | ${(bytes / 1e6).toFixed(1)} | ${seconds} | ${downtime} |`);
-    expect(migration.error).toBeUndefined();
-    expect(migration.status).toBe('completed');
-    return { migration, losses: told.losses };
-  }
+  afterAll(() => world?.close());
 
   /** Everything that a Linux home can hold. */
   function fill(home: string): void {
@@ -111,8 +72,6 @@ describeWithOwnEngine('an instance that moves between this machine and two engin
     execFileSync('chown', ['-Rh', '--reference', home, home]);
     chmodSync(at('folder', 'program'), 0o4755);
   }
-
-  const strategies = ['stop-and-recreate', 'create-then-stop'] as const;
 
   test.each(strategies)('keeps every byte of its home: %s', async strategy => {
     const { id } = await controller.createInstance({ name: strategy }, 'local');
@@ -169,7 +128,90 @@ describeWithOwnEngine('an instance that moves between this machine and two engin
     expect(controller.getInstance(id)).toMatchObject({ providerId: 'one', status: 'running', epoch: 1 });
     expect(await controller.providers.get('two').getInstance(id)).toBeNull();
     await controller.purgeInstance(id);
-    const left = await engines.get('two')?.docker.listVolumes();
+    const left = await world.engines.get('two')?.docker.listVolumes();
     expect(left?.Volumes.map(({ Name }) => Name).filter(name => name.includes(id))).toEqual([]);
   });
 });
+
+const large = {
+  what: '1 GB',
+  onDisk: true,
+  /** Files of 50 MB. */
+  fill: (folder: string) => {
+    for (let file = 0; file < 20; file++) writeFileSync(path.join(folder, `${file}`), randomBytes(50_000_000));
+  },
+};
+const many = {
+  what: '100,000 small files',
+  // A disk is long busy with many files that are gone.
+  onDisk: false,
+  fill: (folder: string) => {
+    for (let file = 0; file < 100_000; file++) {
+      const inside = path.join(folder, `${Math.floor(file / 100)}`);
+      if (file % 100 === 0) mkdirSync(inside);
+      writeFileSync(path.join(inside, `${file}`), randomBytes(file % 4_096));
+    }
+  },
+};
+
+// Each takes minutes.
+describe.runIf(process.env.REMOTE_SWARM_SOAK).each([large, many])('a home of $what', ({ onDisk, fill }) => {
+  describeWithOwnEngine('that moves while it is written to', () => {
+    let world: MovingWorld;
+
+    beforeAll(async () => {
+      world = await MovingWorld.open(onDisk, onDisk ? tmpdir() : '/dev/shm');
+    });
+    afterAll(() => world?.close());
+
+    test.each(strategies)(
+      'loses nothing: %s',
+      async strategy => {
+        const { controller } = world;
+        const { id } = await controller.createInstance({ name: strategy }, 'local');
+        const workspace = (place: string) => path.join(world.homeOn(place, id), 'workspace');
+        fill(workspace('local'));
+        for (const target of ['one', 'local', 'one', 'two']) {
+          const { providerId: source } = controller.getInstance(id);
+          const written = () =>
+            readFileSync(path.join(workspace(source), 'log'), 'latin1')
+              .trim()
+              .split('\n');
+          const stop = keepWriting(world, id, source);
+          await vi.waitFor(() => expect(written().length).toBeGreaterThan(20), 30_000);
+          const before = written().length;
+          const { migration } = await world.move(id, target, strategy, message => {
+            if (message === 'Stopping the instance') stop();
+          });
+          await controller.stopInstance(id);
+          const all = written();
+          expect(all.length).toBeGreaterThan(before);
+          expect(all).toEqual(all.map((_, line) => `${line + 1}`));
+          expect(walk(workspace(target))).toBe(walk(workspace(source)));
+          await controller.migrations.cleanUp(migration.id);
+          await controller.startInstance(id);
+        }
+        await controller.purgeInstance(id);
+      },
+      1_200_000,
+    );
+  });
+});
+
+/** Has a process of the instance write line after line into a new log; answers with how it is stopped on this machine. */
+function keepWriting(world: MovingWorld, id: string, place: string): () => void {
+  const workspace = path.join(world.homeOn(place, id), 'workspace');
+  rmSync(path.join(workspace, 'log'), { force: true });
+  const command = 'i=0; while :; do i=$((i+1)); echo $i >> log; sleep 0.01; done';
+  if (place === 'local') {
+    // A command belongs to who runs it here, and not to the instance's server.
+    const shell = spawn('sh', ['-c', command], { cwd: workspace });
+    return () => shell.kill('SIGKILL');
+  }
+  // It ends with its container.
+  void world.controller.providers
+    .get(place)
+    .executeCommand(id, command)
+    .catch(() => {});
+  return () => {};
+}
