@@ -443,13 +443,13 @@ function exportHome() {
     }
     const there = same?.type === entry.type && same.target === entry.target ? same : undefined;
     if (entry.type !== 'f') {
-      const isThere = entry.type === 'h' ? there && !renewed.has(entry.target) : there && isAlike(there, entry);
-      if (!isThere || entry.type === 'd') output.fact('E', entry);
+      const isLeft = entry.type === 'h' ? there && !renewed.has(entry.target) : there && isAlike(there, entry);
+      output.fact('E', isLeft && entry.type !== 'd' ? { ...entry, kept: true } : entry);
       continue;
     }
     files++;
     if (there?.size === entry.size && there.sha === hashes.of(found)) {
-      if (!isAlike(there, entry)) output.fact('E', { ...entry, kept: true });
+      output.fact('E', { ...entry, kept: true });
       continue;
     }
     if (stat.nlink > 1n) renewed.add(entry.path);
@@ -532,8 +532,7 @@ function importHome() {
       fs.fchmodSync(inner.fd, entry.mode | 0o700);
       way.push({ folder: inner, entry });
     } else if (entry.kept) {
-      if (!present(() => fs.lstatSync(at))?.isFile()) throw new Error(`"${entry.path}" is not there to be kept`);
-      finish(at, entry);
+      keep(at, entry);
     } else if (entry.type === 'h') {
       anew(at, () => linkTo(folder, entry.target, at));
     } else if (entry.type === 'l') {
@@ -554,6 +553,14 @@ function anew(/** @type {Buffer} */ at, /** @type {() => T} */ make) {
     fs.rmSync(at, { recursive: true, force: true });
     return make();
   }
+}
+
+/** Its owner, mode and times may be others; a file that is not touched need not be read again. */
+function keep(/** @type {Buffer} */ at, /** @type {Entry} */ entry) {
+  if (entry.type !== 'f') return;
+  const stat = present(() => fs.lstatSync(at, { bigint: true }));
+  if (!stat?.isFile()) throw new Error(`"${entry.path}" is not there to be kept`);
+  if (!isAlike(entryOf(entry.path, 'f', stat), entry)) finish(at, entry);
 }
 
 /** Where there is no program that does it at once. */

@@ -29,7 +29,7 @@ export type HomeEntry = z.infer<typeof HomeEntry>;
 
 /** Homes as they were at a moment, in the state directory, by content: what did not change is kept once. */
 export interface HomeArchive {
-  /** What a snapshot holds, as `home.mjs digest` writes it. Rejects with `snapshot-damaged`. */
+  /** What a snapshot holds, as `home.mjs list` writes it. Rejects with `snapshot-damaged`. */
   manifest(snapshotId: string): AsyncIterable<Uint8Array>;
   /**
    * Keeps what `home.mjs export` writes, which was given the manifest of `base`, or an empty one. On disk when it

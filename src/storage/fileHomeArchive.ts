@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
-import { createGunzip, gzip } from 'node:zlib';
+import { crc32, createGunzip, gzip } from 'node:zlib';
 import * as z from 'zod';
 import { type HomeArchive, HomeEntry, type HomeFacts } from '../model/homeArchive.ts';
 import { homeStreamBroken, snapshotDamaged } from '../model/homeErrors.ts';
@@ -20,7 +20,8 @@ const holeSize = 64 * 1024;
 const zeros = Buffer.alloc(holeSize);
 
 const Received = HomeEntry.extend({ kept: z.boolean().optional() });
-const Sha = z.object({ sha: z.string().regex(/^[a-f0-9]{64}$/) });
+/** The CRC-32 of what came of a file. */
+const Sum = z.object({ sum: z.int().min(0) });
 const Hole = z.object({ length: z.int().min(0).max(holeSize) });
 const Ending = z.object({
   skipped: z.object({ count: z.int().min(0), names: z.array(z.string()) }),
@@ -65,7 +66,7 @@ export class FileHomeArchive implements HomeArchive {
       whole.update(`${JSON.stringify([at, type, type === 'h' ? 0 : mode, size, target, sha])}\n`);
       await lines.write(Buffer.from(`${JSON.stringify(entry)}\n`));
     };
-    let receiving: { entry: HomeEntry; file: PackedFile; hash: Hash } | undefined;
+    let receiving: { entry: HomeEntry; file: PackedFile; hash: Hash; sum: number } | undefined;
     let [bytes, files, added] = [0, 0, 0];
     try {
       for await (const { kind, payload } of framesIn(exported)) {
@@ -73,10 +74,11 @@ export class FileHomeArchive implements HomeArchive {
           const piece = kind === 'D' ? payload : zeros.subarray(0, Hole.parse(json(payload)).length);
           if (!receiving) throw homeStreamBroken();
           receiving.hash.update(piece);
+          receiving.sum = crc32(piece, receiving.sum);
           await receiving.file.write(piece);
         } else if (kind === 'F') {
-          if (!receiving || Sha.parse(json(payload)).sha !== receiving.hash.digest('hex')) throw homeStreamBroken();
-          const { sha } = Sha.parse(json(payload));
+          if (!receiving || Sum.parse(json(payload)).sum !== receiving.sum) throw homeStreamBroken();
+          const sha = receiving.hash.digest('hex');
           added += await this.#keep(receiving.file, sha);
           await note({ ...receiving.entry, sha });
           receiving = undefined;
@@ -89,7 +91,7 @@ export class FileHomeArchive implements HomeArchive {
           else if (kept) await note({ ...entry, sha: await shaOf(known, entry.path) });
           else {
             const file = await PackedFile.open(path.join(this.#incoming, randomUUID()));
-            receiving = { entry, file, hash: createHash('sha256') };
+            receiving = { entry, file, hash: createHash('sha256'), sum: 0 };
           }
         } else if (kind === 'X') {
           const { skipped } = Ending.parse(json(payload));
@@ -142,13 +144,15 @@ export class FileHomeArchive implements HomeArchive {
       const kept = same?.type === 'f' && same.sha === entry.sha;
       yield frameOf('E', { ...entry, kept });
       if (kept) continue;
+      let sum = 0;
       for await (const piece of this.#contentOf(snapshotId, entry.sha)) {
         bytes += piece.length;
+        sum = crc32(piece, sum);
         yield piece.equals(zeros.subarray(0, piece.length))
           ? frameOf('Z', { length: piece.length })
           : frameOf('D', piece);
       }
-      yield frameOf('F', { sha: entry.sha });
+      yield frameOf('F', { sum });
     }
     yield* removeUntil(undefined);
     yield frameOf('X', { bytes, files, skipped: { count: 0, names: [] } });

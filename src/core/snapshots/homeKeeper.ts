@@ -46,7 +46,7 @@ export class StreamKeeper implements HomeKeeper {
 
   bringBack(provider: Provider, instanceId: string, snapshotId: string, ctx: OperationContext): Promise<HomeSize> {
     return together(ctx, async start => {
-      const there = await start(provider, instanceId, 'digest');
+      const there = await start(provider, instanceId, 'list');
       const incoming = await start(provider, instanceId, 'import');
       const [size] = await Promise.all([
         answerOf(incoming, Size, instanceId, provider),
