@@ -25,7 +25,7 @@ const headSize = 5;
 const holeSize = 64 * 1024;
 const zeros = Buffer.alloc(holeSize);
 const namedAtMost = 20;
-const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_WRONLY, O_CREAT, O_EXCL } = fs.constants;
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_WRONLY, O_CREAT, O_EXCL, O_NONBLOCK } = fs.constants;
 /** Hashes that were taken before, beside the home. */
 const hashesFile = '../reserved/hashes';
 /** ext, XFS and Btrfs: there, every change of a file's bytes changes its ctime, also one through mapped memory. */
@@ -348,13 +348,22 @@ class Hashes {
   }
 }
 
-/** @returns {Generator<[string, string, string], undefined>} Path, facts and hash of each. */
+/**
+ * Path, facts and hash of each, as far as it can be read: whoever works in the instance may have written it.
+ * @returns {Generator<[string, string, string], undefined>}
+ */
 function* recordsOf(/** @type {string} */ file) {
-  const fd = present(() => fs.openSync(file, O_RDONLY | O_NOFOLLOW));
+  const fd = present(() => fs.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
   if (fd === undefined) return;
   try {
+    if (!fs.fstatSync(fd).isFile()) return;
     const input = new Input(fd);
-    for (let line = input.line(); line !== undefined; line = input.line()) yield JSON.parse(line);
+    for (let line = input.line(); line !== undefined; line = input.line()) {
+      const value = JSON.parse(line);
+      if (!Array.isArray(value) || value.some(part => typeof part !== 'string')) return;
+      if (!/^[a-f0-9]{64}$/.test(value[2])) return;
+      yield/** @type {[string, string, string]} */ (value);
+    }
   } catch (error) {
     // A crash of the machine may have left anything.
     if (!(error instanceof SyntaxError)) throw error;

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   linkSync,
@@ -164,7 +164,26 @@ describe('the program beside a home', () => {
 
     test('reads all where the record is no record', async () => {
       const trueHash = await rememberFalsely();
-      writeFileSync(record(), '["file", "1 2');
+      const [line = ''] = readFileSync(record(), 'utf8').split('\n');
+      const bad = [
+        '',
+        line,
+        `${line.slice(0, 30)}\n`,
+        'null\n',
+        '5\n',
+        '{}\n',
+        '["file"]\n',
+        `["file", 5, "${falseHash}"]\n`,
+      ];
+      for (const content of [...bad, `${line.replace(falseHash, 'none')}\n`, '\0'.repeat(2_000_000)]) {
+        writeFileSync(record(), content);
+        expect(await hashIn()).toBe(trueHash);
+      }
+      rmSync(record());
+      execFileSync('mkfifo', [record()]);
+      expect(await hashIn()).toBe(trueHash);
+      rmSync(record());
+      mkdirSync(record());
       expect(await hashIn()).toBe(trueHash);
     });
 

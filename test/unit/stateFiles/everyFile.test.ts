@@ -39,7 +39,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   'src/storage/leaderLease.ts': ['readFile', 'a number; what is none counts as zero'],
   'src/storage/replaceFile.ts': ['open open', 'only writes'],
   'src/storage/fileHomeArchive.ts': [
-    'Ending Hole HomeEntry HomeEntry JSON.parse Received Sha Sha createReadStream open',
+    'Ending Hole HomeEntry HomeEntry JSON.parse Received Sum createReadStream open',
     'homes that were kept: what is another than its hash says is refused',
   ],
   'src/storage/homeFrames.ts': ['JSON.parse', 'what a program beside a home writes'],
@@ -74,7 +74,10 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
     'the files of the docker command line',
   ],
   'src/providers/docker/dockerProvider.ts': ['readFile readFile', 'programs of this extension'],
-  'media/instance/home.mjs': ['JSON.parse JSON.parse JSON.parse JSON.parse', 'what its like at another home says'],
+  'media/instance/home.mjs': [
+    'JSON.parse JSON.parse JSON.parse',
+    'what its like at another home says; its record of hashes in homeProgram.test.ts',
+  ],
   'src/core/migration/homeCarrier.ts': ['JSON.parse', 'what a program beside a home says'],
   'src/providers/docker/engineWatch.ts': ['JSON.parse', 'what the engine says'],
   'src/providers/docker/pull.ts': ['JSON.parse PullLine', 'what the engine says'],
