@@ -30,8 +30,8 @@ describe('the program beside a home', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  async function run(home: string, task: string, input: Uint8Array = new Uint8Array()) {
-    const child = spawn(process.execPath, [program, task], { cwd: at(home) });
+  async function run(home: string, task: string, input: Uint8Array = new Uint8Array(), PATH = process.env.PATH) {
+    const child = spawn(process.execPath, [program, task], { cwd: at(home), env: { PATH } });
     child.stdin.on('error', () => {});
     child.stdin.end(input);
     const [output, said, exitCode] = await Promise.all([
@@ -102,6 +102,14 @@ describe('the program beside a home', () => {
     writeFileSync(at('one', 'folder', 'c'), 'new');
     expect(await run('other', 'import', await stream())).toMatchObject({ said: '', exitCode: 0 });
     expect(inodes()).toEqual(before);
+    expect(await whole('other')).toBe(await whole('one'));
+  });
+
+  test('also comes to the disk where there is no program that flushes it', async () => {
+    mkdirSync(at('one', 'folder'));
+    writeFileSync(at('one', 'folder', 'secret'), 'for nobody', { mode: 0o400 });
+    symlinkSync('folder', at('one', 'link'));
+    expect(await run('other', 'import', await stream(), at('nowhere'))).toMatchObject({ said: '', exitCode: 0 });
     expect(await whole('other')).toBe(await whole('one'));
   });
 
