@@ -235,7 +235,7 @@ async function removeTraces(root: string, bridge: string): Promise<void> {
   for (const mount of ours.reverse()) quietly(() => run('umount', '-l', mount));
   for (const link of [bridge, `${bridge.slice(0, 13)}h`]) quietly(() => run('ip', 'link', 'del', link));
   quietly(() => run('ip', 'netns', 'del', bridge));
-  for (const folder of [root, onDiskOf(root)]) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  for (const folder of [onDiskOf(root), root]) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
 /** Bridges in this namespace that the engine made for its networks: those that its own database names. */
