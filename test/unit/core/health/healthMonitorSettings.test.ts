@@ -10,8 +10,11 @@ const seconds = (count: number) => vi.advanceTimersByTimeAsync(count * 1000);
 describe('the health monitor, when the settings change', () => {
   beforeEach(() => {
     vi.useFakeTimers({ now: Date.parse('2026-01-01T12:00:00Z') });
+    // Rounds come without jitter.
+    vi.spyOn(Math, 'random').mockReturnValue(0.5);
   });
   afterEach(() => {
+    vi.restoreAllMocks();
     vi.useRealTimers();
   });
 
