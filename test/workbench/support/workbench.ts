@@ -3,6 +3,23 @@ import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { projectRoot } from '../../../scripts/editorHost.ts';
 import type { WorkbenchServer } from './workbenchServer.ts';
 
+/** Runs in the page: whether VS Code's storage there has a text. */
+const isKept = `async wanted => {
+  const answer = request =>
+    new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+  for (const { name } of await indexedDB.databases()) {
+    if (!name.startsWith('vscode-web-state-db-')) continue;
+    const database = await answer(indexedDB.open(name));
+    const values = await answer(database.transaction('ItemTable').objectStore('ItemTable').getAll());
+    database.close();
+    if (values.some(value => String(value).includes(wanted))) return true;
+  }
+  return false;
+}`;
+
 /** How long a condition may take on a busy machine. Waits end as soon as it holds. */
 const patience = 60_000;
 
@@ -41,6 +58,11 @@ export class Workbench {
   async reload(page: Page = this.page): Promise<void> {
     await page.reload();
     await this.#loaded(page);
+  }
+
+  /** Whether the window has written down a text in what it keeps over a reload; it does so once a minute. */
+  keeps(text: string): Promise<boolean> {
+    return this.page.evaluate(`(${isKept})(${JSON.stringify(text)})`);
   }
 
   async close(): Promise<void> {
