@@ -112,7 +112,8 @@ describeWithOwnEngine('an engine that fails', () => {
       expect(performance.now() - cancelledAt).toBeLessThan(1_000);
       for (const error of await Promise.all(reads.map(failureOf))) {
         expect(error).toMatchObject({ code: 'provider-unreachable', family: 'network', retryable: true });
-        expect(error.message).toContain('no answer within 15 s');
+        // An engine may have answered a first question before it was stopped; a change has more time.
+        expect(error.message).toMatch(/no answer within (15|60) s/);
       }
     } finally {
       engine.resume();
