@@ -159,20 +159,30 @@ export class FileHomeArchive implements HomeArchive {
   }
 
   async keepOnly(snapshotIds: readonly string[]): Promise<void> {
-    const wanted = new Set<string>();
-    for (const id of snapshotIds) {
-      for await (const { sha } of this.#entries(id)) if (sha) wanted.add(`${sha}.gz`);
-    }
     const kept = new Set(snapshotIds.map(id => `${id}.gz`));
     for (const name of await namesIn(this.#manifests)) {
       if (!kept.has(name)) await rm(path.join(this.#manifests, name), { force: true });
     }
-    for (const folder of await namesIn(this.#blobs)) {
+    await rm(this.#incoming, { recursive: true, force: true });
+    const wanted = await this.#blobsOf(snapshotIds);
+    for (const folder of wanted ? await namesIn(this.#blobs) : []) {
       for (const name of await namesIn(path.join(this.#blobs, folder))) {
-        if (!wanted.has(name)) await rm(path.join(this.#blobs, folder, name), { force: true });
+        if (!wanted?.has(name)) await rm(path.join(this.#blobs, folder, name), { force: true });
       }
     }
-    await rm(this.#incoming, { recursive: true, force: true });
+  }
+
+  /** Undefined when one of them is damaged: what it needs cannot be told. */
+  async #blobsOf(snapshotIds: readonly string[]): Promise<ReadonlySet<string> | undefined> {
+    const names = new Set<string>();
+    try {
+      for (const id of snapshotIds) {
+        for await (const { sha } of this.#entries(id)) if (sha) names.add(`${sha}.gz`);
+      }
+      return names;
+    } catch {
+      return undefined;
+    }
   }
 
   async *#entries(snapshotId: string): AsyncGenerator<HomeEntry> {

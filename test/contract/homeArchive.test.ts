@@ -105,6 +105,21 @@ describe('homes in the archive', () => {
     await expect(bringBack('first')).rejects.toMatchObject({ code: 'snapshot-damaged' });
   });
 
+  test('a damaged snapshot keeps no other one from being forgotten, and costs none its contents', async () => {
+    writeFileSync(at('one', 'file'), 'one');
+    await keep('first');
+    writeFileSync(at('one', 'file'), 'other');
+    const second = await keep('second', 'first');
+    await keep('third', 'second');
+    writeFileSync(at('archive', 'manifests', 'first.gz'), 'torn');
+    await keeper.keepOnly(['first', 'second']);
+    await bringBack('second');
+    expect(await digest('other')).toBe(second.digest);
+    await keeper.keepOnly(['second']);
+    expect(blobs()).toHaveLength(1);
+    await bringBack('second', 'one');
+  });
+
   test('damage on the disk of the archive is noticed', async () => {
     writeFileSync(at('one', 'file'), 'the right words '.repeat(1_000));
     await keep('first');

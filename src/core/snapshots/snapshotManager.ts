@@ -19,7 +19,7 @@ import type { HomeKeeper } from './homeKeeper.ts';
 /** Kept of each instance; the oldest go when there are more. */
 const mostKept = 10;
 
-/** How long the undoing of a failover that failed may take. */
+/** How long the undoing of what failed may take. */
 const undoMilliseconds = 60_000;
 
 export interface SnapshotManagerOptions {
@@ -77,17 +77,23 @@ export class SnapshotManager {
     return this.#options.locked(instanceId, ctx, record => this.#take(record, ctx));
   }
 
-  /** Makes the home of its instance what it was. What it is now is kept as a snapshot before. */
+  /** Makes the home of its instance what it was. What it is now is kept as a snapshot before; else nothing is done. */
   resetToSnapshot(snapshotId: string, ctx: OperationContext): Promise<InstanceRecord> {
-    const { instanceId } = this.getSnapshot(snapshotId);
     const { lifecycle } = this.#options;
-    return this.#options.locked(instanceId, ctx, async (record, lock) => {
+    const snapshot = this.getSnapshot(snapshotId);
+    return this.#options.locked(snapshot.instanceId, ctx, async (record, lock) => {
       refuseUnkept(record);
-      const wasRunning = record.desired === 'running';
       const stopped = await lifecycle.stop(record, false, lock, ctx);
-      await this.#take(stopped, ctx);
-      await this.#bringBack(stopped, this.getSnapshot(snapshotId), lock, ctx);
-      return wasRunning ? lifecycle.start(stopped, lock, ctx) : stopped;
+      const goOn = async (own: OperationContext) =>
+        record.desired === 'running' ? lifecycle.start(stopped, lock, own) : stopped;
+      try {
+        await this.#take(stopped, ctx, snapshotId);
+      } catch (error) {
+        await goOn(withTimeout(quietContext, undoMilliseconds)).catch(() => {});
+        throw error;
+      }
+      await this.#bringBack(stopped, snapshot, lock, ctx);
+      return goOn(ctx);
     });
   }
 
@@ -108,9 +114,15 @@ export class SnapshotManager {
     const config = { ...snapshot.config, name, secretEnv, extensions: [], source };
     const { id } = await create(config, providerType, ctx, secrets);
     return locked(id, ctx, async (record, lock) => {
-      const stopped = await lifecycle.stop(record, false, lock, ctx);
-      await this.#bringBack(stopped, snapshot, lock, ctx);
-      return lifecycle.start(stopped, lock, ctx);
+      try {
+        const stopped = await lifecycle.stop(record, false, lock, ctx);
+        await this.#bringBack(stopped, snapshot, lock, ctx);
+        return await lifecycle.start(stopped, lock, ctx);
+      } catch (error) {
+        // It was made for that home, and nobody has worked in it.
+        await lifecycle.remove(record, lock, withTimeout(quietContext, undoMilliseconds)).catch(() => {});
+        throw error;
+      }
     });
   }
 
@@ -176,7 +188,8 @@ export class SnapshotManager {
     this.#options.book.dispose();
   }
 
-  async #take(record: InstanceRecord, ctx: OperationContext): Promise<Snapshot> {
+  /** `spared` stays, however old. */
+  async #take(record: InstanceRecord, ctx: OperationContext, spared?: string): Promise<Snapshot> {
     refuseUnkept(record);
     const { providers, carrier, keeper, book, locks } = this.#options;
     const provider = providers.get(record.providerId);
@@ -198,11 +211,8 @@ export class SnapshotManager {
       return written;
     });
     const old = this.listSnapshots(record.id).slice(mostKept);
-    if (old.length > 0)
-      await this.#forget(
-        old.map(({ id }) => id),
-        ctx,
-      );
+    const gone = old.map(({ id }) => id).filter(id => id !== spared);
+    if (gone.length > 0) await this.#forget(gone, ctx);
     return snapshot;
   }
 

@@ -51,6 +51,16 @@ describe('snapshots', () => {
     };
     await expect(swarm.controller.snapshots.resetToSnapshot(first, quietContext)).rejects.toThrow('the disk is full');
     expect(contentOf(here, id)).toBe('as it became');
+    expect(swarm.controller.getInstance(id).status).toBe('running');
+  });
+
+  test('the oldest that is kept is not lost by keeping what is there now', async () => {
+    const { id: oldest } = await take();
+    for (let index = 1; index < 10; index += 1) await take();
+    fill(here, id, 'as it became');
+    await swarm.controller.snapshots.resetToSnapshot(oldest, quietContext);
+    expect(contentOf(here, id)).toBe('as it was');
+    expect([...keeper.kept.values()]).toContain('as it became');
   });
 
   test('a new instance gets it on another provider, and the first one stays as it is', async () => {
@@ -66,6 +76,15 @@ describe('snapshots', () => {
       old: 'as it became',
       new: 'as it was',
     });
+  });
+
+  test('a new instance that does not get it is not left behind', async () => {
+    const { id: first } = await take();
+    keeper.kept.set(first, 'something else');
+    const restored = swarm.controller.snapshots.restoreSnapshot(first, 'again', 'there', quietContext);
+    await expect(restored).rejects.toMatchObject({ code: 'home-not-as-kept' });
+    expect(swarm.controller.listInstances().map(({ config }) => config.name)).toEqual(['web']);
+    expect(there.place.homesOf.size).toBe(0);
   });
 
   test('a fork has the home as it is now', async () => {

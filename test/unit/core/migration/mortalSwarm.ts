@@ -7,6 +7,7 @@ import { MemoryPlace } from '../../../fakes/memoryPlace.ts';
 import { MemoryProvider } from '../../../fakes/memoryProvider.ts';
 import { MemoryDisk } from '../../../fakes/memoryStore.ts';
 import { memorySwarm } from '../../../fakes/memorySwarm.ts';
+import { through } from '../../../fakes/through.ts';
 
 /** Counts the moments right before and right after whatever a window does to the world, and lets one of them be the last. */
 export class Life {
@@ -40,23 +41,6 @@ class WatchedDisk extends MemoryDisk {
     for (const [id, text] of this.records) other.records.set(id, text);
     return other;
   }
-}
-
-/** The same place, as one window reaches it. */
-function through(place: MemoryPlace, life: Life): MemoryPlace {
-  const pass: MemoryPlace['pass'] = async (providerId, call, ctx, work) => {
-    life.pass();
-    const result = await place.pass(providerId, call, ctx, work);
-    life.pass();
-    return result;
-  };
-  return new Proxy(place, {
-    get: (target, key) => {
-      if (key === 'pass') return pass;
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
 }
 
 export const homeText = 'uncommitted and untracked work';
@@ -94,8 +78,14 @@ export class MortalWorld {
     homes.step = async () => life.pass();
     const { controller } = memorySwarm({
       providers: [
-        new MemoryProvider(through(this.places.here, life), { id: 'here' }),
-        new MemoryProvider(through(this.places.there, life), { id: 'there' }),
+        new MemoryProvider(
+          through(this.places.here, () => life.pass()),
+          { id: 'here' },
+        ),
+        new MemoryProvider(
+          through(this.places.there, () => life.pass()),
+          { id: 'there' },
+        ),
       ],
       disk: instances,
       migrationDisk: migrations,

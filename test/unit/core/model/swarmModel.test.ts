@@ -58,7 +58,8 @@ test.each(seeds)(
           await expectSettled(world);
           for (const [rung, count] of world.witness.rungs) rungs.set(rung, (rungs.get(rung) ?? 0) + count);
         } finally {
-          await world.dispose();
+          // What waits in a slow place goes on only with the clock.
+          await ended(world.dispose());
           random.mockRestore();
         }
       }),

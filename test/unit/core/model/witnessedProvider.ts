@@ -1,6 +1,6 @@
-import type { OperationContext } from '../../../../src/model/operationContext.ts';
 import type { MemoryCall, MemoryPlace } from '../../../fakes/memoryPlace.ts';
 import { MemoryProvider } from '../../../fakes/memoryProvider.ts';
+import { through } from '../../../fakes/through.ts';
 import type { Witness } from './witness.ts';
 
 /** Calls on one instance that change it, or reach into it. */
@@ -39,19 +39,3 @@ export class WitnessedProvider extends MemoryProvider {
 
 /** Of what is to be made. */
 const idIn = (spec: unknown) => (spec as { identity: { id: string } }).identity.id;
-
-function through(place: MemoryPlace, refuseDead: () => void): MemoryPlace {
-  const pass = async <T>(providerId: string, call: MemoryCall, ctx: OperationContext, work: () => Promise<T> | T) => {
-    refuseDead();
-    const result = await place.pass(providerId, call, ctx, work);
-    refuseDead();
-    return result;
-  };
-  return new Proxy(place, {
-    get: (target, key) => {
-      if (key === 'pass') return pass;
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}
