@@ -14,8 +14,11 @@ const atOnce = 32;
 /** Beyond what an editor server may take: how long a place may take to make a way to it. */
 const wayMilliseconds = 2_000;
 
-/** How late an answer to a time-out may come, and how far the clocks may part meanwhile, before it is believed no more. */
-const lagMilliseconds = 1_000;
+/** How late a time-out may come, as a share of it: this window stood still for as long, and the server was not heard. */
+const lateShare = 0.25;
+
+/** How far the clocks may part while a server is asked: this machine slept. */
+const partedMilliseconds = 1_000;
 
 /** Finds out about instances what a list call can't tell: asks their editor servers, and their places once more. */
 export class Examiner {
@@ -78,8 +81,8 @@ async function probed(
   const began = { wall: Date.now(), mono: performance.now() };
   const probe = await provider.abilities.probe(instanceId, port, withTimeout(ctx, limit));
   const spent = performance.now() - began.mono;
-  const slept = Date.now() - began.wall - spent;
+  const parted = Math.abs(Date.now() - began.wall - spent);
   // Silence that this machine's own sleep or stall may have made is none (semantics 9).
-  const isOurs = spent > limit + lagMilliseconds || Math.abs(slept) > lagMilliseconds;
+  const isOurs = spent > limit * (1 + lateShare) || parted > partedMilliseconds;
   return !probe.answered && isOurs ? facts : { ...facts, probe };
 }
