@@ -161,7 +161,7 @@ describeWithOwnEngine('windows on one state directory and one engine', () => {
 
       for (const window of windows) {
         window.process.kill('SIGTERM');
-        await once(window.process, 'exit');
+        await once(window.process, 'exit', { signal: AbortSignal.timeout(20_000) });
       }
     },
     120_000 + rounds * 6_000,

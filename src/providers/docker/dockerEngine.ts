@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import * as os from 'node:os';
+import { Readable } from 'node:stream';
 import type Dockerode from 'dockerode';
 import { providerRefused, providerUnreachable } from '../../model/errors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
@@ -60,7 +61,7 @@ export class DockerEngine {
 
   /**
    * Asks the engine for one thing. `doing` begins the error's sentence. Rejects with a `SwarmError`, or with the
-   * context's reason; `milliseconds` without an answer read as "does not answer".
+   * context's reason; `milliseconds` without an answer read as "does not answer". A stream that comes later is closed.
    */
   async call<T>(
     doing: string,
@@ -81,7 +82,12 @@ export class DockerEngine {
         address = addressOf(await this.#resolve());
         return work(await this.#connect(), signal);
       })();
-      asked.catch(() => {});
+      asked.then(
+        answer => {
+          if (signal.aborted && answer instanceof Readable) answer.destroy();
+        },
+        () => {},
+      );
       return await Promise.race([asked, aborted.promise]);
     } catch (error) {
       ctx.signal.throwIfAborted();
