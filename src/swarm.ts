@@ -10,6 +10,7 @@ import { type ProviderCondition, ProviderDirectory } from './core/providerDirect
 import { withStatus } from './core/records.ts';
 import { SharedRecords } from './core/sharedRecords.ts';
 import { StreamKeeper } from './core/snapshots/homeKeeper.ts';
+import { SnapshotSchedule } from './core/snapshots/snapshotSchedule.ts';
 import { SwarmController } from './core/swarmController.ts';
 import { TrashExpiry } from './core/trashExpiry.ts';
 import type { ProviderConfig, SwarmConfig } from './model/config.ts';
@@ -22,7 +23,7 @@ import type { Provider } from './model/provider.ts';
 import { ProviderRecord } from './model/providerRecord.ts';
 import { Snapshot } from './model/snapshot.ts';
 import type { Quarantined, SecretVault } from './model/stateStore.ts';
-import { cut, visible } from './model/textCut.ts';
+import { onOneLine } from './model/textCut.ts';
 import { BlastRadius, DestroyBudget } from './operations/blastRadius.ts';
 import { agentOperations } from './operations/catalog.ts';
 import { type GateTexts, type OperationCall, OperationGate } from './operations/operationGate.ts';
@@ -142,8 +143,8 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     homeKeeper: new StreamKeeper(new FileHomeArchive(path.join(stateDirectory, 'homes'))),
     migrationConfig: () => surroundings.config().migration,
     recover: async (instanceId, rung, reason, ctx) => {
-      const told = cut(visible(reason).replace(/\s+/g, ' '), 500);
-      await gate.invoke('recover_instance', { instanceId, rung, reason: told }, byItself('health monitor', ctx));
+      const input = { instanceId, rung, reason: onOneLine(reason, 500) };
+      await gate.invoke('recover_instance', input, byItself('health monitor', ctx));
     },
   });
   const audit = new AuditLog(new FileAppendLog(path.join(stateDirectory, 'audit'), `${os.hostname()}-${process.pid}`));
@@ -157,6 +158,13 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     lease,
     async instanceId => void (await gate.invoke('empty_trash', { instanceId }, byItself('trash', quietContext))),
   );
+  const schedule = new SnapshotSchedule({
+    lease,
+    interval: () => surroundings.config().snapshots.interval,
+    due: milliseconds => controller.snapshots.due(milliseconds),
+    take: async instanceId =>
+      void (await gate.invoke('take_snapshot', { instanceId }, byItself('snapshot schedule', quietContext))),
+  });
   await controller.initialize();
   showUnprovided(registry, providers, config);
   return {
@@ -178,6 +186,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     installEditorServer: async ctx => void (await installEditorServer(editorServerDirectory, ctx)),
     dispose: async () => {
       trash.dispose();
+      schedule.dispose();
       await controller.dispose();
     },
   };

@@ -137,7 +137,7 @@ describe('package.json', () => {
   test('every setting has a default, a markdown description and a scope; every value of an enum is described', () => {
     expect(Object.keys(settings).length).toBeGreaterThan(0);
     for (const [key, setting] of Object.entries(settings)) {
-      expect(key).toMatch(/^remoteSwarm\.((health|migration)\.)?\w+$/);
+      expect(key).toMatch(/^remoteSwarm\.((health|migration|snapshots)\.)?\w+$/);
       expect(setting.default, key).toBeDefined();
       expect(setting.markdownDescription, key).toMatch(/^%.+%$/);
       expect(setting.scope, key).toMatch(/^(application|machine)$/);

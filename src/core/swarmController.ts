@@ -269,11 +269,15 @@ export class SwarmController {
     return this.health.check(instanceId, ctx);
   }
 
-  /** One act of recovery, the mildest that may help unless `rung` is named; no budget binds it (seed; semantics 14). */
+  /**
+   * One act of recovery, the mildest that may help unless `rung` is named; no budget binds it (seed; semantics 14). What
+   * is made anew is kept as a snapshot before, unless `unkept`. Throws `recoveryRefused`, `homeNotKept`.
+   */
   async recoverInstance(
     instanceId: string,
     rung?: RecoveryRung,
     ctx: OperationContext = quietContext,
+    unkept = false,
   ): Promise<InstanceRecord> {
     if (rung === 'migrate') {
       refuseInTrash(this.getInstance(instanceId), 'restore it before recovering it');
@@ -288,6 +292,7 @@ export class SwarmController {
       const why = refusal(wanted, { record, hasHome, canMigrate: false, statusSince });
       if (why !== undefined) throw recoveryRefused(instanceId, why);
       const act = wanted === 'recreate' ? 'recreate' : 'restartByForce';
+      if (act === 'recreate' && !unkept) await this.snapshots.keepBefore(record, ctx);
       return this.#lifecycle[act](record, lock, ctx);
     });
   }

@@ -128,6 +128,15 @@ export const defaultMigrationConfig: MigrationConfig = {
   timeout: 3_600,
 };
 
+/** How homes are kept without being asked. */
+export const SnapshotConfig = z.strictObject({
+  /** Seconds after which an instance's home is kept again; 0 means never. */
+  interval: z.number().min(0).max(31_536_000),
+});
+export type SnapshotConfig = z.infer<typeof SnapshotConfig>;
+
+export const defaultSnapshotConfig: SnapshotConfig = { interval: 86_400 };
+
 /** Everything that can be set (seed, Configuration). Times in seconds. */
 export const SwarmConfig = z.strictObject({
   /** Absolute; empty means the extension's own storage. */
@@ -147,5 +156,6 @@ export const SwarmConfig = z.strictObject({
   agentDestroyLimit: z.int().min(0).max(1000),
   health: HealthConfig,
   migration: MigrationConfig,
+  snapshots: SnapshotConfig,
 });
 export type SwarmConfig = z.infer<typeof SwarmConfig>;

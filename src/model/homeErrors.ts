@@ -41,6 +41,15 @@ export const homeNotAsKept = (instanceId: string) =>
     hint: 'Something may still write into it, or a disk fails. Stop what writes, and try again; snapshots stay as they are.',
   });
 
+export const homeNotKept = (instanceId: string, reason: unknown) =>
+  new SwarmError({
+    family: 'state',
+    code: 'home-not-kept',
+    message: `The home of the instance "${instanceId}" could not be kept before: ${messageOf(reason).replace(/\.$/, '')}.`,
+    hint: 'Nothing was changed. Mend what it names; or a person may choose, with Recover, to go on without a snapshot.',
+    cause: reason,
+  });
+
 export const failOverRefused = (instanceId: string, problem: string, hint: string) =>
   new SwarmError({
     family: 'state',
@@ -55,6 +64,15 @@ export const snapshotNotFound = (snapshotId: string) =>
     code: 'snapshot-not-found',
     message: `There is no snapshot "${snapshotId}".`,
     hint: 'Choose one of those that the command Restore Snapshot lists.',
+  });
+
+/** `reserve` in bytes. */
+export const noRoomForSnapshot = (reserve: number) =>
+  new SwarmError({
+    family: 'state',
+    code: 'no-room-for-snapshot',
+    message: `A snapshot would leave less than ${Math.round(reserve / 1024 ** 2)} MiB on the disk of the state directory.`,
+    hint: 'Make room there, delete snapshots, or have them taken less often with remoteSwarm.snapshots.interval.',
   });
 
 export const snapshotDamaged = (snapshotId: string, reason: unknown) =>

@@ -1,4 +1,10 @@
-import { checkInstanceHealth, pauseMonitoring, recoverInstance, resetCrashLoop } from './healthOperations.ts';
+import {
+  checkInstanceHealth,
+  pauseMonitoring,
+  recoverInstance,
+  recreateUnkept,
+  resetCrashLoop,
+} from './healthOperations.ts';
 import { getLogs, runInInstance } from './insideOperations.ts';
 import { createInstance, getInstance, listInstances, updateInstance } from './instanceOperations.ts';
 import {
@@ -59,6 +65,7 @@ export const catalog: readonly Operation[] = [
   removeSwarm,
   resetCrashLoop,
   pauseMonitoring,
+  recreateUnkept,
   cleanUpMigration,
   rollBackMigration,
   takeSnapshot,

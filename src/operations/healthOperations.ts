@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import * as z from 'zod';
 import { instanceNotFound, isAbort, messageOf, SwarmError } from '../model/errors.ts';
 import { RecoveryRung } from '../model/health.ts';
-import { InstanceId, InstanceStatus } from '../model/instance.ts';
+import { InstanceId, type InstanceRecord, InstanceStatus } from '../model/instance.ts';
 import { visible } from '../model/textCut.ts';
 import { BatchResult, batchOutcomes, InstanceIds, runBatch } from './batch.ts';
 import { HealthBrief, type HealthFinding, HealthReport, healthBrief, healthReports } from './healthViews.ts';
@@ -60,6 +60,33 @@ async function findingOf(swarm: Swarm, instanceId: string, ctx: RunContext): Pro
   }
 }
 
+const Reason = z
+  .string()
+  .min(1, 'must not be empty')
+  .max(500, 'must have at most 500 characters')
+  .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]*$/u, 'must not hold control characters');
+
+const Recovered = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  status: InstanceStatus,
+  provider: z.string(),
+  health: HealthBrief.optional(),
+  next: z.string(),
+});
+
+function recovered(swarm: Swarm, record: InstanceRecord): z.infer<typeof Recovered> {
+  const health = swarm.health.get(record.id);
+  return {
+    id: record.id,
+    name: record.config.name,
+    status: record.status,
+    provider: record.providerId,
+    ...(health && { health: healthBrief(health) }),
+    next: nextStep(record, health),
+  };
+}
+
 export const recoverInstance = defineOperation({
   name: 'recover_instance',
   title: 'Recover Instance',
@@ -72,22 +99,9 @@ export const recoverInstance = defineOperation({
     rung: RecoveryRung.optional().describe(
       'The act of recovery: restart, recreate or migrate. Leave out to let the controller choose.',
     ),
-    reason: z
-      .string()
-      .min(1, 'must not be empty')
-      .max(500, 'must have at most 500 characters')
-      .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]*$/u, 'must not hold control characters')
-      .optional()
-      .describe('Why it is done, in one sentence. It is kept in the audit log.'),
+    reason: Reason.optional().describe('Why it is done, in one sentence. It is kept in the audit log.'),
   }),
-  output: z.strictObject({
-    id: z.string(),
-    name: z.string(),
-    status: InstanceStatus,
-    provider: z.string(),
-    health: HealthBrief.optional(),
-    next: z.string(),
-  }),
+  output: Recovered,
   targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
   question: (t, { rung, reason }, targets) => ({
     title: t('Recover "{0}"?', targets[0]?.name ?? ''),
@@ -100,18 +114,30 @@ export const recoverInstance = defineOperation({
     ].join('\n\n'),
     action: t('Recover Instance'),
   }),
-  run: async (swarm, { instanceId, rung }, ctx) => {
-    const record = await swarm.recoverInstance(instanceId, rung, ctx);
-    const health = swarm.health.get(instanceId);
-    return {
-      id: record.id,
-      name: record.config.name,
-      status: record.status,
-      provider: record.providerId,
-      ...(health && { health: healthBrief(health) }),
-      next: nextStep(record, health),
-    };
-  },
+  run: async (swarm, { instanceId, rung }, ctx) => recovered(swarm, await swarm.recoverInstance(instanceId, rung, ctx)),
+});
+
+/** What a person may choose where a snapshot of the home is needed first, and cannot be taken (semantics 14). */
+export const recreateUnkept = defineOperation({
+  name: 'recreate_without_snapshot',
+  title: 'Make Anew Without a Snapshot',
+  description: 'Makes everything of an instance anew but its home, which could not be kept as a snapshot before.',
+  effect: 'destroy',
+  audience: 'person',
+  input: z.strictObject({ instanceId: OneInstanceId, reason: Reason.describe('Why there is no snapshot.') }),
+  output: Recovered,
+  targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
+  question: (t, { reason }, targets) => ({
+    title: t('Make "{0}" anew without a snapshot?', targets[0]?.name ?? ''),
+    detail: [
+      nameLines(t, targets),
+      visible(reason),
+      t('Its home is left where it is. But if something goes wrong, there is no copy to bring back.'),
+    ].join('\n\n'),
+    action: t('Make Anew'),
+  }),
+  run: async (swarm, { instanceId }, ctx) =>
+    recovered(swarm, await swarm.recoverInstance(instanceId, 'recreate', ctx, true)),
 });
 
 /** What the operations on what is watched have in common; what they answer is the instance's, not its health's. */

@@ -1,12 +1,12 @@
 import { createHash, type Hash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
 import { crc32, createGunzip, gzip } from 'node:zlib';
 import * as z from 'zod';
 import { type HomeArchive, HomeEntry, type HomeFacts } from '../model/homeArchive.ts';
-import { homeStreamBroken, snapshotDamaged } from '../model/homeErrors.ts';
+import { homeStreamBroken, noRoomForSnapshot, snapshotDamaged } from '../model/homeErrors.ts';
 import { entriesIn, frameOf, framesIn } from './homeFrames.ts';
 import { flushDirectory } from './replaceFile.ts';
 
@@ -18,6 +18,11 @@ const pieceSize = 1024 * 1024;
 /** Runs of zeros that are left out of what is brought back. */
 const holeSize = 64 * 1024;
 const zeros = Buffer.alloc(holeSize);
+
+/** Bytes that a snapshot leaves free on the disk that everything else of this machine's user may lie on, too. */
+const usualReserve = 1024 ** 3;
+/** Bytes that may come until the room is looked at again. */
+const lookEvery = 32 * 1024 ** 2;
 
 const Received = HomeEntry.extend({ kept: z.boolean().optional() });
 /** The CRC-32 of what came of a file. */
@@ -36,8 +41,10 @@ export class FileHomeArchive implements HomeArchive {
   readonly #manifests: string;
   readonly #blobs: string;
   readonly #incoming: string;
+  readonly #reserve: number;
 
-  constructor(directory: string) {
+  constructor(directory: string, reserve = usualReserve) {
+    this.#reserve = reserve;
     this.#manifests = path.join(directory, 'manifests');
     this.#blobs = path.join(directory, 'blobs');
     this.#incoming = path.join(directory, 'incoming');
@@ -69,7 +76,7 @@ export class FileHomeArchive implements HomeArchive {
     let receiving: { entry: HomeEntry; file: PackedFile; hash: Hash; sum: number } | undefined;
     let [bytes, files, added] = [0, 0, 0];
     try {
-      for await (const { kind, payload } of framesIn(exported)) {
+      for await (const { kind, payload } of framesIn(this.#whileRoom(exported))) {
         if (kind === 'D' || kind === 'Z') {
           const piece = kind === 'D' ? payload : zeros.subarray(0, Hole.parse(json(payload)).length);
           if (!receiving) throw homeStreamBroken();
@@ -169,6 +176,19 @@ export class FileHomeArchive implements HomeArchive {
       for (const name of await namesIn(path.join(this.#blobs, folder))) {
         if (!wanted?.has(name)) await rm(path.join(this.#blobs, folder, name), { force: true });
       }
+    }
+  }
+
+  async *#whileRoom(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    let unseen = lookEvery;
+    for await (const chunk of stream) {
+      unseen += chunk.length;
+      if (unseen >= lookEvery) {
+        unseen = 0;
+        const { bavail, bsize } = await statfs(this.#incoming);
+        if (bavail * bsize < this.#reserve) throw noRoomForSnapshot(this.#reserve);
+      }
+      yield chunk;
     }
   }
 

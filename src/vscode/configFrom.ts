@@ -106,10 +106,13 @@ function rejectedEntries(entries: unknown, taken: readonly string[]): ProviderCo
 
 /** `['health.enabled', true]` becomes `{ health: { enabled: true } }`; all groups are there, whatever is in them. */
 function nested(values: readonly (readonly [SettingField, unknown])[]): Record<string, unknown> {
-  const group = (name: 'health' | 'migration') =>
+  const group = (name: 'health' | 'migration' | 'snapshots') =>
     Object.fromEntries(
       values.flatMap(([field, value]) => (field.startsWith(`${name}.`) ? [[field.slice(name.length + 1), value]] : [])),
     );
   const others = values.filter(([field]) => !field.includes('.'));
-  return { ...Object.fromEntries(others), health: group('health'), migration: group('migration') };
+  return {
+    ...Object.fromEntries(others),
+    ...{ health: group('health'), migration: group('migration'), snapshots: group('snapshots') },
+  };
 }

@@ -3,17 +3,23 @@ import {
   defaultHealthConfig,
   defaultMigrationConfig,
   defaultPolicy,
+  defaultSnapshotConfig,
   HealthConfig,
   MigrationConfig,
+  SnapshotConfig,
   SwarmConfig,
   strictestPolicy,
 } from '../model/config.ts';
 
-/** Where a setting's value lies in {@link SwarmConfig}: a field of it, or one of its health's or migration's. */
+/** Parts of {@link SwarmConfig} that have fields of their own. */
+type SettingGroup = 'health' | 'migration' | 'snapshots';
+
+/** Where a setting's value lies in {@link SwarmConfig}: a field of it, or one of a group's. */
 export type SettingField =
-  | Exclude<keyof SwarmConfig, 'health' | 'migration'>
+  | Exclude<keyof SwarmConfig, SettingGroup>
   | `health.${keyof HealthConfig}`
-  | `migration.${keyof MigrationConfig}`;
+  | `migration.${keyof MigrationConfig}`
+  | `snapshots.${keyof SnapshotConfig}`;
 
 /** One setting of the extension, as data: package.json is generated from it and the settings are read by it. */
 export interface SettingRow {
@@ -35,7 +41,7 @@ export interface SettingRow {
   readonly takesEffect: 'live' | 'reload';
 }
 
-const defaults: Omit<SwarmConfig, 'health' | 'migration'> = {
+const defaults: Omit<SwarmConfig, SettingGroup> = {
   stateDirectory: '',
   defaultProviderType: '',
   loadStateOnStartup: true,
@@ -65,67 +71,25 @@ function row(
   };
 }
 
-/** Those of health come behind all others, in the order in which they are listed. */
-function healthRow(name: keyof HealthConfig, index: number): SettingRow {
-  return {
-    field: `health.${name}`,
-    key: `remoteSwarm.health.${name}`,
-    schema: HealthConfig.shape[name],
-    default: defaultHealthConfig[name],
-    scope: 'application',
-    order: 20 + index,
-    description: `setting.health.${name}`,
-    takesEffect: 'live',
-    ...(name === 'recoveryActions' && {
-      enumDescriptions: {
-        restart: 'setting.health.recoveryActions.restart',
-        recreate: 'setting.health.recoveryActions.recreate',
-        migrate: 'setting.health.recoveryActions.migrate',
-      },
-    }),
-  };
+/** Those of a group come in the order of its schema, and hold at once. */
+function groupRows<G extends SettingGroup>(
+  group: G,
+  { shape }: { readonly shape: Readonly<Record<keyof SwarmConfig[G] & string, z.ZodType>> },
+  defaultValues: SwarmConfig[G],
+  firstOrder: number,
+  enumDescriptions: Partial<Record<keyof SwarmConfig[G], Readonly<Record<string, string>>>> = {},
+): SettingRow[] {
+  const names = Object.keys(shape) as (keyof SwarmConfig[G] & string)[];
+  return names.map((name, index) => {
+    const field = `${group}.${name}` as SettingField;
+    const words = enumDescriptions[name];
+    return {
+      ...{ field, key: `remoteSwarm.${field}`, schema: shape[name], default: defaultValues[name] },
+      ...{ scope: 'application', order: firstOrder + index, description: `setting.${field}`, takesEffect: 'live' },
+      ...(words && { enumDescriptions: words }),
+    };
+  });
 }
-
-/** Those of migrations come last. */
-function migrationRow(name: keyof MigrationConfig, index: number): SettingRow {
-  return {
-    field: `migration.${name}`,
-    key: `remoteSwarm.migration.${name}`,
-    schema: MigrationConfig.shape[name],
-    default: defaultMigrationConfig[name],
-    scope: 'application',
-    order: 50 + index,
-    description: `setting.migration.${name}`,
-    takesEffect: 'live',
-    ...(name === 'defaultStrategy' && {
-      enumDescriptions: {
-        'stop-and-recreate': 'setting.migration.defaultStrategy.stopAndRecreate',
-        'create-then-stop': 'setting.migration.defaultStrategy.createThenStop',
-      },
-    }),
-  };
-}
-
-const migrationFields: readonly (keyof MigrationConfig)[] = ['enabled', 'defaultStrategy', 'timeout'];
-
-const healthFields: readonly (keyof HealthConfig)[] = [
-  'enabled',
-  'checkInterval',
-  'checkTimeout',
-  'failureThreshold',
-  'startupGrace',
-  'resourceInterval',
-  'historySize',
-  'autoRecover',
-  'recoveryActions',
-  'maxRecoveryAttempts',
-  'restartWindow',
-  'recreateWindow',
-  'migrateWindow',
-  'resetAfter',
-  'fleetShare',
-  'suspectShare',
-];
 
 export const settingsTable: readonly SettingRow[] = [
   row('providers', 1, 'reload'),
@@ -143,6 +107,18 @@ export const settingsTable: readonly SettingRow[] = [
     },
   }),
   row('agentDestroyLimit', 8, 'live', { strictest: 0 }),
-  ...healthFields.map(healthRow),
-  ...migrationFields.map(migrationRow),
+  ...groupRows('health', HealthConfig, defaultHealthConfig, 20, {
+    recoveryActions: {
+      restart: 'setting.health.recoveryActions.restart',
+      recreate: 'setting.health.recoveryActions.recreate',
+      migrate: 'setting.health.recoveryActions.migrate',
+    },
+  }),
+  ...groupRows('migration', MigrationConfig, defaultMigrationConfig, 50, {
+    defaultStrategy: {
+      'stop-and-recreate': 'setting.migration.defaultStrategy.stopAndRecreate',
+      'create-then-stop': 'setting.migration.defaultStrategy.createThenStop',
+    },
+  }),
+  ...groupRows('snapshots', SnapshotConfig, defaultSnapshotConfig, 60),
 ];

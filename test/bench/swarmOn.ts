@@ -4,6 +4,7 @@ import {
   defaultHealthConfig,
   defaultMigrationConfig,
   defaultPolicy,
+  defaultSnapshotConfig,
   type HealthConfig,
 } from '../../src/model/config.ts';
 import { inEnglish } from '../../src/operations/translate.ts';
@@ -31,6 +32,7 @@ export function swarmOn(
       policy: defaultPolicy,
       agentDestroyLimit: 3,
       health: { ...defaultHealthConfig, ...health },
+      snapshots: defaultSnapshotConfig,
       migration: defaultMigrationConfig,
     }),
     rejectedProviders: () => [],

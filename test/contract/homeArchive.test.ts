@@ -120,6 +120,14 @@ describe('homes in the archive', () => {
     await bringBack('second', 'one');
   });
 
+  test('a snapshot for which there is no room leaves nothing behind', async () => {
+    const wanting = new FileHomeArchive(at('archive'), Number.MAX_SAFE_INTEGER);
+    writeFileSync(at('one', 'file'), 'one');
+    const kept = new StreamKeeper(wanting).keep(provider, 'one', { id: 'first', base: undefined }, quietContext);
+    await expect(kept).rejects.toMatchObject({ code: 'no-room-for-snapshot' });
+    expect({ blobs: blobs(), incoming: readdirSync(at('archive', 'incoming')) }).toEqual({ blobs: [], incoming: [] });
+  });
+
   test('damage on the disk of the archive is noticed', async () => {
     writeFileSync(at('one', 'file'), 'the right words '.repeat(1_000));
     await keep('first');

@@ -1,5 +1,5 @@
 import { wrongState } from '../../model/errors.ts';
-import { failOverRefused, homeNotAsKept, snapshotNotFound } from '../../model/homeErrors.ts';
+import { failOverRefused, homeNotAsKept, homeNotKept, snapshotNotFound } from '../../model/homeErrors.ts';
 import type { InstanceConfigInput, InstanceRecord } from '../../model/instance.ts';
 import { type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
@@ -65,6 +65,22 @@ export class SnapshotManager {
       .sort((a, b) => b.takenAt.localeCompare(a.takenAt) || a.id.localeCompare(b.id));
   }
 
+  /** Ids of instances that were not kept for so many milliseconds, and have run meanwhile, where they can be kept now. */
+  due(milliseconds: number): string[] {
+    const { registry, providers, carrier } = this.#options;
+    const latest = new Date(Date.now() - milliseconds).toISOString();
+    const youngest = new Map<string, string>();
+    for (const { instanceId, takenAt } of this.#options.book.list()) {
+      if (takenAt > (youngest.get(instanceId) ?? '')) youngest.set(instanceId, takenAt);
+    }
+    return registry.listInstances().flatMap(record => {
+      const provider = providers.find(record.providerId);
+      const keptAt = youngest.get(record.id) ?? record.createdAt;
+      const hasRun = record.status === 'running' || (record.status === 'stopped' && record.statusSince > keptAt);
+      return hasRun && keptAt <= latest && provider && carrier.reaches(provider) ? [record.id] : [];
+    });
+  }
+
   /** Throws `snapshotNotFound`. */
   getSnapshot(snapshotId: string): Snapshot {
     const snapshot = this.#options.book.get(snapshotId);
@@ -74,7 +90,10 @@ export class SnapshotManager {
 
   /** Of an instance that runs or is stopped. What is at rest is compared with what was kept (semantics 16). */
   takeSnapshot(instanceId: string, ctx: OperationContext): Promise<Snapshot> {
-    return this.#options.locked(instanceId, ctx, record => this.#take(record, ctx));
+    return this.#options.locked(instanceId, ctx, record => {
+      refuseUnkept(record);
+      return this.#take(record, ctx);
+    });
   }
 
   /** Makes the home of its instance what it was. What it is now is kept as a snapshot before; else nothing is done. */
@@ -178,6 +197,21 @@ export class SnapshotManager {
     await this.#forget([snapshotId], ctx);
   }
 
+  /**
+   * For whoever holds the lock of an instance, and is going to end what is there of it. What is not there, or cannot be
+   * read at its provider at all, is not kept. Throws `homeNotKept`.
+   */
+  async keepBefore(record: InstanceRecord, ctx: OperationContext): Promise<void> {
+    const { providers, carrier } = this.#options;
+    if (record.status === 'lost' || !carrier.reaches(providers.get(record.providerId))) return;
+    try {
+      await this.#take(record, ctx);
+    } catch (error) {
+      ctx.signal.throwIfAborted();
+      throw homeNotKept(record.id, error);
+    }
+  }
+
   /** Of an instance that goes for good, nothing is kept. */
   async forgetInstance(instanceId: string, ctx: OperationContext): Promise<void> {
     const ids = this.listSnapshots(instanceId).map(({ id }) => id);
@@ -190,7 +224,6 @@ export class SnapshotManager {
 
   /** `spared` stays, however old. */
   async #take(record: InstanceRecord, ctx: OperationContext, spared?: string): Promise<Snapshot> {
-    refuseUnkept(record);
     const { providers, carrier, keeper, book, locks } = this.#options;
     const provider = providers.get(record.providerId);
     const live = record.status === 'running';
@@ -210,8 +243,7 @@ export class SnapshotManager {
       if (!written) throw snapshotNotFound(id);
       return written;
     });
-    const old = this.listSnapshots(record.id).slice(mostKept);
-    const gone = old.map(({ id }) => id).filter(id => id !== spared);
+    const gone = superfluous(this.listSnapshots(record.id)).filter(id => id !== spared);
     if (gone.length > 0) await this.#forget(gone, ctx);
     return snapshot;
   }
@@ -233,6 +265,14 @@ export class SnapshotManager {
       await keeper.keepOnly(book.list().map(({ id }) => id));
     });
   }
+}
+
+/** Of more than are kept, the youngest first: those after which nothing had changed go before the others, the oldest first. */
+function superfluous(snapshots: readonly Snapshot[]): string[] {
+  const oldest = snapshots.toReversed();
+  const again = oldest.filter(({ digest }, index) => digest === oldest[index + 1]?.digest);
+  const ids = new Set([...again, ...oldest].map(({ id }) => id));
+  return [...ids].slice(0, Math.max(0, snapshots.length - mostKept));
 }
 
 /** Throws `wrongState` unless its home is there to be read. */

@@ -4,6 +4,7 @@ import { SwarmError } from '../../model/errors.ts';
 import type { InstanceHealth } from '../../model/health.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
 import { withTimeout } from '../../model/operationContext.ts';
+import { onOneLine } from '../../model/textCut.ts';
 import { mostChecked } from '../../operations/healthOperations.ts';
 import type { HealthReport } from '../../operations/healthViews.ts';
 import { rungEffect, rungTitle } from '../../operations/recoveryTexts.ts';
@@ -65,7 +66,14 @@ export async function recover(face: Face, call: CommandCall): Promise<void> {
   const rung = await askRung(record.config.name, choices);
   if (rung === undefined) return;
   const title = t('Recovering {0}', record.config.name);
-  await operate(face, 'recover_instance', { instanceId, rung }, title, 'health');
+  try {
+    await operate(face, 'recover_instance', { instanceId, rung }, title, 'health');
+  } catch (error) {
+    if (!(error instanceof SwarmError) || error.code !== 'home-not-kept') throw error;
+    // The gate asks, and writes down what the person chose.
+    const reason = onOneLine(error.message, 500);
+    await operate(face, 'recreate_without_snapshot', { instanceId, reason }, title, 'health');
+  }
 }
 
 interface RungItem extends vscode.QuickPickItem {

@@ -15,6 +15,7 @@ describe('snapshots', () => {
   let id: string;
 
   beforeEach(async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
     here = new MemoryProvider(new MemoryPlace(), { id: 'here' });
     there = new MemoryProvider(new MemoryPlace(), { id: 'there' });
     keeper = new MemoryKeeper();
@@ -23,9 +24,16 @@ describe('snapshots', () => {
     ({ id } = await swarm.controller.createInstance({ name: 'web', env: { MODE: 'test' } }, 'here'));
     fill(here, id, 'as it was');
   });
-  afterEach(() => swarm.controller.dispose());
+  afterEach(async () => {
+    await swarm.controller.dispose();
+    vi.useRealTimers();
+  });
 
-  const take = () => swarm.controller.snapshots.takeSnapshot(id, quietContext);
+  /** A minute after whatever was before. */
+  const take = () => {
+    vi.setSystemTime(Date.now() + 60_000);
+    return swarm.controller.snapshots.takeSnapshot(id, quietContext);
+  };
 
   test('an instance that runs goes on running, and its snapshot says so', async () => {
     const snapshot = await take();
@@ -61,6 +69,35 @@ describe('snapshots', () => {
     await swarm.controller.snapshots.resetToSnapshot(oldest, quietContext);
     expect(contentOf(here, id)).toBe('as it was');
     expect([...keeper.kept.values()]).toContain('as it became');
+  });
+
+  test('of more than ten, those after which nothing had changed go first', async () => {
+    const { id: first } = await take();
+    fill(here, id, 'as it became');
+    for (let index = 0; index < 10; index += 1) await take();
+    const left = swarm.controller.snapshots.listSnapshots(id);
+    expect(left).toHaveLength(10);
+    expect(left.at(-1)?.id).toBe(first);
+  });
+
+  test('what is made anew is kept before', async () => {
+    const made = await swarm.controller.recoverInstance(id, 'recreate');
+    expect(made.status).toBe('running');
+    expect([...keeper.kept.values()]).toEqual(['as it was']);
+  });
+
+  test('what cannot be kept is not made anew, unless a person wants it all the same', async () => {
+    keeper.keep = async () => {
+      throw new Error('the disk is full');
+    };
+    const container = here.place.instances.get(id);
+    await expect(swarm.controller.recoverInstance(id, 'recreate')).rejects.toMatchObject({
+      code: 'home-not-kept',
+      message: expect.stringContaining('the disk is full'),
+    });
+    expect(here.place.instances.get(id)).toBe(container);
+    expect((await swarm.controller.recoverInstance(id, 'recreate', quietContext, true)).status).toBe('running');
+    expect(contentOf(here, id)).toBe('as it was');
   });
 
   test('a new instance gets it on another provider, and the first one stays as it is', async () => {

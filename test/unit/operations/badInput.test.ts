@@ -39,6 +39,7 @@ const required: Record<string, Record<string, unknown>> = {
   get_instance_logs: { instanceId: idOf(1) },
   run_in_instance: { instanceId: idOf(1), command: 'true' },
   recover_instance: { instanceId: idOf(1) },
+  recreate_without_snapshot: { instanceId: idOf(1), reason: 'The disk is full.' },
   create_migration_plan: { instanceId: idOf(1), targetProvider: 'local' },
   start_migration: { migrationId: migrationIdOf(idOf(1)) },
   cancel_migration: { migrationId: migrationIdOf(idOf(1)) },
@@ -76,6 +77,7 @@ const freeText: Record<string, readonly Hostile[]> = {
   'create_swarm_instance.source.ref': ['dots', 'unicode'],
   'run_in_instance.command': ['dots', 'unicode'],
   'recover_instance.reason': ['dots', 'unicode'],
+  'recreate_without_snapshot.reason': ['dots', 'unicode'],
 };
 
 const caller = (operation: Operation | undefined) => ({ caller: operation?.audience ?? 'agent' }) as const;

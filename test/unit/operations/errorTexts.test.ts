@@ -54,6 +54,8 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   homeStreamBroken: [[]],
   failOverRefused: [[id, 'It has no snapshot.', 'Wait for its provider.']],
   homeNotAsKept: [[id]],
+  homeNotKept: [[id, new Error('no space left on device')]],
+  noRoomForSnapshot: [[1024 ** 3]],
   snapshotNotFound: [[id]],
   snapshotDamaged: [[id, cause]],
   homeTaskFailed: [[id, 'local', 'ENOSPC: no space left on device, write']],

@@ -22,6 +22,7 @@ const inputs: Record<string, unknown> = {
   get_instance_logs: { instanceId: idOf(1) },
   run_in_instance: { instanceId: idOf(1), command: 'true' },
   recover_instance: { instanceId: idOf(1) },
+  recreate_without_snapshot: { instanceId: idOf(1), reason: 'The disk is full.' },
   create_migration_plan: { instanceId: idOf(1), targetProvider: 'local' },
   start_migration: { migrationId: migrationIdOf(idOf(1)) },
   cancel_migration: { migrationId: migrationIdOf(idOf(1)) },

@@ -2,7 +2,12 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { defaultHealthConfig, defaultMigrationConfig, defaultPolicy } from '../../../src/model/config.ts';
+import {
+  defaultHealthConfig,
+  defaultMigrationConfig,
+  defaultPolicy,
+  defaultSnapshotConfig,
+} from '../../../src/model/config.ts';
 import type { InstanceRecord } from '../../../src/model/instance.ts';
 import type { Quarantined } from '../../../src/model/stateStore.ts';
 import { inEnglish } from '../../../src/operations/translate.ts';
@@ -63,6 +68,7 @@ async function open({ root, state, instances }: Awaited<ReturnType<typeof makeWo
       agentDestroyLimit: 3,
       health: defaultHealthConfig,
       migration: defaultMigrationConfig,
+      snapshots: defaultSnapshotConfig,
     }),
     rejectedProviders: () => [],
     vault: new MemoryVault(),

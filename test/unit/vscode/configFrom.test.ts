@@ -14,10 +14,10 @@ const from = (values: Record<string, unknown>) => configFrom(field => values[fie
 
 describe('the settings', () => {
   test('there is a row for each, and every default is valid', () => {
-    const { health: _health, migration: _migration, ...others } = SwarmConfig.shape;
+    const { health: _health, migration: _migration, snapshots: _snapshots, ...others } = SwarmConfig.shape;
     const ofHealth = Object.keys(HealthConfig.shape).map(name => `health.${name}`);
     const ofMigration = Object.keys(MigrationConfig.shape).map(name => `migration.${name}`);
-    const fields = [...Object.keys(others), ...ofHealth, ...ofMigration];
+    const fields = [...Object.keys(others), ...ofHealth, ...ofMigration, 'snapshots.interval'];
     expect(settingsTable.map(({ field }): string => field).toSorted()).toEqual(fields.toSorted());
     const { config, problems } = from({});
     expect(problems).toEqual([]);
