@@ -3,7 +3,6 @@ import { KeyedDebounce } from './core/keyedDebounce.ts';
 import { registerCommands } from './vscode/commands/registerCommands.ts';
 import type { Face } from './vscode/face.ts';
 import { gitHubCredential } from './vscode/gitHubCredential.ts';
-import { HealthNotifier } from './vscode/healthNotifier.ts';
 import { HealthPanels } from './vscode/healthPanels.ts';
 import { HealthView } from './vscode/healthView.ts';
 import { InstanceLogChannels } from './vscode/instanceLogChannels.ts';
@@ -11,6 +10,7 @@ import { InstancesView } from './vscode/instancesView.ts';
 import { type ContributedTool, registerLanguageModelTools } from './vscode/languageModelTools.ts';
 import { MigrationStatusBar } from './vscode/migrationStatusBar.ts';
 import { MigrationsView } from './vscode/migrationsView.ts';
+import { Notifier } from './vscode/notifier.ts';
 import { PortForwards } from './vscode/portForwards.ts';
 import { showError } from './vscode/showError.ts';
 import { StatusBar } from './vscode/statusBar.ts';
@@ -45,7 +45,7 @@ export function activate(context: vscode.ExtensionContext): RemoteSwarmApi {
   const forwards = keep(new PortForwards());
   const documents = keep(new TextDocuments());
   const face: Face = { context, log, host, view, health, healthPanels, migrations, logChannels, forwards, documents };
-  const notifier = keep(new HealthNotifier(face));
+  const notifier = keep(new Notifier(face));
 
   keep(registerCommands(face));
   const tools: ContributedTool[] = context.extension.packageJSON.contributes.languageModelTools;

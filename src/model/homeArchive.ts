@@ -27,6 +27,24 @@ export const HomeEntry = z.strictObject({
 });
 export type HomeEntry = z.infer<typeof HomeEntry>;
 
+export const HomeChangeKind = z.enum(['only-there', 'only-here', 'changed']);
+
+/** One place in which two homes differ. */
+export interface HomeChange {
+  /** Bytes that are no UTF-8 are shown as replacement characters. */
+  readonly path: string;
+  readonly what: z.infer<typeof HomeChangeKind>;
+  /** Of a file there; of one that is only here, here. */
+  readonly bytes: number;
+}
+
+/** In what a home there differs from the one here. */
+export interface HomeDifference {
+  readonly count: number;
+  /** The first of them, by path. */
+  readonly changes: readonly HomeChange[];
+}
+
 /** Homes as they were at a moment, in the state directory, by content: what did not change is kept once. */
 export interface HomeArchive {
   /** What a snapshot holds, as `home.mjs list` writes it. Rejects with `snapshot-damaged`. */

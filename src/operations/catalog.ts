@@ -19,6 +19,7 @@ import {
 import {
   cancelMigration,
   cleanUpMigration,
+  compareParkedCopy,
   createMigrationPlan,
   getMigrationStatus,
   listMigrations,
@@ -68,6 +69,7 @@ export const catalog: readonly Operation[] = [
   recreateUnkept,
   cleanUpMigration,
   rollBackMigration,
+  compareParkedCopy,
   takeSnapshot,
   restoreSnapshot,
   resetToSnapshot,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { HomeChangeKind } from '../model/homeArchive.ts';
 import { MigrationId, MigrationStatus, MigrationStrategy } from '../model/migration.ts';
 import { OneInstanceId, ProviderReference } from './instanceInputs.ts';
 import { MigrationReport, MigrationRow, migrationReport, migrationRow } from './migrationViews.ts';
@@ -161,4 +162,21 @@ export const rollBackMigration = defineOperation({
     t => t('Roll Back Migration'),
   ),
   run: async (swarm, input, ctx) => migrationReport(await swarm.migrations.rollBack(input.migrationId, ctx)),
+});
+
+const Change = z.strictObject({ path: z.string(), what: HomeChangeKind, bytes: z.int() });
+
+export const compareParkedCopy = defineOperation({
+  name: 'compare_parked_copy',
+  title: 'Show What Differs',
+  description: 'Tells in which files the copy that a migration or a failover has parked differs from the instance.',
+  effect: 'read',
+  audience: 'person',
+  input: z.strictObject({ migrationId }),
+  output: z.strictObject({ count: z.int(), changes: z.array(Change) }),
+  targets: moving,
+  run: async (swarm, input, ctx) => {
+    const { count, changes } = await swarm.migrations.compareParked(input.migrationId, ctx);
+    return { count, changes: [...changes] };
+  },
 });

@@ -31,6 +31,7 @@ export interface Swarm
     | 'createMigrationPlan'
     | 'startMigration'
     | 'cancelMigration'
+    | 'compareParked'
     | 'getMigrationStatus'
     | 'listMigrations'
     | 'cleanUp'

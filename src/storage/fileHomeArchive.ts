@@ -6,8 +6,9 @@ import { promisify } from 'node:util';
 import { crc32, createGunzip, gzip } from 'node:zlib';
 import * as z from 'zod';
 import { type HomeArchive, HomeEntry, type HomeFacts } from '../model/homeArchive.ts';
+import { homeEntriesIn, orderOf } from '../model/homeEntries.ts';
 import { homeStreamBroken, noRoomForSnapshot, snapshotDamaged } from '../model/homeErrors.ts';
-import { entriesIn, frameOf, framesIn } from './homeFrames.ts';
+import { frameOf, framesIn } from './homeFrames.ts';
 import { flushDirectory } from './replaceFile.ts';
 
 const compress = promisify(gzip);
@@ -119,11 +120,8 @@ export class FileHomeArchive implements HomeArchive {
   }
 
   async *load(snapshotId: string, there: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    const others = entriesIn(there);
-    const next = async () => {
-      const { value, done } = await others.next();
-      return done ? undefined : HomeEntry.parse(value);
-    };
+    const others = homeEntriesIn(there);
+    const next = async () => (await others.next()).value as HomeEntry | undefined;
     let other = await next();
     const skipBelow = async (folder: string) => {
       while (other && orderOf(other.path).startsWith(`${orderOf(folder)}\0`)) other = await next();
@@ -205,8 +203,8 @@ export class FileHomeArchive implements HomeArchive {
     }
   }
 
-  async *#entries(snapshotId: string): AsyncGenerator<HomeEntry> {
-    for await (const line of entriesIn(this.manifest(snapshotId))) yield HomeEntry.parse(line);
+  #entries(snapshotId: string): AsyncGenerator<HomeEntry> {
+    return homeEntriesIn(this.manifest(snapshotId));
   }
 
   /** In pieces of a hole's size. */
@@ -313,9 +311,6 @@ class PackedFile {
 }
 
 const json = (payload: Buffer): unknown => JSON.parse(payload.toString());
-
-/** Sorts a folder before what is in it, and that before its next sibling. */
-const orderOf = (at: string) => (at === '.' ? '' : at.replaceAll('/', '\0'));
 
 const namesIn = (folder: string) => readdir(folder).catch((): string[] => []);
 

@@ -1,5 +1,4 @@
 import { homeStreamBroken } from '../model/homeErrors.ts';
-import { linesOf } from '../model/linesOf.ts';
 
 /** A piece of what `home.mjs export` writes; `D` holds bytes of a file, all other kinds JSON. */
 export interface HomeFrame {
@@ -32,16 +31,6 @@ export async function* framesIn(stream: AsyncIterable<Uint8Array>): AsyncGenerat
     yield { kind, payload };
     if (kind === 'X') return reader.drain();
   }
-}
-
-/** Lines of JSON, without the last one, which sums them up. Rejects with `home-stream-broken` when that does not come. */
-export async function* entriesIn(stream: AsyncIterable<Uint8Array>): AsyncGenerator<unknown> {
-  for await (const line of linesOf(stream)) {
-    const value: unknown = JSON.parse(line);
-    if (typeof value === 'object' && value !== null && 'digest' in value) return;
-    yield value;
-  }
-  throw homeStreamBroken();
 }
 
 const isKind = (kind: string): kind is HomeFrame['kind'] => kind.length === 1 && 'EDZFRX'.includes(kind);

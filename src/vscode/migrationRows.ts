@@ -61,12 +61,14 @@ export function migrationFace(migration: Migration): MigrationFace | undefined {
   }
 }
 
+export type MigrationAction = 'cancel' | 'compare' | 'rollBack' | 'cleanUp';
+
 /** What a person can do with it now. */
-export function migrationActions(migration: Migration): ('cancel' | 'rollBack' | 'cleanUp')[] {
+export function migrationActions(migration: Migration): MigrationAction[] {
   const face = migrationFace(migration);
   if (face === 'running') return migration.pivotedAt === undefined ? ['cancel'] : [];
-  if (face === 'parked') return ['rollBack', 'cleanUp'];
-  return face === 'rolledBack' && migration.parkedUntil !== undefined ? ['cleanUp'] : [];
+  if (face === 'parked') return ['compare', 'rollBack', 'cleanUp'];
+  return face === 'rolledBack' && migration.parkedUntil !== undefined ? ['compare', 'cleanUp'] : [];
 }
 
 /** What moves first, then what is kept for a way back, then what is over; the youngest of each first. */

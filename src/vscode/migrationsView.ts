@@ -11,7 +11,8 @@ import { t } from './translate.ts';
 const viewId = 'remoteSwarm.migrations';
 /** How often spans and "2 minutes ago" are looked at, while the view is. */
 const tickMs = 5_000;
-const rowPrefix = 'migration/';
+
+export const migrationRowId = (migrationId: string) => `migration/${migrationId}`;
 
 /** What the view shows when it has no rows; `when` clauses of the welcome texts match it. */
 type WelcomeState = 'loading' | 'problem' | 'empty' | 'rows';
@@ -51,11 +52,13 @@ export class MigrationsView implements vscode.TreeDataProvider<string> {
   refresh(): void {
     const shown = migrationsShown(this.#host.ready?.controller.migrations.listMigrations() ?? []);
     const before = this.#roots.join();
-    this.#roots = shown.map(({ id }) => rowPrefix + id);
+    this.#roots = shown.map(({ id }) => migrationRowId(id));
     this.#nodes = new Map(
       shown.flatMap(migration => [
-        [rowPrefix + migration.id, { migration }] as const,
-        ...migration.steps.map(state => [`${rowPrefix}${migration.id}/${state.step}`, { migration, state }] as const),
+        [migrationRowId(migration.id), { migration }] as const,
+        ...migration.steps.map(
+          state => [`${migrationRowId(migration.id)}/${state.step}`, { migration, state }] as const,
+        ),
       ]),
     );
     this.#setState(this.#state());
@@ -76,7 +79,7 @@ export class MigrationsView implements vscode.TreeDataProvider<string> {
 
   getParent(rowId: string): string | undefined {
     const node = this.#nodes.get(rowId);
-    return node?.state && rowPrefix + node.migration.id;
+    return node?.state && migrationRowId(node.migration.id);
   }
 
   getTreeItem(rowId: string): vscode.TreeItem {

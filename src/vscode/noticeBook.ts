@@ -1,6 +1,5 @@
 import { mkdir, open, readdir, rm } from 'node:fs/promises';
 import * as path from 'node:path';
-import type { Notice } from './healthNotices.ts';
 
 /** What persons were told already, in a folder that all windows share: an empty file for the last event of each kind. */
 export class NoticeBook {
@@ -11,7 +10,10 @@ export class NoticeBook {
   }
 
   /** True for one caller an event, in whatever window; who gets it tells the person. */
-  async claim(instanceId: string, { kind, since }: Pick<Notice, 'kind' | 'since'>): Promise<boolean> {
+  async claim(
+    instanceId: string,
+    { kind, since }: { readonly kind: string; readonly since: string },
+  ): Promise<boolean> {
     const prefix = `${instanceId}.${kind}.`;
     const name = `${prefix}${Date.parse(since)}`;
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });

@@ -80,6 +80,9 @@ describeWithOwnEngine('an instance whose engine hangs', () => {
     const [offered] = migrations.listMigrations();
     expect(offered).toMatchObject({ instanceId: id, sourceProviderId: 'one', parkedUntil: untilDecided });
 
+    const { changes } = await migrations.compareParked(offered?.id ?? '');
+    expect(changes).toContainEqual({ path: 'workspace/file', what: 'changed', bytes: 'later'.length });
+
     await migrations.rollBack(offered?.id ?? '');
     expect(controller.getInstance(id)).toMatchObject({ providerId: 'one', status: 'running' });
     expect(await inside('cat ~/workspace/file')).toBe('later');

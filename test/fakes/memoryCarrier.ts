@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { HomeCarrier } from '../../src/core/migration/homeCarrier.ts';
-import type { HomeFacts, HomeSize } from '../../src/model/homeArchive.ts';
+import type { HomeDifference, HomeFacts, HomeSize } from '../../src/model/homeArchive.ts';
 import { homeMissing } from '../../src/model/homeErrors.ts';
 import type { OperationContext } from '../../src/model/operationContext.ts';
 import type { Provider } from '../../src/model/provider.ts';
@@ -36,6 +36,13 @@ export class MemoryCarrier implements HomeCarrier {
     fill(target, instanceId, text);
     await this.step();
     return { bytes: text.length, files: 1 };
+  }
+
+  async compare(here: Provider, there: Provider, instanceId: string, ctx: OperationContext): Promise<HomeDifference> {
+    ctx.signal.throwIfAborted();
+    const [ours, theirs] = [wholeOf(here, instanceId), wholeOf(there, instanceId)];
+    if (ours === theirs) return { count: 0, changes: [] };
+    return { count: 1, changes: [{ path: 'text', what: 'changed', bytes: theirs.length }] };
   }
 }
 

@@ -1,8 +1,10 @@
 import * as z from 'zod';
-import type { HomeFacts, HomeSize } from '../../model/homeArchive.ts';
+import type { HomeDifference, HomeFacts, HomeSize } from '../../model/homeArchive.ts';
+import { homeEntriesIn } from '../../model/homeEntries.ts';
 import { homeMissing, homeTaskFailed } from '../../model/homeErrors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { HomeProcess, HomeTask, Provider } from '../../model/provider.ts';
+import { differenceOf } from './homeDifference.ts';
 
 /** How homes are compared, and brought from one provider to another. */
 export interface HomeCarrier {
@@ -12,6 +14,8 @@ export interface HomeCarrier {
   look(provider: Provider, instanceId: string, ctx: OperationContext): Promise<HomeFacts>;
   /** Makes the home at the target equal with the source's; what the target has already may be left as it is. */
   copy(source: Provider, target: Provider, instanceId: string, ctx: OperationContext): Promise<HomeSize>;
+  /** In what the home there differs from the one here. */
+  compare(here: Provider, there: Provider, instanceId: string, ctx: OperationContext): Promise<HomeDifference>;
 }
 
 /** The last line of what `home.mjs` writes; without it, what came was cut off. */
@@ -58,7 +62,19 @@ export class StreamCarrier implements HomeCarrier {
       return size;
     });
   }
+
+  compare(here: Provider, there: Provider, instanceId: string, ctx: OperationContext): Promise<HomeDifference> {
+    return together(ctx, async start => {
+      const homes = await Promise.all([start(here, instanceId, 'list'), start(there, instanceId, 'list')]);
+      const [ours, theirs] = homes.map(({ output }) => homeEntriesIn(output)) as [HomeEntries, HomeEntries];
+      const difference = await differenceOf(ours, theirs);
+      await Promise.all(homes.map(({ done }) => done));
+      return difference;
+    });
+  }
 }
+
+type HomeEntries = ReturnType<typeof homeEntriesIn>;
 
 export type Start = (provider: Provider, instanceId: string, task: HomeTask) => Promise<HomeProcess>;
 

@@ -10,15 +10,15 @@ import {
   timedOut,
 } from '../../model/errors.ts';
 import type { Event } from '../../model/event.ts';
+import type { HomeDifference } from '../../model/homeArchive.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
 import type { Migration, MigrationStrategy } from '../../model/migration.ts';
 import { type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
 import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import type { KeyedLock, LockHandle, ObserverLease } from '../../model/stateStore.ts';
 import { randomId } from '../instanceId.ts';
-import { choosePlacement } from '../placement.ts';
 import { instanceError, timestamp } from '../records.ts';
-import { planOf, refuseTarget, refuseUnmovable } from './migrationPlanner.ts';
+import { planOf, refugeOf, refuseTarget, refuseUnmovable } from './migrationPlanner.ts';
 import { followOwner, MigrationRun, type MigrationWorld } from './migrationRun.ts';
 import { freshSteps, nextAct, parkedAt } from './migrationSteps.ts';
 import { settleStray } from './strayCopies.ts';
@@ -169,9 +169,18 @@ export class MigrationManager {
     });
   }
 
+  /** In what the parked copy differs from the instance. Throws `migrationRefused` when there is none. */
+  compareParked(migrationId: string, ctx: OperationContext = quietContext): Promise<HomeDifference> {
+    const { providers, registry, carrier } = this.#options;
+    return this.#withParked(migrationId, 'Comparing', ctx, async migration => {
+      const { id, providerId } = await registry.readInstance(migration.instanceId);
+      return carrier.compare(providers.get(providerId), providers.get(parkedAt(migration)), id, ctx);
+    });
+  }
+
   /** Whether there is a provider that the instance can be migrated to, without loss. */
   canMigrate(record: InstanceRecord): boolean {
-    return this.#options.config().enabled && this.#refugeOf(record) !== undefined;
+    return this.#options.config().enabled && refugeOf(record, this.#options) !== undefined;
   }
 
   /** Plans and carries out a migration to the provider that fits best. Rejects when it does not end there. */
@@ -179,7 +188,7 @@ export class MigrationManager {
     const { registry } = this.#options;
     const record = registry.getInstance(instanceId);
     if (!record) throw instanceNotFound(instanceId);
-    const refuge = this.#refugeOf(record);
+    const refuge = refugeOf(record, this.#options);
     const what = `The migration of "${instanceId}"`;
     if (refuge === undefined) throw recoveryRefused(instanceId, 'There is no provider that it can be migrated to.');
     const { id } = await this.createMigrationPlan(instanceId, refuge, undefined, ctx);
@@ -305,12 +314,12 @@ export class MigrationManager {
     await run.undo(ctx).catch(() => ctx.signal.throwIfAborted());
   }
 
-  #withParked(
+  #withParked<R>(
     migrationId: string,
     what: string,
     ctx: OperationContext,
-    work: (migration: Migration, lock: LockHandle) => Promise<Migration>,
-  ): Promise<Migration> {
+    work: (migration: Migration, lock: LockHandle) => Promise<R>,
+  ): Promise<R> {
     const { book, locks } = this.#options;
     const { instanceId } = this.getMigrationStatus(migrationId);
     return locks.run(instanceId, ctx, async lock => {
@@ -330,24 +339,6 @@ export class MigrationManager {
     lock.assertHeld();
     if (there?.role === 'parked' && !lives) await provider.deleteInstance(migration.instanceId, ctx);
     return book.update(migration.id, ({ parkedUntil: _parkedUntil, ...current }) => current);
-  }
-
-  /** The other provider on which it fits best; undefined when its own can't be read, or none fits. */
-  #refugeOf(record: InstanceRecord): string | undefined {
-    const { providers, registry, carrier } = this.#options;
-    const source = providers.find(record.providerId);
-    const rests = record.status === 'running' || record.status === 'stopped';
-    if (!rests || !source || !carrier.reaches(source) || providers.condition(source.id)?.reachable !== true)
-      return undefined;
-    const others = providers.all().filter(({ id }) => id !== source.id && providers.condition(id)?.reachable === true);
-    const candidates = others
-      // By itself nothing moves out of its limits to where it has none.
-      .filter(provider => carrier.reaches(provider) && (provider.abilities.limits || !source.abilities.limits))
-      .map(provider => ({
-        ...{ provider, capabilities: providers.capabilities(provider.id) },
-        ...{ reachable: true, instances: registry.getInstanceCount(provider.id) },
-      }));
-    return choosePlacement(record.config, candidates).providerId;
   }
 
   #ofInstance(instanceId: string, status?: Migration['status']): Migration[] {

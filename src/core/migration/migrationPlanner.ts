@@ -6,8 +6,9 @@ import type { OperationContext } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
 import { onOneLine } from '../../model/textCut.ts';
 import { getTwice } from '../instanceLifecycle.ts';
-import { misfits } from '../placement.ts';
+import { choosePlacement, misfits } from '../placement.ts';
 import type { HomeCarrier } from './homeCarrier.ts';
+import type { MigrationWorld } from './migrationRun.ts';
 
 /** Bytes and files a second, and seconds for each stop and start, that a careful estimate reckons with. */
 const pace = { bytes: 30_000_000, files: 1_500, change: 3 };
@@ -59,6 +60,26 @@ export async function refuseTarget(
         `"${target.id}" has something of the same id, as when both providers are one place.`,
         'Name another provider.',
       );
+}
+
+/** The other provider on which it fits best; undefined when its own can't be read, or none fits. */
+export function refugeOf(
+  record: InstanceRecord,
+  { providers, registry, carrier }: Pick<MigrationWorld, 'providers' | 'registry' | 'carrier'>,
+): string | undefined {
+  const source = providers.find(record.providerId);
+  const rests = record.status === 'running' || record.status === 'stopped';
+  if (!rests || !source || !carrier.reaches(source) || providers.condition(source.id)?.reachable !== true)
+    return undefined;
+  const others = providers.all().filter(({ id }) => id !== source.id && providers.condition(id)?.reachable === true);
+  const candidates = others
+    // By itself nothing moves out of its limits to where it has none.
+    .filter(provider => carrier.reaches(provider) && (provider.abilities.limits || !source.abilities.limits))
+    .map(provider => ({
+      ...{ provider, capabilities: providers.capabilities(provider.id) },
+      ...{ reachable: true, instances: registry.getInstanceCount(provider.id) },
+    }));
+  return choosePlacement(record.config, candidates).providerId;
 }
 
 /** Pure: what is agreed to before anything is done. */

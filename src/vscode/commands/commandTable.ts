@@ -70,6 +70,7 @@ export const commandTable: readonly Command[] = [
   command('migrate', async (face, call) => (await import('./migrate.ts')).migrate(face, call)),
   command('cancelMigration', async (face, call) => (await import('./migrate.ts')).cancelMigration(face, call)),
   command('rollBackMigration', async (face, call) => (await import('./migrate.ts')).rollBackMigration(face, call)),
+  command('compareParkedCopy', async (face, call) => (await import('./migrate.ts')).compareParkedCopy(face, call)),
   command('cleanUpMigration', async (face, call) => (await import('./migrate.ts')).cleanUpMigration(face, call)),
   command('showMigrations', async () => (await import('./migrate.ts')).showMigrations()),
   command('takeSnapshot', async (face, call) => (await import('./snapshots.ts')).takeSnapshot(face, call)),

@@ -1,10 +1,12 @@
 import * as vscode from 'vscode';
 import { misfits } from '../../core/placement.ts';
 import { SwarmError } from '../../model/errors.ts';
+import type { HomeDifference } from '../../model/homeArchive.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
 import { type Migration, MigrationStrategy } from '../../model/migration.ts';
+import { differenceText } from '../differenceText.ts';
 import type { Face } from '../face.ts';
-import { migrationActions, migrationIcon, migrationsShown } from '../migrationRows.ts';
+import { type MigrationAction, migrationActions, migrationIcon, migrationsShown } from '../migrationRows.ts';
 import { planLines, strategyEffect, strategyTitle } from '../migrationTooltip.ts';
 import { confirmModal, operate } from '../operate.ts';
 import { problemText } from '../rowTexts.ts';
@@ -105,7 +107,7 @@ async function askStrategy({ config }: SwarmCore, record: InstanceRecord): Promi
 }
 
 const onOne =
-  (action: 'cancel' | 'rollBack' | 'cleanUp', operation: string, title: () => string, doing: () => string) =>
+  (action: MigrationAction, operation: string, title: () => string, doing: () => string) =>
   async (face: Face, call: CommandCall): Promise<void> => {
     const migration = await pickMigration(face, call, action, title());
     if (migration) await operate(face, operation, { migrationId: migration.id }, doing(), 'migrations');
@@ -135,12 +137,24 @@ export const cleanUpMigration = onOne(
   () => t('Cleaning up…'),
 );
 
+/** In which files the parked copy differs, as a document. */
+export async function compareParkedCopy(face: Face, call: CommandCall): Promise<void> {
+  const migration = await pickMigration(face, call, 'compare', t('Show What Differs'));
+  if (!migration) return;
+  const { id, instanceName } = migration;
+  const doing = t('Comparing both copies of {0}', instanceName);
+  const input = { migrationId: id };
+  const difference = await operate<HomeDifference>(face, 'compare_parked_copy', input, doing, 'notification');
+  const text = differenceText(migration, difference, { t, locale: vscode.env.language, now: Date.now() });
+  await face.documents.showMarkdown(t('What Differs in {0}', instanceName), text);
+}
+
 export const showMigrations = () => vscode.commands.executeCommand('remoteSwarm.migrations.focus');
 
 async function pickMigration(
   { host, migrations }: Face,
   { rows }: CommandCall,
-  action: 'cancel' | 'rollBack' | 'cleanUp',
+  action: MigrationAction,
   title: string,
 ): Promise<Migration | undefined> {
   const { controller } = await host.core();

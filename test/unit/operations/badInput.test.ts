@@ -46,6 +46,7 @@ const required: Record<string, Record<string, unknown>> = {
   get_migration_status: { migrationId: migrationIdOf(idOf(1)) },
   clean_up_migration: { migrationId: migrationIdOf(idOf(1)) },
   roll_back_migration: { migrationId: migrationIdOf(idOf(1)) },
+  compare_parked_copy: { migrationId: migrationIdOf(idOf(1)) },
   pause_instance_monitoring: { instanceIds: [idOf(1)], paused: true },
   adopt_swarm_instance: { found: [{ providerId: 'docker', instanceId: idOf(2) }] },
 };

@@ -163,6 +163,7 @@ export class FakeSwarm implements Swarm {
     },
     listMigrations: () => [...this.migrated.values()],
     cleanUp: id => this.#migrate('clean up', id, {}),
+    compareParked: async () => ({ count: 1, changes: [{ path: 'notes', what: 'only-there' as const, bytes: 5 }] }),
     rollBack: id => this.#migrate('roll back', id, { rolledBackAt: new Date(Date.now()).toISOString() }),
   };
 

@@ -39,10 +39,10 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   'src/storage/leaderLease.ts': ['readFile', 'a number; what is none counts as zero'],
   'src/storage/replaceFile.ts': ['open open', 'only writes'],
   'src/storage/fileHomeArchive.ts': [
-    'Ending Hole HomeEntry HomeEntry JSON.parse Received Sum createReadStream open',
+    'Ending Hole JSON.parse Received Sum createReadStream open',
     'homes that were kept: what is another than its hash says is refused',
   ],
-  'src/storage/homeFrames.ts': ['JSON.parse', 'what a program beside a home writes'],
+  'src/model/homeEntries.ts': ['HomeEntry JSON.parse', 'what a program beside a home writes'],
   'src/providers/reservedFile.ts': ['JSON.parse Token', marks],
   'src/providers/local/instanceFolders.ts': [
     'JSON.parse Roles Roles readFile',

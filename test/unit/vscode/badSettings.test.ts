@@ -94,6 +94,7 @@ const valid: Record<string, unknown> = {
   'remoteSwarm.migration.enabled': false,
   'remoteSwarm.migration.defaultStrategy': 'create-then-stop',
   'remoteSwarm.migration.timeout': 7200,
+  'remoteSwarm.snapshots.interval': 3600,
   ...Object.fromEntries(
     Object.entries(defaultHealthConfig).map(([name, value]) => [
       `remoteSwarm.health.${name}`,

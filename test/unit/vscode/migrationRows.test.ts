@@ -63,8 +63,8 @@ describe('a migration', () => {
     expect(migrationActions(migrationOf(1, {}, 'create-target'))).toEqual(['cancel']);
     expect(migrationActions(migrationOf(1, { pivotedAt: minutesAgo(1) }, 'clean-up-source'))).toEqual([]);
     expect(migrationActions(migrationOf(1, { cancelRequested: true }))).toEqual([]);
-    expect(migrationActions(parked(1))).toEqual(['rollBack', 'cleanUp']);
-    expect(migrationActions(parked(1, { rolledBackAt: minutesAgo(1) }))).toEqual(['cleanUp']);
+    expect(migrationActions(parked(1))).toEqual(['compare', 'rollBack', 'cleanUp']);
+    expect(migrationActions(parked(1, { rolledBackAt: minutesAgo(1) }))).toEqual(['compare', 'cleanUp']);
     expect(migrationActions(parked(1, { parkedUntil: undefined }))).toEqual([]);
     expect(migrationActions(ended(1, 'failed'))).toEqual([]);
   });
