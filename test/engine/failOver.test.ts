@@ -81,7 +81,7 @@ describeWithOwnEngine('an instance whose engine hangs', () => {
     expect(offered).toMatchObject({ instanceId: id, sourceProviderId: 'one', parkedUntil: untilDecided });
 
     const { changes } = await migrations.compareParked(offered?.id ?? '');
-    expect(changes).toContainEqual({ path: 'workspace/file', what: 'changed', bytes: 'later'.length });
+    expect(changes).toContainEqual({ path: 'workspace/file', what: 'changed', bytes: 'later\n'.length });
 
     await migrations.rollBack(offered?.id ?? '');
     expect(controller.getInstance(id)).toMatchObject({ providerId: 'one', status: 'running' });
