@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -12,7 +12,7 @@ import { fillHome, homeDigest } from '../contract/tools.ts';
 import { diskController } from '../crash/diskController.ts';
 import { environment } from './support/dockerProviders.ts';
 import { type Engine, startEngine } from './support/engine.ts';
-import { guardedDocker } from './support/engineInstances.ts';
+import { EngineInstances, guardedDocker } from './support/engineInstances.ts';
 import { ensureTestImage } from './support/images.ts';
 import { describeWithOwnEngine } from './support/testEngine.ts';
 
@@ -77,5 +77,28 @@ describeWithOwnEngine('homes that are kept, of this machine and of an engine', (
     expect(snapshots.listSnapshots(id)).toEqual([]);
     const manifests = await readdir(path.join(folder, 'state', 'homes', 'manifests'));
     expect(manifests).toHaveLength(snapshots.listSnapshots().length);
+  });
+
+  test('one that cannot be kept is not made anew, until a person wants it all the same', async () => {
+    const { id } = await controller.createInstance({ name: 'worn out' }, 'engine');
+    await inside(id, fillHome);
+    const before = await inside(id, homeDigest);
+    const container = async () => (await new EngineInstances(engine).container(id).inspect()).Id;
+    const first = await container();
+    const incoming = path.join(folder, 'state', 'homes', 'incoming');
+    await mkdir(path.dirname(incoming), { recursive: true });
+    await rm(incoming, { recursive: true, force: true });
+    await writeFile(incoming, 'in the way');
+
+    await expect(controller.recoverInstance(id, 'recreate')).rejects.toMatchObject({ code: 'home-not-kept' });
+    expect(await container()).toBe(first);
+    await controller.recoverInstance(id, 'recreate', quietContext, true);
+    expect(await container()).not.toBe(first);
+    expect(await inside(id, homeDigest)).toBe(before);
+
+    await rm(incoming);
+    await controller.recoverInstance(id, 'recreate');
+    expect(controller.snapshots.listSnapshots(id)).toMatchObject([{ live: true }]);
+    expect(await inside(id, homeDigest)).toBe(before);
   });
 });
