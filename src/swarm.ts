@@ -163,7 +163,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     interval: () => surroundings.config().snapshots.interval,
     due: milliseconds => controller.snapshots.due(milliseconds),
     take: async instanceId =>
-      void (await gate.invoke('take_snapshot', { instanceId }, byItself('snapshot schedule', quietContext))),
+      void (await gate.invoke('take_scheduled_snapshot', { instanceId }, byItself('snapshot schedule', quietContext))),
   });
   await controller.initialize();
   showUnprovided(registry, providers, config);

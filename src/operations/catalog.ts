@@ -34,6 +34,7 @@ import {
   forkInstance,
   resetToSnapshot,
   restoreSnapshot,
+  takeScheduledSnapshot,
   takeSnapshot,
 } from './snapshotOperations.ts';
 import { getSwarmStatus } from './statusOperations.ts';
@@ -71,6 +72,7 @@ export const catalog: readonly Operation[] = [
   rollBackMigration,
   compareParkedCopy,
   takeSnapshot,
+  takeScheduledSnapshot,
   restoreSnapshot,
   resetToSnapshot,
   forkInstance,

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { InstanceName } from '../model/instance.ts';
+import type { OperationContext } from '../model/operationContext.ts';
 import { SnapshotId } from '../model/snapshot.ts';
 import { OneInstanceId, ProviderReference } from './instanceInputs.ts';
 import { instanceRow } from './instanceViews.ts';
@@ -21,19 +22,31 @@ function keptOf(swarm: Swarm, input: { snapshotId: string }): Target[] {
   return swarm.registry.getInstance(instanceId) ? [...registered(swarm, [instanceId])] : [];
 }
 
-export const takeSnapshot = defineOperation({
-  name: 'take_snapshot',
-  title: 'Take Snapshot',
-  description: 'Keeps the home of an instance as it is now, in the state directory of this machine.',
+const taking = {
   effect: 'change',
-  audience: 'person',
   input: z.strictObject({ instanceId: OneInstanceId }),
   output: Taken,
-  targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
-  run: async (swarm, { instanceId }, ctx) => {
+  targets: (swarm: Swarm, { instanceId }: { instanceId: string }) => registered(swarm, [instanceId]),
+  run: async (swarm: Swarm, { instanceId }: { instanceId: string }, ctx: OperationContext) => {
     const { id, bytes, files, added } = await swarm.snapshots.takeSnapshot(instanceId, ctx);
     return { id, bytes, files, added };
   },
+} as const;
+
+export const takeSnapshot = defineOperation({
+  ...taking,
+  name: 'take_snapshot',
+  title: 'Take Snapshot',
+  description: 'Keeps the home of an instance as it is now, in the state directory of this machine.',
+  audience: 'person',
+});
+
+export const takeScheduledSnapshot = defineOperation({
+  ...taking,
+  name: 'take_scheduled_snapshot',
+  title: 'Take Scheduled Snapshot',
+  description: 'Keeps the home of an instance whose last snapshot is as old as remoteSwarm.snapshots.interval.',
+  audience: 'controller',
 });
 
 export const restoreSnapshot = defineOperation({

@@ -31,6 +31,7 @@ const required: Record<string, Record<string, unknown>> = {
   open_swarm_instance: { instanceId: idOf(1) },
   empty_trash: { instanceId: idOf(1) },
   take_snapshot: { instanceId: idOf(1) },
+  take_scheduled_snapshot: { instanceId: idOf(1) },
   restore_snapshot: { snapshotId: idOf(1), name: 'again' },
   reset_to_snapshot: { snapshotId: idOf(1) },
   fork_instance: { instanceId: idOf(1), name: 'twin' },

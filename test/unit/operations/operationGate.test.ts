@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { Caller, defaultPolicy, Effect, type Policy, Verdict } from '../../../src/model/config.ts';
@@ -37,6 +39,7 @@ const inputs: Record<string, unknown> = {
   remove_swarm: {},
   empty_trash: { instanceId: idOf(1) },
   take_snapshot: { instanceId: idOf(1) },
+  take_scheduled_snapshot: { instanceId: idOf(1) },
   restore_snapshot: { snapshotId: idOf(1), name: 'again' },
   reset_to_snapshot: { snapshotId: idOf(1) },
   fork_instance: { instanceId: idOf(1), name: 'twin' },
@@ -266,4 +269,12 @@ describe('the output check', () => {
 test('the default policy and the catalog agree on the effects there are', () => {
   expect(new Set(catalog.map(({ effect }) => effect))).toEqual(new Set(Effect.options));
   expect(Object.keys(defaultPolicy.agent)).toEqual(Effect.options);
+});
+
+test('what the swarm does of its own accord, it may do', () => {
+  const text = readFileSync(path.resolve(import.meta.dirname, '../../../src/swarm.ts'), 'utf8');
+  const names = [...text.matchAll(/gate\.invoke\('(\w+)'/g)].map(match => match[1]);
+  expect(names.length).toBeGreaterThan(2);
+  const audiences = names.map(name => catalog.find(operation => operation.name === name)?.audience);
+  for (const audience of audiences) expect(audience).toMatch(/agent|controller/);
 });
