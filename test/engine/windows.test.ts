@@ -90,14 +90,14 @@ describeWithOwnEngine('windows on one state directory and one engine', () => {
   const isHealthy = (window: Window) =>
     window.shown()?.reachable === true && window.shown()?.instances[0]?.health === 'healthy';
 
-  /** Calls a minute, from the list that begins one round to the list that begins the last. */
-  async function callsAMinute(): Promise<number> {
+  /** Calls from the list that begins one round to the list that begins the last, by the clock and by rounds. */
+  async function countCalls(): Promise<{ aMinute: number; aRound: number }> {
     resetAll();
     const lists = () => calls().filter(({ kind }) => kind === list);
     await until(() => lists().length > rounds, rounds * 4_000);
     const [first, last] = [lists().at(0), lists().at(rounds)] as [Call, Call];
     const between = calls().filter(({ at }) => at >= first.at && at < last.at);
-    return (between.length / (last.at - first.at)) * 60_000;
+    return { aMinute: (between.length / (last.at - first.at)) * 60_000, aRound: between.length / rounds };
   }
 
   /** That it says so, and that nobody else has asked the engine for anything since the last reset. */
@@ -112,19 +112,20 @@ describeWithOwnEngine('windows on one state directory and one engine', () => {
     async () => {
       const one = await open(1);
       await until(() => isHealthy(one));
-      const alone = await callsAMinute();
+      const alone = await countCalls();
 
       resetAll();
       const others = await Promise.all([2, 3, 4, 5, 6, 7, 8].map(open));
       await until(() => others.every(isHealthy));
       const opening = others.flatMap(({ door }) => door.calls.map(({ kind }) => kind));
-      const together = await callsAMinute();
+      const together = await countCalls();
       console.log(
-        `${rounds} rounds of 2.1 s: ${alone.toFixed(1)} engine calls a minute with 1 window,`,
-        `${together.toFixed(1)} with 8; opening 7 more made ${opening.length}`,
+        `${rounds} rounds of 2.1 s: ${alone.aMinute.toFixed(1)} engine calls a minute with 1 window,`,
+        `${together.aMinute.toFixed(1)} with 8; opening 7 more made ${opening.length}`,
       );
       expect(opening).toEqual([]);
-      expect(Math.abs(together / alone - 1)).toBeLessThan(0.1);
+      // By rounds: how evenly those come is this machine's load.
+      expect(Math.abs(together.aRound / alone.aRound - 1)).toBeLessThan(0.1);
       expectOnlyObserver(one);
       expect(windows.map(children)).toEqual(windows.map(() => []));
 
