@@ -5,7 +5,7 @@ export const homeMissing = (instanceId: string, providerId: string) =>
     family: 'state',
     code: 'home-missing',
     message: `The home of the instance "${instanceId}" is not on the provider "${providerId}".`,
-    hint: 'Nothing was made. Bring the home back from a backup, or delete the instance and create it anew.',
+    hint: 'Nothing was made. Restore a snapshot of it as a new instance, or delete it and create it anew.',
   });
 
 export const homesDiffer = (instanceId: string) =>
