@@ -15,45 +15,14 @@ import {
   tooLarge,
   wrongTypes,
 } from '../hostileInput.ts';
-import { FakeSwarm, idOf, migrationIdOf } from './fakeSwarm.ts';
+import { FakeSwarm, idOf } from './fakeSwarm.ts';
 import { errorOf, makeBench } from './gateBench.ts';
+import { inputOf } from './sampleInputs.ts';
 
 /** A field of an operation's input. */
 interface InputField extends Field {
   readonly operation: string;
 }
-
-/** What is needed beside a field so that the rest of the input is valid. */
-const required: Record<string, Record<string, unknown>> = {
-  create_swarm_instance: { name: 'box' },
-  update_swarm_instance: { instanceId: idOf(1), name: 'box' },
-  get_swarm_instance: { instanceId: idOf(1) },
-  open_swarm_instance: { instanceId: idOf(1) },
-  empty_trash: { instanceId: idOf(1) },
-  take_snapshot: { instanceId: idOf(1) },
-  take_scheduled_snapshot: { instanceId: idOf(1) },
-  restore_snapshot: { snapshotId: idOf(1), name: 'again' },
-  reset_to_snapshot: { snapshotId: idOf(1) },
-  fork_instance: { instanceId: idOf(1), name: 'twin' },
-  fail_over_instance: { instanceId: idOf(1), targetProvider: 'local' },
-  delete_snapshot: { snapshotId: idOf(1) },
-  get_instance_logs: { instanceId: idOf(1) },
-  run_in_instance: { instanceId: idOf(1), command: 'true' },
-  recover_instance: { instanceId: idOf(1) },
-  recreate_without_snapshot: { instanceId: idOf(1), reason: 'The disk is full.' },
-  create_migration_plan: { instanceId: idOf(1), targetProvider: 'local' },
-  start_migration: { migrationId: migrationIdOf(idOf(1)) },
-  cancel_migration: { migrationId: migrationIdOf(idOf(1)) },
-  get_migration_status: { migrationId: migrationIdOf(idOf(1)) },
-  clean_up_migration: { migrationId: migrationIdOf(idOf(1)) },
-  roll_back_migration: { migrationId: migrationIdOf(idOf(1)) },
-  compare_parked_copy: { migrationId: migrationIdOf(idOf(1)) },
-  pause_instance_monitoring: { instanceIds: [idOf(1)], paused: true },
-  adopt_swarm_instance: { found: [{ providerId: 'docker', instanceId: idOf(2) }] },
-};
-const aroundOf = (operation: string) =>
-  required[operation] ??
-  (operation.match(/^(start|stop|delete|restart|restore|purge|check|reset)_/) ? { instanceIds: [idOf(1)] } : {});
 
 /** Of required members inside inputs. */
 const samples = {
@@ -65,7 +34,7 @@ const samples = {
 
 const fields = catalog.flatMap(({ name, input }): InputField[] => {
   const schema = z.toJSONSchema(input, { io: 'input', target: 'draft-7' }) as Schema;
-  return fieldsBelow(schema, aroundOf(name), samples).map(field => ({ operation: name, ...field }));
+  return fieldsBelow(schema, inputOf(name), samples).map(field => ({ operation: name, ...field }));
 });
 
 /** Text that people may write freely; what is done with it is safe for any of it. */
@@ -112,7 +81,7 @@ describe('bad input', () => {
 
   test.each(catalog.map(({ name }) => ({ name })))('$name without any wrong field is understood', ({ name }) => {
     const operation = catalog.find(entry => entry.name === name);
-    expect(() => operation?.prepare(aroundOf(name))).not.toThrow();
+    expect(() => operation?.prepare(inputOf(name))).not.toThrow();
   });
 
   describe.each(fields.map(field => ({ field, name: `${field.operation}: ${field.path.join('.')}` })))(
@@ -151,7 +120,7 @@ describe('bad input', () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ minLength: 1, maxLength: 300, unit: 'binary' }), async key => {
         fc.pre(key !== '__proto__' && !(key in (operation?.input.shape ?? {})));
-        const error = await errorOf(bench.invoke(name, { ...aroundOf(name), [key]: 1 }, caller(operation)));
+        const error = await errorOf(bench.invoke(name, { ...inputOf(name), [key]: 1 }, caller(operation)));
         expect(error.message).toContain('is no known field');
       }),
       { numRuns: 20 },

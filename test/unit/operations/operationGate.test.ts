@@ -6,47 +6,14 @@ import { Caller, defaultPolicy, Effect, type Policy, Verdict } from '../../../sr
 import { isAbort } from '../../../src/model/errors.ts';
 import { catalog } from '../../../src/operations/catalog.ts';
 import { defineOperation } from '../../../src/operations/operation.ts';
-import { FakeSwarm, idOf, makeRecord, migrationIdOf } from './fakeSwarm.ts';
+import { FakeSwarm, idOf, makeRecord } from './fakeSwarm.ts';
 import { errorOf, makeBench } from './gateBench.ts';
+import { inputOf } from './sampleInputs.ts';
 
 const everything = (verdict: Verdict): Policy => {
   const row = { read: verdict, change: verdict, execute: verdict, destroy: verdict };
   return { person: row, agent: row, client: row, controller: row };
 };
-
-/** A valid input for each operation, about instance 1. */
-const inputs: Record<string, unknown> = {
-  list_swarm_instances: {},
-  get_swarm_instance: { instanceId: idOf(1) },
-  create_swarm_instance: { name: 'fresh' },
-  update_swarm_instance: { instanceId: idOf(1), name: 'renamed' },
-  get_swarm_status: {},
-  get_instance_logs: { instanceId: idOf(1) },
-  run_in_instance: { instanceId: idOf(1), command: 'true' },
-  recover_instance: { instanceId: idOf(1) },
-  recreate_without_snapshot: { instanceId: idOf(1), reason: 'The disk is full.' },
-  create_migration_plan: { instanceId: idOf(1), targetProvider: 'local' },
-  start_migration: { migrationId: migrationIdOf(idOf(1)) },
-  cancel_migration: { migrationId: migrationIdOf(idOf(1)) },
-  get_migration_status: { migrationId: migrationIdOf(idOf(1)) },
-  clean_up_migration: { migrationId: migrationIdOf(idOf(1)) },
-  roll_back_migration: { migrationId: migrationIdOf(idOf(1)) },
-  compare_parked_copy: { migrationId: migrationIdOf(idOf(1)) },
-  list_migrations: {},
-  pause_instance_monitoring: { instanceIds: [idOf(1)], paused: true },
-  adopt_swarm_instance: { found: [{ providerId: 'docker', instanceId: idOf(9) }] },
-  open_swarm_instance: { instanceId: idOf(1) },
-  remove_swarm: {},
-  empty_trash: { instanceId: idOf(1) },
-  take_snapshot: { instanceId: idOf(1) },
-  take_scheduled_snapshot: { instanceId: idOf(1) },
-  restore_snapshot: { snapshotId: idOf(1), name: 'again' },
-  reset_to_snapshot: { snapshotId: idOf(1) },
-  fork_instance: { instanceId: idOf(1), name: 'twin' },
-  fail_over_instance: { instanceId: idOf(1), targetProvider: 'local' },
-  delete_snapshot: { snapshotId: idOf(1) },
-};
-const inputOf = (name: string) => inputs[name] ?? { instanceIds: [idOf(1)] };
 
 const grid = catalog.flatMap(operation =>
   Caller.options.flatMap(caller =>
