@@ -1,7 +1,7 @@
 import { type Migration, type MigrationPlan, type MigrationStrategy, untilDecided } from '../model/migration.ts';
 import type { Translate } from '../operations/translate.ts';
 import { type HealthWording, timeText } from './healthRows.ts';
-import { bytesText, migrationFace, migrationFaceText, migrationIcon, spanText } from './migrationRows.ts';
+import { bytesText, migrationFace, migrationIcon, spanText, stateText } from './migrationRows.ts';
 import { escapeMarkdown } from './rowTexts.ts';
 
 const digestShown = 12;
@@ -53,7 +53,7 @@ export function migrationTooltip(migration: Migration, wording: HealthWording): 
   ];
   return [
     `### ${escapeMarkdown(migration.instanceName)}`,
-    `$(${migrationIcon(face).id}) **${escapeMarkdown(migrationFaceText(face, t))}** · ${escapeMarkdown(way)}`,
+    `$(${migrationIcon(face).id}) **${escapeMarkdown(stateText(migration, wording))}** · ${escapeMarkdown(way)}`,
     ...(error ? [`$(error) ${escapeMarkdown(error.message)} ${escapeMarkdown(error.hint ?? '')}`] : []),
     ...plan.losses.map(loss => `$(warning) ${escapeMarkdown(loss)}`),
     facts

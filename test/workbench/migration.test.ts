@@ -81,8 +81,8 @@ describe('the view of migrations', () => {
 
   test('says what moves, what is kept and what is over, and the status bar says that something moves', async () => {
     failed();
-    await says('Kira', /^local → docker · copying 300 MB/);
-    await says('payment service', /^local → docker · moved, old copy kept/);
+    await says('Kira', /^copying 300 MB · local → docker/);
+    await says('payment service', /^moved, old copy kept · local → docker/);
     await says('an instance with quite a long name', /failed · The engine does not answer/);
     await says('docs', /cancelled/);
     expect(await row('payment service').getAttribute('aria-label')).toMatch(/^payment service, from local to docker/);
