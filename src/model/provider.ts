@@ -180,6 +180,8 @@ export interface ProviderAbilities {
   setRole(instanceId: string, role: InstanceRole, ctx?: OperationContext): Promise<VSCodeInstance>;
   /** Starts `home.mjs` beside the home of an instance, whatever its role, and whether it runs or not. */
   openHome?(instanceId: string, task: HomeTask, ctx?: OperationContext): Promise<HomeProcess>;
+  /** Bytes that homes can still take there; undefined when that can't be told now. */
+  freeBytes?(ctx?: OperationContext): Promise<number | undefined>;
   /** Wakes the reconciler when something changed at the place; `undefined` when the stream itself was lost. */
   watch?(wake: (instanceId: string | undefined) => void): Disposable;
   stats?(instanceIds: readonly string[], ctx?: OperationContext): Promise<InstanceStats[]>;

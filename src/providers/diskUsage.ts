@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import * as z from 'zod';
 import type { InstanceStats } from '../model/provider.ts';
 
@@ -17,3 +18,10 @@ export function diskUsage({ blocks, bfree, bavail, bsize }: FileSystemFacts): Di
   const used = blocks - bfree;
   return { diskUsedBytes: used * bsize, diskTotalBytes: (used + bavail) * bsize };
 }
+
+/** Bytes that may still be written below a folder of this machine; undefined when it is not there. */
+export const freeBytesOf = (folder: string): Promise<number | undefined> =>
+  statfs(folder).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => undefined,
+  );

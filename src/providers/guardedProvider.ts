@@ -125,7 +125,7 @@ export class GuardedProvider implements Provider {
   }
 
   #guardAbilities(inner: ProviderAbilities): ProviderAbilities {
-    const { describe, openHome, watch, stats, terminal, followLogs, listPorts, attachUri } = inner;
+    const { describe, openHome, freeBytes, watch, stats, terminal, followLogs, listPorts, attachUri } = inner;
     return {
       images: inner.images,
       limits: inner.limits,
@@ -154,6 +154,7 @@ export class GuardedProvider implements Provider {
             openHome.call(inner, id, task, c),
           ),
       }),
+      ...(freeBytes && { freeBytes: ctx => this.#read('Looking for room', ctx, c => freeBytes.call(inner, c)) }),
       ...(watch && { watch: wake => this.#watch(watch.bind(inner), wake) }),
       ...(stats && { stats: (ids, ctx) => this.#read('Measuring', ctx, c => stats.call(inner, ids, c)) }),
       ...(terminal && { terminal: (id, ctx) => this.#read('The terminal', ctx, c => terminal.call(inner, id, c)) }),

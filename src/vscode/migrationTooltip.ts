@@ -16,12 +16,13 @@ export const strategyEffect = (strategy: MigrationStrategy, t: Translate): strin
 
 /** What a person agrees to before anything is done, one fact a line. */
 export function planLines(
-  { bytes, files, estimatedDowntime, losses }: MigrationPlan,
+  { bytes, files, estimatedDowntime, freeBytes, losses }: MigrationPlan,
   wording: HealthWording,
 ): string[] {
   const { t, locale } = wording;
   return [
     t('{0} in {1} files will be copied and compared.', bytesText(bytes, locale), files),
+    ...(freeBytes === undefined ? [] : [t('The target has {0} free.', bytesText(freeBytes, locale))]),
     estimatedDowntime === 0
       ? t('It does not run now, so there is no downtime.')
       : t('It will not run for about {0}.', spanText(estimatedDowntime * 1000, locale)),

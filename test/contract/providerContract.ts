@@ -44,7 +44,7 @@ async function* bytes(...chunks: string[]): AsyncIterable<Uint8Array> {
   for (const chunk of chunks) yield new TextEncoder().encode(chunk);
 }
 
-type OptionalAbility = 'watch' | 'stats' | 'terminal' | 'followLogs' | 'listPorts';
+type OptionalAbility = 'watch' | 'stats' | 'freeBytes' | 'terminal' | 'followLogs' | 'listPorts';
 
 /** Every promise of `src/model/provider.ts`, tried on a real place. `lacks` are the abilities that it does not claim. */
 export function describeProviderContract(
@@ -274,6 +274,14 @@ export function describeProviderContract(
         expect(row?.cpuCores).toBeGreaterThanOrEqual(0);
         expect(row?.diskUsedBytes).toBeGreaterThan(0);
         expect(row?.diskTotalBytes).toBeGreaterThan(row?.diskUsedBytes ?? 0);
+      });
+
+      abilityTest('freeBytes', 'the place tells how much room it has', async freeBytes => {
+        const free = (await freeBytes()) ?? 0;
+        const [{ diskUsedBytes: used = 0, diskTotalBytes: total = 0 } = {}] =
+          (await provider.abilities.stats?.([id])) ?? [];
+        // Whatever else this machine writes meanwhile.
+        expect(Math.abs(free - (total - used))).toBeLessThan(total / 20);
       });
 
       test('a name changes without a restart', async () => {

@@ -26,6 +26,7 @@ export interface HomeCarrier {
 /** The last line of what `home.mjs` writes; without it, what came was cut off. */
 export const Size = z.object({ bytes: z.int().min(0), files: z.int().min(0) });
 const Facts = Size.extend({
+  solid: z.int().min(0),
   digest: z.string().regex(/^[a-f0-9]{64}$/),
   skipped: z.object({ count: z.int().min(0), names: z.array(z.string()) }),
 });

@@ -12,6 +12,7 @@ import type {
   ProviderAbilities,
   TerminalSpec,
 } from '../../model/provider.ts';
+import { freeBytesOf } from '../diskUsage.ts';
 import { probe } from '../editorServer.ts';
 import { readDisks } from './containerDisks.ts';
 import { followLogs } from './containerLogs.ts';
@@ -133,6 +134,16 @@ export class DockerAbilities implements ProviderAbilities {
 
   openHome(instanceId: string, task: HomeTask, ctx: OperationContext = quietContext): Promise<HomeProcess> {
     return this.#provider.openHome(instanceId, task, ctx);
+  }
+
+  /** Of the disk that the engine's volumes lie on, where it is one of this machine, or something of ours runs there. */
+  async freeBytes(ctx: OperationContext = quietContext): Promise<number | undefined> {
+    const { engine, containers } = this.#provider;
+    const here = await engine.volumesHere(ctx);
+    if (here !== undefined) return freeBytesOf(here);
+    const running = (await containers.list(ctx)).filter(({ status }) => status === 'running');
+    const [disk] = (await readDisks(engine, running, ctx)).values();
+    return disk && disk.diskTotalBytes - disk.diskUsedBytes;
   }
 
   watch(wake: (instanceId: string | undefined) => void): Disposable {

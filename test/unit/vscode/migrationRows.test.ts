@@ -135,6 +135,7 @@ describe('the plan and the tooltip', () => {
       'It will not run for about 30 sec.',
       'Nothing is lost.',
     ]);
+    expect(planLines({ ...plan, freeBytes: 41_000_000_000 }, wording)[1]).toBe('The target has 41 GB free.');
     expect(planLines({ ...plan, estimatedDowntime: 0, losses: ['Processes end.'] }, wording).slice(1)).toEqual([
       'It does not run now, so there is no downtime.',
       'Processes end.',

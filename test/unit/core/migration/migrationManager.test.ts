@@ -155,6 +155,21 @@ describe('a plan is refused', () => {
     await controller.dispose();
   });
 
+  test('when it is known that the target has no room for the home; the plan says how much it has', async () => {
+    const { controller, there, id, agent } = await twoPlaces();
+    const plan = () => agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+    there.place.freeBytes = undefined;
+    expect((await plan()).plan.freeBytes).toBeUndefined();
+    there.place.freeBytes = 15;
+    expect(await errorOf(plan())).toMatchObject({
+      code: 'migration-refused',
+      message: expect.stringContaining('free'),
+    });
+    there.place.freeBytes = 16;
+    expect((await plan()).plan.freeBytes).toBe(16);
+    await controller.dispose();
+  });
+
   test('while migrations are switched off', async () => {
     const { controller, id, agent } = await twoPlaces({}, { enabled: false });
     expect(await refused(agent('create_migration_plan', { instanceId: id, targetProvider: 'there' }))).toBe(
