@@ -125,7 +125,8 @@ export class GuardedProvider implements Provider {
   }
 
   #guardAbilities(inner: ProviderAbilities): ProviderAbilities {
-    const { describe, openHome, freeBytes, watch, stats, terminal, followLogs, listPorts, attachUri } = inner;
+    const { describe, openHome, freeBytes, homeBytes, watch, stats, terminal, followLogs, listPorts, attachUri } =
+      inner;
     return {
       images: inner.images,
       limits: inner.limits,
@@ -155,6 +156,11 @@ export class GuardedProvider implements Provider {
           ),
       }),
       ...(freeBytes && { freeBytes: ctx => this.#read('Looking for room', ctx, c => freeBytes.call(inner, c)) }),
+      // A disk may have to be walked for it.
+      ...(homeBytes && {
+        homeBytes: (ids, ctx) =>
+          this.#call('Measuring homes', this.#times.change, 0, ctx ?? quietContext, c => homeBytes.call(inner, ids, c)),
+      }),
       ...(watch && { watch: wake => this.#watch(watch.bind(inner), wake) }),
       ...(stats && { stats: (ids, ctx) => this.#read('Measuring', ctx, c => stats.call(inner, ids, c)) }),
       ...(terminal && { terminal: (id, ctx) => this.#read('The terminal', ctx, c => terminal.call(inner, id, c)) }),

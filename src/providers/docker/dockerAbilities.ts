@@ -22,9 +22,10 @@ import { openTerminal } from './containerTerminal.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
 import type { DockerProvider } from './dockerProvider.ts';
 import { EngineWatch } from './engineWatch.ts';
-import { containerName, serverPort } from './instanceContainer.ts';
+import { containerName, serverPort, volumeName } from './instanceContainer.ts';
 import { readOpenPorts } from './openPorts.ts';
 import { Tunnel } from './tunnel.ts';
+import { volumeSizes } from './volumes.ts';
 
 /** How long an engine has to show that it is there, when what lies behind it did not answer. */
 const enginePatience = 5_000;
@@ -144,6 +145,16 @@ export class DockerAbilities implements ProviderAbilities {
     const running = (await containers.list(ctx)).filter(({ status }) => status === 'running');
     const [disk] = (await readDisks(engine, running, ctx)).values();
     return disk && disk.diskTotalBytes - disk.diskUsedBytes;
+  }
+
+  async homeBytes(instanceIds: readonly string[], ctx = quietContext): Promise<Map<string, number>> {
+    const sizes = await volumeSizes(this.#provider.engine, ctx);
+    return new Map(
+      instanceIds.flatMap(id => {
+        const size = sizes.get(volumeName(id));
+        return size === undefined ? [] : [[id, size] as const];
+      }),
+    );
   }
 
   watch(wake: (instanceId: string | undefined) => void): Disposable {
