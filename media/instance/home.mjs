@@ -387,20 +387,22 @@ function digest(/** @type {(entry: Entry) => void} */ tell = () => {}) {
   hashes.record();
   const whole = createHash('sha256');
   let bytes = 0;
+  let solid = 0;
   let files = 0;
   for (const found of everything()) {
-    const { entry } = found;
+    const { entry, stat } = found;
     if (entry.type === 'f') {
       entry.sha = hashes.of(found);
       files++;
       bytes += entry.size;
+      solid += Math.min(entry.size, Number(stat.blocks) * 512);
     }
     const { path, type, mode, size, target, sha } = entry;
     whole.update(`${JSON.stringify([path, type, type === 'h' ? 0 : mode, size, target, sha])}\n`);
     tell(entry);
   }
   hashes.keep();
-  output.line({ digest: whole.digest('hex'), bytes, files, skipped });
+  output.line({ digest: whole.digest('hex'), bytes, solid, files, skipped });
 }
 
 const list = () => digest(entry => output.line(entry));

@@ -8,6 +8,8 @@ export interface HomeSize {
 /** What a home holds; the digest is equal for two homes only when they are (semantics 16). */
 export interface HomeFacts extends HomeSize {
   readonly digest: string;
+  /** Bytes without the holes in files, which take no room; undefined when that was not looked at. */
+  readonly solid?: number | undefined;
   /** Sockets, pipes and devices, which do not travel: how many, and the names of the first, a character for each byte. */
   readonly skipped: { readonly count: number; readonly names: readonly string[] };
 }

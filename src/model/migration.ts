@@ -50,6 +50,8 @@ export const MigrationPlan = z.strictObject({
   bytes: z.int().min(0),
   files: z.int().min(0),
   estimatedDowntime: z.number().min(0),
+  /** What the target has room for, where it can tell. */
+  freeBytes: z.int().min(0).optional(),
   /** What will not be as it was, in one sentence each; empty when nothing is lost. */
   losses: z.array(z.string()),
 });

@@ -180,6 +180,10 @@ export interface ProviderAbilities {
   setRole(instanceId: string, role: InstanceRole, ctx?: OperationContext): Promise<VSCodeInstance>;
   /** Starts `home.mjs` beside the home of an instance, whatever its role, and whether it runs or not. */
   openHome?(instanceId: string, task: HomeTask, ctx?: OperationContext): Promise<HomeProcess>;
+  /** Bytes that homes can still take there; undefined when that can't be told now. */
+  freeBytes?(ctx?: OperationContext): Promise<number | undefined>;
+  /** What homes take on the disk, in bytes, whatever their role; what can't be told is left out. */
+  homeBytes?(instanceIds: readonly string[], ctx?: OperationContext): Promise<ReadonlyMap<string, number>>;
   /** Wakes the reconciler when something changed at the place; `undefined` when the stream itself was lost. */
   watch?(wake: (instanceId: string | undefined) => void): Disposable;
   stats?(instanceIds: readonly string[], ctx?: OperationContext): Promise<InstanceStats[]>;

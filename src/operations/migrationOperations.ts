@@ -57,14 +57,21 @@ export const startMigration = defineOperation({
   input: z.strictObject({ migrationId }),
   output: MigrationReport,
   targets: moving,
-  question: (t, _input, targets) => ({
-    title: t('Migrate "{0}"?', targets[0]?.name ?? ''),
-    detail: [
-      nameLines(t, targets),
-      t('It does not run while it moves. The old copy is kept, stopped, for 24 hours.'),
-    ].join('\n\n'),
-    action: t('Start Migration'),
-  }),
+  question: (t, input, targets, swarm) => {
+    const { plan, instanceName, sourceProviderId, targetProviderId } = swarm.migrations.getMigrationStatus(
+      input.migrationId,
+    );
+    return {
+      title: t('Migrate "{0}" from {1} to {2}?', instanceName, sourceProviderId, targetProviderId),
+      detail: [
+        nameLines(t, targets),
+        t('{0} in {1} files will be copied and compared.', `${Math.ceil(plan.bytes / 1e6)} MB`, plan.files),
+        ...plan.losses,
+        t('It does not run while it moves. The old copy is kept, stopped, for 24 hours.'),
+      ].join('\n\n'),
+      action: t('Start Migration'),
+    };
+  },
   run: async (swarm, input, ctx) => migrationReport(await swarm.migrations.startMigration(input.migrationId, ctx)),
 });
 

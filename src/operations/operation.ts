@@ -55,7 +55,7 @@ export interface OperationDefinition<Input extends z.ZodObject, Output extends z
   /** The instances it is about. Throws `instanceNotFound` when none of them is known. */
   targets?(swarm: Swarm, input: z.output<Input>): readonly Target[];
   /** Worded for the moment before it is done. Needed by everything but reads. */
-  question?(translate: Translate, input: z.output<Input>, targets: readonly Target[]): Confirmation;
+  question?(translate: Translate, input: z.output<Input>, targets: readonly Target[], swarm: Swarm): Confirmation;
   /** The input as the audit log may hold it. */
   redact?(input: z.output<Input>): unknown;
   /** Of an operation on several instances: `done` or an error's code for each. */
@@ -69,7 +69,7 @@ export interface OperationDefinition<Input extends z.ZodObject, Output extends z
 export interface PreparedOperation {
   readonly arguments: unknown;
   targets(swarm: Swarm): readonly Target[];
-  question(translate: Translate, targets: readonly Target[]): Confirmation;
+  question(translate: Translate, targets: readonly Target[], swarm: Swarm): Confirmation;
   /** Rejects with `unexpectedResult` when what came out does not fit the output schema. */
   run(
     swarm: Swarm,
@@ -114,8 +114,8 @@ export function defineOperation<Input extends z.ZodObject, Output extends z.ZodT
       return {
         arguments: definition.redact?.(input) ?? input,
         targets: swarm => definition.targets?.(swarm, input) ?? [],
-        question: (translate, targets) =>
-          definition.question?.(translate, input, targets) ?? { title: `${title}?`, detail: '', action: title },
+        question: (translate, targets, swarm) =>
+          definition.question?.(translate, input, targets, swarm) ?? { title: `${title}?`, detail: '', action: title },
         run: async (swarm, ctx) => {
           const checked = z.safeParse(outputSchema, await definition.run(swarm, input, ctx), { reportInput: true });
           if (!checked.success) throw unexpectedResult(`"${title}"`, problemsOf(checked.error));

@@ -186,7 +186,7 @@ export class OperationGate {
     call: OperationCall,
   ): Promise<void> {
     const { translate } = this.#texts;
-    const { title, detail, action } = prepared.question(translate, targets);
+    const { title, detail, action } = prepared.question(translate, targets, this.#swarm);
     const asker = call.caller === 'person' ? [] : [translate('Asked by {0}, not by you.', visible(call.actor))];
     const left = refused.size > 0 ? [translate('The limit for agents leaves out {0} more.', refused.size)] : [];
     const agreed = await call.confirm({

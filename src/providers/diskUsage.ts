@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { statfs } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import * as z from 'zod';
 import type { InstanceStats } from '../model/provider.ts';
 
@@ -17,3 +20,17 @@ export function diskUsage({ blocks, bfree, bavail, bsize }: FileSystemFacts): Di
   const used = blocks - bfree;
   return { diskUsedBytes: used * bsize, diskTotalBytes: (used + bavail) * bsize };
 }
+
+/** Bytes that may still be written below a folder of this machine; undefined when it is not there. */
+export const freeBytesOf = (folder: string): Promise<number | undefined> =>
+  statfs(folder).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => undefined,
+  );
+
+/** Bytes that a folder of this machine takes with all that is in it; undefined when that can't be told. */
+export const takenBytesOf = (folder: string, signal: AbortSignal): Promise<number | undefined> =>
+  promisify(execFile)('du', ['-sk', folder], { signal }).then(
+    ({ stdout }) => Number.parseInt(stdout, 10) * 1024,
+    () => undefined,
+  );

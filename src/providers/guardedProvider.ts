@@ -125,7 +125,8 @@ export class GuardedProvider implements Provider {
   }
 
   #guardAbilities(inner: ProviderAbilities): ProviderAbilities {
-    const { describe, openHome, watch, stats, terminal, followLogs, listPorts, attachUri } = inner;
+    const { describe, openHome, freeBytes, homeBytes, watch, stats, terminal, followLogs, listPorts, attachUri } =
+      inner;
     return {
       images: inner.images,
       limits: inner.limits,
@@ -153,6 +154,12 @@ export class GuardedProvider implements Provider {
           this.#call('Reaching the home', this.#times.change, this.#times.rollBack, ctx ?? quietContext, c =>
             openHome.call(inner, id, task, c),
           ),
+      }),
+      ...(freeBytes && { freeBytes: ctx => this.#read('Looking for room', ctx, c => freeBytes.call(inner, c)) }),
+      // A disk may have to be walked for it.
+      ...(homeBytes && {
+        homeBytes: (ids, ctx) =>
+          this.#call('Measuring homes', this.#times.change, 0, ctx ?? quietContext, c => homeBytes.call(inner, ids, c)),
       }),
       ...(watch && { watch: wake => this.#watch(watch.bind(inner), wake) }),
       ...(stats && { stats: (ids, ctx) => this.#read('Measuring', ctx, c => stats.call(inner, ids, c)) }),

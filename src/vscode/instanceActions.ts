@@ -36,8 +36,15 @@ export interface ProviderTalents {
   canAttach(providerId: string): boolean;
 }
 
+/** Those that change nothing, and so do not wait for the end of a move. */
+const looks: readonly InstanceAction[] = ['open', 'attach', 'terminal', 'ports', 'logs'];
+
 /** The actions that make sense for an instance as it is now, where it is. */
-export function actionsOf({ status, providerId }: InstanceRecord, talents: ProviderTalents): readonly InstanceAction[] {
-  const actions = actionsByStatus[status];
+export function actionsOf(
+  { status, providerId }: InstanceRecord,
+  talents: ProviderTalents,
+  isMoving = false,
+): readonly InstanceAction[] {
+  const actions = actionsByStatus[status].filter(action => !isMoving || looks.includes(action));
   return talents.canAttach(providerId) ? actions : actions.filter(action => action !== 'attach');
 }

@@ -1,6 +1,8 @@
+import { restorableUntil } from '../core/trashExpiry.ts';
 import type { Translate } from '../operations/translate.ts';
 import { actionsOf, type ProviderTalents } from './instanceActions.ts';
 import type { Node } from './instanceTree.ts';
+import { bytesText } from './migrationRows.ts';
 import {
   ago,
   capitalised,
@@ -45,16 +47,16 @@ export function rowOf(node: Node, wording: Wording): Row {
   const { t } = wording;
   switch (node.kind) {
     case 'instance': {
-      const { record } = node;
+      const { record, movingTo } = node;
+      const details = detailsOf(node, wording);
+      const actions = actionsOf(record, wording, movingTo !== undefined);
       return {
         label: record.config.name,
-        description: descriptionOf(record, wording.statusTexts, wording.showProvider, t),
-        icon: recordIcon(record),
+        description: descriptionOf(record, wording.statusTexts, wording.showProvider, t, details),
+        icon: movingTo === undefined ? recordIcon(record) : { id: 'arrow-swap', color: 'charts.blue' },
         collapse: 'none',
-        contextValue: ['instance', record.status, ...actionsOf(record, wording).map(action => `can-${action}`)].join(
-          '+',
-        ),
-        spoken: spokenOf(record, wording.statusTexts, t),
+        contextValue: ['instance', record.status, ...actions.map(action => `can-${action}`)].join('+'),
+        spoken: spokenOf(record, wording.statusTexts, t, details),
       };
     }
     case 'found': {
@@ -100,7 +102,7 @@ export function rowOf(node: Node, wording: Wording): Row {
     case 'foundGroup':
       return { ...groupRow(t('Found'), node.count, 'search', 'foundGroup', t), collapse: 'collapsed' };
     case 'trashGroup':
-      return { ...groupRow(t('Trash'), node.count, 'trash', 'trashGroup', t), collapse: 'collapsed' };
+      return trashRow(node.count, node.bytes, wording);
   }
 }
 
@@ -108,7 +110,14 @@ export function rowOf(node: Node, wording: Wording): Row {
 export function rowTooltip(node: Node, now: number, { t, locale, statusTexts }: Wording): string | undefined {
   switch (node.kind) {
     case 'instance':
-      return tooltipOf(node.record, statusTexts, now, locale, t);
+      return tooltipOf(
+        node.record,
+        statusTexts,
+        now,
+        locale,
+        t,
+        node.bytes === undefined ? undefined : bytesText(node.bytes, locale),
+      );
     case 'found': {
       const { swarmId, createdAt, detail } = node.found.observation;
       const made = t(
@@ -141,6 +150,24 @@ export function rowTooltip(node: Node, now: number, { t, locale, statusTexts }: 
     default:
       return undefined;
   }
+}
+
+/** What follows the state: where it is moving to, or what it costs in the trash and until when. */
+function detailsOf({ record, movingTo, bytes }: Extract<Node, { kind: 'instance' }>, { t, locale }: Wording): string[] {
+  const until = record.status === 'trashed' ? restorableUntil(record) : undefined;
+  const day = until && new Date(until).toLocaleDateString(locale, { month: 'short', day: 'numeric' });
+  return [
+    ...(movingTo === undefined ? [] : [t('moving to {0}…', movingTo)]),
+    ...(bytes === undefined ? [] : [bytesText(bytes, locale)]),
+    ...(day === undefined ? [] : [t('until {0}', day)]),
+  ];
+}
+
+function trashRow(count: number, bytes: number | undefined, { t, locale }: Wording): Row {
+  const row: Row = { ...groupRow(t('Trash'), count, 'trash', 'trashGroup', t), collapse: 'collapsed' };
+  if (bytes === undefined) return row;
+  const size = bytesText(bytes, locale);
+  return { ...row, description: `${row.description} · ${size}`, spoken: `${row.spoken}, ${size}` };
 }
 
 /** A group of passing instances does not spin. */

@@ -31,11 +31,21 @@ export interface TreeFacts {
   readonly found: readonly FoundResource[];
   readonly providers: readonly ProviderState[];
   readonly choice: ViewChoice;
+  /** Where instances are moving to, by their ids. */
+  readonly moves?: ReadonlyMap<string, string>;
+  /** What a home in the trash takes, where it is known. */
+  bytesOf?(record: InstanceRecord): number | undefined;
 }
 
 /** What a row stands for. */
 export type Node =
-  | { readonly kind: 'instance'; readonly record: InstanceRecord }
+  | {
+      readonly kind: 'instance';
+      readonly record: InstanceRecord;
+      readonly movingTo?: string | undefined;
+      /** In the trash, what its home takes, where that is known. */
+      readonly bytes?: number | undefined;
+    }
   | { readonly kind: 'found'; readonly found: FoundResource }
   /** `state` is missing when instances name a provider that the settings no longer hold. */
   | {
@@ -46,7 +56,7 @@ export type Node =
     }
   | { readonly kind: 'status'; readonly status: InstanceStatus; readonly count: number }
   | { readonly kind: 'foundGroup'; readonly count: number }
-  | { readonly kind: 'trashGroup'; readonly count: number };
+  | { readonly kind: 'trashGroup'; readonly count: number; readonly bytes?: number | undefined };
 
 /** The view's structure, by row ids. */
 export interface InstanceTree {
@@ -137,9 +147,12 @@ export function treeOf(facts: TreeFacts): InstanceTree {
   }
   const ungrouped: string[] = [];
   const trash: string[] = [];
+  let trashBytes: number | undefined;
   for (const record of shown) {
     const id = instanceRowId(record.id);
-    nodes.set(id, { kind: 'instance', record });
+    const bytes = record.status === 'trashed' ? facts.bytesOf?.(record) : undefined;
+    nodes.set(id, { kind: 'instance', record, movingTo: facts.moves?.get(record.id), bytes });
+    if (bytes !== undefined) trashBytes = (trashBytes ?? 0) + bytes;
     if (record.status === 'trashed') trash.push(id);
     else if (choice.grouping === 'none') ungrouped.push(id);
     else {
@@ -171,7 +184,7 @@ export function treeOf(facts: TreeFacts): InstanceTree {
     roots.push(foundGroupId);
   }
   if (trash.length > 0) {
-    addGroup(trashGroupId, trash, { kind: 'trashGroup', count: trash.length });
+    addGroup(trashGroupId, trash, { kind: 'trashGroup', count: trash.length, bytes: trashBytes });
     roots.push(trashGroupId);
   }
 
@@ -205,6 +218,8 @@ const sameItems = (a: readonly string[], b: readonly string[]) =>
 
 function sameNode(a: Node | undefined, b: Node): boolean {
   if (a?.kind !== b.kind) return false;
-  if (a.kind === 'instance' && b.kind === 'instance') return a.record === b.record;
+  if (a.kind === 'instance' && b.kind === 'instance') {
+    return a.record === b.record && a.movingTo === b.movingTo && a.bytes === b.bytes;
+  }
   return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { InstanceRecord } from '../model/instance.ts';
+import type { Migration } from '../model/migration.ts';
 import { FoundNames } from './foundNames.ts';
 import type { ProviderTalents } from './instanceActions.ts';
 import { type Row, rowOf, rowTooltip, type Wording } from './instanceRows.ts';
@@ -17,9 +18,11 @@ import {
   treeOf,
   type ViewChoice,
 } from './instanceTree.ts';
+import { migrationFace } from './migrationRows.ts';
 import { statusTexts } from './rowTexts.ts';
 import type { SwarmHost } from './swarmHost.ts';
 import { t } from './translate.ts';
+import { TrashSizes } from './trashSizes.ts';
 
 const viewId = 'remoteSwarm.instances';
 const choiceKey = 'instances.choice';
@@ -47,6 +50,7 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
   #choice: ViewChoice;
   #tree = noTree;
   readonly #foundNames: FoundNames;
+  readonly #trashSizes: TrashSizes;
   readonly #hovered = new Set<string>();
   #hoverTimer: NodeJS.Timeout | undefined;
   readonly onDidChangeTreeData = this.#changed.event;
@@ -57,6 +61,10 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
     this.#foundNames = new FoundNames(async ({ providerId, observation }) => {
       const provider = host.ready?.controller.providers.find(providerId);
       return (await provider?.getInstance(observation.id))?.config.name;
+    });
+    this.#trashSizes = new TrashSizes(async (providerId, ids) => {
+      const provider = host.ready?.controller.providers.find(providerId);
+      return (await provider?.abilities.homeBytes?.(ids)) ?? new Map();
     });
     this.#choice = { ...defaultChoice, ...memento.get<Partial<ViewChoice>>(choiceKey) };
     this.#view = vscode.window.createTreeView(viewId, {
@@ -120,7 +128,9 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
     const records = core?.controller.registry.listInstances() ?? [];
     const providers = core?.controller.getSwarmStatus().providers ?? [];
     const found = this.#foundNames.shown(core?.controller.listFound() ?? []);
-    this.#tree = core ? treeOf({ records, found, providers, choice: this.#choice }) : noTree;
+    const moves = movesOf(core?.controller.migrations.listMigrations() ?? []);
+    const bytesOf = (record: InstanceRecord) => this.#trashSizes.of(record);
+    this.#tree = core ? treeOf({ records, found, providers, choice: this.#choice, moves, bytesOf }) : noTree;
     this.#setState(this.#stateOf(records, providers, found));
     this.#describe(records);
     const changes = changesBetween(before, this.#tree);
@@ -129,7 +139,9 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
   }
 
   getChildren(rowId?: string): string[] {
-    if (rowId !== undefined && this.node(rowId)?.kind === 'foundGroup') void this.nameFound(this.found());
+    const kind = rowId === undefined ? undefined : this.node(rowId)?.kind;
+    if (kind === 'foundGroup') void this.nameFound(this.found());
+    if (kind === 'trashGroup') void this.#weighTrash();
     return [...(rowId === undefined ? this.#tree.roots : (this.#tree.children.get(rowId) ?? []))];
   }
 
@@ -156,6 +168,11 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
     clearTimeout(this.#hoverTimer);
     this.#view.dispose();
     this.#changed.dispose();
+  }
+
+  async #weighTrash(): Promise<void> {
+    const records = this.#host.ready?.controller.registry.listInstances() ?? [];
+    if (await this.#trashSizes.ask(records.filter(({ status }) => status === 'trashed'))) this.refresh();
   }
 
   #forgetTooltips(): void {
@@ -216,6 +233,14 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
           : '';
   }
 }
+
+/** Where what is moving now moves to, by the instance's id. */
+const movesOf = (migrations: readonly Migration[]) =>
+  new Map(
+    migrations
+      .filter(migration => migrationFace(migration) === 'running')
+      .map(({ instanceId, targetProviderId }) => [instanceId, targetProviderId]),
+  );
 
 function itemOf(rowId: string, row: Row): vscode.TreeItem {
   const item = new vscode.TreeItem(row.label, collapse[row.collapse]);

@@ -4,6 +4,7 @@ import type { Swarm } from '../operations/swarm.ts';
 import { forLog, forModel } from './errorWording.ts';
 import { confirmModal } from './operate.ts';
 import { contextOf } from './operationContext.ts';
+import { escapeMarkdown } from './rowTexts.ts';
 import type { SwarmHost } from './swarmHost.ts';
 import { t } from './translate.ts';
 
@@ -39,7 +40,8 @@ function toolOf(
         return operation && questionOf(operation, input, controller);
       });
       if (!question) return { invocationMessage };
-      const message = new vscode.MarkdownString().appendText(question.detail);
+      // What appendText makes of spaces would not wrap in a narrow chat.
+      const message = new vscode.MarkdownString(question.detail.split('\n').map(escapeMarkdown).join('  \n'));
       return { invocationMessage, confirmationMessages: { title: question.title, message } };
     },
     invoke: async ({ input }, token) => {
@@ -61,7 +63,7 @@ function questionOf(operation: Operation, input: unknown, swarm: Swarm): Confirm
   if (operation.effect === 'read') return undefined;
   try {
     const prepared = operation.prepare(input);
-    return prepared.question(t, prepared.targets(swarm));
+    return prepared.question(t, prepared.targets(swarm), swarm);
   } catch {
     return undefined;
   }

@@ -165,12 +165,26 @@ export function spanText(milliseconds: number, locale: string): string {
 }
 
 /** What is being done now. */
-export function doingText({ steps, plan }: Migration, { t, locale }: HealthWording): string {
+function doingText({ steps, plan }: Migration, { t, locale }: HealthWording): string {
   const now = steps.find(({ status }) => status === 'running');
   if (!now) return t('moving…');
+  const moved = now.bytes === undefined ? undefined : bytesText(now.bytes, locale);
+  if (now.step !== 'create-target')
+    return [stepTitle(now.step, t), ...(moved === undefined ? [] : [moved])].join(' · ');
   const all = bytesText(plan.bytes, locale);
-  if (now.step !== 'create-target') return stepTitle(now.step, t);
-  return now.bytes === undefined ? t('copying {0}', all) : t('copying {0} of {1}', bytesText(now.bytes, locale), all);
+  return moved === undefined ? t('copying {0}', all) : t('copying {0} of {1}', moved, all);
+}
+
+/** How it is: what is being done while it moves, else what came of it. */
+export function stateText(migration: Migration, wording: HealthWording): string {
+  const face = migrationFace(migration) ?? 'running';
+  return face === 'running' ? doingText(migration, wording) : migrationFaceText(face, wording.t);
+}
+
+/** How much of the home is on its way, in 0..1; undefined unless it is being copied. */
+export function copiedPart({ steps, plan }: Migration): number | undefined {
+  const { bytes } = steps.find(({ step, status }) => step === 'create-target' && status === 'running') ?? {};
+  return bytes === undefined || plan.bytes === 0 ? undefined : bytes / plan.bytes;
 }
 
 /** The row of a migration; `canOpen`: its instance runs. */
@@ -178,23 +192,22 @@ export function migrationRowOf(migration: Migration, canOpen: boolean, wording: 
   const { t, locale, now } = wording;
   const { instanceName, sourceProviderId, targetProviderId, error, endedAt, leftovers } = migration;
   const face = migrationFace(migration) ?? 'running';
-  const way = `${sourceProviderId} → ${targetProviderId}`;
-  const parts = [
-    face === 'running' ? doingText(migration, wording) : migrationFaceText(face, t),
+  const what = [
+    stateText(migration, wording),
     ...(error && face !== 'cancelled' ? [cut(withoutStop(error.message), mostReason)] : []),
     ...(leftovers.length > 0 ? [t('left over: {0}', leftovers.join(', '))] : []),
-    ...(endedAt === undefined ? [] : [ago(endedAt, now, locale)]),
   ];
+  const when = endedAt === undefined ? [] : [ago(endedAt, now, locale)];
   const tags = [...migrationActions(migration), ...(canOpen ? ['open'] : [])].map(action => `can-${action}`);
   return {
     label: instanceName,
-    description: [way, ...parts].join(' · '),
+    description: [...what, `${sourceProviderId} → ${targetProviderId}`, ...when].join(' · '),
     icon: migrationIcon(face),
     collapse: 'collapsed',
     contextValue: ['migration', face, ...tags].join('+'),
     spoken: [
       t('{0}, from {1} to {2}', instanceName, sourceProviderId, targetProviderId),
-      ...parts.map(withoutDots),
+      ...[...what, ...when].map(withoutDots),
     ].join('. '),
   };
 }

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { doingText, migrationFace, migrationFaceText } from './migrationRows.ts';
+import { migrationFace, stateText } from './migrationRows.ts';
 import type { SwarmHost } from './swarmHost.ts';
 import { t } from './translate.ts';
 
@@ -21,8 +21,7 @@ export class MigrationStatusBar {
     const lines = (this.#host.ready?.controller.migrations.listMigrations() ?? []).flatMap(migration => {
       const face = migrationFace(migration);
       if (face !== 'running' && face !== 'undoing') return [];
-      const doing = face === 'running' ? doingText(migration, wording) : migrationFaceText(face, t);
-      return [`${migration.instanceName}: ${doing}`];
+      return [`${migration.instanceName}: ${stateText(migration, wording)}`];
     });
     if (lines.length === 0) {
       this.#item.hide();

@@ -1,7 +1,7 @@
 import { type Migration, type MigrationPlan, type MigrationStrategy, untilDecided } from '../model/migration.ts';
 import type { Translate } from '../operations/translate.ts';
 import { type HealthWording, timeText } from './healthRows.ts';
-import { bytesText, migrationFace, migrationFaceText, migrationIcon, spanText } from './migrationRows.ts';
+import { bytesText, migrationFace, migrationIcon, spanText, stateText } from './migrationRows.ts';
 import { escapeMarkdown } from './rowTexts.ts';
 
 const digestShown = 12;
@@ -16,12 +16,13 @@ export const strategyEffect = (strategy: MigrationStrategy, t: Translate): strin
 
 /** What a person agrees to before anything is done, one fact a line. */
 export function planLines(
-  { bytes, files, estimatedDowntime, losses }: MigrationPlan,
+  { bytes, files, estimatedDowntime, freeBytes, losses }: MigrationPlan,
   wording: HealthWording,
 ): string[] {
   const { t, locale } = wording;
   return [
     t('{0} in {1} files will be copied and compared.', bytesText(bytes, locale), files),
+    ...(freeBytes === undefined ? [] : [t('The target has {0} free.', bytesText(freeBytes, locale))]),
     estimatedDowntime === 0
       ? t('It does not run now, so there is no downtime.')
       : t('It will not run for about {0}.', spanText(estimatedDowntime * 1000, locale)),
@@ -53,7 +54,7 @@ export function migrationTooltip(migration: Migration, wording: HealthWording): 
   ];
   return [
     `### ${escapeMarkdown(migration.instanceName)}`,
-    `$(${migrationIcon(face).id}) **${escapeMarkdown(migrationFaceText(face, t))}** · ${escapeMarkdown(way)}`,
+    `$(${migrationIcon(face).id}) **${escapeMarkdown(stateText(migration, wording))}** · ${escapeMarkdown(way)}`,
     ...(error ? [`$(error) ${escapeMarkdown(error.message)} ${escapeMarkdown(error.hint ?? '')}`] : []),
     ...plan.losses.map(loss => `$(warning) ${escapeMarkdown(loss)}`),
     facts

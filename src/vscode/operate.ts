@@ -17,7 +17,7 @@ export async function confirmModal({ title, detail, action }: Confirmation): Pro
 export type Secrets = Readonly<Record<string, string>>;
 
 /** A person's call of an operation, as the audit log names them. */
-const personCall = (ctx: OperationContext, secrets: Secrets): OperationCall => ({
+export const personCall = (ctx: OperationContext, secrets: Secrets = {}): OperationCall => ({
   ...ctx,
   caller: 'person',
   actor: os.userInfo().username,

@@ -95,8 +95,14 @@ export function foundDescription(
 }
 
 /** What follows the name on a row: the state first, then what tells this instance from others. */
-export function descriptionOf(record: InstanceRecord, texts: StatusTexts, showProvider: boolean, t: Translate): string {
-  const parts = [texts[record.status]];
+export function descriptionOf(
+  record: InstanceRecord,
+  texts: StatusTexts,
+  showProvider: boolean,
+  t: Translate,
+  details: readonly string[] = [],
+): string {
+  const parts = [texts[record.status], ...details];
   if (record.status === 'failed' && record.error !== undefined) parts.push(record.error.message);
   else if (record.detail !== undefined && record.status !== 'running') parts.push(record.detail);
   if (record.setup?.status === 'failed') parts.push(t('setup failed'));
@@ -113,8 +119,14 @@ export function problemText({ id, problem }: Pick<ProviderState, 'id' | 'problem
 }
 
 /** What a screen reader says for the row: name, state, place, and the error. */
-export function spokenOf(record: InstanceRecord, texts: StatusTexts, t: Translate): string {
-  const spoken = [`${record.config.name}, ${withoutDots(texts[record.status])}, ${record.providerId}`];
+export function spokenOf(
+  record: InstanceRecord,
+  texts: StatusTexts,
+  t: Translate,
+  details: readonly string[] = [],
+): string {
+  const state = [texts[record.status], ...details].map(withoutDots).join(', ');
+  const spoken = [`${record.config.name}, ${state}, ${record.providerId}`];
   if (record.error !== undefined) spoken.push(record.error.message);
   if (record.setup?.status === 'failed') spoken.push(t('setup failed'));
   return spoken.join('. ');
@@ -136,6 +148,7 @@ export function tooltipOf(
   now: number,
   locale: string,
   t: Translate,
+  takes?: string,
 ): string {
   const { config } = record;
   const lines = [
@@ -155,6 +168,7 @@ export function tooltipOf(
 
   const facts: [string, string | undefined][] = [
     [t('Provider'), record.providerId],
+    [t('Home'), takes],
     [t('Image'), config.image],
     [t('Size'), sizeText(config.resources, t)],
     [t('Workspace'), workspaceText(config.source)],

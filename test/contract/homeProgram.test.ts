@@ -10,6 +10,7 @@ import {
   statfsSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -56,6 +57,16 @@ describe('the program beside a home', () => {
   }
   const entry = (name: string, facts: object) =>
     frame('E', { path: name, mode: 0o777, size: 0, mtime: '0', own: null, target: '', sha: '', ...facts });
+
+  test('it tells what a home holds, and what of that are no holes', async () => {
+    writeFileSync(at('one', 'solid'), Buffer.alloc(10_000, 1));
+    writeFileSync(at('one', 'holes'), 'x');
+    truncateSync(at('one', 'holes'), 50_000_000);
+    const { bytes, solid } = JSON.parse((await run('one', 'digest')).output.toString());
+    expect(bytes).toBe(50_010_000);
+    expect(solid).toBeGreaterThanOrEqual(10_000);
+    expect(solid).toBeLessThan(100_000);
+  });
 
   test.each(['file', 'link'])('a folder that has become a %s', async kind => {
     mkdirSync(at('other', 'a', 'deep'), { recursive: true });

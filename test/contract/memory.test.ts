@@ -47,7 +47,7 @@ describeProviderContract('the in-memory provider', async () => {
       await rm(homes, { recursive: true, force: true });
     },
   };
-}, ['terminal', 'listPorts']);
+}, ['terminal', 'listPorts', 'homeBytes']);
 
 describe('the faults of the in-memory provider', () => {
   const place = new MemoryPlace();

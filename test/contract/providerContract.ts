@@ -44,7 +44,7 @@ async function* bytes(...chunks: string[]): AsyncIterable<Uint8Array> {
   for (const chunk of chunks) yield new TextEncoder().encode(chunk);
 }
 
-type OptionalAbility = 'watch' | 'stats' | 'terminal' | 'followLogs' | 'listPorts';
+type OptionalAbility = 'watch' | 'stats' | 'freeBytes' | 'homeBytes' | 'terminal' | 'followLogs' | 'listPorts';
 
 /** Every promise of `src/model/provider.ts`, tried on a real place. `lacks` are the abilities that it does not claim. */
 export function describeProviderContract(
@@ -274,6 +274,25 @@ export function describeProviderContract(
         expect(row?.cpuCores).toBeGreaterThanOrEqual(0);
         expect(row?.diskUsedBytes).toBeGreaterThan(0);
         expect(row?.diskTotalBytes).toBeGreaterThan(row?.diskUsedBytes ?? 0);
+      });
+
+      abilityTest('freeBytes', 'the place tells how much room it has', async freeBytes => {
+        const free = (await freeBytes()) ?? 0;
+        const [{ diskUsedBytes: used = 0, diskTotalBytes: total = 0 } = {}] =
+          (await provider.abilities.stats?.([id])) ?? [];
+        // Whatever else this machine writes meanwhile.
+        expect(Math.abs(free - (total - used))).toBeLessThan(total / 20);
+      });
+
+      abilityTest('homeBytes', 'the place tells what a home takes', async homeBytes => {
+        const sizeOf = async () => (await homeBytes([id, 'nobody'])).get(id) ?? 0;
+        const before = await sizeOf();
+        await run(id, 'head -c 5000000 /dev/urandom > five-megabytes; sync');
+        const after = await sizeOf();
+        expect(before).toBeGreaterThan(0);
+        expect(after - before).toBeGreaterThan(4_900_000);
+        expect(after - before).toBeLessThan(8_000_000);
+        await run(id, 'rm five-megabytes');
       });
 
       test('a name changes without a restart', async () => {

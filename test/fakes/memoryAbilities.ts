@@ -48,6 +48,7 @@ export function memoryAbilities(provider: MemoryProvider, options: MemoryProvide
         place.changed.fire(id);
         return provider.describe(instance);
       }),
+    freeBytes: async () => place.freeBytes,
     watch: wake => place.changed.event(wake),
     stats: (ids, ctx = quietContext) =>
       pass('stats', ctx, () =>

@@ -29,11 +29,18 @@ export class MemoryCarrier implements HomeCarrier {
     return { digest: createHash('sha256').update(text).digest('hex'), bytes: text.length, files: 1, skipped: nothing };
   }
 
-  async copy(source: Provider, target: Provider, instanceId: string, ctx: OperationContext): Promise<HomeSize> {
+  async copy(
+    source: Provider,
+    target: Provider,
+    instanceId: string,
+    ctx: OperationContext,
+    tell?: (bytes: number) => void,
+  ): Promise<HomeSize> {
     ctx.signal.throwIfAborted();
     await this.step();
     const text = wholeOf(source, instanceId);
     fill(target, instanceId, text);
+    tell?.(text.length);
     await this.step();
     return { bytes: text.length, files: 1 };
   }

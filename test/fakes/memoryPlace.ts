@@ -74,6 +74,8 @@ export class MemoryPlace {
     stderr: '',
     truncated: false,
   });
+  /** What it has room for; undefined when it does not tell. */
+  freeBytes: number | undefined = 9 * 1024 ** 3;
   /** What `stats` tells of each running instance, unless {@link usage} says more. */
   readonly usageOfAll: Omit<InstanceStats, 'id'> = {
     cpuCores: 0.25,

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
-import type { Browser, Locator } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { Migration } from '../../src/model/migration.ts';
 import { ended, migrationOf, parked } from '../unit/vscode/migrationFacts.ts';
 import { launchChromium } from './support/chromium.ts';
+import { MigrationSteps } from './support/migrationSteps.ts';
 import { Workbench } from './support/workbench.ts';
 import { WorkbenchServer } from './support/workbenchServer.ts';
 
@@ -39,32 +40,16 @@ function givenMigrations(): Migration[] {
 describe('the view of migrations', () => {
   let server: WorkbenchServer;
   let workbench: Workbench;
+  let moves: MigrationSteps;
   const failed = () => onTestFailed(() => workbench.screenshotsOfAll('failed-migrations'));
   const fileOf = (id: string) => path.join(server.storage, 'migrations', `${id}.json`);
-
-  /** The view is folded until somebody wants it. */
-  const openMigrations = async () => {
-    await workbench.openView();
-    await workbench.command('Remote Swarm: Show Migrations');
-  };
-  const view = (): Locator =>
-    workbench.page.locator('.part.sidebar .pane', {
-      has: workbench.page.locator('.pane-header', { hasText: /^\s*Migrations/ }),
-    });
-  const row = (name: string): Locator =>
-    view().locator('.monaco-list-row', {
-      has: workbench.page.locator('.label-name', { hasText: new RegExp(`^\\s*${name}\\s*$`) }),
-    });
-  const says = (name: string, text: RegExp): Promise<void> =>
-    row(name)
-      .filter({ has: workbench.page.locator('.label-description', { hasText: text }) })
-      .waitFor();
 
   beforeAll(async () => {
     server = await WorkbenchServer.start({ settings });
     workbench = await Workbench.open(browser, server);
+    moves = new MigrationSteps(workbench);
     await workbench.resize(1280, 1000);
-    await openMigrations();
+    await moves.open();
     await workbench.welcomeButton('Migrate an Instance').waitFor();
     await workbench.screenshot('migrations-empty');
     await mkdir(path.join(server.storage, 'migrations'), { recursive: true, mode: 0o700 });
@@ -72,7 +57,7 @@ describe('the view of migrations', () => {
       await writeFile(fileOf(migration.id), JSON.stringify(Migration.parse(migration)), { mode: 0o600 });
     }
     await workbench.reload();
-    await openMigrations();
+    await moves.open();
   }, 180_000);
   afterAll(async () => {
     await workbench?.close();
@@ -81,14 +66,16 @@ describe('the view of migrations', () => {
 
   test('says what moves, what is kept and what is over, and the status bar says that something moves', async () => {
     failed();
-    await says('Kira', /^local → docker · copying 300 MB/);
-    await says('payment service', /^local → docker · moved, old copy kept/);
-    await says('an instance with quite a long name', /failed · The engine does not answer/);
-    await says('docs', /cancelled/);
-    expect(await row('payment service').getAttribute('aria-label')).toMatch(/^payment service, from local to docker/);
+    await moves.says('Kira', /^copying 300 MB · local → docker/);
+    await moves.says('payment service', /^moved, old copy kept · local → docker/);
+    await moves.says('an instance with quite a long name', /failed · The engine does not answer/);
+    await moves.says('docs', /cancelled/);
+    expect(await moves.row('payment service').getAttribute('aria-label')).toMatch(
+      /^payment service, from local to docker/,
+    );
     await workbench.page.locator('.statusbar-item', { hasText: 'Migrating 1 instance' }).waitFor();
     await workbench.screenshot('migrations-view');
-    await row('payment service').hover();
+    await moves.row('payment service').hover();
     await workbench.page.locator('.workbench-hover', { hasText: 'Old copy' }).waitFor();
     await workbench.screenshot('migrations-tooltip');
     await workbench.page.keyboard.press('Escape');
@@ -103,12 +90,12 @@ describe('the view of migrations', () => {
     await server.configure({ 'workbench.colorTheme': theme });
     await workbench.reload();
     await workbench.page.locator(`.monaco-workbench.${shows}`).waitFor();
-    await openMigrations();
-    await says('Kira', /copying/);
-    if ((await row('Kira').getAttribute('aria-expanded')) === 'false')
-      await row('Kira').locator('.monaco-tl-twistie').click();
-    await says('Prepare', /^done/);
-    await says('Copy to the target', /^under way/);
+    await moves.open();
+    await moves.says('Kira', /copying/);
+    if ((await moves.row('Kira').getAttribute('aria-expanded')) === 'false')
+      await moves.row('Kira').locator('.monaco-tl-twistie').click();
+    await moves.says('Prepare', /^done/);
+    await moves.says('Copy to the target', /^under way/);
     await workbench.screenshot(`migrations-${name}-wide`);
     await workbench.resize(620, 1000);
     await workbench.screenshot(`migrations-${name}-narrow`);
@@ -117,9 +104,9 @@ describe('the view of migrations', () => {
 
   test('cancelling is a click on the row, and is on the disk', async () => {
     failed();
-    await row('Kira').hover();
-    await row('Kira').locator('.actions .action-label[aria-label^="Cancel Migration"]').click();
-    await says('Kira', /taking back/);
+    await moves.row('Kira').hover();
+    await moves.row('Kira').locator('.actions .action-label[aria-label^="Cancel Migration"]').click();
+    await moves.says('Kira', /taking back/);
     const [{ id }] = givenMigrations() as [Migration];
     expect(JSON.parse(readFileSync(fileOf(id), 'utf8'))).toMatchObject({ cancelRequested: true });
     await workbench.screenshot('migrations-cancelled');

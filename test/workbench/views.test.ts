@@ -69,10 +69,13 @@ describe('the views of a small swarm', () => {
 
   test('rows say name and state, and why a place is not reached', async () => {
     failed();
+    await workbench.rowSays('Trash', /^1 · [\d.]+ \wB$/);
     const rows = await workbench.rows();
     expect(rows).toContainEqual(expect.stringMatching(/^Kira\trunning/));
     expect(rows).toContainEqual(expect.stringMatching(/^payment service\tstopped/));
-    expect(rows).toContainEqual(expect.stringMatching(/^an instance with quite a long name\tin the trash/));
+    expect(rows).toContainEqual(
+      expect.stringMatching(/^an instance with quite a long name\tin the trash · [\d.]+ \w+ · until /),
+    );
     expect(rows).toContainEqual(expect.stringMatching(/^build-host\t.+/));
     expect(await workbench.row('Kira').getAttribute('aria-label')).toMatch(/^Kira, running, /);
     await workbench.row('build-host').hover();

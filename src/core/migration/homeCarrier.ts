@@ -12,8 +12,17 @@ export interface HomeCarrier {
   reaches(provider: Provider): boolean;
   /** Reads the whole home, of an instance that runs or not. */
   look(provider: Provider, instanceId: string, ctx: OperationContext): Promise<HomeFacts>;
-  /** Makes the home at the target equal with the source's; what the target has already may be left as it is. */
-  copy(source: Provider, target: Provider, instanceId: string, ctx: OperationContext): Promise<HomeSize>;
+  /**
+   * Makes the home at the target equal with the source's; what the target has already may be left as it is. `tell` is
+   * called with the bytes of each piece that is on its way.
+   */
+  copy(
+    source: Provider,
+    target: Provider,
+    instanceId: string,
+    ctx: OperationContext,
+    tell?: (bytes: number) => void,
+  ): Promise<HomeSize>;
   /** In what the home there differs from the one here. */
   compare(here: Provider, there: Provider, instanceId: string, ctx: OperationContext): Promise<HomeDifference>;
 }
@@ -21,6 +30,7 @@ export interface HomeCarrier {
 /** The last line of what `home.mjs` writes; without it, what came was cut off. */
 export const Size = z.object({ bytes: z.int().min(0), files: z.int().min(0) });
 const Facts = Size.extend({
+  solid: z.int().min(0),
   digest: z.string().regex(/^[a-f0-9]{64}$/),
   skipped: z.object({ count: z.int().min(0), names: z.array(z.string()) }),
 });
@@ -45,17 +55,27 @@ export class StreamCarrier implements HomeCarrier {
     });
   }
 
-  copy(source: Provider, target: Provider, instanceId: string, ctx: OperationContext): Promise<HomeSize> {
+  copy(
+    source: Provider,
+    target: Provider,
+    instanceId: string,
+    ctx: OperationContext,
+    tell?: (bytes: number) => void,
+  ): Promise<HomeSize> {
     return together(ctx, async start => {
       const [there, outgoing, incoming] = await Promise.all([
         start(target, instanceId, 'list'),
         start(source, instanceId, 'export'),
         start(target, instanceId, 'import'),
       ]);
+      const told = progress(ctx);
       const [size] = await Promise.all([
         answerOf(incoming, Size, instanceId, target),
         pour(there, outgoing, () => {}),
-        pour(outgoing, incoming, progress(ctx)),
+        pour(outgoing, incoming, bytes => {
+          told(bytes);
+          tell?.(bytes);
+        }),
         there.done,
         outgoing.done,
       ]);

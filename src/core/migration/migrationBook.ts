@@ -1,18 +1,27 @@
 import { migrationNotFound } from '../../model/errors.ts';
-import type { Event } from '../../model/event.ts';
-import type { Migration } from '../../model/migration.ts';
+import { Emitter, type Event } from '../../model/event.ts';
+import type { Migration, MigrationStep } from '../../model/migration.ts';
 import type { RecordStore } from '../../model/stateStore.ts';
+import { KeyedDebounce } from '../keyedDebounce.ts';
 import { SharedRecords } from '../sharedRecords.ts';
+import { withStep } from './migrationSteps.ts';
+
+/** Milliseconds between two looks at what a step has moved. */
+const tellEvery = 500;
 
 /** Every migration, kept equal with the store that all windows share. What is written is on disk first. */
 export class MigrationBook {
   readonly #records: SharedRecords<Migration>;
+  readonly #changes = new Emitter<string>();
+  /** What a step under way has moved so far, by migration; known to the window that carries it out, and on no disk. */
+  readonly #moved = new Map<string, { readonly step: MigrationStep; readonly bytes: number }>();
+  readonly #telling = new KeyedDebounce(tellEvery, id => this.#changes.fire(id));
   /** A migration, whose id this is, changed here or in another window. */
-  readonly onDidChange: Event<string>;
+  readonly onDidChange: Event<string> = this.#changes.event;
 
   constructor(store: RecordStore<Migration>) {
     this.#records = new SharedRecords(store);
-    this.onDidChange = this.#records.onDidChange;
+    this.#records.onDidChange(id => this.#changes.fire(id));
   }
 
   /** Reads everything and follows other windows from then on. Until then the book knows what was written here. */
@@ -21,12 +30,16 @@ export class MigrationBook {
   }
 
   get(id: string): Migration | undefined {
-    return this.#records.get(id);
+    const migration = this.#records.get(id);
+    return migration && this.#withMoved(migration);
   }
 
   /** The youngest first. */
   list(): Migration[] {
-    return this.#records.list().sort((a, b) => b.createdAt.localeCompare(a.createdAt) || a.id.localeCompare(b.id));
+    return this.#records
+      .list()
+      .map(migration => this.#withMoved(migration))
+      .sort((a, b) => b.createdAt.localeCompare(a.createdAt) || a.id.localeCompare(b.id));
   }
 
   async add(migration: Migration): Promise<Migration> {
@@ -46,17 +59,34 @@ export class MigrationBook {
     return this.update(id, current => current);
   }
 
+  /** Says what a step has moved so far. Nothing is written for that, and it may be called for every piece. */
+  tell(id: string, step: MigrationStep, bytes: number): void {
+    this.#moved.set(id, { step, bytes });
+    this.#telling.wake(id);
+  }
+
   async forget(id: string): Promise<void> {
     await this.#records.update(id, () => null);
   }
 
   dispose(): void {
     this.#records.dispose();
+    this.#telling.dispose();
+    this.#changes.dispose();
   }
 
   async #write(id: string, change: (current: Migration | null) => Migration): Promise<Migration> {
     const written = await this.#records.update(id, change);
     if (written === null) throw migrationNotFound(id);
+    if (written.endedAt !== undefined) this.#moved.delete(id);
     return written;
+  }
+
+  /** More than the home is on its way with what is around it: nobody shall see that. */
+  #withMoved(migration: Migration): Migration {
+    const { step, bytes } = this.#moved.get(migration.id) ?? {};
+    const now = migration.steps.find(state => state.step === step && state.status === 'running');
+    if (!now || bytes === undefined) return migration;
+    return withStep(migration, now.step, { bytes: Math.min(bytes, migration.plan.bytes) });
   }
 }

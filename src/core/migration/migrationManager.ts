@@ -18,7 +18,7 @@ import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import type { KeyedLock, LockHandle, ObserverLease } from '../../model/stateStore.ts';
 import { randomId } from '../instanceId.ts';
 import { instanceError, timestamp } from '../records.ts';
-import { planOf, refugeOf, refuseTarget, refuseUnmovable } from './migrationPlanner.ts';
+import { planOf, refugeOf, refuseTarget, refuseUnmovable, roomAt } from './migrationPlanner.ts';
 import { followOwner, MigrationRun, type MigrationWorld } from './migrationRun.ts';
 import { freshSteps, nextAct, parkedAt } from './migrationSteps.ts';
 import { settleStray } from './strayCopies.ts';
@@ -75,6 +75,7 @@ export class MigrationManager {
     const target = providers.resolve(targetProviderType);
     await refuseTarget(record, source, target, registry.getInstanceCount(target.id), carrier, ctx);
     const home = await carrier.look(source, instanceId, ctx);
+    const free = await roomAt(target, home, instanceId, ctx);
     const secrets = await vault.read(instanceId);
     const unknown = record.config.secretEnv.filter(name => !Object.hasOwn(secrets, name));
     for (const { id } of this.#ofInstance(instanceId, 'pending')) await book.forget(id);
@@ -88,7 +89,7 @@ export class MigrationManager {
       targetProviderId: target.id,
       strategy,
       status: 'pending',
-      plan: planOf(record, strategy, home, source, unknown),
+      plan: planOf(record, strategy, home, source, unknown, free),
       steps: freshSteps(strategy),
       createdAt: timestamp(),
       wasRunning: record.desired === 'running',

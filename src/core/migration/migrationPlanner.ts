@@ -62,6 +62,24 @@ export async function refuseTarget(
       );
 }
 
+/** What the target has room for, where it can tell. Throws `migrationRefused` when the home can't be held by that. */
+export async function roomAt(
+  target: Provider,
+  { bytes, solid = bytes }: Pick<HomeFacts, 'bytes' | 'solid'>,
+  instanceId: string,
+  ctx: OperationContext,
+): Promise<number | undefined> {
+  const free = await target.abilities.freeBytes?.(ctx);
+  if (free === undefined || solid <= free) return free;
+  throw migrationRefused(
+    `The migration of "${instanceId}"`,
+    `"${target.id}" has ${inMegabytes(free)} free, and the home takes ${inMegabytes(solid)}.`,
+    'Make room there, or name another provider.',
+  );
+}
+
+const inMegabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
+
 /** The other provider on which it fits best; undefined when its own can't be read, or none fits. */
 export function refugeOf(
   record: InstanceRecord,
@@ -89,6 +107,7 @@ export function planOf(
   { bytes, files, skipped }: Omit<HomeFacts, 'digest'>,
   source: Pick<Provider, 'abilities'>,
   unknownSecrets: readonly string[],
+  freeBytes: number | undefined,
 ): MigrationPlan {
   const runs = record.desired === 'running';
   const reading = bytes / pace.bytes + files / pace.files;
@@ -106,5 +125,6 @@ export function planOf(
         ]
       : []),
   ];
-  return { bytes, files, estimatedDowntime: runs ? Math.ceil(downtime) : 0, losses };
+  const estimatedDowntime = runs ? Math.ceil(downtime) : 0;
+  return { bytes, files, estimatedDowntime, ...(freeBytes !== undefined && { freeBytes }), losses };
 }

@@ -176,7 +176,7 @@ export class MigrationRun {
         const spec = { ...record.config, identity: targetIdentity(record), secrets: await vault.read(record.id) };
         await target.abilities.prepareIncoming(spec, ctx);
         ctx.report('Copying the home');
-        const copied = await carrier.copy(source, target, record.id, ctx);
+        const copied = await carrier.copy(source, target, record.id, ctx, this.#telling('create-target'));
         if (migration.strategy === 'create-then-stop') {
           ctx.report('Reading both homes, so that little is left to be read while the instance is stopped');
           await Promise.all([source, target].map(place => carrier.look(place, record.id, ctx)));
@@ -188,7 +188,7 @@ export class MigrationRun {
         const [source, target] = this.#places(migration);
         if (migration.strategy === 'create-then-stop') {
           ctx.report('Copying what has changed');
-          await carrier.copy(source, target, migration.instanceId, ctx);
+          await carrier.copy(source, target, migration.instanceId, ctx, this.#telling('verify-target'));
         }
         ctx.report('Comparing the two homes');
         const { digest, bytes, files } = await carrier.look(target, migration.instanceId, ctx);
@@ -253,6 +253,14 @@ export class MigrationRun {
       endedAt: timestamp(),
       parkedUntil: new Date(Date.now() + parkedTime).toISOString(),
     }));
+  }
+
+  #telling(step: MigrationStep): (bytes: number) => void {
+    let sum = 0;
+    return bytes => {
+      sum += bytes;
+      this.#world.book.tell(this.#id, step, sum);
+    };
   }
 
   #write(change: (current: Migration) => Migration): Promise<Migration> {

@@ -12,6 +12,7 @@ import type {
   ProviderAbilities,
   TerminalSpec,
 } from '../../model/provider.ts';
+import { freeBytesOf } from '../diskUsage.ts';
 import { probe } from '../editorServer.ts';
 import { readDisks } from './containerDisks.ts';
 import { followLogs } from './containerLogs.ts';
@@ -21,9 +22,10 @@ import { openTerminal } from './containerTerminal.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
 import type { DockerProvider } from './dockerProvider.ts';
 import { EngineWatch } from './engineWatch.ts';
-import { containerName, serverPort } from './instanceContainer.ts';
+import { containerName, serverPort, volumeName } from './instanceContainer.ts';
 import { readOpenPorts } from './openPorts.ts';
 import { Tunnel } from './tunnel.ts';
+import { volumeSizes } from './volumes.ts';
 
 /** How long an engine has to show that it is there, when what lies behind it did not answer. */
 const enginePatience = 5_000;
@@ -133,6 +135,26 @@ export class DockerAbilities implements ProviderAbilities {
 
   openHome(instanceId: string, task: HomeTask, ctx: OperationContext = quietContext): Promise<HomeProcess> {
     return this.#provider.openHome(instanceId, task, ctx);
+  }
+
+  /** Of the disk that the engine's volumes lie on, where it is one of this machine, or something of ours runs there. */
+  async freeBytes(ctx: OperationContext = quietContext): Promise<number | undefined> {
+    const { engine, containers } = this.#provider;
+    const here = await engine.volumesHere(ctx);
+    if (here !== undefined) return freeBytesOf(here);
+    const running = (await containers.list(ctx)).filter(({ status }) => status === 'running');
+    const [disk] = (await readDisks(engine, running, ctx)).values();
+    return disk && disk.diskTotalBytes - disk.diskUsedBytes;
+  }
+
+  async homeBytes(instanceIds: readonly string[], ctx = quietContext): Promise<Map<string, number>> {
+    const sizes = await volumeSizes(this.#provider.engine, ctx);
+    return new Map(
+      instanceIds.flatMap(id => {
+        const size = sizes.get(volumeName(id));
+        return size === undefined ? [] : [[id, size] as const];
+      }),
+    );
   }
 
   watch(wake: (instanceId: string | undefined) => void): Disposable {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import * as os from 'node:os';
+import * as path from 'node:path';
 import { Readable } from 'node:stream';
 import type Dockerode from 'dockerode';
 import { providerRefused, providerUnreachable } from '../../model/errors.ts';
@@ -36,6 +37,13 @@ export class DockerEngine {
   /** Whether ports that the engine publishes are ports of this machine. */
   async isLocal(): Promise<boolean> {
     return (await this.#resolve()).kind === 'socket';
+  }
+
+  /** The folder of its volumes on this machine; undefined unless the engine says that it runs here. */
+  async volumesHere(ctx: OperationContext): Promise<string | undefined> {
+    if (!(await this.isLocal())) return undefined;
+    const { Name, DockerRootDir } = await this.call('Asking for the engine', ctx, docker => docker.info());
+    return Name === os.hostname() ? path.join(DockerRootDir, 'volumes') : undefined;
   }
 
   /** Reaches the engine and checks that it can be used here. */

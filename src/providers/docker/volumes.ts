@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
@@ -35,6 +36,33 @@ export async function volumeLabels(
     if (engineStatus(error) === 404) return undefined;
     throw error;
   }
+}
+
+const DiskUse = z.object({
+  Volumes: z.array(z.object({ Name: z.string(), UsageData: z.object({ Size: z.number() }).nullish() })).nullish(),
+});
+
+/** What each volume takes, in bytes, by name. The engine walks all of them for that. */
+export async function volumeSizes(engine: DockerEngine, ctx: OperationContext): Promise<Map<string, number>> {
+  const told = await engine.call(
+    'Measuring the volumes',
+    ctx,
+    (docker, abortSignal) =>
+      // What dockerode has for it asks about images and containers, too, which costs much more.
+      new Promise<unknown>((resolve, reject) =>
+        docker.modem.dial(
+          { path: '/system/df?type=volume', method: 'GET', abortSignal, statusCodes: { 200: true } },
+          (error: unknown, answer: unknown) => (error ? reject(error) : resolve(answer)),
+        ),
+      ),
+    patience,
+  );
+  const { Volumes } = DiskUse.parse(told);
+  return new Map(
+    (Volumes ?? []).flatMap(({ Name, UsageData }) =>
+      UsageData && UsageData.Size >= 0 ? [[Name, UsageData.Size] as const] : [],
+    ),
+  );
 }
 
 /** Rejects when something still uses it. */

@@ -14,7 +14,7 @@ import type {
   ProviderAbilities,
   TerminalSpec,
 } from '../../model/provider.ts';
-import { type DiskUsage, diskUsage } from '../diskUsage.ts';
+import { type DiskUsage, diskUsage, freeBytesOf, takenBytesOf } from '../diskUsage.ts';
 import { probe } from '../editorServer.ts';
 import { editorCliFile, quote } from './editorCli.ts';
 import { FolderWatch } from './folderWatch.ts';
@@ -113,6 +113,20 @@ export class LocalAbilities implements ProviderAbilities {
 
   openHome(instanceId: string, task: HomeTask, ctx: OperationContext = quietContext): Promise<HomeProcess> {
     return this.#provider.openHome(instanceId, task, ctx);
+  }
+
+  freeBytes(): Promise<number | undefined> {
+    return freeBytesOf(this.#provider.folders.directory);
+  }
+
+  async homeBytes(instanceIds: readonly string[], ctx = quietContext): Promise<Map<string, number>> {
+    const sizes = new Map<string, number>();
+    for (const id of instanceIds) {
+      const folder = await this.#provider.folders.find(id);
+      const taken = folder && (await takenBytesOf(folder.layout.root, ctx.signal));
+      if (taken !== undefined) sizes.set(id, taken);
+    }
+    return sizes;
   }
 
   watch(wake: (instanceId: string | undefined) => void): Disposable {

@@ -6,9 +6,17 @@ import type { InstanceRecord } from '../../model/instance.ts';
 import { type Migration, MigrationStrategy } from '../../model/migration.ts';
 import { differenceText } from '../differenceText.ts';
 import type { Face } from '../face.ts';
-import { type MigrationAction, migrationActions, migrationIcon, migrationsShown } from '../migrationRows.ts';
+import {
+  copiedPart,
+  type MigrationAction,
+  migrationActions,
+  migrationIcon,
+  migrationsShown,
+  stateText,
+} from '../migrationRows.ts';
 import { planLines, strategyEffect, strategyTitle } from '../migrationTooltip.ts';
-import { confirmModal, operate } from '../operate.ts';
+import { confirmModal, operate, personCall } from '../operate.ts';
+import { withProgress } from '../operationContext.ts';
 import { problemText } from '../rowTexts.ts';
 import type { SwarmCore } from '../swarmHost.ts';
 import { t } from '../translate.ts';
@@ -30,16 +38,34 @@ export async function migrate(face: Face, call: CommandCall): Promise<void> {
   const planned = { instanceId: record.id, targetProvider, strategy };
   const looking = t('Looking what it takes to migrate {0}…', name);
   const { id, plan } = await operate<Report>(face, 'create_migration_plan', planned, looking, 'notification');
-  const wording = { t, locale: vscode.env.language, now: Date.now() };
   const agreed = await confirmModal({
     title: t('Migrate "{0}" from {1} to {2}?', name, record.providerId, targetProvider),
-    detail: planLines(plan, wording).join('\n\n'),
+    detail: planLines(plan, wording()).join('\n\n'),
     action: t('Start Migration'),
   });
   if (!agreed) return;
-  const moving = t('Migrating {0} to {1}', name, targetProvider);
-  const ended = await operate<Report>(face, 'start_migration', { migrationId: id }, moving, 'notification');
-  tell(face, record, targetProvider, ended);
+  tell(face, record, targetProvider, await carryOut(face, id, t('Migrating {0} to {1}', name, targetProvider)));
+}
+
+const wording = () => ({ t, locale: vscode.env.language, now: Date.now() });
+
+/** The notification says what the row says. */
+function carryOut({ host }: Face, id: string, title: string): Promise<Report> {
+  return host.use(({ controller: { migrations }, gate }) =>
+    withProgress('notification', title, async ({ signal, report }) => {
+      const follow = migrations.onDidChange(changed => {
+        if (changed !== id) return;
+        const migration = migrations.getMigrationStatus(id);
+        report(stateText(migration, wording()), copiedPart(migration));
+      });
+      try {
+        const call = personCall({ signal, report: () => {} });
+        return (await gate.invoke('start_migration', { migrationId: id }, call)) as Report;
+      } finally {
+        follow.dispose();
+      }
+    }),
+  );
 }
 
 function tell(face: Face, { id, config }: InstanceRecord, targetProvider: string, { status, error }: Report): void {

@@ -44,6 +44,26 @@ describe('an instance’s row', () => {
     expect(new Set(resting).size).toBe(resting.length);
   });
 
+  test('says where it is moving to, and then offers only what changes nothing', () => {
+    const moving: Node = { kind: 'instance', record: record(1), movingTo: 'docker' };
+    const row = rowOf(moving, wording);
+    expect(row).toMatchObject({ description: 'running · moving to docker…', icon: { id: 'arrow-swap' } });
+    expect(row.spoken).toBe('web-1, running, moving to docker, local');
+    expect(row.contextValue).toBe('instance+running+can-open+can-terminal+can-ports+can-logs');
+  });
+
+  test('in the trash says what it costs there, and until when; so does the trash', () => {
+    const trashed = record(1, { status: 'trashed', desired: 'trashed', trashedAt: '2026-03-01T12:00:00.000Z' });
+    const node: Node = { kind: 'instance', record: trashed, bytes: 412_000_000 };
+    expect(rowOf(node, wording).description).toBe('in the trash · 412 MB · until Mar 8');
+    expect(rowOf({ ...node, bytes: undefined }, wording).description).toBe('in the trash · until Mar 8');
+    expect(rowTooltip(node, now, wording)).toContain('Home: 412 MB');
+    expect(rowOf({ kind: 'trashGroup', count: 2, bytes: 824_000_000 }, wording)).toMatchObject({
+      description: '2 · 824 MB',
+      spoken: 'Trash, 2 instances, 824 MB',
+    });
+  });
+
   test.each([
     ['running', ['open', 'stop', 'delete'], ['start', 'purge', 'restore']],
     ['stopped', ['start', 'edit', 'delete'], ['open', 'stop', 'terminal']],

@@ -26,10 +26,9 @@ vi.mock('vscode', () => ({
   l10n: { t: (text: string, ...args: unknown[]) => text.replace(/\{(\d)\}/g, (_, i) => String(args[i])) },
   Disposable: { from: (...all: { dispose(): void }[]) => ({ dispose: () => all.forEach(one => void one.dispose()) }) },
   MarkdownString: class {
-    value = '';
-    appendText(text: string) {
-      this.value += text;
-      return this;
+    value: string;
+    constructor(value: string) {
+      this.value = value;
     }
   },
   LanguageModelTextPart: class {
@@ -113,6 +112,9 @@ describe('the chat tools', () => {
     expect(confirmationMessages.title).toBe('Stop 2 instances?');
     expect(confirmationMessages.message.value).toContain('box 1');
     expect(confirmationMessages.message.value).toContain('box 2');
+    const { confirmationMessages: move } = await prepare('start_migration', { migrationId: migrationIdOf(idOf(1)) });
+    expect(move.title).toMatch(/^Migrate "box 1" from \S+ to \S+\?$/);
+    expect(move.message.value).toMatch(/1 MB in 1 files will be copied and compared\\\./);
   });
 
   test('preparing a call that the gate will refuse asks nothing and touches nothing', async () => {

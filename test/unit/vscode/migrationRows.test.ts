@@ -3,11 +3,13 @@ import { type Migration, MigrationStep } from '../../../src/model/migration.ts';
 import { inEnglish } from '../../../src/operations/translate.ts';
 import {
   bytesText,
+  copiedPart,
   migrationActions,
   migrationFace,
   migrationRowOf,
   migrationsShown,
   spanText,
+  stateText,
   stepIcon,
   stepRowOf,
   stepTitle,
@@ -35,7 +37,7 @@ describe('a migration', () => {
     expect(migrationFace(migration)).toBe(face);
     const row = migrationRowOf(migration, true, wording);
     expect(row.label).toBe('web-1');
-    expect(row.description).toMatch(/^local → docker · ./);
+    expect(row.description).toMatch(/^[^→]+ · local → docker\b/);
     expect(row.spoken).toMatch(/^web-1, from local to docker\. ./);
     expect(row.contextValue).toMatch(new RegExp(`^migration\\+${face}\\b.*\\+can-open$`));
   });
@@ -47,16 +49,26 @@ describe('a migration', () => {
 
   test('says how far the copy is, as far as that is known', () => {
     const migration = migrationOf(1, {}, 'create-target');
-    expect(migrationRowOf(migration, false, wording).description).toBe('local → docker · copying 300 MB');
+    expect(migrationRowOf(migration, false, wording).description).toBe('copying 300 MB · local → docker');
     const steps = migration.steps.map(state => (state.status === 'running' ? { ...state, bytes: 120_000_000 } : state));
     expect(migrationRowOf({ ...migration, steps }, false, wording).description).toBe(
-      'local → docker · copying 120 MB of 300 MB',
+      'copying 120 MB of 300 MB · local → docker',
     );
+    expect(migrationTooltip({ ...migration, steps }, wording)).toContain('**copying 120 MB of 300 MB**');
+    expect(copiedPart({ ...migration, steps })).toBe(0.4);
+  });
+
+  test('says in a later step what is being done, and what that has moved', () => {
+    const migration = migrationOf(1, {}, 'verify-target');
+    expect(stateText(migration, wording)).toBe('Compare every byte');
+    const steps = migration.steps.map(state => (state.status === 'running' ? { ...state, bytes: 2_000_000 } : state));
+    expect(stateText({ ...migration, steps }, wording)).toBe('Compare every byte · 2 MB');
+    expect(copiedPart({ ...migration, steps })).toBeUndefined();
   });
 
   test('that failed says why and when, and names what is left over', () => {
     const row = migrationRowOf(ended(1, 'failed', { error, leftovers: ['volume-1'] }), false, wording);
-    expect(row.description).toBe('local → docker · failed · The disk is full · left over: volume-1 · 2 minutes ago');
+    expect(row.description).toBe('failed · The disk is full · left over: volume-1 · local → docker · 2 minutes ago');
   });
 
   test('can be cancelled until the pivot, and rolled back and cleaned up while its old copy is kept', () => {
@@ -123,6 +135,7 @@ describe('the plan and the tooltip', () => {
       'It will not run for about 30 sec.',
       'Nothing is lost.',
     ]);
+    expect(planLines({ ...plan, freeBytes: 41_000_000_000 }, wording)[1]).toBe('The target has 41 GB free.');
     expect(planLines({ ...plan, estimatedDowntime: 0, losses: ['Processes end.'] }, wording).slice(1)).toEqual([
       'It does not run now, so there is no downtime.',
       'Processes end.',

@@ -1,7 +1,7 @@
 // A language model that follows a script, so that the built-in agent mode can be driven offline and signed out. The
 // file SCRIPTED_MODEL holds `{ "<script>": [{ "tool": …, "input": … }, …] }`. A prompt "script <name> attempt <n>"
 // calls the tools in turn, one a round; the text "$id:<name>" in an input becomes the id that a tool's result gave for
-// that name. Every result that the model gets is appended to SCRIPTED_MODEL.log, one JSON line each.
+// that name, and "$move:<name>" that of its migration. Every result that the model gets is appended to SCRIPTED_MODEL.log, one JSON line each.
 // @ts-nocheck: the floor of our own API knows no language model providers
 const fs = require('node:fs');
 const vscode = require('vscode');
@@ -90,9 +90,10 @@ const textOf = part => (typeof part?.value === 'string' ? part.value : '');
 
 /** Puts ids in the place of names, as a model that has read the results would. */
 function withIds(input, seen) {
-  const idOf = name => {
-    const text = new RegExp(`"id":"([a-z0-9]{12})","name":"${name}"`).exec(seen);
-    return text?.[1] ?? 'an id that no result gave';
-  };
-  return JSON.parse(JSON.stringify(input).replace(/\$id:([\w ]+)/g, (_, name) => idOf(name)));
+  const id = '"id":"([a-z0-9]{12})"';
+  const idIn = (...parts) => new RegExp(parts.join(',')).exec(seen)?.[1] ?? 'an id that no result gave';
+  const text = JSON.stringify(input)
+    .replace(/\$id:([\w ]+)/g, (_, name) => idIn(id, `"name":"${name}"`))
+    .replace(/\$move:([\w ]+)/g, (_, name) => idIn(id, '"instanceId":"\\w+"', `"instance":"${name}"`));
+  return JSON.parse(text);
 }

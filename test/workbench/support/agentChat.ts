@@ -5,7 +5,7 @@ import type { Workbench } from './workbench.ts';
 /** The folder of the extension that brings the scripted model. */
 export const fakeModel = `${import.meta.dirname}/../fakeModel`;
 
-/** One tool call of a script; `$id:<name>` in the input stands for the id that a result gave. */
+/** One tool call of a script; `$id:<name>` in the input stands for the id that a result gave, `$move:<name>` for its migration's. */
 export interface Step {
   readonly tool: string;
   readonly input: unknown;

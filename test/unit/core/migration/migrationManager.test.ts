@@ -1,10 +1,11 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { SwarmController } from '../../../../src/core/swarmController.ts';
 import { defaultPolicy, type MigrationConfig } from '../../../../src/model/config.ts';
+import { Migration } from '../../../../src/model/migration.ts';
 import { BlastRadius, DestroyBudget } from '../../../../src/operations/blastRadius.ts';
 import { OperationGate } from '../../../../src/operations/operationGate.ts';
 import { newSpec } from '../../../contract/specs.ts';
-import { contentOf, fill } from '../../../fakes/memoryCarrier.ts';
+import { contentOf, fill, MemoryCarrier } from '../../../fakes/memoryCarrier.ts';
 import { MemoryPlace } from '../../../fakes/memoryPlace.ts';
 import { MemoryProvider, type MemoryProviderOptions } from '../../../fakes/memoryProvider.ts';
 import { MemoryDisk, MemoryStore } from '../../../fakes/memoryStore.ts';
@@ -19,12 +20,23 @@ const identityOf = (controller: SwarmController, instanceId: string) => {
 };
 
 /** Two places, and an instance with a home on the first one. */
-async function twoPlaces(target: MemoryProviderOptions = {}, migration: Partial<MigrationConfig> = {}) {
+async function twoPlaces(
+  target: MemoryProviderOptions = {},
+  migration: Partial<MigrationConfig> = {},
+  homes = new MemoryCarrier(),
+) {
   const here = new MemoryProvider(new MemoryPlace(), { id: 'here' });
   const there = new MemoryProvider(new MemoryPlace(), { id: 'there', ...target });
   const migrationDisk = new MemoryDisk();
   const locks = new MemoryLock();
-  const swarm = memorySwarm({ providers: [here, there], defaultProviderType: 'here', migrationDisk, migration, locks });
+  const swarm = memorySwarm({
+    providers: [here, there],
+    defaultProviderType: 'here',
+    migrationDisk,
+    migration,
+    locks,
+    homes,
+  });
   const { controller } = swarm;
   await controller.initialize();
   await controller.refresh();
@@ -69,6 +81,28 @@ describe('a migration through the gate', () => {
       await controller.dispose();
     },
   );
+
+  test('while the home is copied, its bytes count up, and nothing is written for that', async () => {
+    const homes = new MemoryCarrier();
+    const { controller, migrationDisk, id } = await twoPlaces({}, {}, homes);
+    const { migrations } = controller;
+    const planned = await migrations.createMigrationPlan(id, 'there');
+    const copyOf = ({ steps }: Migration) => steps.find(({ step }) => step === 'create-target');
+    const onDisk = () => Migration.parse(JSON.parse(migrationDisk.records.get(planned.id) ?? ''));
+    const seen = new Promise<unknown>(resolve =>
+      migrations.onDidChange(() => {
+        const copy = copyOf(migrations.getMigrationStatus(planned.id));
+        if (copy?.bytes !== undefined) resolve([copy.status, copy.bytes, copyOf(onDisk())?.bytes]);
+      }),
+    );
+    homes.step = async () => {
+      if (copyOf(migrations.getMigrationStatus(planned.id))?.bytes !== undefined) await seen;
+    };
+    const done = await migrations.startMigration(planned.id);
+    expect(await seen).toEqual(['running', 16, undefined]);
+    expect(copyOf(done)).toMatchObject({ status: 'done', bytes: 16 });
+    await controller.dispose();
+  });
 
   test('a person rolls it back, and cleans up what is parked then', async () => {
     const { controller, here, there, id, agent, person } = await twoPlaces();
@@ -118,6 +152,21 @@ describe('a plan is refused', () => {
     expect(await refused(agent('create_migration_plan', { instanceId: id, targetProvider: 'there' }))).toBe(
       'no-placement',
     );
+    await controller.dispose();
+  });
+
+  test('when it is known that the target has no room for the home; the plan says how much it has', async () => {
+    const { controller, there, id, agent } = await twoPlaces();
+    const plan = () => agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+    there.place.freeBytes = undefined;
+    expect((await plan()).plan.freeBytes).toBeUndefined();
+    there.place.freeBytes = 15;
+    expect(await errorOf(plan())).toMatchObject({
+      code: 'migration-refused',
+      message: expect.stringContaining('free'),
+    });
+    there.place.freeBytes = 16;
+    expect((await plan()).plan.freeBytes).toBe(16);
     await controller.dispose();
   });
 
