@@ -29,6 +29,7 @@ export async function diskController(
   around: (store: RecordStore<InstanceRecord>) => RecordStore<InstanceRecord> = store => store,
   health: Partial<HealthConfig> = {},
   homes: HomeCarrier = new MemoryCarrier(),
+  aroundJournal: (store: RecordStore<Migration>) => RecordStore<Migration> = store => store,
 ): Promise<SwarmController> {
   const { swarmId } = await loadSwarmId(stateDirectory);
   const store = new JsonFileStore(path.join(stateDirectory, 'instances'), InstanceRecord, 1);
@@ -46,7 +47,9 @@ export async function diskController(
     healthBook: new HealthBook(new JsonFileStore(path.join(stateDirectory, 'health'), InstanceHealth, 1), () => 1),
     lease: new LeaderLease(stateDirectory),
     healthConfig: () => ({ ...defaultHealthConfig, ...health }),
-    migrationBook: new MigrationBook(new JsonFileStore(path.join(stateDirectory, 'migrations'), Migration, 1)),
+    migrationBook: new MigrationBook(
+      aroundJournal(new JsonFileStore(path.join(stateDirectory, 'migrations'), Migration, 1)),
+    ),
     homes,
     snapshotBook: new SharedRecords(new JsonFileStore(path.join(stateDirectory, 'snapshots'), Snapshot, 1)),
     homeKeeper: new StreamKeeper(new FileHomeArchive(path.join(stateDirectory, 'homes'))),

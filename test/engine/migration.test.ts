@@ -15,24 +15,11 @@ import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
 import type { SwarmController } from '../../src/core/swarmController.ts';
+import { homeWalk } from './support/homeWalk.ts';
 import { MovingWorld } from './support/movingWorld.ts';
 import { describeWithOwnEngine } from './support/testEngine.ts';
 
 const strategies = ['stop-and-recreate', 'create-then-stop'] as const;
-
-/** What a home holds by programs that are not ours; owners are another matter, and times are told to a microsecond. */
-function walk(home: string): string {
-  const run = (file: string, ...args: string[]) =>
-    execFileSync(file, args, { cwd: home, env: { PATH: process.env.PATH, LC_ALL: 'C' }, maxBuffer: 2 ** 28 });
-  const facts = run('find', '.', '-not', '-type', 'p', '-printf', '%p|%y|%m|%l|%T@|%n|%s\\0').toString('latin1');
-  const sums = run('find', '.', '-type', 'f', '-exec', 'sha256sum', '{}', '+').toString('latin1');
-  const rounded = facts.split('\0').map(fact => {
-    const [name = '', type, mode, link, time = '', links, size] = fact.split('|');
-    const told = type === 'd' ? [name, type, mode] : [name, type, mode, link, links, type === 'f' ? size : ''];
-    return [...told, Number(time).toFixed(5)].join('|');
-  });
-  return [...rounded.sort(), ...sums.split('\n').sort()].join('\n');
-}
 
 describeWithOwnEngine('an instance that moves between this machine and two engines', () => {
   let world: MovingWorld;
@@ -83,7 +70,7 @@ describeWithOwnEngine('an instance that moves between this machine and two engin
       expect(controller.getInstance(id)).toMatchObject({ providerId: target, role: 'owner', status: 'running' });
       await controller.stopInstance(id);
       // What the server itself writes at its start is not the home's.
-      const stable = (home: string) => walk(path.join(home, 'workspace'));
+      const stable = (home: string) => homeWalk(path.join(home, 'workspace'));
       expect(stable(homeOn(target, id))).toBe(stable(homeOn(source, id)));
       await controller.startInstance(id);
       await controller.migrations.cleanUp(migration.id);
@@ -187,7 +174,7 @@ describe.each(process.env.REMOTE_SWARM_SOAK === '1' ? [large, many] : [])('a hom
           const all = written();
           expect(all.length).toBeGreaterThan(before);
           expect(all).toEqual(all.map((_, line) => `${line + 1}`));
-          expect(walk(workspace(target))).toBe(walk(workspace(source)));
+          expect(homeWalk(workspace(target))).toBe(homeWalk(workspace(source)));
           await controller.migrations.cleanUp(migration.id);
           await controller.startInstance(id);
         }

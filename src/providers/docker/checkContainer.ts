@@ -46,12 +46,15 @@ export async function withCheckContainer<T>(
   }
 }
 
-/** Removes containers of this label that a killed process left behind; those of a living one are young, or run. */
-export async function removeAbandonedChecks(engine: DockerEngine, ctx: OperationContext): Promise<void> {
+/** Milliseconds after which a container of this label that does not run is taken for what a killed process left. */
+export const abandonedAge = 600_000;
+
+/** Removes what killed processes left, and answers whether there are others, too young to be known for that. */
+export async function removeAbandonedChecks(engine: DockerEngine, ctx: OperationContext): Promise<boolean> {
   const rows = await engine.call('Listing the containers', ctx, (docker, abortSignal) =>
     docker.listContainers({ all: true, filters: { label: [label.check] }, abortSignal }),
   );
-  const old = rows.filter(({ Created, State }) => State !== 'running' && Created * 1000 < Date.now() - 600_000);
+  const old = rows.filter(({ Created, State }) => State !== 'running' && Created * 1000 < Date.now() - abandonedAge);
   await Promise.allSettled(
     old.map(({ Id }) =>
       engine.call('Removing a check container', ctx, (docker, abortSignal) =>
@@ -59,6 +62,7 @@ export async function removeAbandonedChecks(engine: DockerEngine, ctx: Operation
       ),
     ),
   );
+  return old.length < rows.length;
 }
 
 /** Whether there is something at `path` in the container; needs no process in it. */

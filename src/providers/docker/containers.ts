@@ -5,7 +5,7 @@ import { type OperationContext, quietContext } from '../../model/operationContex
 import type { limitsOf } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
-import { causeOf, type InstanceContainer, label, primaryOf, readContainer } from './instanceContainer.ts';
+import { causeOf, type InstanceContainer, label, primaryOf, readContainer, volumeName } from './instanceContainer.ts';
 
 /** Seconds that a server has to end by itself. `Init` passes the signal on, so that it seldom takes longer than one. */
 const politeSeconds = 10;
@@ -104,6 +104,15 @@ export class Containers {
   async removeOthers({ id, containerId }: InstanceContainer, ctx: OperationContext): Promise<void> {
     const others = (await this.of(id, ctx)).filter(other => other.containerId !== containerId);
     for (const other of others) await this.remove(other.containerId, ctx);
+  }
+
+  /** Removes what reads or writes its home beside it: a killed window's would hold the volume, and a late one fill it. */
+  async removeHelpers(instanceId: string, ctx: OperationContext): Promise<void> {
+    const filters = { label: [label.check], volume: [volumeName(instanceId)] };
+    const rows = await this.#engine.call('Listing the helper containers', ctx, (docker, abortSignal) =>
+      docker.listContainers({ all: true, filters, abortSignal }),
+    );
+    for (const { Id } of rows) await this.remove(Id, ctx);
   }
 
   /** Changes limits of the container, running or not. */

@@ -28,7 +28,7 @@ import { refuseRole } from '../instanceRoles.ts';
 import type { ProviderEnvironment } from '../providerEnvironment.ts';
 import { Turns } from '../turns.ts';
 import type { ArchiveEntry } from './archive.ts';
-import { removeAbandonedChecks } from './checkContainer.ts';
+import { abandonedAge, removeAbandonedChecks } from './checkContainer.ts';
 import { runInContainer } from './containerExec.ts';
 import { openContainerHome } from './containerHome.ts';
 import { readLogs } from './containerLogs.ts';
@@ -60,6 +60,7 @@ export class DockerProvider implements Provider {
   readonly reader: InstanceReader;
   readonly #turns = new Turns();
   #facts: EngineFacts | undefined;
+  #nextSweep: NodeJS.Timeout | undefined;
 
   constructor(config: DockerProviderConfig, environment: ProviderEnvironment) {
     this.id = config.id;
@@ -94,7 +95,7 @@ export class DockerProvider implements Provider {
 
   async initialize(ctx: OperationContext = quietContext): Promise<void> {
     this.#facts = await this.engine.check(ctx);
-    await removeAbandonedChecks(this.engine, ctx);
+    await this.#sweep(ctx);
   }
 
   async createInstance(spec: InstanceSpec, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
@@ -149,12 +150,14 @@ export class DockerProvider implements Provider {
   async deleteInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<boolean> {
     return this.#turns.take(instanceId, async () => {
       const containers = await this.containers.of(instanceId, ctx);
+      const home = await this.builder.swarmOfHome(instanceId, ctx);
+      const swarms = new Set([...containers.map(({ swarmId }) => swarmId), ...(home === undefined ? [] : [home])]);
       ctx.report('Removing the container and the home of the instance');
+      await this.containers.removeHelpers(instanceId, ctx);
       for (const { containerId } of containers) await this.containers.remove(containerId, ctx);
+      // The home goes last: of a making that was cut off it is what tells whose network was made for it.
+      for (const swarmId of swarms) await removeIdleNetworks(this.engine, swarmId, ctx);
       const hadVolume = await this.builder.removeVolume(instanceId, ctx);
-      for (const swarmId of new Set(containers.map(container => container.swarmId))) {
-        await removeIdleNetworks(this.engine, swarmId, ctx);
-      }
       return containers.length > 0 || hadVolume;
     });
   }
@@ -210,6 +213,7 @@ export class DockerProvider implements Provider {
   }
 
   async dispose(): Promise<void> {
+    clearTimeout(this.#nextSweep);
     this.abilities.dispose();
     await this.engine.dispose();
   }
@@ -286,6 +290,13 @@ export class DockerProvider implements Provider {
   ): Promise<void> {
     const variables = instanceVariables(mark.config, secrets);
     await this.files.write(containerId, firstFiles(mark, variables, await readFile(this.#launcherFile, 'utf8')), ctx);
+  }
+
+  /** Removes what killed windows left beside instances; what may be another window's work is looked at once more. */
+  async #sweep(ctx: OperationContext): Promise<void> {
+    clearTimeout(this.#nextSweep);
+    if (!(await removeAbandonedChecks(this.engine, ctx))) return;
+    this.#nextSweep = setTimeout(() => void this.#sweep(quietContext).catch(() => {}), abandonedAge + 1_000).unref();
   }
 
   /** A create was cut off between making the container and writing its files: nobody has ever been in there. */

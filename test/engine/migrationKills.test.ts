@@ -1,0 +1,199 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash, randomInt } from 'node:crypto';
+import { globSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { SwarmController } from '../../src/core/swarmController.ts';
+import type { MigrationStrategy } from '../../src/model/migration.ts';
+import { type Engine, startEngine } from './support/engine.ts';
+import { homeWalk } from './support/homeWalk.ts';
+import { ensureTestImage } from './support/images.ts';
+import { type MovingScene, makeStub, windowOn } from './support/movingScene.ts';
+import { OutsideWitness } from './support/outsideWitness.ts';
+import { describeWithOwnEngine } from './support/testEngine.ts';
+
+const soak = process.env.REMOTE_SWARM_SOAK === '1';
+const randomKills = Number(process.env.REMOTE_SWARM_KILLS ?? (soak ? 1_000 : 14));
+const seed = Number(process.env.REMOTE_SWARM_SEED ?? randomInt(1e9));
+/** From 0 to 1, the n-th of this seed. */
+const draw = (n: number) => createHash('sha256').update(`${seed} ${n}`).digest().readUInt32BE() / 2 ** 32;
+
+type Place = 'local' | 'engine';
+const places = ['local', 'engine'] as const satisfies Place[];
+const otherOf = (place: Place) => (place === 'local' ? 'engine' : 'local');
+const strategies = ['stop-and-recreate', 'create-then-stop'] as const satisfies MigrationStrategy[];
+
+/** A step's record before its begin, and right before its end would be on disk; the pivot is the end of `verify-target`. */
+const boundariesOf = (...steps: string[]) => steps.flatMap(step => [`${step} begun`, `${step} done`]);
+const beforePivot = [
+  ...boundariesOf('prepare', 'validate-source', 'validate-target-provider', 'export-source-config'),
+  ...boundariesOf('stop-source', 'create-target', 'verify-target'),
+];
+const afterPivot = boundariesOf('clean-up-source', 'start-target', 'complete');
+
+/** Each boundary from one place, and in the long form three times with both strategies from both. */
+const boundaryKills = (soak ? [...strategies, ...strategies, ...strategies] : ['stop-and-recreate' as const]).flatMap(
+  strategy => [
+    ...(soak ? places : ['local' as const]).flatMap(from => beforePivot.map(at => ({ strategy, from, at }))),
+    ...afterPivot.flatMap((at, n) =>
+      places.filter((_, place) => soak || place === n % 2).map(from => ({ strategy, from, at })),
+    ),
+  ],
+);
+
+/** A helper that was made and not started, or has ended and not been removed: swept away when it is ten minutes old. */
+const young = /^\w+ container remote-swarm-(check|home)-id (created|exited)$/;
+
+/** A window in a process that carries one migration out. */
+interface Mortal {
+  readonly process: ChildProcess;
+  /** Resolves when it has said the word, or has ended. */
+  said(word: 'ready' | 'began'): Promise<unknown>;
+  readonly ended: Promise<NodeJS.Signals | null>;
+}
+
+describeWithOwnEngine('a window that is killed while an instance moves between this machine and an engine', () => {
+  let scene: MovingScene;
+  let engine: Engine;
+  let witness: OutsideWitness;
+  let id: string;
+  let home: string;
+  let window: SwarmController;
+  let next: Mortal;
+  const fell = new Map<string, { random: number; boundary: number; back: number; moved: number }>();
+  const durations = new Map<string, number>();
+
+  beforeAll(async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'remote-swarm-mortal-'));
+    engine = await startEngine({ name: 'mortal' });
+    await ensureTestImage(engine.docker, 'stub');
+    scene = { folder, engines: { engine: engine.host } };
+    makeStub(scene);
+    mkdirSync(path.join(folder, 'local'));
+    witness = new OutsideWitness(folder, new Map([['engine', engine]]));
+    window = await open();
+    ({ id } = await window.createInstance({ name: 'web' }, 'local'));
+    const workspace = path.join(witness.homeOn('local', id), 'workspace');
+    for (let file = 0; file < 300; file++)
+      writeFileSync(path.join(workspace, `${file}`), Buffer.alloc(file * 50, file));
+    writeFileSync(path.join(workspace, 'large'), Buffer.alloc(soak ? 20_000_000 : 5_000_000, 'remote swarm'));
+    home = homeWalk(witness.homeOn('local', id));
+    next = startMortal();
+  });
+
+  afterAll(async () => {
+    next?.process.kill('SIGKILL');
+    for (const instance of window?.listInstances() ?? []) await window.purgeInstance(instance.id);
+    await window?.dispose();
+    await engine?.stop();
+    await rm(scene.folder, { recursive: true, force: true });
+    const rows = [...fell].map(
+      ([step, { random, boundary, back, moved }]) => `| ${step} | ${random} | ${boundary} | ${back} | ${moved} |`,
+    );
+    const head = [
+      '| killed in | at random | at its boundaries | taken back | completed |',
+      '| --- | --- | --- | --- | --- |',
+    ];
+    console.log([...head, ...rows].join('\n'));
+    const took = [...durations].map(([what, duration]) => `${what} ${Math.round(duration)} ms`);
+    console.log(`seed ${seed}; undisturbed: ${took.join(', ')}`);
+  });
+
+  async function open(): Promise<SwarmController> {
+    const opened = await windowOn(scene);
+    await opened.initialize();
+    await opened.refresh();
+    return opened;
+  }
+
+  function startMortal(): Mortal {
+    const file = path.join(import.meta.dirname, 'support', 'mortalWindow.ts');
+    const argv = ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON', file, JSON.stringify(scene)];
+    const child = spawn(process.execPath, argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const words = { ready: Promise.withResolvers<void>(), began: Promise.withResolvers<void>() };
+    createInterface(child.stdout).on('line', line => words[line as keyof typeof words]?.resolve());
+    const ended = new Promise<NodeJS.Signals | null>(resolve => child.on('close', (_code, signal) => resolve(signal)));
+    return { process: child, said: word => Promise.race([words[word].promise, ended]), ended };
+  }
+
+  const owner = () => witness.record('instances', id).providerId as Place;
+  /** All but what is swept away later. */
+  const thereIs = async () => (await witness.everything()).filter(what => !young.test(what));
+
+  /**
+   * One window plans, another one is killed, a third one finds what is left and settles it; then everything is looked at
+   * from outside. Answers with how long the second one was at it until it died, or ended by itself.
+   */
+  async function round(strategy: MigrationStrategy, kill?: { at: string } | { after: number }) {
+    const source = owner();
+    const mortal = next;
+    const { id: migrationId } = await window.migrations.createMigrationPlan(id, otherOf(source), strategy);
+    await window.dispose();
+    await mortal.said('ready');
+    mortal.process.stdin?.write(kill && 'at' in kill ? `${migrationId} ${kill.at}\n` : `${migrationId}\n`);
+    await mortal.said('began');
+    const began = performance.now();
+    const timer = kill && 'after' in kill && setTimeout(() => mortal.process.kill('SIGKILL'), kill.after);
+    const killed = (await mortal.ended) === 'SIGKILL';
+    const lived = performance.now() - began;
+    if (timer) clearTimeout(timer);
+    const step = whereItIs(migrationId);
+    // As five seconds do.
+    for (const lock of globSync(`${scene.folder}/state/**/*.lock`)) utimesSync(lock, 0, 0);
+    window = await open();
+    next = startMortal();
+    const moved = await settled(migrationId, source);
+    if (killed && kill) {
+      const row = fell.get(step) ?? { random: 0, boundary: 0, back: 0, moved: 0 };
+      row['at' in kill ? 'boundary' : 'random'] += 1;
+      row[moved ? 'moved' : 'back'] += 1;
+      fell.set(step, row);
+    }
+    if (moved) await window.migrations.cleanUp(migrationId);
+    return { killed, lived };
+  }
+
+  function whereItIs(migrationId: string): string {
+    const states = witness.record('migrations', migrationId).steps as { step: string; status: string }[];
+    const of = (wanted: string) => states.find(({ status }) => status === wanted)?.step;
+    return of('running') ?? of('pending') ?? 'its end';
+  }
+
+  /** Answers whether it was moved. */
+  async function settled(migrationId: string, source: Place): Promise<boolean> {
+    const status = () => witness.record('migrations', migrationId).status;
+    await vi.waitFor(() => expect(status()).not.toBe('in-progress'), { timeout: 30_000, interval: 50 });
+    const moved = status() === 'completed';
+    const lives = moved ? otherOf(source) : source;
+    const copies = moved ? ({ [lives]: 'owner', [source]: 'parked' } as const) : ({ [lives]: 'owner' } as const);
+    const expected = OutsideWitness.expected(copies);
+    await vi.waitFor(async () => expect(await thereIs()).toEqual(expected), { timeout: 20_000, interval: 50 });
+    expect(witness.record('instances', id)).toMatchObject({ providerId: lives, role: 'owner', status: 'running' });
+    for (const place of Object.keys(copies)) expect(homeWalk(witness.homeOn(place, id))).toBe(home);
+    expect(await witness.answer(lives, id)).toBe('stub');
+    return moved;
+  }
+
+  test.each(boundaryKills)(
+    'from $from, $strategy: killed at "$at", the next one ends it',
+    async ({ strategy, from, at }) => {
+      if (owner() !== from) await round(strategy);
+      expect(await round(strategy, { at })).toMatchObject({ killed: true });
+    },
+  );
+
+  test(`${randomKills} times at random`, async () => {
+    const strategyOf = (n: number) => strategies[soak ? n % 2 : places.indexOf(owner())] ?? 'stop-and-recreate';
+    for (const n of soak ? [0, 0, 1, 1] : [0, 0]) {
+      const key = `${owner()} ${strategyOf(n)}`;
+      durations.set(key, (await round(strategyOf(n))).lived);
+    }
+    for (let kills = 0, n = 0; kills < randomKills; n++) {
+      const after = draw(n) * (durations.get(`${owner()} ${strategyOf(n)}`) ?? 0);
+      if ((await round(strategyOf(n), { after })).killed) kills++;
+    }
+  }, 10_000_000);
+});
