@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import * as path from 'node:path';
 import type { Writable } from 'node:stream';
 import { homeTaskFailed } from '../model/homeErrors.ts';
@@ -15,12 +14,20 @@ export function checkSaid(instanceId: string, providerId: string, said: string):
   if (words !== '') throw homeTaskFailed(instanceId, providerId, words);
 }
 
+/** Bytes that may wait for a program to read them. */
+const mostWaiting = 256 * 1024;
+
 /** How a program's input is written, at its own pace; an input that broke takes everything and keeps nothing. */
 export function writerTo(input: Writable): (chunk: Uint8Array) => Promise<void> {
+  let goOn = () => {};
+  for (const event of ['drain', 'close']) input.on(event, () => goOn());
   input.on('error', () => {});
-  const closed = once(input, 'close').catch(() => {});
   return async chunk => {
-    if (input.destroyed || input.write(chunk)) return;
-    await Promise.race([once(input, 'drain').catch(() => {}), closed]);
+    if (input.destroyed) return;
+    input.write(chunk);
+    if (input.writableLength < mostWaiting) return;
+    await new Promise<void>(resolve => {
+      goOn = resolve;
+    });
   };
 }

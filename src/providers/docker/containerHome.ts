@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { type Duplex, Readable } from 'node:stream';
+import type { Duplex } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type { HomeProcess, HomeTask } from '../../model/provider.ts';
 import { checkSaid, writerTo } from '../homeProgram.ts';
+import { readAhead } from '../readAhead.ts';
 import { confinement, layout, node } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
-import { frames } from './frames.ts';
+import { FrameReader } from './frames.ts';
 import { type InstanceContainer, label } from './instanceContainer.ts';
 
 /** What it takes to read files that their owner may not, and to give files their owner and mode. */
@@ -56,31 +58,24 @@ export async function openContainerHome(
     const attached = { stream: true, hijack: true, stdin: true, stdout: true, stderr: true };
     const stream = (await engine.call('Reaching a helper container', ctx, () => container.attach(attached))) as Duplex;
     await engine.call('Starting a helper container', ctx, (_, abortSignal) => container.start({ abortSignal }), 60_000);
-    const read = Promise.withResolvers<void>();
+    const reader = new FrameReader();
     let said = '';
-    const stdout = Readable.from(
-      (async function* () {
-        try {
-          for await (const { stream: which, data } of frames(stream)) {
-            if (which === 'stdout') yield data;
-            else said = (said + data.toString()).slice(-mostSaid);
-          }
-        } finally {
-          read.resolve();
-        }
-      })(),
-      { objectMode: false },
-    );
-    const done = read.promise.then(() => checkSaid(id, engine.providerId, said));
+    const output = readAhead(stream, chunk => {
+      const found = reader.take(chunk);
+      for (const { stream: which, data } of found) {
+        if (which === 'stderr') said = (said + data.toString()).slice(-mostSaid);
+      }
+      return found.filter(({ stream: which }) => which === 'stdout').map(({ data }) => data);
+    });
+    const read = finished(stream, { writable: false }).catch(() => {});
+    const done = read.then(() => checkSaid(id, engine.providerId, said));
     done.catch(() => {});
     return {
-      output: stdout,
+      output,
       write: writerTo(stream),
       done,
       end: async () => {
-        stdout.destroy();
         stream.destroy();
-        read.resolve();
         await remove().catch(() => {});
       },
     };

@@ -6,30 +6,40 @@ export interface Frame {
   readonly data: Buffer;
 }
 
-/** Takes an engine's multiplexed stream apart, in whatever pieces it comes. A last frame that was cut is dropped. */
-export async function* frames(source: Readable): AsyncGenerator<Frame> {
-  let header = Buffer.alloc(0);
-  let stream: Frame['stream'] = 'stdout';
-  let left = 0;
-  for await (const chunk of source) {
-    let rest: Buffer = chunk;
-    while (rest.length > 0) {
-      if (left > 0) {
-        const data = rest.subarray(0, left);
-        left -= data.length;
-        rest = rest.subarray(data.length);
-        yield { stream, data };
+/** Takes an engine's multiplexed stream apart, in whatever pieces it comes. */
+export class FrameReader {
+  readonly #header = Buffer.alloc(8);
+  #headed = 0;
+  #stream: Frame['stream'] = 'stdout';
+  #left = 0;
+
+  /** What a piece has of frames; of one that is cut, what there is. */
+  take(piece: Buffer): Frame[] {
+    const found: Frame[] = [];
+    for (let at = 0; at < piece.length; ) {
+      if (this.#left > 0) {
+        const data = piece.subarray(at, at + this.#left);
+        found.push({ stream: this.#stream, data });
+        this.#left -= data.length;
+        at += data.length;
         continue;
       }
-      const missing = 8 - header.length;
-      header = Buffer.concat([header, rest.subarray(0, missing)]);
-      rest = rest.subarray(missing);
-      if (header.length < 8) break;
-      stream = header[0] === 2 ? 'stderr' : 'stdout';
-      left = header.readUInt32BE(4);
-      header = Buffer.alloc(0);
+      const copied = piece.copy(this.#header, this.#headed, at);
+      this.#headed += copied;
+      at += copied;
+      if (this.#headed < this.#header.length) break;
+      this.#headed = 0;
+      this.#stream = this.#header[0] === 2 ? 'stderr' : 'stdout';
+      this.#left = this.#header.readUInt32BE(4);
     }
+    return found;
   }
+}
+
+/** All frames of a stream. A last one that was cut is given as far as it came. */
+export async function* frames(source: Readable): AsyncGenerator<Frame> {
+  const reader = new FrameReader();
+  for await (const chunk of source) yield* reader.take(chunk);
 }
 
 /** The bytes of one of the two streams. */

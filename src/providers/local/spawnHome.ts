@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { HomeProcess, HomeTask } from '../../model/provider.ts';
 import { checkSaid, writerTo } from '../homeProgram.ts';
+import { readAhead } from '../readAhead.ts';
 
 /** Runs the program in the home's folder, on the node that runs this. */
 export async function spawnHome(
@@ -17,17 +17,15 @@ export async function spawnHome(
   // Its end closes no stream that is ours to close.
   const exited = new Promise<void>(resolve => child.on('exit', () => resolve()));
   const failed = new Promise<never>((_, reject) => child.on('error', reject));
-  // Of a program that has ended Node throws away what nobody reads yet.
-  const stdout = child.stdout.pipe(new PassThrough());
   const done = Promise.race([text(child.stderr), failed]).then(said => checkSaid(instanceId, providerId, said));
   done.catch(() => {});
   return {
-    output: stdout,
+    output: readAhead(child.stdout, chunk => [chunk]),
     write: writerTo(child.stdin),
     done,
     end: async () => {
       child.kill('SIGKILL');
-      for (const stream of [child.stdin, child.stdout, stdout]) stream.destroy();
+      for (const stream of [child.stdin, child.stdout]) stream.destroy();
       if (child.pid !== undefined) await exited;
     },
   };
