@@ -1,4 +1,5 @@
 import { restorableUntil } from '../core/trashExpiry.ts';
+import type { Snapshot } from '../model/snapshot.ts';
 import type { Translate } from '../operations/translate.ts';
 import { actionsOf, type ProviderTalents } from './instanceActions.ts';
 import type { Node } from './instanceTree.ts';
@@ -106,8 +107,13 @@ export function rowOf(node: Node, wording: Wording): Row {
   }
 }
 
-/** The row's tooltip as Markdown with theme icons; undefined where the row says everything. */
-export function rowTooltip(node: Node, now: number, { t, locale, statusTexts }: Wording): string | undefined {
+/** The row's tooltip as Markdown with theme icons; undefined where the row says everything. `snapshots` of its instance. */
+export function rowTooltip(
+  node: Node,
+  now: number,
+  { t, locale, statusTexts }: Wording,
+  snapshots: readonly Snapshot[] = [],
+): string | undefined {
   switch (node.kind) {
     case 'instance':
       return tooltipOf(
@@ -117,6 +123,7 @@ export function rowTooltip(node: Node, now: number, { t, locale, statusTexts }: 
         locale,
         t,
         node.bytes === undefined ? undefined : bytesText(node.bytes, locale),
+        snapshots,
       );
     case 'found': {
       const { swarmId, createdAt, detail } = node.found.observation;

@@ -157,7 +157,9 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
 
   resolveTreeItem(item: vscode.TreeItem, rowId: string): vscode.TreeItem {
     const node = this.node(rowId);
-    const markdown = node && rowTooltip(node, Date.now(), this.#wording());
+    const snapshots =
+      node?.kind === 'instance' ? this.#host.ready?.controller.snapshots.listSnapshots(node.record.id) : undefined;
+    const markdown = node && rowTooltip(node, Date.now(), this.#wording(), snapshots);
     if (markdown !== undefined) item.tooltip = new vscode.MarkdownString(markdown, true);
     this.#hovered.add(rowId);
     this.#hoverTimer ??= setTimeout(() => this.#forgetTooltips(), tooltipMs);

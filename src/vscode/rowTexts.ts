@@ -1,5 +1,6 @@
 import { restorableUntil } from '../core/trashExpiry.ts';
 import type { InstanceConfig, InstanceRecord, InstanceStatus, WorkspaceSource } from '../model/instance.ts';
+import type { Snapshot } from '../model/snapshot.ts';
 import type { ProviderState } from '../model/swarmStatus.ts';
 import type { Translate } from '../operations/translate.ts';
 import type { FoundResource } from './instanceTree.ts';
@@ -141,7 +142,7 @@ export const withoutDots = (text: string) => text.replace('…', '');
 export const escapeMarkdown = (text: string) =>
   text.replace(/[\\`*_{}[\]()#+\-.!|<>~$&]/g, '\\$&').replace(/[\r\n\u2028\u2029]+/g, ' ');
 
-/** Everything about an instance, as Markdown with theme icons; nothing is printed where there is nothing. */
+/** Everything about an instance, as Markdown with theme icons; nothing is printed where there is nothing. Snapshots: the youngest first. */
 export function tooltipOf(
   record: InstanceRecord,
   texts: StatusTexts,
@@ -149,6 +150,7 @@ export function tooltipOf(
   locale: string,
   t: Translate,
   takes?: string,
+  snapshots: readonly Snapshot[] = [],
 ): string {
   const { config } = record;
   const lines = [
@@ -166,9 +168,11 @@ export function tooltipOf(
   }
   for (const problem of record.setup?.problems ?? []) lines.push(`$(warning) ${escapeMarkdown(problem)}`);
 
+  const [youngest] = snapshots;
   const facts: [string, string | undefined][] = [
     [t('Provider'), record.providerId],
     [t('Home'), takes],
+    [t('Snapshots'), youngest && t('{0}, the last one {1}', snapshots.length, ago(youngest.takenAt, now, locale))],
     [t('Image'), config.image],
     [t('Size'), sizeText(config.resources, t)],
     [t('Workspace'), workspaceText(config.source)],

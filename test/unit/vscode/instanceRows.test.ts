@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { InstanceStatus } from '../../../src/model/instance.ts';
+import type { Snapshot } from '../../../src/model/snapshot.ts';
 import { inEnglish } from '../../../src/operations/translate.ts';
 import { rowOf, rowTooltip, type Wording } from '../../../src/vscode/instanceRows.ts';
 import type { Node } from '../../../src/vscode/instanceTree.ts';
@@ -82,7 +83,7 @@ describe('an instance’s tooltip', () => {
     const text = rowTooltip(instance(1), now, wording);
     expect(text).toContain('### web\\-1');
     expect(text).toContain('$(vm-running) **running** · 3 hours ago');
-    for (const absent of ['Image', 'Ports', 'Extensions', 'Labels', 'Variables', 'undefined', 'Size']) {
+    for (const absent of ['Image', 'Ports', 'Extensions', 'Labels', 'Variables', 'undefined', 'Size', 'Snapshots']) {
       expect(text).not.toContain(absent);
     }
     const more = record(1, {
@@ -97,6 +98,11 @@ describe('an instance’s tooltip', () => {
     expect(full).toContain('Size: 2 cores, 4 GB');
     expect(full).toContain('Variables: MODE, TOKEN \\(secret\\)');
     expect(full).not.toContain('secret!');
+  });
+
+  test('tells how many snapshots there are, and when the last one was taken', () => {
+    const taken = [2, 26].map(hours => ({ takenAt: new Date(now - hours * 3_600_000).toISOString() }) as Snapshot);
+    expect(rowTooltip(instance(1), now, wording, taken)).toContain('Snapshots: 2, the last one 2 hours ago');
   });
 
   test('nobody’s text becomes a link, an image or an icon', () => {
