@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
-import { Migration } from '../../src/model/migration.ts';
+import { Migration, untilDecided } from '../../src/model/migration.ts';
 import { ended, migrationOf, parked } from '../unit/vscode/migrationFacts.ts';
 import { launchChromium } from './support/chromium.ts';
 import { MigrationSteps } from './support/migrationSteps.ts';
@@ -100,6 +100,23 @@ describe('the view of migrations', () => {
     await workbench.resize(620, 1000);
     await workbench.screenshot(`migrations-${name}-narrow`);
     await workbench.resize(1280, 1000);
+  });
+
+  test('a copy that was failed over from is told of, once, with what can be done', async () => {
+    failed();
+    const old = parked(5, { instanceName: 'web', endedAt: minutes(-1), parkedUntil: untilDecided });
+    await writeFile(fileOf(old.id), JSON.stringify(Migration.parse(old)), { mode: 0o600 });
+    const notice = workbench.notification('web lives on docker');
+    await notice.waitFor();
+    await notice.locator('.monaco-button', { hasText: 'Show What Differs' }).waitFor();
+    await workbench.screenshot('migrations-old-copy');
+    await notice.hover();
+    await notice.locator('.codicon-notifications-clear').click();
+    await notice.waitFor({ state: 'detached' });
+    await workbench.reload();
+    await moves.open();
+    await moves.says('web', /^moved, old copy kept/);
+    expect(await notice.count()).toBe(0);
   });
 
   test('cancelling is a click on the row, and is on the disk', async () => {
