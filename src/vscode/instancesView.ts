@@ -121,6 +121,13 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
     if (this.#tree.nodes.has(id)) await this.#view.reveal(id, { select: true });
   }
 
+  /** Unfolds the group that an instance's row has come to, while the view is looked at. */
+  async follow(instanceId: string): Promise<void> {
+    this.refresh();
+    const id = instanceRowId(instanceId);
+    if (this.#view.visible && this.#tree.nodes.has(id)) await this.#view.reveal(id, { select: false });
+  }
+
   /** Draws what changed, now. */
   refresh(): void {
     const before = this.#tree;

@@ -26,7 +26,9 @@ afterAll(() => browser?.close());
 
 /** Migrations of another window, as they lie on the disk: one under way, one parked, two that are over. */
 function givenMigrations(): Migration[] {
-  const running = migrationOf(1, { instanceName: 'Kira', startedAt: minutes(-1) }, 'create-target');
+  const begun = migrationOf(1, { instanceName: 'Kira', startedAt: minutes(-1) }, 'create-target');
+  const steps = begun.steps.map(state => (state.status === 'running' ? { ...state, bytes: 120_000_000 } : state));
+  const running = { ...begun, steps };
   const over = { endedAt: minutes(-90), parkedUntil: undefined };
   const failed = ended(3, 'failed', { ...over, instanceName: 'an instance with quite a long name', error });
   return [
@@ -66,7 +68,7 @@ describe('the view of migrations', () => {
 
   test('says what moves, what is kept and what is over, and the status bar says that something moves', async () => {
     failed();
-    await moves.says('Kira', /^copying 300 MB · local → docker/);
+    await moves.says('Kira', /^copying 120 MB of 300 MB · local → docker/);
     await moves.says('payment service', /^moved, old copy kept · local → docker/);
     await moves.says('an instance with quite a long name', /failed · The engine does not answer/);
     await moves.says('docs', /cancelled/);

@@ -104,6 +104,7 @@ describeWithEngine('an instance that moves from this machine to an engine', () =
       await moves.choose('Mona', 'engine', 'Stop, then copy', step => workbench.screenshot(`moving-${step}`));
       await workbench.notification('Mona lives on engine now.').waitFor({ timeout: 120_000 });
       await moves.says('Mona', /^moved, old copy kept · local → engine/);
+      await workbench.rowSays('Mona', /^running/);
       await workbench.screenshot('moving-5-moved');
       const there = await workbench.tabOpenedBy(() =>
         workbench.notificationButton('Mona lives on engine now.', 'Open'),
@@ -134,6 +135,7 @@ describeWithEngine('an instance that moves from this machine to an engine', () =
         .filter({ hasText: /copying [\d.]+ MB of [\d.]+ MB/ })
         .waitFor();
       await workbench.page.locator('.statusbar-item', { hasText: 'Migrating 1 instance' }).waitFor();
+      await workbench.rowSays('Nils', /^(running|stopped) · moving to engine…/);
       await workbench.screenshot(`moving-${how}-1-middle`);
 
       if (how === 'cancel') {

@@ -74,6 +74,7 @@ function tell(face: Face, { id, config }: InstanceRecord, targetProvider: string
     const message = t('{0} was not migrated, and is where it was: {1}', config.name, error ?? t('unknown reason'));
     throw new SwarmError({ family: 'provider', code: 'migration-failed', message, retryable: true });
   }
+  void face.view.follow(id);
   const open = t('Open');
   const { controller } = face.host.ready ?? {};
   const buttons = controller?.registry.getInstance(id)?.status === 'running' ? [open] : [];
