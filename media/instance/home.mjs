@@ -11,6 +11,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
+import { Worker } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
 
 /** @typedef {{ path: string, type: 'd' | 'f' | 'l' | 'h', mode: number, size: number, mtime: string, own: [number, number] | null, target: string, sha: string }} Entry */
@@ -138,15 +139,37 @@ function entryOf(/** @type {string} */ path, /** @type {'d' | 'f' | 'l'} */ type
   };
 }
 
-/** Does what may find a pipe full or empty for a moment. @template T @returns {T} */
-function patiently(/** @type {() => T} */ work) {
-  for (;;) {
+/** 1 while this waits for its input or output, and not they for it. */
+const waiting = new Int32Array(new SharedArrayBuffer(4));
+const signEvery = 5_000;
+
+/** Writes an empty line as an error's from time to time while there is work, so that it is told from what hangs. */
+const signs = new Worker(
+  `const { writeSync } = require('node:fs');
+  const { workerData: waiting } = require('node:worker_threads');
+  setInterval(() => {
     try {
-      return work();
-    } catch (error) {
-      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EAGAIN') throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+      if (Atomics.load(waiting, 0) === 0) writeSync(2, '\\n');
+    } catch {}
+  }, ${signEvery});`,
+  { eval: true, execArgv: [], workerData: waiting },
+);
+signs.unref();
+
+/** Does what may have to wait for a pipe, or find it full or empty for a moment. @template T @returns {T} */
+function patiently(/** @type {() => T} */ work) {
+  Atomics.store(waiting, 0, 1);
+  try {
+    for (;;) {
+      try {
+        return work();
+      } catch (error) {
+        if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EAGAIN') throw error;
+        Atomics.wait(waiting, 0, 1, 1);
+      }
     }
+  } finally {
+    Atomics.store(waiting, 0, 0);
   }
 }
 

@@ -33,6 +33,16 @@ export const homeStreamBroken = () =>
     retryable: true,
   });
 
+/** Seconds. */
+export const homeSilent = (providerIds: readonly string[], silence: number) =>
+  new SwarmError({
+    family: 'provider',
+    code: 'home-silent',
+    message: `Nothing more came of the home on ${providerIds.map(id => `"${id}"`).join(' or ')} for ${silence} s.`,
+    hint: 'A provider hangs, or the connection to it was lost. See that it answers, and try again. Nothing was lost.',
+    retryable: true,
+  });
+
 export const homeNotAsKept = (instanceId: string) =>
   new SwarmError({
     family: 'state',

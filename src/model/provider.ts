@@ -130,6 +130,8 @@ export interface HomeProcess {
   write(chunk: Uint8Array): Promise<void>;
   /** Settles when its output was read to the end; rejects with `home-task-failed` and what it said when it failed. */
   readonly done: Promise<void>;
+  /** Grows with all that comes of it, if only a sign of life: several a minute while it works and need not wait. */
+  signs(): number;
   /** Ends it when it still runs, and leaves nothing of it but what it wrote into the home. Never rejects. */
   end(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   linkSync,
@@ -122,6 +123,19 @@ describe('the program beside a home', () => {
     symlinkSync('folder', at('one', 'link'));
     expect(await run('other', 'import', await stream(), at('nowhere'))).toMatchObject({ said: '', exitCode: 0 });
     expect(await whole('other')).toBe(await whole('one'));
+  });
+
+  test('gives a sign while it works, however long that takes', async () => {
+    mkdirSync(at('programs'));
+    writeFileSync(at('programs', 'sync'), '#!/bin/sh\nexec tail -f /dev/null\n', { mode: 0o755 });
+    const sent = await stream();
+    const PATH = `${at('programs')}:${process.env.PATH}`;
+    const child = spawn(process.execPath, [program, 'import'], { cwd: at('other'), env: { PATH }, detached: true });
+    child.stdin.end(sent);
+    const [sign] = await once(child.stderr, 'data');
+    expect(sign.toString()).toBe('\n');
+    process.kill(-(child.pid ?? Number.NaN), 'SIGKILL');
+    await once(child, 'close');
   });
 
   test('a file of which one name is elsewhere now', async () => {

@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import type { HomeDifference, HomeFacts, HomeSize } from '../../model/homeArchive.ts';
 import { homeEntriesIn } from '../../model/homeEntries.ts';
-import { homeMissing, homeTaskFailed } from '../../model/homeErrors.ts';
+import { homeMissing, homeSilent, homeTaskFailed } from '../../model/homeErrors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { HomeProcess, HomeTask, Provider } from '../../model/provider.ts';
 import { differenceOf } from './homeDifference.ts';
+import { longestSilence, SilenceWatch } from './silenceWatch.ts';
 
 /** How homes are compared, and brought from one provider to another. */
 export interface HomeCarrier {
@@ -98,32 +99,63 @@ type HomeEntries = ReturnType<typeof homeEntriesIn>;
 
 export type Start = (provider: Provider, instanceId: string, task: HomeTask) => Promise<HomeProcess>;
 
-/** Programs that end together: with the work, with the first that fails, or with the context. */
+/** A program that was started. */
+interface Worker {
+  readonly providerId: string;
+  readonly opening: Promise<HomeProcess>;
+  /** Undefined until it is there. */
+  program?: HomeProcess;
+  hasEnded: boolean;
+}
+
+/** Programs that end together: with the work, with the first that fails, with the context, or when all are silent. */
 export async function together<T>(ctx: OperationContext, work: (start: Start) => Promise<T>): Promise<T> {
-  const opened: Promise<HomeProcess>[] = [];
-  const end = (worker: Promise<HomeProcess>) =>
-    worker.then(
-      opened => opened.end(),
-      () => {},
-    );
+  const workers: Worker[] = [];
   const aborted = Promise.withResolvers<never>();
   const abort = () => aborted.reject(ctx.signal.reason);
   ctx.signal.addEventListener('abort', abort, { once: true });
+  const watch = new SilenceWatch(
+    () => signsOf(workers),
+    () => homeSilent(namesOf(workers.filter(({ hasEnded }) => !hasEnded)), longestSilence),
+  );
   const start: Start = async (provider, instanceId, task) => {
     ctx.signal.throwIfAborted();
     const { openHome } = provider.abilities;
     if (!openHome) throw homeMissing(instanceId, provider.id);
-    const worker = openHome.call(provider.abilities, instanceId, task, ctx);
-    opened.push(worker);
-    return worker;
+    const opening = openHome.call(provider.abilities, instanceId, task, ctx);
+    const worker: Worker = { providerId: provider.id, opening, hasEnded: false };
+    workers.push(worker);
+    const program = await opening;
+    worker.program = program;
+    const end = () => {
+      worker.hasEnded = true;
+    };
+    program.done.then(end, end);
+    return program;
   };
   try {
-    return await Promise.race([work(start), aborted.promise]);
+    return await Promise.race([work(start), aborted.promise, watch.silence]);
   } finally {
+    watch.stop();
     ctx.signal.removeEventListener('abort', abort);
-    await Promise.all(opened.map(end));
+    await Promise.all(
+      workers.map(({ opening }) =>
+        opening.then(
+          program => program.end(),
+          () => {},
+        ),
+      ),
+    );
   }
 }
+
+/** Undefined while there is nothing to be heard: an opening has a time-out of its own. */
+function signsOf(workers: readonly Worker[]): number | undefined {
+  if (workers.some(({ program }) => !program) || workers.every(({ hasEnded }) => hasEnded)) return undefined;
+  return workers.reduce((sum, { program }) => sum + (program?.signs() ?? 0), 0);
+}
+
+const namesOf = (workers: readonly Worker[]) => [...new Set(workers.map(({ providerId }) => providerId))];
 
 /** What a program says last, once it has ended well. */
 export async function answerOf<T>(

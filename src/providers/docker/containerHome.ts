@@ -60,7 +60,9 @@ export async function openContainerHome(
     await engine.call('Starting a helper container', ctx, (_, abortSignal) => container.start({ abortSignal }), 60_000);
     const reader = new FrameReader();
     let said = '';
+    let signs = 0;
     const output = readAhead(stream, chunk => {
+      signs += 1;
       const found = reader.take(chunk);
       for (const { stream: which, data } of found) {
         if (which === 'stderr') said = (said + data.toString()).slice(-mostSaid);
@@ -74,6 +76,7 @@ export async function openContainerHome(
       output,
       write: writerTo(stream),
       done,
+      signs: () => signs,
       end: async () => {
         stream.destroy();
         await remove().catch(() => {});

@@ -17,12 +17,19 @@ export async function spawnHome(
   // Its end closes no stream that is ours to close.
   const exited = new Promise<void>(resolve => child.on('exit', () => resolve()));
   const failed = new Promise<never>((_, reject) => child.on('error', reject));
+  let signs = 0;
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', () => {
+      signs += 1;
+    });
+  }
   const done = Promise.race([text(child.stderr), failed]).then(said => checkSaid(instanceId, providerId, said));
   done.catch(() => {});
   return {
     output: readAhead(child.stdout, chunk => [chunk]),
     write: writerTo(child.stdin),
     done,
+    signs: () => signs,
     end: async () => {
       child.kill('SIGKILL');
       for (const stream of [child.stdin, child.stdout]) stream.destroy();

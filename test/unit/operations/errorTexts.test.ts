@@ -52,6 +52,7 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   migrationsOff: [[]],
   homesDiffer: [[id]],
   homeStreamBroken: [[]],
+  homeSilent: [[['docker', 'local'], 60]],
   failOverRefused: [[id, 'It has no snapshot.', 'Wait for its provider.']],
   homeNotAsKept: [[id]],
   homeNotKept: [[id, new Error('no space left on device')]],
