@@ -66,11 +66,17 @@ export class InstanceLifecycle {
     return this.#transition(record, 'stopped', 'stopping', lock, () => provider.stopInstance(record.id, force, ctx));
   }
 
-  /** Ends what is left of its server, and starts it. What does not run needs no ending. */
-  restartByForce(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
+  /** Ends its server, unless that is known not to run, and starts it. It is wanted running all the while. */
+  async restart(
+    record: InstanceRecord,
+    force: boolean,
+    lock: LockHandle,
+    ctx: OperationContext,
+  ): Promise<InstanceRecord> {
+    if (['stopped', 'failed', 'lost'].includes(record.status)) return this.start(record, lock, ctx);
     const provider = this.#providers.get(record.providerId);
     return this.#transition(record, 'running', 'starting', lock, async () => {
-      if (record.status === 'running') await provider.stopInstance(record.id, true, ctx);
+      await provider.stopInstance(record.id, force, ctx);
       lock.assertHeld();
       return provider.startInstance(record.id, ctx);
     });

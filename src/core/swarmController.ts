@@ -192,7 +192,7 @@ export class SwarmController {
   restartInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
     return this.#locked(instanceId, ctx, async (record, lock) => {
       refuseInTrash(record, 'restore it before starting it');
-      return this.#lifecycle.start(await this.#lifecycle.stop(record, false, lock, ctx), lock, ctx);
+      return this.#lifecycle.restart(record, false, lock, ctx);
     });
   }
 
@@ -291,9 +291,9 @@ export class SwarmController {
       const wanted = rung ?? (record.status === 'lost' ? 'recreate' : 'restart');
       const why = refusal(wanted, { record, hasHome, canMigrate: false, statusSince });
       if (why !== undefined) throw recoveryRefused(instanceId, why);
-      const act = wanted === 'recreate' ? 'recreate' : 'restartByForce';
-      if (act === 'recreate' && !unkept) await this.snapshots.keepBefore(record, ctx);
-      return this.#lifecycle[act](record, lock, ctx);
+      if (wanted === 'restart') return this.#lifecycle.restart(record, true, lock, ctx);
+      if (!unkept) await this.snapshots.keepBefore(record, ctx);
+      return this.#lifecycle.recreate(record, lock, ctx);
     });
   }
 

@@ -1,6 +1,6 @@
 import { migrationRefused, SwarmError } from '../../model/errors.ts';
 import { homesDiffer } from '../../model/homeErrors.ts';
-import type { InstanceIdentity, InstanceRecord } from '../../model/instance.ts';
+import type { InstanceError, InstanceIdentity, InstanceRecord } from '../../model/instance.ts';
 import type { Migration, MigrationStep, MigrationStepState } from '../../model/migration.ts';
 import { type OperationContext, withTimeout } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
@@ -206,15 +206,10 @@ export class MigrationRun {
       'start-target': async (migration, ctx) => {
         if (!migration.wasRunning) return { note: 'It did not run before, and does not now.' };
         ctx.report('Starting the instance');
-        try {
-          await this.#world.lifecycle.start(await this.#record(migration), this.#lock, ctx);
-        } catch (error) {
-          ctx.signal.throwIfAborted();
-          if (error instanceof SwarmError && error.code === 'provider-unreachable') throw error;
-          // It lives here now, and whoever watches over it recovers it here; a person can still roll back.
-          return { error: instanceError(error), note: `It does not start: ${instanceError(error).message}` };
-        }
-        return { downtimeMs: downtimeOf(migration, Date.now()) };
+        const error = await this.#start(await this.#record(migration), ctx);
+        return error
+          ? { error, note: `It does not start: ${error.message}` }
+          : { downtimeMs: downtimeOf(migration, Date.now()) };
       },
       complete: async () => ({ status: 'completed', endedAt: timestamp() }),
     };
@@ -230,16 +225,31 @@ export class MigrationRun {
   }
 
   async #startSource(migration: Migration, ctx: OperationContext): Promise<void> {
-    const { registry, lifecycle } = this.#world;
+    const { registry } = this.#world;
     // Deleted, in the meantime, by somebody who had the lock.
     const record = registry.getInstance(migration.instanceId) && (await this.#record(migration));
     if (!record || !migration.wasRunning || record.desired === 'trashed' || record.desired === 'absent') return;
-    await lifecycle.start(record, this.#lock, ctx);
+    await this.#start(record, ctx);
+  }
+
+  /**
+   * Starts it where it lives now; answers with why it does not start. Whoever watches over it recovers it there: only
+   * when trying again may help does this reject.
+   */
+  async #start(record: InstanceRecord, ctx: OperationContext): Promise<InstanceError | undefined> {
+    try {
+      await this.#world.lifecycle.start(record, this.#lock, ctx);
+      return undefined;
+    } catch (error) {
+      ctx.signal.throwIfAborted();
+      if (error instanceof SwarmError && (error.retryable || error.code === 'lock-lost')) throw error;
+      return instanceError(error);
+    }
   }
 
   /** The parked copy is the owner again, and the other one is parked. */
   async #settleRollBack(migration: Migration, ctx: OperationContext): Promise<Migration> {
-    const { providers, lifecycle, book } = this.#world;
+    const { providers, book } = this.#world;
     const { instanceId } = migration;
     const other = providers.get(parkedAt(migration));
     const owner = providers.get(ownerOf(migration).providerId);
@@ -247,7 +257,7 @@ export class MigrationRun {
     await other.abilities.setRole(instanceId, 'parked', ctx);
     await owner.abilities.setRole(instanceId, 'owner', ctx);
     const record = await this.#record(migration);
-    if (migration.wasRunning) await lifecycle.start(record, this.#lock, ctx);
+    if (migration.wasRunning) await this.#start(record, ctx);
     return book.update(this.#id, current => ({
       ...current,
       endedAt: timestamp(),

@@ -15,6 +15,12 @@ const placeNameOf = (world: ModelWorld, id: string) => world.nameOf(world.placeO
 /** What persons do, each in the window that they look at. */
 const commands: Record<string, ModelEvent> = {
   create: world => (world.ids.length < 24 ? world.create(world.ids.length % 4 === 3 ? 'there' : 'here') : undefined),
+  'create slowly': world => {
+    if (world.ids.length >= 24) return;
+    const name = world.ids.length % 4 === 3 ? 'there' : 'here';
+    world.slowToCreate(name);
+    world.create(name);
+  },
   start: (world, id) => world.ask('start', id, controller => controller.startInstance(id)),
   stop: (world, id) => world.ask('stop', id, controller => controller.stopInstance(id)),
   restart: (world, id) => world.ask('restart', id, controller => controller.restartInstance(id)),

@@ -105,8 +105,11 @@ export class ModelWorld {
     this.ask('create', undefined, controller => controller.createInstance({ name }, placeName));
   }
 
-  /** Takes note of what was made. */
+  /** Takes note of what was made; what was made again is not what its place has forgotten. */
   meet(): void {
+    for (const name of ['here', 'there'] as const) {
+      for (const id of this.places[name].instances.keys()) this.forgotten[name].delete(id);
+    }
     const known = [...this.disks.instances.records.keys(), ...this.places.here.instances.keys()];
     for (const id of known) if (!this.ids.includes(id)) this.ids.push(id);
   }
@@ -160,12 +163,10 @@ export class ModelWorld {
     this.places[name].changed.fire(undefined);
   }
 
-  /** What was made meanwhile stands. */
   rememberAll(name: PlaceName): void {
     const { instances, homesOf, changed } = this.places[name];
-    for (const [id, instance] of this.forgotten[name]) {
-      if (!instances.has(id) && homesOf.has(id)) instances.set(id, instance);
-    }
+    this.meet();
+    for (const [id, instance] of this.forgotten[name]) if (homesOf.has(id)) instances.set(id, instance);
     this.forgotten[name].clear();
     changed.fire(undefined);
   }
@@ -184,6 +185,13 @@ export class ModelWorld {
     this.witness.begin(`${name} slow`);
     this.witness.end(`${name} quick`);
     this.places[name].latency = () => new Promise(resolve => setTimeout(resolve, 4_000));
+  }
+
+  /** Until it is slow or quick as a whole, it takes its time for each that it makes. */
+  slowToCreate(name: PlaceName): void {
+    if (this.witness.isSlow(name)) return;
+    this.places[name].latency = call =>
+      call === 'createInstance' ? new Promise(resolve => setTimeout(resolve, 40_000)) : Promise.resolve();
   }
 
   quick(name: PlaceName): void {

@@ -70,6 +70,10 @@ export class Witness {
     this.#since.delete(fault);
   }
 
+  isSlow(name: PlaceName): boolean {
+    return this.#lasts(`${name} slow`, 0) && !this.#lasts(`${name} quick`, 0);
+  }
+
   /** The ladder acts, until what this answers with is called. */
   climb(window: ModelWindow, id: string, rung: RecoveryRung): () => void {
     for (const wrong of this.#wrongsOf(id, rung)) this.wrongs.push(`${rung} ${wrong}`);
@@ -146,7 +150,10 @@ export class Witness {
       }
       return;
     }
-    const provider = this.#providers.find(({ place }) => place.homesOf.get(id)?.used);
+    // A copy that is parked is another's past.
+    const provider = this.#providers.find(
+      ({ place }) => place.homesOf.get(id)?.used && place.instances.get(id)?.role === 'owner',
+    );
     if (!provider) return;
     this.#homes.set(id, `work of ${id}`);
     fill(provider, id, `work of ${id}`);
