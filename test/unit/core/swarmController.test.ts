@@ -254,6 +254,8 @@ describe('a crash at every call, then a restart', () => {
     { act: 'delete', calls: ['getInstance', 'trashInstance'] },
     { act: 'restore', calls: ['restoreInstance'] },
     { act: 'purge', calls: ['deleteInstance'] },
+    { act: 'stop', calls: ['stopInstance'] },
+    { act: 'restart', calls: ['stopInstance', 'startInstance'] },
   ];
   const cases = steps.flatMap(({ act, calls }) =>
     calls.flatMap(call => (['before', 'after'] as const).map(moment => ({ act, call, moment }))),
@@ -276,17 +278,30 @@ describe('a crash at every call, then a restart', () => {
     if (act === 'delete') void controller.deleteInstance(id);
     if (act === 'restore') void controller.restoreInstance(id);
     if (act === 'purge') void controller.purgeInstance(id);
+    if (act === 'stop') void controller.stopInstance(id);
+    if (act === 'restart') void controller.restartInstance(id);
     await expect.poll(() => killed).toBe(true);
     if (moment === 'after') await expect.poll(() => place.calls.at(-1)).toBe(call);
     place.pass = pass;
 
+    // What was left to be done is not forgotten while the place is silent.
+    place.unreachable = true;
     const again = (await swarm({ place, disk })).controller;
     await again.refresh();
+    place.unreachable = false;
     await again.refresh();
-    const rows = again.listInstances().map(({ status }) => status);
-    const there = place.observations().map(({ status }) => status);
-    const agreed = { create: ['running'], delete: ['trashed'], restore: ['stopped'], purge: [] }[act];
-    expect({ rows, there }).toEqual({ rows: agreed, there: agreed });
+    const agreed = {
+      ...{ create: ['running'], delete: ['trashed'], restore: ['stopped'], purge: [] },
+      ...{ stop: ['stopped'], restart: ['running'] },
+    }[act];
+    await expect
+      .poll(async () => {
+        await again.refresh();
+        const rows = again.listInstances().map(({ status }) => status);
+        return { rows, there: place.observations().map(({ status }) => status) };
+      })
+      .toEqual({ rows: agreed, there: agreed });
+    await again.dispose();
   });
 });
 

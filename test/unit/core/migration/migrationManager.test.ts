@@ -195,6 +195,17 @@ test('a plan is carried out once, and not after the instance has moved', async (
   await controller.dispose();
 });
 
+test('what cannot be started again at its source, since that is gone, is left to recovery, and not tried for ever', async () => {
+  const { controller, here, there, id, agent } = await twoPlaces();
+  const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  await here.place.loseServer(id);
+  expect(await agent('start_migration', { migrationId })).toMatchObject({ status: 'failed', leftovers: [] });
+  expect(controller.getInstance(id)).toMatchObject({ providerId: 'here', desired: 'running' });
+  expect(await there.getInstance(id)).toBeNull();
+  expect(contentOf(here, id)).toBe('uncommitted work');
+  await controller.dispose();
+});
+
 test('another window cancels what this one carries out', async () => {
   const { controller, disk, migrationDisk, locks, here, there, id, agent } = await twoPlaces();
   const other = memorySwarm({ disk, migrationDisk, locks, providers: [here, there] }).controller;
