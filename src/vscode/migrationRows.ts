@@ -215,13 +215,17 @@ export function migrationRowOf(migration: Migration, canOpen: boolean, wording: 
 /** The row of one step. */
 export function stepRowOf(state: MigrationStepState, { t, locale, now }: HealthWording): Row {
   const { step, status, startedAt, endedAt, note, bytes, files } = state;
+  const isUnderWay = status === 'running';
   const label = stepTitle(step, t);
   const end = endedAt === undefined ? now : Date.parse(endedAt);
-  const took = startedAt !== undefined && (endedAt !== undefined || status === 'running');
+  const took = startedAt !== undefined && (endedAt !== undefined || isUnderWay);
+  const size = bytes === undefined ? [] : [bytesText(bytes, locale)];
   const parts = [
+    // What counts up is to be seen in a narrow view, too.
+    ...(isUnderWay ? size : []),
     stepStateText(status, t),
     ...(note === undefined ? [] : [cut(withoutStop(note), mostReason)]),
-    ...(bytes === undefined ? [] : [bytesText(bytes, locale)]),
+    ...(isUnderWay ? [] : size),
     ...(files === undefined ? [] : [files === 1 ? t('1 file') : t('{0} files', files)]),
     ...(took ? [spanText(Math.max(0, end - Date.parse(startedAt)), locale)] : []),
   ];

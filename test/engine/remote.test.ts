@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import * as path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -47,7 +47,10 @@ describeWithOwnEngine('an engine on another host', () => {
   /** Opens the instance's editor as a browser does, and works in the instance. */
   async function useEditor(provider: DockerProvider): Promise<void> {
     await provider.initialize();
+    expect(await provider.abilities.freeBytes()).toBeUndefined();
     const { id, port } = await provider.createInstance(newSpec(swarmId, { env: { WHO: 'me' } }));
+    const { bavail, bsize } = statfsSync(path.join(engine.root, 'data'));
+    expect((await provider.abilities.freeBytes()) ?? 0).toBeCloseTo(bavail * bsize, -9);
     expect(port).toBeUndefined();
     const { HostConfig } = await engine.docker.getContainer(`remote-swarm-${id}--owner`).inspect();
     expect(HostConfig.PortBindings ?? {}).toEqual({});

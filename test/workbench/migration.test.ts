@@ -97,7 +97,7 @@ describe('the view of migrations', () => {
     if ((await moves.row('Kira').getAttribute('aria-expanded')) === 'false')
       await moves.row('Kira').locator('.monaco-tl-twistie').click();
     await moves.says('Prepare', /^done/);
-    await moves.says('Copy to the target', /^under way/);
+    await moves.says('Copy to the target', /^120 MB · under way/);
     await workbench.screenshot(`migrations-${name}-wide`);
     await workbench.resize(620, 1000);
     await workbench.screenshot(`migrations-${name}-narrow`);

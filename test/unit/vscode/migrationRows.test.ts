@@ -102,6 +102,11 @@ describe('a step', () => {
     expect(row.spoken).toBe('Copy to the target, done. 1.5 kB. 2 files. 3 min');
   });
 
+  test('under way says first what it has moved', () => {
+    const row = stepRowOf({ step: 'create-target', status: 'running', bytes: 1_500 }, wording);
+    expect(row.description).toBe('1.5 kB · under way');
+  });
+
   test('that failed says why', () => {
     const row = stepRowOf({ step: 'verify-target', status: 'failed', note: 'A byte differs.' }, wording);
     expect(row.description).toBe('failed · A byte differs');
