@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { HomeFacts, HomeSize } from '../../model/homeArchive.ts';
+import { type HomeFacts, HomeNames, type HomeSize } from '../../model/homeArchive.ts';
 import { homeMissing, homeSilent, homeTaskFailed } from '../../model/homeErrors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { HomeProcess, HomeTask, Provider } from '../../model/provider.ts';
@@ -19,7 +19,8 @@ export interface HomeCarrier {
 export const Size = z.object({ bytes: z.int().min(0), files: z.int().min(0) });
 const Facts = Size.extend({
   digest: z.string().regex(/^[a-f0-9]{64}$/),
-  skipped: z.object({ count: z.int().min(0), names: z.array(z.string()) }),
+  skipped: HomeNames,
+  attributed: HomeNames,
 });
 
 /** More than any last line has. */
