@@ -152,7 +152,8 @@ const signs = new Worker(
       if (Atomics.load(waiting, 0) === 0) writeSync(2, '\\n');
     } catch {}
   }, ${signEvery});`,
-  { eval: true, execArgv: [], workerData: waiting },
+  // Without pipes of its own, it would make those of this one such that none waits for them.
+  { eval: true, execArgv: [], stdout: true, stderr: true, workerData: waiting },
 );
 signs.unref();
 
