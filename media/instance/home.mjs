@@ -152,7 +152,8 @@ const signs = new Worker(
       if (Atomics.load(waiting, 0) === 0) writeSync(2, '\\n');
     } catch {}
   }, ${signEvery});`,
-  { eval: true, execArgv: [], workerData: waiting },
+  // Without pipes of its own, it would make those of this one such that none waits for them.
+  { eval: true, execArgv: [], stdout: true, stderr: true, workerData: waiting },
 );
 signs.unref();
 
@@ -304,6 +305,19 @@ function readWhole(/** @type {Found} */ { at, stat }, /** @type {(fd: number) =>
 const syncsAll = () => spawnSync('sync', ['-f', '.']).status === 0;
 
 /**
+ * Entries that have extended attributes or an access list, which do not travel: the system tells Node nothing of them, so
+ * they are seen only where there is a program that does.
+ */
+function attributed() {
+  const wanted = String.raw`^(user\.|system\.posix_acl_|security\.capability)`;
+  const seen = spawnSync('getfattr', ['-R', '-P', '-h', '-m', wanted, '.'], {
+    ...{ encoding: /** @type {const} */ ('latin1'), maxBuffer: 64 * chunkSize },
+  });
+  const names = (seen.stdout ?? '').match(/^# file: .*/gm) ?? [];
+  return { count: names.length, names: names.slice(0, namedAtMost).map(name => name.slice('# file: '.length)) };
+}
+
+/**
  * Hashes of the home's files. One that was taken before is taken again where size, mtime, ctime and inode are not what
  * they were; so it is when the file was changed so shortly before it was read that its ctime may not show another change.
  */
@@ -425,7 +439,7 @@ function digest(/** @type {(entry: Entry) => void} */ tell = () => {}) {
     tell(entry);
   }
   hashes.keep();
-  output.line({ digest: whole.digest('hex'), bytes, solid, files, skipped });
+  output.line({ digest: whole.digest('hex'), bytes, solid, files, skipped, attributed: attributed() });
 }
 
 const list = () => digest(entry => output.line(entry));

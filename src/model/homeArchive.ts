@@ -5,13 +5,19 @@ export interface HomeSize {
   readonly files: number;
 }
 
+/** Entries of a home: how many, and the names of the first, a character for each byte. */
+export const HomeNames = z.object({ count: z.int().min(0), names: z.array(z.string()) });
+export type HomeNames = z.infer<typeof HomeNames>;
+
 /** What a home holds; the digest is equal for two homes only when they are (semantics 16). */
 export interface HomeFacts extends HomeSize {
   readonly digest: string;
   /** Bytes without the holes in files, which take no room; undefined when that was not looked at. */
   readonly solid?: number | undefined;
-  /** Sockets, pipes and devices, which do not travel: how many, and the names of the first, a character for each byte. */
-  readonly skipped: { readonly count: number; readonly names: readonly string[] };
+  /** Sockets, pipes and devices, which do not travel. */
+  readonly skipped: HomeNames;
+  /** What has extended attributes or access lists, which do not travel either, as far as the place can see them. */
+  readonly attributed?: HomeNames;
 }
 
 /** One entry of a home, as `home.mjs` tells it: folders before what is in them, paths with a character for each byte. */

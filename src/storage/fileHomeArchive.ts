@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { promisify } from 'node:util';
 import { crc32, createGunzip, gzip } from 'node:zlib';
 import * as z from 'zod';
-import { type HomeArchive, HomeEntry, type HomeFacts } from '../model/homeArchive.ts';
+import { type HomeArchive, HomeEntry, type HomeFacts, HomeNames } from '../model/homeArchive.ts';
 import { homeEntriesIn, orderOf } from '../model/homeEntries.ts';
 import { homeStreamBroken, noRoomForSnapshot, snapshotDamaged } from '../model/homeErrors.ts';
 import { frameOf, framesIn } from './homeFrames.ts';
@@ -29,9 +29,7 @@ const Received = HomeEntry.extend({ kept: z.boolean().optional() });
 /** The CRC-32 of what came of a file. */
 const Sum = z.object({ sum: z.int().min(0) });
 const Hole = z.object({ length: z.int().min(0).max(holeSize) });
-const Ending = z.object({
-  skipped: z.object({ count: z.int().min(0), names: z.array(z.string()) }),
-});
+const Ending = z.object({ skipped: HomeNames });
 
 /**
  * {@link HomeArchive} in a folder: `manifests/<id>.gz` with the lines of each snapshot, `blobs/<aa>/<sha>.gz` with each

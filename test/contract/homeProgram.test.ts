@@ -138,6 +138,20 @@ describe('the program beside a home', () => {
     await once(child, 'close');
   });
 
+  test('names what has extended attributes, where there is a program that sees them', async () => {
+    mkdirSync(at('programs'));
+    const attributed = async () => {
+      const { output } = await run('one', 'digest', undefined, at('programs'));
+      return JSON.parse(output.toString()).attributed;
+    };
+    expect(await attributed()).toEqual({ count: 0, names: [] });
+    const names = Array.from({ length: 30 }, (_, index) => `${index}`);
+    const says = names.map(name => `# file: ${name}\nuser.note\nsystem.posix_acl_access\n\n`).join('');
+    writeFileSync(at('says'), says);
+    writeFileSync(at('programs', 'getfattr'), `#!/bin/sh\nexec /bin/cat '${at('says')}'\n`, { mode: 0o755 });
+    expect(await attributed()).toEqual({ count: 30, names: names.slice(0, 20) });
+  });
+
   test('a file of which one name is elsewhere now', async () => {
     writeFileSync(at('one', 'a'), 'the same');
     for (const name of ['b', 'c']) linkSync(at('one', 'a'), at('one', name));

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { HomeDifference, HomeFacts, HomeSize } from '../../model/homeArchive.ts';
+import { type HomeDifference, type HomeFacts, HomeNames, type HomeSize } from '../../model/homeArchive.ts';
 import { homeEntriesIn } from '../../model/homeEntries.ts';
 import { homeMissing, homeSilent, homeTaskFailed } from '../../model/homeErrors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
@@ -33,7 +33,8 @@ export const Size = z.object({ bytes: z.int().min(0), files: z.int().min(0) });
 const Facts = Size.extend({
   solid: z.int().min(0),
   digest: z.string().regex(/^[a-f0-9]{64}$/),
-  skipped: z.object({ count: z.int().min(0), names: z.array(z.string()) }),
+  skipped: HomeNames,
+  attributed: HomeNames,
 });
 
 /** More than any last line has. */

@@ -1,5 +1,5 @@
 import { migrationRefused, noPlacement, wrongState } from '../../model/errors.ts';
-import type { HomeFacts } from '../../model/homeArchive.ts';
+import type { HomeFacts, HomeNames } from '../../model/homeArchive.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
 import type { MigrationPlan, MigrationStrategy } from '../../model/migration.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
@@ -104,7 +104,7 @@ export function refugeOf(
 export function planOf(
   record: InstanceRecord,
   strategy: MigrationStrategy,
-  { bytes, files, skipped }: Omit<HomeFacts, 'digest'>,
+  { bytes, files, skipped, attributed }: Omit<HomeFacts, 'digest'>,
   source: Pick<Provider, 'abilities'>,
   unknownSecrets: readonly string[],
   freeBytes: number | undefined,
@@ -119,12 +119,12 @@ export function planOf(
     ...(unknownSecrets.length > 0
       ? [`Values of secret variables that only the source knows are not taken along: ${unknownSecrets.join(', ')}.`]
       : []),
-    ...(skipped.count > 0
-      ? [
-          `Sockets, pipes and devices stay behind, ${skipped.count} in all: ${onOneLine(skipped.names.join(', '), 300)}.`,
-        ]
-      : []),
+    ...namely('Sockets, pipes and devices stay behind', skipped),
+    ...namely('Extended attributes and access lists (ACLs) stay behind, of files and folders', attributed),
   ];
   const estimatedDowntime = runs ? Math.ceil(downtime) : 0;
   return { bytes, files, estimatedDowntime, ...(freeBytes !== undefined && { freeBytes }), losses };
 }
+
+const namely = (loss: string, { count, names }: HomeNames = { count: 0, names: [] }) =>
+  count > 0 ? [`${loss}, ${count} in all: ${onOneLine(names.join(', '), 300)}.`] : [];

@@ -14,6 +14,8 @@ import { type InstanceContainer, label } from './instanceContainer.ts';
 /** What it takes to read files that their owner may not, and to give files their owner and mode. */
 const abilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID'];
 const mostSaid = 4_096;
+/** An image may look for programs in the home first, which whoever works there may have put there. */
+const programs = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
  * Runs the program in a container of its own that has the instance's image and volumes, and no network: so the instance
@@ -45,7 +47,7 @@ export async function openContainerHome(
     const container = await engine.call('Making a helper container', ctx, (docker, abortSignal) =>
       docker.createContainer({
         ...{ name, Image, Labels: { [label.check]: name }, User: '0:0', WorkingDir: layout.home },
-        ...{ Entrypoint: [node], Cmd: ['--input-type=module', '-e', program, task], Env: [] },
+        ...{ Entrypoint: [node], Cmd: ['--input-type=module', '-e', program, task], Env: [programs] },
         ...{ OpenStdin: true, StdinOnce: true, AttachStdin: true, AttachStdout: true, AttachStderr: true },
         Healthcheck: { Test: ['NONE'] },
         HostConfig: {

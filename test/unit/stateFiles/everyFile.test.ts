@@ -80,6 +80,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   ],
   'src/core/migration/homeCarrier.ts': ['JSON.parse', 'what a program beside a home says'],
   'src/providers/docker/engineWatch.ts': ['JSON.parse', 'what the engine says'],
+  'src/providers/docker/volumes.ts': ['DiskUse', 'what the engine says'],
   'src/providers/docker/pull.ts': ['JSON.parse PullLine', 'what the engine says'],
   'src/providers/docker/instanceContainer.ts': ['InstanceId Role', 'what the engine says'],
   'src/providers/docker/instanceRecreator.ts': ['readFile', 'the launcher of this extension'],

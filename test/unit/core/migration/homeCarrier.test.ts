@@ -5,13 +5,9 @@ import type { HomeProcess } from '../../../../src/model/provider.ts';
 import { expectCode, failure } from '../../../contract/tools.ts';
 import { MemoryProvider } from '../../../fakes/memoryProvider.ts';
 
-const answer = JSON.stringify({
-  digest: 'a'.repeat(64),
-  bytes: 1,
-  files: 1,
-  solid: 1,
-  skipped: { count: 0, names: [] },
-});
+const none = { count: 0, names: [] };
+const facts = { bytes: 1, files: 1, solid: 1, skipped: none, attributed: none };
+const answer = JSON.stringify({ digest: 'a'.repeat(64), ...facts });
 
 /** A program beside a home that says nothing until it is told to. */
 class QuietProgram implements HomeProcess {
