@@ -15,9 +15,11 @@ import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
 import type { SwarmController } from '../../src/core/swarmController.ts';
+import type { Engine } from './support/engine.ts';
 import { homeWalk } from './support/homeWalk.ts';
 import { MovingWorld } from './support/movingWorld.ts';
 import { describeWithOwnEngine } from './support/testEngine.ts';
+import { EngineWorld } from './support/world.ts';
 
 const strategies = ['stop-and-recreate', 'create-then-stop'] as const;
 
@@ -117,6 +119,36 @@ describeWithOwnEngine('an instance that moves between this machine and two engin
     await controller.purgeInstance(id);
     const left = await world.engines.get('two')?.docker.listVolumes();
     expect(left?.Volumes.map(({ Name }) => Name).filter(name => name.includes(id))).toEqual([]);
+  });
+});
+
+describeWithOwnEngine('a home and a target that has little room', () => {
+  let world: MovingWorld;
+
+  beforeAll(async () => {
+    world = await MovingWorld.open(false, tmpdir(), 600);
+  });
+  afterAll(() => world?.close());
+
+  test('is refused before anything is done, unless holes are what makes it large', async () => {
+    const { controller, engines } = world;
+    const inventory = () => new EngineWorld((engines.get('one') as Engine).docker).inventory();
+    const { id } = await controller.createInstance({ name: 'large' }, 'local');
+    const file = path.join(world.homeOn('local', id), 'workspace', 'large');
+    const before = await inventory();
+    execFileSync('fallocate', ['-l', '600M', file]);
+    const plan = () => controller.migrations.createMigrationPlan(id, 'one');
+    await expect(plan()).rejects.toMatchObject({
+      code: 'migration-refused',
+      message: expect.stringMatching(/"one" has \d+ MB free, and the home takes 6\d\d MB/),
+    });
+    expect(await inventory()).toEqual(before);
+    rmSync(file);
+    writeFileSync(file, 'x');
+    truncateSync(file, 600 * 1024 ** 2);
+    const { id: migrationId, plan: planned } = await plan();
+    expect(planned.freeBytes).toBeLessThan(600 * 1024 ** 2);
+    expect(await controller.migrations.startMigration(migrationId)).toMatchObject({ status: 'completed' });
   });
 });
 

@@ -57,6 +57,8 @@ describeWithEngine('an instance that moves from this machine to an engine', () =
     }, 300_000);
     afterAll(async () => {
       await workbench?.close();
+      // Whatever it still does would be in the way.
+      await server?.stop();
       const swarmId = await server?.swarmId();
       if (swarmId) await world.removeSwarm(swarmId);
       await door?.close();

@@ -31,13 +31,16 @@ export class MovingWorld {
     this.#folder = folder;
   }
 
-  /** With homes on the disk; else those of engines are in memory, and `folder` says where the others are. */
-  static async open(onDisk = false, folder = tmpdir()): Promise<MovingWorld> {
+  /**
+   * With homes on the disk; else those of engines are in memory, on disks of `diskMb` where that is given, and `folder`
+   * says where the others are.
+   */
+  static async open(onDisk = false, folder = tmpdir(), diskMb?: number): Promise<MovingWorld> {
     const own = await mkdtemp(path.join(folder, 'remote-swarm-moving-'));
     await installEditorServer(editorServerDirectory);
     const engines = new Map<string, Engine>();
     const docker = async (name: string) => {
-      const engine = await startEngine({ name, onDisk });
+      const engine = await startEngine({ name, onDisk, ...(diskMb !== undefined && { diskMb }) });
       engines.set(name, engine);
       return guardedDocker(name, { endpoint: engine.host, image: await ensureTestImage(engine.docker, 'stub') });
     };
