@@ -1,6 +1,7 @@
 // `npm run bench [-- --json] [-- <part>…]`: a table for people, or one JSON line a figure. Parts: registry, bundle,
-// window (a real VS Code in Chromium), fleet, recovery, health and migration (a real Docker engine; health over as many
-// containers as `--instances=<n>` says, migration of homes of `--megabytes=<n>` and of `--files=<n>`).
+// window (a real VS Code in Chromium), snapshots (of a home of `--megabytes=<n>`), fleet, recovery, health and migration
+// (a real Docker engine; health over as many containers as `--instances=<n>` says, migration of homes of
+// `--megabytes=<n>` and of `--files=<n>`).
 import { measureBundle } from '../test/bench/bundle.ts';
 import type { Figure } from '../test/bench/figure.ts';
 import { meetsGoal } from '../test/bench/figure.ts';
@@ -9,6 +10,7 @@ import { measureHealthRound } from '../test/bench/healthRound.ts';
 import { measureMigration } from '../test/bench/migration.ts';
 import { measureRecovery } from '../test/bench/recovery.ts';
 import { measureRegistry } from '../test/bench/registry.ts';
+import { measureSnapshots } from '../test/bench/snapshots.ts';
 import { measureWindow } from '../test/bench/window.ts';
 import { engineProblem } from '../test/engine/support/engine.ts';
 import { chromiumPath } from '../test/workbench/support/chromium.ts';
@@ -27,6 +29,7 @@ const parts: Readonly<Record<string, Part>> = {
   registry: { measure: measureRegistry },
   bundle: { measure: measureBundle },
   window: { measure: measureWindow, problem: chromiumPath === undefined ? 'there is no Chromium' : undefined },
+  snapshots: { measure: () => measureSnapshots(numberOf('megabytes', 1_000)) },
   fleet: { measure: measureFleet, problem: engineProblem() },
   recovery: { measure: measureRecovery, problem: engineProblem() },
   health: { measure: () => measureHealthRound(numberOf('instances', 100)), problem: engineProblem() },

@@ -7,23 +7,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { StreamKeeper } from '../../src/core/snapshots/homeKeeper.ts';
 import { quietContext } from '../../src/model/operationContext.ts';
-import type { HomeTask } from '../../src/model/provider.ts';
-import { spawnHome } from '../../src/providers/local/spawnHome.ts';
 import { FileHomeArchive } from '../../src/storage/fileHomeArchive.ts';
-import { MemoryProvider } from '../fakes/memoryProvider.ts';
+import { FolderProvider } from './folderProvider.ts';
 import { fillHome, homeDigest } from './tools.ts';
-
-const program = path.resolve(import.meta.dirname, '../../media/instance/home.mjs');
-
-/** Homes are folders here, called as their instances are. */
-class FolderProvider extends MemoryProvider {
-  constructor(folder: string) {
-    super();
-    Object.assign(this.abilities, {
-      openHome: (id: string, task: HomeTask) => spawnHome(id, this.id, program, path.join(folder, id), task),
-    });
-  }
-}
 
 describe('homes in the archive', () => {
   let folder: string;
