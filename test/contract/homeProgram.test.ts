@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import {
   appendFileSync,
   chmodSync,
+  constants,
   existsSync,
   linkSync,
   lstatSync,
@@ -126,6 +127,15 @@ describe('the program beside a home', () => {
     child.stdin.end(sent);
     const [sign] = await once(child.stderr, 'data');
     expect(sign.toString()).toBe('\n');
+    // It waits for its pipes in the system: where it had to ask them again and again, it would be a third as fast.
+    const waits = (fd: number) => {
+      const file = `/proc/${child.pid}/fdinfo/${fd}`;
+      return (
+        !existsSync(file) ||
+        (Number.parseInt(/flags:\s*(\d+)/.exec(readFileSync(file, 'utf8'))?.[1] ?? '', 8) & constants.O_NONBLOCK) === 0
+      );
+    };
+    expect([0, 1, 2].map(waits)).toEqual([true, true, true]);
     process.kill(-(child.pid ?? Number.NaN), 'SIGKILL');
     await once(child, 'close');
   });
