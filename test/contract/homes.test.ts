@@ -1,0 +1,74 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { DockerProvider } from '../../src/providers/docker/dockerProvider.ts';
+import { GuardedProvider } from '../../src/providers/guardedProvider.ts';
+import { localProvider } from '../crash/twoFolders.ts';
+import { ensureTestImage } from '../engine/support/images.ts';
+import { describeWithEngine, testEngine } from '../engine/support/testEngine.ts';
+import { EngineWorld } from '../engine/support/world.ts';
+import { FolderProvider } from './folderProvider.ts';
+import { describeHomeContract } from './homeContract.ts';
+import { newSpec, randomId, testSwarmId } from './specs.ts';
+
+describeHomeContract('folders behind the in-memory provider', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'remote-swarm-homes-'));
+  return {
+    provider: new FolderProvider(folder),
+    make: async () => {
+      const id = randomId(12);
+      await mkdir(path.join(folder, id));
+      return { id, home: path.join(folder, id) };
+    },
+    close: async () => void execFileSync('rm', ['-rf', folder]),
+  };
+});
+
+describeHomeContract('the local provider', async () => {
+  const scratch = mkdtempSync(path.join(tmpdir(), 'remote-swarm-homes-'));
+  const provider = await localProvider(scratch, 'here');
+  await provider.initialize();
+  const swarmId = testSwarmId();
+  return {
+    provider,
+    make: async () => {
+      const spec = newSpec(swarmId);
+      await provider.abilities.prepareIncoming(spec);
+      const { id } = spec.identity;
+      return { id, home: path.join(scratch, 'here', `${id}--incoming`, 'home') };
+    },
+    close: async () => void execFileSync('rm', ['-rf', scratch]),
+  };
+});
+
+describeWithEngine('Docker', () => {
+  describeHomeContract('the Docker provider', async () => {
+    const { host, docker } = await testEngine();
+    const image = await ensureTestImage(docker, 'stub');
+    const provider = new GuardedProvider(
+      new DockerProvider(
+        { id: 'docker', type: 'docker', endpoint: host, image },
+        {
+          ...{ localDirectory: '/nonexistent', editorServerDirectory: '/nonexistent' },
+          launcher: path.resolve(import.meta.dirname, '../../media/instance/launcher.mjs'),
+          readSecret: async () => undefined,
+        },
+      ),
+    );
+    await provider.initialize();
+    const swarmId = testSwarmId();
+    return {
+      provider,
+      make: async () => {
+        const spec = newSpec(swarmId);
+        await provider.abilities.prepareIncoming(spec);
+        const { id } = spec.identity;
+        const { Mountpoint } = await docker.getVolume(`remote-swarm-${id}`).inspect();
+        return { id, home: path.join(Mountpoint, 'home') };
+      },
+      close: () => new EngineWorld(docker).removeSwarm(swarmId),
+    };
+  });
+});
