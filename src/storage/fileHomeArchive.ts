@@ -16,6 +16,8 @@ const compress = promisify(gzip);
 const level = { level: 1 };
 /** What is compressed at once. */
 const pieceSize = 1024 * 1024;
+/** How many contents go to the disk together: each waits for it. */
+const keptAtOnce = 16;
 /** Runs of zeros that are left out of what is brought back. */
 const holeSize = 64 * 1024;
 const zeros = Buffer.alloc(holeSize);
@@ -73,6 +75,12 @@ export class FileHomeArchive implements HomeArchive {
       await lines.write(Buffer.from(`${JSON.stringify(entry)}\n`));
     };
     let receiving: { entry: HomeEntry; file: PackedFile; hash: Hash; sum: number } | undefined;
+    let received: Content[] = [];
+    const keepReceived = async () => {
+      const contents = received;
+      received = [];
+      added += await this.#keepAll(contents);
+    };
     let [bytes, files, added] = [0, 0, 0];
     try {
       for await (const { kind, payload } of framesIn(this.#whileRoom(exported))) {
@@ -85,9 +93,10 @@ export class FileHomeArchive implements HomeArchive {
         } else if (kind === 'F') {
           if (!receiving || Sum.parse(json(payload)).sum !== receiving.sum) throw homeStreamBroken();
           const sha = receiving.hash.digest('hex');
-          added += await this.#keep(receiving.file, sha);
+          received.push({ file: receiving.file, sha });
           await note({ ...receiving.entry, sha });
           receiving = undefined;
+          if (received.length >= keptAtOnce) await keepReceived();
         } else if (kind === 'E') {
           const { kept, ...entry } = Received.parse(json(payload));
           if (receiving) throw homeStreamBroken();
@@ -101,6 +110,7 @@ export class FileHomeArchive implements HomeArchive {
           }
         } else if (kind === 'X') {
           const { skipped } = Ending.parse(json(payload));
+          await keepReceived();
           const facts = { digest: whole.digest('hex'), bytes, files, skipped };
           await lines.write(Buffer.from(`${JSON.stringify(facts)}\n`));
           const cost = await lines.close();
@@ -111,6 +121,7 @@ export class FileHomeArchive implements HomeArchive {
       }
       throw homeStreamBroken();
     } finally {
+      for (const { file } of received) await file.discard();
       await receiving?.file.discard();
       await lines.discard();
       await known?.return(undefined);
@@ -222,6 +233,20 @@ export class FileHomeArchive implements HomeArchive {
     if (rest.length > 0) yield rest;
   }
 
+  /** Rejects when all have come to an end. */
+  async #keepAll(contents: readonly Content[]): Promise<number> {
+    const ones = contents.filter(({ sha }, index) => contents.findIndex(other => other.sha === sha) === index);
+    for (const content of contents) if (!ones.includes(content)) await content.file.discard();
+    const outcomes = await Promise.allSettled(ones.map(({ file, sha }) => this.#keep(file, sha)));
+    for (const { file } of ones) await file.discard();
+    let cost = 0;
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') throw outcome.reason;
+      cost += outcome.value;
+    }
+    return cost;
+  }
+
   /** Takes a content in; what it costs, which is nothing when it is there already. */
   async #keep(content: PackedFile, sha: string): Promise<number> {
     const file = this.#blobOf(sha);
@@ -257,6 +282,11 @@ async function* unpacked(file: string): AsyncGenerator<Buffer> {
   } finally {
     source.destroy();
   }
+}
+
+interface Content {
+  readonly file: PackedFile;
+  readonly sha: string;
 }
 
 /** A file that is written compressed, piece by piece. */
