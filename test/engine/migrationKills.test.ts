@@ -166,6 +166,9 @@ describeWithOwnEngine('a window that is killed while an instance moves between t
   async function settled(migrationId: string, source: Place): Promise<boolean> {
     const status = () => witness.record('migrations', migrationId).status;
     await vi.waitFor(() => expect(status()).not.toBe('in-progress'), { timeout: 30_000, interval: 50 });
+    // Whichever window ended it: this one plans the next.
+    const known = () => window.migrations.getMigrationStatus(migrationId).status;
+    await vi.waitFor(() => expect(known()).toBe(status()), { timeout: 20_000, interval: 50 });
     const moved = status() === 'completed';
     const lives = moved ? otherOf(source) : source;
     const copies = moved ? ({ [lives]: 'owner', [source]: 'parked' } as const) : ({ [lives]: 'owner' } as const);
