@@ -16,8 +16,11 @@ const project = (name: string, include: string[], test: Record<string, unknown> 
   test: { name, include, ...test },
 });
 
-// Projects that drive a real engine or a real editor run one file after the other: two cores are soon busy.
-const heavy = { testTimeout: 120_000, hookTimeout: 180_000, fileParallelism: false };
+const patient = { testTimeout: 120_000, hookTimeout: 180_000 };
+// What mostly waits for processes and engines runs two files at a time, also on two cores.
+const waiting = { ...patient, maxWorkers: 2, sequence: { groupOrder: 1 } };
+// A real editor keeps two cores busy by itself.
+const busy = { ...patient, fileParallelism: false, sequence: { groupOrder: 2 } };
 
 export default defineConfig({
   test: {
@@ -25,10 +28,10 @@ export default defineConfig({
       project('laws', ['test/*.test.ts']),
       // Properties are tried on the disk, file after file, beside whatever else keeps the machine busy.
       project('unit', ['test/unit/**/*.test.ts'], { testTimeout: 30_000 }),
-      project('contract', ['test/contract/**/*.test.ts'], heavy),
-      project('crash', ['test/crash/**/*.test.ts'], heavy),
-      project('engine', ['test/engine/**/*.test.ts'], heavy),
-      project('workbench', ['test/workbench/**/*.test.ts'], heavy),
+      project('contract', ['test/contract/**/*.test.ts'], waiting),
+      project('crash', ['test/crash/**/*.test.ts'], waiting),
+      project('engine', ['test/engine/**/*.test.ts'], waiting),
+      project('workbench', ['test/workbench/**/*.test.ts'], busy),
     ],
   },
 });
