@@ -116,11 +116,12 @@ function unsettled(world: ModelWorld, id: string): string | undefined {
   const runs = owners.some(({ running }) => running);
   const health = world.window.controller.health.get(id);
   const told = `${id} is ${state}: ${JSON.stringify({ record, health, owners: owners.length, runs })}`;
+  // Of another swarm now: untouched until somebody adopts it.
+  if (state === 'found') return undefined;
   if (owners.length > 1 || world.migrations(id).some(migration => nextAct(migration) !== 'nothing')) return told;
   switch (state) {
     case 'gone':
       return servers.length === 0 ? undefined : told;
-    case 'found':
     case 'paused':
       return undefined;
     case 'trashed':
