@@ -1,6 +1,7 @@
 import type { MemoryCall, MemoryPlace } from '../../../fakes/memoryPlace.ts';
 import { MemoryProvider } from '../../../fakes/memoryProvider.ts';
 import { through } from '../../../fakes/through.ts';
+import type { PlaceName } from './modelWorld.ts';
 import type { Witness } from './witness.ts';
 
 /** Calls on one instance that change it, or reach into it. */
@@ -21,7 +22,7 @@ export type Act = (typeof acts)[number];
 
 /** A provider on a place, as one window reaches it; the witness sees every act of it. */
 export class WitnessedProvider extends MemoryProvider {
-  constructor(place: MemoryPlace, id: string, witness: Witness, refuseDead: () => void) {
+  constructor(place: MemoryPlace, id: PlaceName, witness: Witness, refuseDead: () => void) {
     super(through(place, refuseDead), { id, capabilities: { maxInstancesPerUser: 100 } });
     for (const act of acts) {
       const owner: object = act in this ? this : this.abilities;
