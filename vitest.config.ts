@@ -27,6 +27,7 @@ export default defineConfig({
       project('unit', ['test/unit/**/*.test.ts'], { testTimeout: 30_000 }),
       project('contract', ['test/contract/**/*.test.ts'], heavy),
       project('crash', ['test/crash/**/*.test.ts'], heavy),
+      project('ssh', ['test/ssh/**/*.test.ts'], heavy),
       project('engine', ['test/engine/**/*.test.ts'], heavy),
       project('workbench', ['test/workbench/**/*.test.ts'], heavy),
     ],
