@@ -8,7 +8,7 @@ import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { StreamKeeper } from '../../src/core/snapshots/homeKeeper.ts';
 import { quietContext } from '../../src/model/operationContext.ts';
 import type { HomeTask } from '../../src/model/provider.ts';
-import { spawnHome } from '../../src/providers/local/spawnHome.ts';
+import { spawnHome } from '../../src/providers/spawnHome.ts';
 import { FileHomeArchive } from '../../src/storage/fileHomeArchive.ts';
 import { MemoryProvider } from '../fakes/memoryProvider.ts';
 import { fillHome, homeDigest } from './tools.ts';

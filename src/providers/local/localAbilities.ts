@@ -15,8 +15,9 @@ import type {
   TerminalSpec,
 } from '../../model/provider.ts';
 import { type DiskUsage, diskUsage } from '../diskUsage.ts';
+import { editorCliFile } from '../editorCli.ts';
 import { probe } from '../editorServer.ts';
-import { editorCliFile, quote } from './editorCli.ts';
+import { shellWord } from '../shellWord.ts';
 import { FolderWatch } from './folderWatch.ts';
 import type { LocalProvider } from './localProvider.ts';
 import { familyOf, type ProcessDetails } from './processes.ts';
@@ -70,7 +71,7 @@ export class LocalAbilities implements ProviderAbilities {
 
   installExtensionCommand(instanceId: string, extensionId: string): string {
     const layout = this.#provider.folders.layoutOf(instanceId, 'owner');
-    return `${quote(editorCliFile(layout))} --install-extension ${quote(extensionId)}`;
+    return `${shellWord(editorCliFile(layout))} --install-extension ${shellWord(extensionId)}`;
   }
 
   async connect(instanceId: string, port?: number): Promise<Endpoint> {

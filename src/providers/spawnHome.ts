@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import type { HomeProcess, HomeTask } from '../../model/provider.ts';
-import { checkSaid, writerTo } from '../homeProgram.ts';
+import type { HomeProcess, HomeTask } from '../model/provider.ts';
+import { checkSaid, writerTo } from './homeProgram.ts';
 
 /** Runs the program in the home's folder, on the node that runs this. */
 export async function spawnHome(
