@@ -75,6 +75,9 @@ function serverIn(root: string): Extract<EditorServer, { kind: 'node' }> {
   };
 }
 
+/** The node that {@link installEditorServer} puts beside this `server-main.js`, whether it is there or not. */
+export const installedNode = (serverMain: string) => serverIn(path.resolve(serverMain, ...Array(6).fill('..'))).node;
+
 async function build(root: string, npm: string, nodePackage: string, ctx: OperationContext): Promise<void> {
   const { node, serverMain } = serverIn(root);
   const vscode = path.resolve(serverMain, '..', '..');

@@ -127,7 +127,7 @@ export class LocalAbilities implements ProviderAbilities {
     };
   }
 
-  async terminal(instanceId: string): Promise<TerminalSpec> {
+  async terminal(instanceId: string): Promise<Extract<TerminalSpec, { kind: 'process' }>> {
     const folder = await this.#provider.running(instanceId);
     const env = await this.#provider.environmentOf(folder);
     return { kind: 'process', file: env.SHELL ?? '/bin/sh', args: [], cwd: folder.layout.workspace, env };

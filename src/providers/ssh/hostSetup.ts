@@ -1,0 +1,297 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import * as path from 'node:path';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import { editorServerMissing, providerRefused } from '../../model/errors.ts';
+import type { OperationContext } from '../../model/operationContext.ts';
+import type { HomeProcess, HomeTask } from '../../model/provider.ts';
+import { editorServerVersion } from '../editorServer.ts';
+import { installedEditorServer } from '../editorServerInstaller.ts';
+import { homeProgram, hostProgram } from '../homeProgram.ts';
+import type { ProviderEnvironment } from '../providerEnvironment.ts';
+import { shellWord } from '../shellWord.ts';
+import { homeProcess, spawnHome } from '../spawnHome.ts';
+import { notThere } from './hostCall.ts';
+import type { SshConnection } from './sshConnection.ts';
+
+/** Where everything of ours on a host lies, below its directory, so that releases do not disturb each other. */
+const serverFolder = `server/code-server-${editorServerVersion}`;
+/** What is on its way lies below this until it was checked. */
+const partialPrefix = '.partial-';
+
+/** Begins each script: `$1` is the directory of the settings, or empty. What follows works in the directory. */
+const enter = 'd=$1; [ -n "$d" ] || d=$HOME/.remote-swarm; shift; umask 077';
+const enterMade = `set -e; ${enter}; mkdir -p "$d"; cd "$d"`;
+
+/** Files by name, as they lie beside each other on the host. */
+type Programs = Readonly<Record<string, string>>;
+
+/**
+ * Brings to a host what it needs, once: the editor server with its node, and the programs that call it. The host itself
+ * has to have nothing but a shell. Everything is checked by its digest before it gets its final name.
+ */
+export class HostSetup {
+  readonly #connection: SshConnection;
+  readonly #directory: string;
+  readonly #environment: ProviderEnvironment;
+  #programs: Promise<Programs> | undefined;
+
+  constructor(connection: SshConnection, directory: string | undefined, environment: ProviderEnvironment) {
+    this.#connection = connection;
+    this.#directory = directory ?? '';
+    this.#environment = environment;
+  }
+
+  /** What the host's shell is to run for a call of the program; it ends with {@link notThere} where there is none. */
+  async command(args: readonly string[] = []): Promise<string> {
+    const run = `programs/${await this.#programsName()}/run`;
+    const script = `${enter}; [ -x "$d/${run}" ] && exec "$d/${run}" "$d" "$@"; exit ${notThere}`;
+    return shellCommand(script, [this.#directory, ...args]);
+  }
+
+  /** Brings what is not there. */
+  async prepare(ctx: OperationContext): Promise<void> {
+    const programs = await this.#programsName();
+    const look = `uname -s; uname -m; [ -f ${serverFolder}/installed.json ] && echo server; [ -x programs/${programs}/run ] && echo programs; true`;
+    const [system = '', machine = '', ...present] = (await this.#run(look, [], ctx)).split('\n');
+    if (present.includes('server') && present.includes('programs')) return;
+    const server = await installedEditorServer(this.#environment.editorServerDirectory);
+    if (server?.kind !== 'node') throw editorServerMissing(this.#connection.providerId);
+    const platform = platformOf(system, machine);
+    if (platform !== `${process.platform}-${process.arch}`) throw this.#wrongPlatform(platform);
+    const root = path.join(this.#environment.editorServerDirectory, path.basename(serverFolder));
+    const node = path.relative(root, server.node);
+    const partial = `${partialPrefix}${randomBytes(4).toString('hex')}`;
+    try {
+      await this.#run(
+        `find ./${partialPrefix}* -prune -mtime +0 -exec rm -rf {} \\; 2>/dev/null || true; mkdir "$1"`,
+        [partial],
+        ctx,
+      );
+      if (!present.includes('server')) await this.#bringServer(root, node, partial, ctx);
+      await this.#bringPrograms(`${serverFolder}/${node}`, partial, programs, ctx);
+    } finally {
+      await this.#run('rm -rf "$1"', [partial], { ...ctx, signal: AbortSignal.timeout(10_000) }).catch(() => {});
+    }
+  }
+
+  /** First the node, which then takes in the rest. */
+  async #bringServer(root: string, node: string, partial: string, ctx: OperationContext): Promise<void> {
+    const { host } = this.#connection.target;
+    const home = homeProgram(this.#environment.launcher);
+    ctx.report(`Bringing node to ${host}`);
+    const receiveNode = 'mkdir -p "$1"; cat > "$1/node"; chmod 755 "$1/node"; "$1/node" --version';
+    const folder = `${partial}/tree/${path.dirname(node)}`;
+    const sent = counted(createReadStream(path.join(root, node)), bytes =>
+      ctx.report(`Bringing node to ${host}: ${megabytes(bytes)}`),
+    );
+    await this.#run(receiveNode, [folder], ctx, sent).catch((error: unknown) => {
+      if (error instanceof ScriptFailed) throw this.#unfit(error.said);
+      throw error;
+    });
+    await this.#run('cat > "$1/home.mjs"', [partial], ctx, createReadStream(home));
+
+    const check = (said: string) => {
+      if (said.trim() !== '') throw this.#notBrought(said.trim().slice(0, 300));
+    };
+    const local = (task: HomeTask) => spawnHome('', this.#connection.providerId, home, root, task);
+    const start = (script: string, ...args: string[]) => {
+      const inTree = `${enter}; cd "$d/$1/tree" && ${script}`;
+      return this.#connection.startAlone(shellCommand(inTree, [this.#directory, partial, node, ...args]));
+    };
+    const remote = (task: HomeTask) => homeProcess(start('exec "./$2" ../home.mjs "$3"', task), check);
+    const opened: HomeProcess[] = [];
+    const open = (process: HomeProcess) => {
+      opened.push(process);
+      return process;
+    };
+    const end = () => void Promise.all(opened.map(process => process.end()));
+    ctx.signal.addEventListener('abort', end, { once: true });
+    try {
+      const receiving = start('"./$2" -e "$3" | "./$2" ../home.mjs import', unpack);
+      const incoming = open(homeProcess(receiving, check));
+      const [there, outgoing] = [open(remote('list')), open(local('export'))];
+      const tell = (bytes: number) => ctx.report(`Bringing the editor server to ${host}: ${megabytes(bytes)}`);
+      // Whoever takes it in says why it can't.
+      const sending = pipeline(counted(outgoing.output, tell), createGzip({ level: 1 }), receiving.stdin).catch(
+        () => {},
+      );
+      await Promise.all([pour(there, outgoing), sending, text(Readable.from(incoming.output))]);
+      await Promise.all([there.done, outgoing.done, incoming.done]);
+      ctx.report(`Checking the editor server on ${host}`);
+      const [ours, theirs] = await Promise.all([open(local('digest')), open(remote('digest'))].map(digestOf));
+      if (ours === undefined || ours !== theirs) throw this.#differs('The editor server');
+    } catch (error) {
+      ctx.signal.throwIfAborted();
+      throw error;
+    } finally {
+      ctx.signal.removeEventListener('abort', end);
+      end();
+    }
+    // Another window may have been quicker.
+    const place = `mkdir -p server; [ -e ${serverFolder} ] || mv "$1/tree" ${serverFolder}`;
+    await this.#run(place, [partial], ctx);
+  }
+
+  async #bringPrograms(node: string, partial: string, name: string, ctx: OperationContext): Promise<void> {
+    ctx.report(`Bringing the programs of Remote Swarm to ${this.#connection.target.host}`);
+    const run = `#!/bin/sh\nn="\${0%/*}/../../${node}"\n[ -x "$n" ] || exit ${notThere}\nexec "$n" "\${0%/*}/hostProgram.cjs" "$@"\n`;
+    const files = { ...(await this.#loadPrograms()), run };
+    const receive = 'mkdir "$1/programs"; n=$PWD/$2; cd "$1/programs"; exec "$n" -e "$3"';
+    const said = await this.#run(receive, [partial, node, receiver], ctx, Readable.from([JSON.stringify(files)]));
+    if (said.trim() !== digestOfFiles(files)) throw this.#differs('The program of Remote Swarm');
+    const place = 'mkdir -p programs; [ -e "programs/$2" ] || mv "$1/programs" "programs/$2"';
+    await this.#run(place, [partial, name], ctx);
+  }
+
+  #loadPrograms(): Promise<Programs> {
+    this.#programs ??= loadPrograms(this.#environment.launcher);
+    return this.#programs;
+  }
+
+  /** Those of one content, for one editor server. */
+  async #programsName(): Promise<string> {
+    return digestOfFiles({ ...(await this.#loadPrograms()), editorServerVersion }).slice(0, 16);
+  }
+
+  /** Runs a script in the directory on the host, and answers with what it printed. */
+  async #run(
+    script: string,
+    args: readonly string[],
+    { signal }: OperationContext,
+    input?: AsyncIterable<Uint8Array | string>,
+  ): Promise<string> {
+    signal.throwIfAborted();
+    const command = shellCommand(`${enterMade}; ${script}`, [this.#directory, ...args]);
+    const child = input ? this.#connection.startAlone(command, compressed) : await this.#connection.start(command);
+    const abort = () => void child.kill('SIGKILL');
+    signal.addEventListener('abort', abort, { once: true });
+    const closed = new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
+    try {
+      const sending = pipeline(input ?? Readable.from([]), child.stdin).catch(() => {});
+      const [out, said, code] = await Promise.all([text(child.stdout), text(child.stderr), closed, sending]);
+      signal.throwIfAborted();
+      if (code === 0) return out;
+      if (code === 255 || code === null) throw this.#connection.problem(said.trim() || 'the connection was lost');
+      throw new ScriptFailed(said.trim() || `ended with ${code}`);
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  #unfit(said: string) {
+    const { host } = this.#connection.target;
+    return providerRefused(
+      'ssh-host-unfit',
+      `${host} cannot run the editor server: ${said.slice(0, 300)}.`,
+      'It needs Linux with glibc, room on the disk, and a directory in which programs may run; "directory" can name another one.',
+    );
+  }
+
+  #wrongPlatform(platform: string) {
+    const { host } = this.#connection.target;
+    return providerRefused(
+      'ssh-host-platform',
+      `${host} is ${platform}, and the editor server of this computer is for ${process.platform}-${process.arch}.`,
+      'Choose a host of the same kind as this computer.',
+    );
+  }
+
+  #notBrought(said: string) {
+    return providerRefused(
+      'ssh-transfer-failed',
+      `The editor server could not be brought to ${this.#connection.target.host}: ${said.replace(/\.$/, '')}.`,
+      'Check the disk of the host and the connection, and try again. Nothing of it was left there.',
+    );
+  }
+
+  #differs(what: string) {
+    return providerRefused(
+      'ssh-transfer-broken',
+      `${what} did not come to ${this.#connection.target.host} as it was sent.`,
+      'Check the disk and the memory of the host, and try again. Nothing of it was left there.',
+    );
+  }
+}
+
+/** A script on the host that did not do what it was to do. */
+class ScriptFailed extends Error {
+  readonly said: string;
+
+  constructor(said: string) {
+    super(said);
+    this.said = said;
+  }
+}
+
+/** Of a stream that nobody there could unpack yet. */
+const compressed = ['-C'];
+/** Runs on the host's node. */
+const unpack = 'process.stdin.pipe(require("zlib").createGunzip()).pipe(process.stdout)';
+
+/** Writes files that come as JSON, and says the digest of what the disk has then. */
+const receiver = [
+  'const fs = require("fs"), hash = require("crypto").createHash("sha256");',
+  'for (const [name, text] of Object.entries(JSON.parse(fs.readFileSync(0, "utf8")))) {',
+  'fs.writeFileSync(name, text, { mode: 0o700 });',
+  'hash.update(JSON.stringify([name, fs.readFileSync(name, "utf8")]));',
+  '}',
+  'console.log(hash.digest("hex"));',
+].join(' ');
+
+function digestOfFiles(files: Programs): string {
+  const hash = createHash('sha256');
+  for (const entry of Object.entries(files)) hash.update(JSON.stringify(entry));
+  return hash.digest('hex');
+}
+
+async function loadPrograms(launcher: string): Promise<Programs> {
+  const files = [hostProgram(launcher), launcher, homeProgram(launcher)];
+  return Object.fromEntries(
+    await Promise.all(files.map(async file => [path.basename(file), await readFile(file, 'utf8')] as const)),
+  );
+}
+
+/** One word for the shell of a host's user, whichever that is: only `/bin/sh` reads the script. */
+const shellCommand = (script: string, args: readonly string[]) =>
+  ['exec', '/bin/sh', '-c', ...[script, 'sh', ...args].map(shellWord)].join(' ');
+
+function platformOf(system: string, machine: string): string {
+  const processors: Readonly<Record<string, string>> = {
+    x86_64: 'x64',
+    amd64: 'x64',
+    aarch64: 'arm64',
+    arm64: 'arm64',
+  };
+  return `${system.toLowerCase()}-${processors[machine] ?? machine}`;
+}
+
+const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
+
+async function pour(from: HomeProcess, to: HomeProcess): Promise<void> {
+  for await (const chunk of from.output) await to.write(chunk);
+}
+
+/** The same chunks; once in a while it is told how much they were so far. */
+async function* counted(source: AsyncIterable<Uint8Array>, tell: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  let told = performance.now();
+  for await (const chunk of source) {
+    bytes += chunk.length;
+    if (performance.now() - told > 500) {
+      told = performance.now();
+      tell(bytes);
+    }
+    yield chunk;
+  }
+}
+
+async function digestOf(process: HomeProcess): Promise<unknown> {
+  const answer = await text(Readable.from(process.output));
+  await process.done;
+  return JSON.parse(answer).digest;
+}
