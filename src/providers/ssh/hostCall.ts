@@ -1,3 +1,4 @@
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { messageOf, providerRefused, SwarmError } from '../../model/errors.ts';
 import { linesOf } from '../../model/linesOf.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
@@ -10,10 +11,12 @@ import {
   HostOutput,
   hostAnswers,
 } from './hostProtocol.ts';
-import type { SshConnection } from './sshConnection.ts';
+import { endChild, type SshConnection } from './sshConnection.ts';
 
 /** What a call may have beside its arguments. */
-export interface HostStreams {
+export interface HostCallOptions {
+  /** How long it may roll back when it is cancelled, in milliseconds; without it, until its answer is there or not. */
+  readonly rollBack?: number | undefined;
   readonly stdin?: AsyncIterable<Uint8Array> | undefined;
   begun?(): void;
   line?(line: string): void;
@@ -22,8 +25,8 @@ export interface HostStreams {
 
 /** How the shell says that the program, or the node that it runs on, is not there. */
 export const notThere = 97;
-/** How long a call that was cancelled may roll back; milliseconds. */
-const rollBack = 12_000;
+/** How long a call that changes nothing may still answer when it is cancelled; milliseconds. */
+const lastWord = 1_000;
 
 /**
  * Calls the program on the host and answers as it does. An abort is told to it, and the call rejects with the signal's
@@ -35,11 +38,11 @@ export async function callHost<C extends HostCall>(
   call: C,
   args: HostArguments[C],
   ctx: OperationContext,
-  { stdin, begun, line, wake }: HostStreams = {},
+  { rollBack = lastWord, stdin, begun, line, wake }: HostCallOptions = {},
 ): Promise<HostAnswer<C>> {
   const { signal } = ctx;
   signal.throwIfAborted();
-  const child = await connection.start(command);
+  const child = await started(connection, command, signal);
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-2_000);
@@ -54,7 +57,7 @@ export async function callHost<C extends HostCall>(
   let timer: NodeJS.Timeout | undefined;
   const abort = () => {
     say({ abort: signal.reason instanceof Error ? signal.reason.name : 'AbortError' });
-    timer = setTimeout(() => child.kill('SIGKILL'), rollBack);
+    timer = setTimeout(() => endChild(child), rollBack);
   };
   say({ providerId: connection.providerId, call, args });
   signal.addEventListener('abort', abort, { once: true });
@@ -82,11 +85,35 @@ export async function callHost<C extends HostCall>(
     if (code === notThere) throw notPrepared(connection);
     if (code === 255 || code === null || code < 0) throw connection.problem(said.trim() || 'the connection was lost');
     throw programFailed(connection, `it ended with ${code}: ${said.trim().slice(-500) || 'it said nothing'}`);
+  } catch (error) {
+    // What was ended has nothing to say of it.
+    if (!(error instanceof SwarmError)) signal.throwIfAborted();
+    throw error;
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);
     room.close();
     child.stdin.end();
+  }
+}
+
+/** The call's own `ssh`, unless its caller has gone before the connection is there. */
+async function started(
+  connection: SshConnection,
+  command: string,
+  signal: AbortSignal,
+): Promise<ChildProcessWithoutNullStreams> {
+  const starting = connection.start(command);
+  const gone = Promise.withResolvers<never>();
+  const abort = () => gone.reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([starting, gone.promise]);
+  } catch (error) {
+    starting.then(endChild, () => {});
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 

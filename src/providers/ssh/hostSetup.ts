@@ -16,7 +16,7 @@ import type { ProviderEnvironment } from '../providerEnvironment.ts';
 import { shellWord } from '../shellWord.ts';
 import { homeProcess, spawnHome } from '../spawnHome.ts';
 import { notThere } from './hostCall.ts';
-import type { SshConnection } from './sshConnection.ts';
+import { endChild, type SshConnection } from './sshConnection.ts';
 
 /** Where everything of ours on a host lies, below its directory, so that releases do not disturb each other. */
 const serverFolder = `server/code-server-${editorServerVersion}`;
@@ -168,16 +168,18 @@ export class HostSetup {
     signal.throwIfAborted();
     const command = shellCommand(`${enterMade}; ${script}`, [this.#directory, ...args]);
     const child = input ? this.#connection.startAlone(command, compressed) : await this.#connection.start(command);
-    const abort = () => void child.kill('SIGKILL');
+    const abort = () => endChild(child);
     signal.addEventListener('abort', abort, { once: true });
     const closed = new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
     try {
       const sending = pipeline(input ?? Readable.from([]), child.stdin).catch(() => {});
       const [out, said, code] = await Promise.all([text(child.stdout), text(child.stderr), closed, sending]);
-      signal.throwIfAborted();
       if (code === 0) return out;
       if (code === 255 || code === null) throw this.#connection.problem(said.trim() || 'the connection was lost');
       throw new ScriptFailed(said.trim() || `ended with ${code}`);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
     } finally {
       signal.removeEventListener('abort', abort);
     }

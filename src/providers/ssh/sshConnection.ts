@@ -1,4 +1,4 @@
-import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { SwarmError } from '../../model/errors.ts';
 import { SshLink, type SshTarget, sshArguments, sshProblem } from '../sshLink.ts';
@@ -11,7 +11,7 @@ import { LastingLink } from './lastingLink.ts';
 export class SshConnection {
   readonly providerId: string;
   readonly target: SshTarget;
-  readonly #children = new Set<ChildProcess>();
+  readonly #children = new Set<ChildProcessWithoutNullStreams>();
   readonly #shared: LastingLink;
 
   constructor(providerId: string, target: SshTarget) {
@@ -44,7 +44,7 @@ export class SshConnection {
   /** Ends the shared connection and all that was started. */
   async dispose(): Promise<void> {
     const children = [...this.#children];
-    for (const child of children) child.kill();
+    for (const child of children) endChild(child);
     await Promise.all(children.map(child => once(child, 'close').catch(() => {})));
     await this.#shared.dispose();
   }
@@ -56,6 +56,12 @@ export class SshConnection {
     child.stdin.on('error', () => {});
     return child;
   }
+}
+
+/** Ends an `ssh` at once. Its streams end too: that of the shared connection holds them open else. */
+export function endChild(child: ChildProcessWithoutNullStreams): void {
+  child.kill('SIGKILL');
+  for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
 }
 
 /** No terminal, nothing of the person's own forwards and commands, and no word but on errors. */

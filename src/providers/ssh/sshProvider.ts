@@ -18,7 +18,7 @@ import { passesFilter } from '../instanceFilter.ts';
 import type { ProviderEnvironment } from '../providerEnvironment.ts';
 import { homeProcess } from '../spawnHome.ts';
 import { Turns } from '../turns.ts';
-import { callHost, type HostStreams } from './hostCall.ts';
+import { callHost, type HostCallOptions } from './hostCall.ts';
 import { type HostAnswer, type HostArguments, type HostCall, type HostFacts, hostModes } from './hostProtocol.ts';
 import { HostSetup } from './hostSetup.ts';
 import { SshAbilities } from './sshAbilities.ts';
@@ -27,6 +27,9 @@ import { SshConnection } from './sshConnection.ts';
 
 /** As many as an ssh server lets through one connection, less what stays open for long. */
 const callsAtOnce = 6;
+
+/** How long a change that was cancelled may roll back, in milliseconds: less than its caller waits. */
+const rollBack = 12_000;
 
 /**
  * Instances on a host that is reached with the system's `ssh`: processes there with homes of their own, as the local
@@ -119,7 +122,7 @@ export class SshProvider implements Provider {
 
   executeCommand(instanceId: string, command: string, options: ExecuteOptions = quietContext): Promise<CommandResult> {
     const { stdin, maxOutputBytes } = options;
-    return this.stream('execute', [instanceId, command, maxOutputBytes ?? null], options, { stdin });
+    return this.stream('execute', [instanceId, command, maxOutputBytes ?? null], options, { stdin, rollBack });
   }
 
   async dispose(): Promise<void> {
@@ -166,10 +169,10 @@ export class SshProvider implements Provider {
     args: HostArguments[C],
     ctx: OperationContext,
   ): Promise<HostAnswer<C>> {
-    return this.#turns.take(instanceId, () => this.call(call, args, ctx));
+    return this.#turns.take(instanceId, () => this.#short(() => this.stream(call, args, ctx, { rollBack })));
   }
 
-  /** A call that ends soon. */
+  /** A call that only asks, and ends soon. */
   call<C extends HostCall>(call: C, args: HostArguments[C], ctx: OperationContext): Promise<HostAnswer<C>> {
     return this.#short(() => this.stream(call, args, ctx));
   }
@@ -179,8 +182,8 @@ export class SshProvider implements Provider {
     call: C,
     args: HostArguments[C],
     ctx: OperationContext,
-    streams?: HostStreams,
+    options?: HostCallOptions,
   ): Promise<HostAnswer<C>> {
-    return callHost(this.connection, await this.#setup.command(), call, args, ctx, streams);
+    return callHost(this.connection, await this.#setup.command(), call, args, ctx, options);
   }
 }
