@@ -6,26 +6,22 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import { editorServerMissing, providerRefused } from '../../model/errors.ts';
+import { providerRefused } from '../../model/errors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { HomeProcess, HomeTask } from '../../model/provider.ts';
 import { editorServerVersion } from '../editorServer.ts';
-import { installedEditorServer } from '../editorServerInstaller.ts';
+import { installEditorServer } from '../editorServerInstaller.ts';
 import { homeProgram, hostProgram } from '../homeProgram.ts';
 import type { ProviderEnvironment } from '../providerEnvironment.ts';
-import { shellWord } from '../shellWord.ts';
 import { homeProcess, spawnHome } from '../spawnHome.ts';
 import { notThere } from './hostCall.ts';
-import { endChild, type SshConnection } from './sshConnection.ts';
+import { HostShell, ScriptFailed } from './hostShell.ts';
+import type { SshConnection } from './sshConnection.ts';
 
 /** Where everything of ours on a host lies, below its directory, so that releases do not disturb each other. */
 const serverFolder = `server/code-server-${editorServerVersion}`;
 /** What is on its way lies below this until it was checked. */
 const partialPrefix = '.partial-';
-
-/** Begins each script: `$1` is the directory of the settings, or empty. What follows works in the directory. */
-const enter = 'd=$1; [ -n "$d" ] || d=$HOME/.remote-swarm; shift; umask 077';
-const enterMade = `set -e; ${enter}; mkdir -p "$d"; cd "$d"`;
 
 /** Files by name, as they lie beside each other on the host. */
 type Programs = Readonly<Record<string, string>>;
@@ -36,38 +32,45 @@ type Programs = Readonly<Record<string, string>>;
  */
 export class HostSetup {
   readonly #connection: SshConnection;
-  readonly #directory: string;
+  readonly #shell: HostShell;
   readonly #environment: ProviderEnvironment;
   #programs: Promise<Programs> | undefined;
 
   constructor(connection: SshConnection, directory: string | undefined, environment: ProviderEnvironment) {
     this.#connection = connection;
-    this.#directory = directory ?? '';
+    this.#shell = new HostShell(connection, directory);
     this.#environment = environment;
   }
 
   /** What the host's shell is to run for a call of the program; it ends with {@link notThere} where there is none. */
   async command(args: readonly string[] = []): Promise<string> {
     const run = `programs/${await this.#programsName()}/run`;
-    const script = `${enter}; [ -x "$d/${run}" ] && exec "$d/${run}" "$d" "$@"; exit ${notThere}`;
-    return shellCommand(script, [this.#directory, ...args]);
+    return this.#shell.command(`[ -x "$d/${run}" ] && exec "$d/${run}" "$d" "$@"; exit ${notThere}`, args);
   }
 
   /** Brings what is not there. */
   async prepare(ctx: OperationContext): Promise<void> {
+    try {
+      await audibly(ctx, audible => this.#prepare(audible));
+    } catch (error) {
+      if (error instanceof ScriptFailed) throw this.#unfit(error.message);
+      throw error;
+    }
+  }
+
+  async #prepare(ctx: OperationContext): Promise<void> {
     const programs = await this.#programsName();
     const look = `uname -s; uname -m; [ -f ${serverFolder}/installed.json ] && echo server; [ -x programs/${programs}/run ] && echo programs; true`;
-    const [system = '', machine = '', ...present] = (await this.#run(look, [], ctx)).split('\n');
+    const [system = '', machine = '', ...present] = (await this.#shell.run(look, [], ctx)).split('\n');
     if (present.includes('server') && present.includes('programs')) return;
-    const server = await installedEditorServer(this.#environment.editorServerDirectory);
-    if (server?.kind !== 'node') throw editorServerMissing(this.#connection.providerId);
     const platform = platformOf(system, machine);
-    if (platform !== `${process.platform}-${process.arch}`) throw this.#wrongPlatform(platform);
-    const root = path.join(this.#environment.editorServerDirectory, path.basename(serverFolder));
+    if (platform === undefined) throw this.#unfit(`it is ${system} on ${machine}`);
+    const server = await installEditorServer(this.#environment.editorServerDirectory, ctx, platform);
+    const root = path.resolve(server.serverMain, ...Array(6).fill('..'));
     const node = path.relative(root, server.node);
     const partial = `${partialPrefix}${randomBytes(4).toString('hex')}`;
     try {
-      await this.#run(
+      await this.#shell.run(
         `find ./${partialPrefix}* -prune -mtime +0 -exec rm -rf {} \\; 2>/dev/null || true; mkdir "$1"`,
         [partial],
         ctx,
@@ -75,7 +78,7 @@ export class HostSetup {
       if (!present.includes('server')) await this.#bringServer(root, node, partial, ctx);
       await this.#bringPrograms(`${serverFolder}/${node}`, partial, programs, ctx);
     } finally {
-      await this.#run('rm -rf "$1"', [partial], { ...ctx, signal: AbortSignal.timeout(10_000) }).catch(() => {});
+      await this.#shell.run('rm -rf "$1"', [partial], { ...ctx, signal: AbortSignal.timeout(10_000) }).catch(() => {});
     }
   }
 
@@ -89,20 +92,15 @@ export class HostSetup {
     const sent = counted(createReadStream(path.join(root, node)), bytes =>
       ctx.report(`Bringing node to ${host}: ${megabytes(bytes)}`),
     );
-    await this.#run(receiveNode, [folder], ctx, sent).catch((error: unknown) => {
-      if (error instanceof ScriptFailed) throw this.#unfit(error.said);
-      throw error;
-    });
-    await this.#run('cat > "$1/home.mjs"', [partial], ctx, createReadStream(home));
+    await this.#shell.run(receiveNode, [folder], ctx, sent);
+    await this.#shell.run('cat > "$1/home.mjs"', [partial], ctx, createReadStream(home));
 
     const check = (said: string) => {
       if (said.trim() !== '') throw this.#notBrought(said.trim().slice(0, 300));
     };
     const local = (task: HomeTask) => spawnHome('', this.#connection.providerId, home, root, task);
-    const start = (script: string, ...args: string[]) => {
-      const inTree = `${enter}; cd "$d/$1/tree" && ${script}`;
-      return this.#connection.startAlone(shellCommand(inTree, [this.#directory, partial, node, ...args]));
-    };
+    const start = (script: string, ...args: string[]) =>
+      this.#shell.start(`cd "$d/$1/tree" && ${script}`, [partial, node, ...args]);
     const remote = (task: HomeTask) => homeProcess(start('exec "./$2" ../home.mjs "$3"', task), check);
     const opened: HomeProcess[] = [];
     const open = (process: HomeProcess) => {
@@ -134,7 +132,7 @@ export class HostSetup {
     }
     // Another window may have been quicker.
     const place = `mkdir -p server; [ -e ${serverFolder} ] || mv "$1/tree" ${serverFolder}`;
-    await this.#run(place, [partial], ctx);
+    await this.#shell.run(place, [partial], ctx);
   }
 
   async #bringPrograms(node: string, partial: string, name: string, ctx: OperationContext): Promise<void> {
@@ -142,10 +140,10 @@ export class HostSetup {
     const run = `#!/bin/sh\nn="\${0%/*}/../../${node}"\n[ -x "$n" ] || exit ${notThere}\nexec "$n" "\${0%/*}/hostProgram.cjs" "$@"\n`;
     const files = { ...(await this.#loadPrograms()), run };
     const receive = 'mkdir "$1/programs"; n=$PWD/$2; cd "$1/programs"; exec "$n" -e "$3"';
-    const said = await this.#run(receive, [partial, node, receiver], ctx, Readable.from([JSON.stringify(files)]));
+    const said = await this.#shell.run(receive, [partial, node, receiver], ctx, Readable.from([JSON.stringify(files)]));
     if (said.trim() !== digestOfFiles(files)) throw this.#differs('The program of Remote Swarm');
     const place = 'mkdir -p programs; [ -e "programs/$2" ] || mv "$1/programs" "programs/$2"';
-    await this.#run(place, [partial, name], ctx);
+    await this.#shell.run(place, [partial, name], ctx);
   }
 
   #loadPrograms(): Promise<Programs> {
@@ -158,48 +156,12 @@ export class HostSetup {
     return digestOfFiles({ ...(await this.#loadPrograms()), editorServerVersion }).slice(0, 16);
   }
 
-  /** Runs a script in the directory on the host, and answers with what it printed. */
-  async #run(
-    script: string,
-    args: readonly string[],
-    { signal }: OperationContext,
-    input?: AsyncIterable<Uint8Array | string>,
-  ): Promise<string> {
-    signal.throwIfAborted();
-    const command = shellCommand(`${enterMade}; ${script}`, [this.#directory, ...args]);
-    const child = input ? this.#connection.startAlone(command, compressed) : await this.#connection.start(command);
-    const abort = () => endChild(child);
-    signal.addEventListener('abort', abort, { once: true });
-    const closed = new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
-    try {
-      const sending = pipeline(input ?? Readable.from([]), child.stdin).catch(() => {});
-      const [out, said, code] = await Promise.all([text(child.stdout), text(child.stderr), closed, sending]);
-      if (code === 0) return out;
-      if (code === 255 || code === null) throw this.#connection.problem(said.trim() || 'the connection was lost');
-      throw new ScriptFailed(said.trim() || `ended with ${code}`);
-    } catch (error) {
-      signal.throwIfAborted();
-      throw error;
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
-  }
-
   #unfit(said: string) {
     const { host } = this.#connection.target;
     return providerRefused(
       'ssh-host-unfit',
-      `${host} cannot run the editor server: ${said.slice(0, 300)}.`,
+      `${host} cannot take or run the editor server: ${said.replace(/\.$/, '')}.`,
       'It needs Linux with glibc, room on the disk, and a directory in which programs may run; "directory" can name another one.',
-    );
-  }
-
-  #wrongPlatform(platform: string) {
-    const { host } = this.#connection.target;
-    return providerRefused(
-      'ssh-host-platform',
-      `${host} is ${platform}, and the editor server of this computer is for ${process.platform}-${process.arch}.`,
-      'Choose a host of the same kind as this computer.',
     );
   }
 
@@ -220,18 +182,6 @@ export class HostSetup {
   }
 }
 
-/** A script on the host that did not do what it was to do. */
-class ScriptFailed extends Error {
-  readonly said: string;
-
-  constructor(said: string) {
-    super(said);
-    this.said = said;
-  }
-}
-
-/** Of a stream that nobody there could unpack yet. */
-const compressed = ['-C'];
 /** Runs on the host's node. */
 const unpack = 'process.stdin.pipe(require("zlib").createGunzip()).pipe(process.stdout)';
 
@@ -258,18 +208,31 @@ async function loadPrograms(launcher: string): Promise<Programs> {
   );
 }
 
-/** One word for the shell of a host's user, whichever that is: only `/bin/sh` reads the script. */
-const shellCommand = (script: string, args: readonly string[]) =>
-  ['exec', '/bin/sh', '-c', ...[script, 'sh', ...args].map(shellWord)].join(' ');
-
-function platformOf(system: string, machine: string): string {
+/** As Node names it; undefined for what has no editor server. */
+function platformOf(system: string, machine: string): string | undefined {
   const processors: Readonly<Record<string, string>> = {
     x86_64: 'x64',
     amd64: 'x64',
     aarch64: 'arm64',
     arm64: 'arm64',
   };
-  return `${system.toLowerCase()}-${processors[machine] ?? machine}`;
+  const processor = processors[machine];
+  return /^(Linux|Darwin)$/.test(system) && processor ? `${system.toLowerCase()}-${processor}` : undefined;
+}
+
+/** Says again what is being done while it takes long: silence would be taken for a hang. */
+async function audibly<T>(ctx: OperationContext, work: (ctx: OperationContext) => Promise<T>): Promise<T> {
+  let last: Parameters<OperationContext['report']> | undefined;
+  const report: OperationContext['report'] = (...said) => {
+    last = said;
+    ctx.report(...said);
+  };
+  const timer = setInterval(() => last && ctx.report(...last), 10_000);
+  try {
+    return await work({ signal: ctx.signal, report });
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;

@@ -28,7 +28,7 @@ export class Probes {
   }
 
   /** As `ProviderAbilities.probe`; a silence that may be the connection's is none of the editor server's. */
-  probe(wanted: WantedProbe, { signal }: OperationContext): Promise<Probe> {
+  async probe(wanted: WantedProbe, { signal }: OperationContext): Promise<Probe> {
     signal.throwIfAborted();
     return new Promise((resolve, reject) => {
       if (this.#waiting.length === 0) setTimeout(() => void this.#send(), gathering);

@@ -21,6 +21,8 @@ export interface SshHost {
   readonly homeThere: string;
   /** A folder to be put first on the PATH: the `ssh` in it knows the host and has the right key. */
   readonly path: string;
+  /** The configuration of that `ssh`. */
+  readonly config: string;
   /** As {@link path}, but the host's key is not known. */
   readonly strangerPath: string;
   /** As {@link path}, but another key is known for the host. */
@@ -39,6 +41,11 @@ export interface SshHost {
   reboot(): Promise<void>;
   /** Ends it with all that it runs, and removes every trace. */
   stop(): Promise<void>;
+}
+
+export interface SshHostOptions {
+  /** Its user's home lies on a disk of this size only. */
+  readonly diskMb?: number;
 }
 
 /** Why no host can be started here; undefined when one can. */
@@ -73,12 +80,13 @@ async function until(condition: () => boolean, what: () => string): Promise<void
 }
 
 /** Starts a host; `name` is 1 to 5 letters and digits. What a killed test run left is ended first. */
-export async function startSshHost(name: string): Promise<SshHost> {
+export async function startSshHost(name: string, { diskMb }: SshHostOptions = {}): Promise<SshHost> {
   removeAbandoned();
   const key = `${name}${process.pid.toString(36)}`;
   const root = path.join(roots, `${key}.${process.pid}`);
   const at = (...names: string[]) => path.join(root, ...names);
   for (const folder of ['home', 'tmp', 'ssh']) mkdirSync(at(folder), { recursive: true, mode: 0o700 });
+  if (diskMb !== undefined) run('mount', '-t', 'tmpfs', '-o', `size=${diskMb}m`, 'tmpfs', at('home'));
   const network = makeNetwork(key);
   writeKeys(at('ssh'), name, network.address);
 
@@ -126,6 +134,7 @@ export async function startSshHost(name: string): Promise<SshHost> {
     home: at('home'),
     homeThere: '/root',
     path: at('ssh', 'known-bin'),
+    config: at('ssh', 'known.config'),
     strangerPath: at('ssh', 'stranger-bin'),
     changedPath: at('ssh', 'changed-bin'),
     keylessPath: at('ssh', 'keyless-bin'),
@@ -208,7 +217,7 @@ function writeKeys(folder: string, name: string, address: string): void {
     writeFileSync(
       at(`${kind}.config`),
       [
-        ...[`Host ${name}`, `HostName ${address}`, 'User root', 'Host *', `IdentityFile ${at(key)}`],
+        ...[`Host ${name}`, `HostName ${address}`, 'User root', `IdentityFile ${at(key)}`],
         ...['IdentitiesOnly yes', `UserKnownHostsFile ${at(known)}`, 'GlobalKnownHostsFile /dev/null'],
         'StrictHostKeyChecking yes',
       ].join('\n'),
@@ -260,6 +269,7 @@ function removeTraces(root: string, key: string): void {
   }
   quietly(() => run('ip', 'link', 'del', link));
   quietly(() => run('ip', 'netns', 'del', name));
+  quietly(() => run('umount', '-l', path.join(root, 'home')));
   rmSync(root, { recursive: true, force: true, maxRetries: 5 });
 }
 

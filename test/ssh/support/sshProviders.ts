@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { buildHostProgram } from '../../../scripts/build.ts';
 import { installEditorServer } from '../../../src/providers/editorServerInstaller.ts';
@@ -32,4 +33,12 @@ export function useSsh(folder: string): () => void {
   return () => {
     process.env.PATH = before;
   };
+}
+
+/** The same for several hosts at once. */
+export function useHosts(hosts: readonly SshHost[], scratch: string): () => void {
+  const config = path.join(scratch, 'ssh.config');
+  writeFileSync(config, hosts.map(host => `Include ${host.config}\nMatch all\n`).join(''));
+  writeFileSync(path.join(scratch, 'ssh'), `#!/bin/sh\nexec /usr/bin/ssh -F ${config} "$@"\n`, { mode: 0o755 });
+  return useSsh(scratch);
 }
