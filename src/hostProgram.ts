@@ -97,6 +97,7 @@ const work: Work = {
   },
   watch: ({ abilities }, _, { signal, say }) => {
     const watching = abilities.watch(id => say({ wake: id ?? null }));
+    say({ begun: true });
     return new Promise((_resolve, reject) => {
       signal.addEventListener('abort', () => {
         watching.dispose();

@@ -119,6 +119,37 @@ describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not
     expect(servers()).toEqual([]);
   });
 
+  test('a watch that is lost says so, and wakes again when the host is back', async () => {
+    const { id } = await provider.createInstance(newSpec(testSwarmId()));
+    const woken: (string | undefined)[] = [];
+    const watch = provider.abilities.watch?.(changed => woken.push(changed));
+    await vi.waitFor(async () => {
+      await provider.updateInstance(id, { name: `renamed ${woken.length}` });
+      expect(woken).toContain(id);
+    }, 20_000);
+    await host.killSshd();
+    await vi.waitFor(() => expect(woken).toContain(undefined), 20_000);
+    await host.startSshd();
+    woken.length = 0;
+    await vi.waitFor(() => expect(woken).toContain(undefined), 60_000);
+    await provider.stopInstance(id);
+    await vi.waitFor(() => expect(woken).toContain(id), 20_000);
+    watch?.dispose();
+    await provider.deleteInstance(id);
+  });
+
+  test('a window that did not reach the host itself can open what another one made', async () => {
+    const { id } = await provider.createInstance(newSpec(testSwarmId()));
+    const other = sshProvider(host, 'other');
+    expect(await other.abilities.readToken(id)).toBe(await provider.abilities.readToken(id));
+    expect(other.abilities.workspacePath(id)).toBe(provider.abilities.workspacePath(id));
+    expect(await other.abilities.attachUri?.(id)).toMatchObject({
+      uri: expect.stringMatching(/^vscode-remote:\/\/ssh-remote\+[0-9a-f]+\/root\/.*\/workspace$/),
+    });
+    await other.dispose();
+    await provider.deleteInstance(id);
+  });
+
   describe('with instances that are watched', () => {
     const rows: FaultRow[] = [];
     let swarm: WatchedSwarm;

@@ -22,7 +22,7 @@ describe.skipIf(problem !== undefined)(`moves over ssh${problem ? ` (not here: $
 
   beforeAll(async () => {
     await prepareForSsh();
-    for (const name of ['one', 'two']) hosts.push(await startSshHost(name));
+    hosts.push(await startSshHost('one'), await startSshHost('two', { bare: true }));
     restorePath = useHosts(hosts, scratch);
     const providers = [await localProvider(scratch, 'local'), ...hosts.map(host => sshProvider(host))];
     const directory = new ProviderDirectory(providers);
@@ -68,6 +68,12 @@ describe.skipIf(problem !== undefined)(`moves over ssh${problem ? ` (not here: $
       expect(existsSync(path.join(server, 'installed.json'))).toBe(true);
       expect(existsSync(path.join(server, 'tree'))).toBe(false);
     }
+  });
+
+  test('a host needs nothing but a shell', () => {
+    const [, bare] = hosts;
+    expect(() => bare?.run('node', '--version')).toThrow();
+    expect(() => bare?.run('tar', '--version')).toThrow();
   });
 
   test.each(['stop-and-recreate', 'create-then-stop'] as const)('keep 10 MB and 10,000 files: %s', async strategy => {

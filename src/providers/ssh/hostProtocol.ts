@@ -85,7 +85,7 @@ export interface HostArguments {
   listPorts: [id: string];
   /** Tells that it has `begun`, and then `line`s. */
   followLogs: [id: string];
-  /** Tells `wake`s; ends when its input does. */
+  /** Tells that it has `begun`, and then `wake`s; ends when its input does. */
   watch: [];
 }
 

@@ -19,6 +19,7 @@ import { instanceLayout } from '../editorServer.ts';
 import { shellWord } from '../shellWord.ts';
 import { sshArguments } from '../sshLink.ts';
 import { ForwardedPort } from './forwardedPort.ts';
+import { HostWatch } from './hostWatch.ts';
 import { Probes } from './probes.ts';
 import type { SshProvider } from './sshProvider.ts';
 
@@ -93,15 +94,7 @@ export class SshAbilities implements ProviderAbilities {
   }
 
   watch(wake: (instanceId: string | undefined) => void): Disposable {
-    const end = new AbortController();
-    const ctx = { signal: end.signal, report: () => {} };
-    this.#provider
-      .stream('watch', [], ctx, { wake })
-      .catch(() => {})
-      .finally(() => {
-        if (!end.signal.aborted) wake(undefined);
-      });
-    return this.#keep({ dispose: () => end.abort() });
+    return this.#keep(new HostWatch(this.#provider, wake));
   }
 
   stats(instanceIds: readonly string[], ctx: OperationContext = quietContext): Promise<InstanceStats[]> {

@@ -25,8 +25,8 @@ import { SshAbilities } from './sshAbilities.ts';
 import type { SshProviderConfig } from './sshConfig.ts';
 import { SshConnection } from './sshConnection.ts';
 
-/** As many as an ssh server lets through one connection, less what stays open for long. */
-const callsAtOnce = 6;
+/** Of each kind. An ssh server lets ten through one connection, and some stay open for long. */
+const callsAtOnce = 4;
 
 /** How long a change that was cancelled may roll back, in milliseconds: less than its caller waits. */
 const rollBack = 12_000;
@@ -42,7 +42,9 @@ export class SshProvider implements Provider {
   readonly connection: SshConnection;
   readonly #setup: HostSetup;
   readonly #turns = new Turns();
-  readonly #short = pLimit(callsAtOnce);
+  readonly #changes = pLimit(callsAtOnce);
+  /** Apart from the changes, which may take long. */
+  readonly #reads = pLimit(callsAtOnce);
   #facts: HostFacts | undefined;
 
   constructor({ id, host, user, port, directory }: SshProviderConfig, environment: ProviderEnvironment) {
@@ -75,7 +77,7 @@ export class SshProvider implements Provider {
       );
     }
     await this.#turns.take('initialize', () => this.#setup.prepare(ctx));
-    this.#facts = await this.call('hello', [], ctx);
+    await this.#greet(ctx);
   }
 
   createInstance(spec: InstanceSpec, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
@@ -162,6 +164,10 @@ export class SshProvider implements Provider {
     throw providerUnreachable(this.id, 'it was not reached yet', 'Test the provider to see why.');
   }
 
+  async #greet(ctx: OperationContext): Promise<void> {
+    this.#facts = await callHost(this.connection, await this.#setup.command(), 'hello', [], ctx);
+  }
+
   /** A call that changes the instance; one at a time. */
   change<C extends HostCall>(
     instanceId: string,
@@ -169,12 +175,12 @@ export class SshProvider implements Provider {
     args: HostArguments[C],
     ctx: OperationContext,
   ): Promise<HostAnswer<C>> {
-    return this.#turns.take(instanceId, () => this.#short(() => this.stream(call, args, ctx, { rollBack })));
+    return this.#turns.take(instanceId, () => this.#changes(() => this.stream(call, args, ctx, { rollBack })));
   }
 
   /** A call that only asks, and ends soon. */
   call<C extends HostCall>(call: C, args: HostArguments[C], ctx: OperationContext): Promise<HostAnswer<C>> {
-    return this.#short(() => this.stream(call, args, ctx));
+    return this.#reads(() => this.stream(call, args, ctx));
   }
 
   /** A call that may last as long as its caller wants. */
@@ -184,6 +190,8 @@ export class SshProvider implements Provider {
     ctx: OperationContext,
     options?: HostCallOptions,
   ): Promise<HostAnswer<C>> {
+    // A window that did not reach the host itself has to know where its instances lie, too.
+    if (!this.#facts) await this.#greet(ctx);
     return callHost(this.connection, await this.#setup.command(), call, args, ctx, options);
   }
 }

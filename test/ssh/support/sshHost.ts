@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeNetwork, removeNetwork } from './hostNetwork.ts';
 
 /** Everything of all hosts of the tests. */
 const roots = '/var/tmp/remote-swarm-ssh-hosts';
@@ -46,7 +47,26 @@ export interface SshHost {
 export interface SshHostOptions {
   /** Its user's home lies on a disk of this size only. */
   readonly diskMb?: number;
+  /** It has none of the programs that a host need not have. */
+  readonly bare?: boolean;
 }
+
+/** What other machines have, and no host needs. */
+const masked = [
+  'node',
+  'npm',
+  'tar',
+  'gzip',
+  'xz',
+  'unzip',
+  'curl',
+  'wget',
+  'python3',
+  'perl',
+  'sha256sum',
+  'base64',
+  'git',
+];
 
 /** Why no host can be started here; undefined when one can. */
 export function sshHostProblem(): string | undefined {
@@ -80,7 +100,7 @@ async function until(condition: () => boolean, what: () => string): Promise<void
 }
 
 /** Starts a host; `name` is 1 to 5 letters and digits. What a killed test run left is ended first. */
-export async function startSshHost(name: string, { diskMb }: SshHostOptions = {}): Promise<SshHost> {
+export async function startSshHost(name: string, { diskMb, bare = false }: SshHostOptions = {}): Promise<SshHost> {
   removeAbandoned();
   const key = `${name}${process.pid.toString(36)}`;
   const root = path.join(roots, `${key}.${process.pid}`);
@@ -105,6 +125,7 @@ export async function startSshHost(name: string, { diskMb }: SshHostOptions = {}
     // The first process of the host: it takes in whoever lost its parent, and all others end with it.
     const script = [
       ...['set -e', `mount --bind '${at('home')}' /root`, `mount --bind '${at('tmp')}' /tmp`, 'mkdir -p /run/sshd'],
+      ...(bare ? programs(masked).map(file => `mount --bind /dev/null '${file}'`) : []),
       ...[`touch '${at('ready')}'`, 'while :; do sleep 3600 & wait; done'],
     ].join('\n');
     rmSync(at('ready'), { force: true });
@@ -160,6 +181,9 @@ export async function startSshHost(name: string, { diskMb }: SshHostOptions = {}
     },
   };
 }
+
+const programs = (names: readonly string[]) =>
+  names.flatMap(name => ['/usr/bin', '/usr/local/bin'].map(folder => path.join(folder, name))).filter(existsSync);
 
 /** The processes of the host whose first one this is. */
 function processesIn(init: number): number[] {
@@ -233,42 +257,11 @@ function writeKeys(folder: string, name: string, address: string): void {
   client('keyless', 'other', 'known');
 }
 
-interface Network {
-  readonly name: string;
-  readonly link: string;
-  readonly address: string;
-}
-
-const networkNames = (key: string) => ({ name: `rh-${key}`.slice(0, 15), link: `${`rh-${key}`.slice(0, 13)}h` });
-
-/** A network namespace that this one reaches at 172.29.n.2. */
-function makeNetwork(key: string): Network {
-  const { name, link } = networkNames(key);
-  const subnet = freeSubnet();
-  const address = `172.29.${subnet}.2`;
-  run('ip', 'netns', 'add', name);
-  run('ip', 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'outside', 'netns', name);
-  run('ip', 'addr', 'add', `172.29.${subnet}.1/24`, 'dev', link);
-  run('ip', 'link', 'set', link, 'up');
-  run('ip', '-n', name, 'addr', 'add', `${address}/24`, 'dev', 'outside');
-  for (const own of ['lo', 'outside']) run('ip', '-n', name, 'link', 'set', own, 'up');
-  return { name, link, address };
-}
-
-/** A number whose range 172.29.n nobody on this machine uses. */
-function freeSubnet(): number {
-  const used = run('ip', '-4', '-o', 'addr');
-  for (let number = 10; number < 250; number++) if (!used.includes(`172.29.${number}.`)) return number;
-  throw new Error('no free subnet');
-}
-
 function removeTraces(root: string, key: string): void {
-  const { name, link } = networkNames(key);
   for (const pid of globSync('/proc/[0-9]*').map(file => Number(path.basename(file)))) {
     if (commandOf(pid).includes(root)) quietly(() => process.kill(pid, 'SIGKILL'));
   }
-  quietly(() => run('ip', 'link', 'del', link));
-  quietly(() => run('ip', 'netns', 'del', name));
+  removeNetwork(key);
   quietly(() => run('umount', '-l', path.join(root, 'home')));
   rmSync(root, { recursive: true, force: true, maxRetries: 5 });
 }
