@@ -20,7 +20,7 @@ class FolderProvider extends MemoryProvider {
   constructor(folder: string) {
     super();
     Object.assign(this.abilities, {
-      openHome: (id: string, task: HomeTask) => spawnHome(id, this.id, program, path.join(folder, id), task),
+      openHome: async (id: string, task: HomeTask) => spawnHome(id, this.id, program, path.join(folder, id), task),
     });
   }
 }
