@@ -134,9 +134,16 @@ export class SshProvider implements Provider {
 
   /** Starts `home.mjs` on the host, whose streams are those of the `ssh` that leads there. */
   async openHome(instanceId: string, task: HomeTask, ctx: OperationContext): Promise<HomeProcess> {
-    if (!(await this.getInstance(instanceId, ctx))) throw instanceNotFound(instanceId);
     const command = await this.#setup.command(hostModes.home(instanceId, task));
-    return homeProcess(this.connection.startAlone(command), said => checkSaid(instanceId, this.id, said));
+    ctx.signal.throwIfAborted();
+    const program = homeProcess(this.connection.startAlone(command), said => checkSaid(instanceId, this.id, said));
+    try {
+      if (!(await this.getInstance(instanceId, ctx))) throw instanceNotFound(instanceId);
+      return program;
+    } catch (error) {
+      await program.end();
+      throw error;
+    }
   }
 
   /** Begins in its turn: what is done to the instance afterwards finds the log followed. */
