@@ -9,10 +9,15 @@ export const homeProgram = (launcher: string) => path.join(path.dirname(launcher
 /** What is kept of what a program says when it fails. */
 const mostSaid = 2_000;
 
-/** Throws when a program beside a home, whose output has ended, has said why it failed. */
+/**
+ * Throws unless what a program beside a home has said is only that it has done its work: with why it failed, where it
+ * said so. That its output has ended proves nothing, as when it was killed, or an engine between died (semantics 25).
+ */
 export function checkSaid(instanceId: string, providerId: string, said: string): void {
-  const words = said.trim().slice(0, mostSaid).replace(/\.$/, '');
-  if (words !== '') throw homeTaskFailed(instanceId, providerId, words);
+  const words = said.trim();
+  if (words === 'done') return;
+  const reason = words.slice(0, mostSaid).replace(/\.$/, '') || 'the program that was at it did not come to its end';
+  throw homeTaskFailed(instanceId, providerId, reason);
 }
 
 /** How a program's input is written, at its own pace; an input that broke takes everything and keeps nothing. */

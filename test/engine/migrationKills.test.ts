@@ -152,6 +152,9 @@ describeWithOwnEngine('a window that is killed while an instance moves between t
       row[moved ? 'moved' : 'back'] += 1;
       fell.set(step, row);
     }
+    // It knows so itself once the disk has confirmed what is read from there already.
+    const known = () => window.migrations.getMigrationStatus(migrationId).status;
+    await vi.waitFor(() => expect(known()).not.toBe('in-progress'), { timeout: 10_000, interval: 20 });
     if (moved) await window.migrations.cleanUp(migrationId);
     return { killed, lived };
   }
