@@ -180,13 +180,10 @@ describeWithOwnEngine('a window that is killed while an instance moves between t
     return moved;
   }
 
-  test.each(boundaryKills)(
-    'from $from, $strategy: killed at "$at", the next one ends it',
-    async ({ strategy, from, at }) => {
-      if (owner() !== from) await round(strategy);
-      expect(await round(strategy, { at })).toMatchObject({ killed: true });
-    },
-  );
+  test.each(boundaryKills)('$at, from $from, $strategy', async ({ strategy, from, at }) => {
+    if (owner() !== from) await round(strategy);
+    expect(await round(strategy, { at })).toMatchObject({ killed: true });
+  });
 
   test(`${randomKills} times at random`, async () => {
     const strategyOf = (n: number) => strategies[soak ? n % 2 : places.indexOf(owner())] ?? 'stop-and-recreate';
