@@ -717,6 +717,8 @@ const modes = { digest: () => digest(), list, export: exportHome, import: import
 try {
   modes[/** @type {keyof typeof modes} */ (process.argv.at(-1))]();
   output.flush();
+  // Without this whoever reads takes it for cut off.
+  process.stderr.write('done\n');
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
   process.exitCode = 1;

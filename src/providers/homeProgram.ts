@@ -11,10 +11,15 @@ export const hostProgram = (launcher: string) => path.resolve(path.dirname(launc
 /** What is kept of what a program says when it fails. */
 const mostSaid = 2_000;
 
-/** Throws when a program beside a home, whose output has ended, has said why it failed. */
+/**
+ * Throws unless what a program beside a home has said is only that it has done its work: with why it failed, where it
+ * said so. That its output has ended proves nothing, as when it was killed, or an engine between died (semantics 25).
+ */
 export function checkSaid(instanceId: string, providerId: string, said: string): void {
-  const words = said.trim().slice(0, mostSaid).replace(/\.$/, '');
-  if (words !== '') throw homeTaskFailed(instanceId, providerId, words);
+  const words = said.trim();
+  if (words === 'done') return;
+  const reason = words.slice(0, mostSaid).replace(/\.$/, '') || 'the program that was at it did not come to its end';
+  throw homeTaskFailed(instanceId, providerId, reason);
 }
 
 /** Bytes that may wait for a program to read them. */

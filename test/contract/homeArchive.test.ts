@@ -44,6 +44,12 @@ describe('homes in the archive', () => {
     );
   };
 
+  test('a reader that is killed in the middle has not done its work, though its output has just ended', async () => {
+    const reader = await spawnHome('one', 'place', program, at('one'), 'export');
+    await reader.end();
+    await expect(reader.done).rejects.toMatchObject({ code: 'home-task-failed' });
+  });
+
   test('a home with everything in it comes back as it was, into an empty folder and over another home', async () => {
     sh('one', fillHome);
     const before = sh('one', homeDigest);

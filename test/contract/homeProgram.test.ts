@@ -78,7 +78,7 @@ describe('the program beside a home', () => {
     if (kind === 'file') writeFileSync(at('one', 'a'), 'a file now');
     else symlinkSync('ab', at('one', 'a'));
     writeFileSync(at('one', 'z'), 'after it');
-    expect(await run('other', 'import', await stream())).toMatchObject({ said: '', exitCode: 0 });
+    expect(await run('other', 'import', await stream())).toMatchObject({ said: 'done', exitCode: 0 });
     expect(await whole('other')).toBe(await whole('one'));
   });
 
@@ -90,7 +90,7 @@ describe('the program beside a home', () => {
       const { said, exitCode } = await run('other', 'import', sent.subarray(0, length));
       expect({ said, exitCode }).toEqual({ said: 'the stream was cut off', exitCode: 1 });
     }
-    expect(await run('other', 'import', await stream())).toMatchObject({ said: '', exitCode: 0 });
+    expect(await run('other', 'import', await stream())).toMatchObject({ said: 'done', exitCode: 0 });
     expect(await whole('other')).toBe(await whole('one'));
   });
 
@@ -109,13 +109,13 @@ describe('the program beside a home', () => {
     for (const name of ['a', 'folder/b']) writeFileSync(at('one', name), name);
     linkSync(at('one', 'a'), at('one', 'folder', 'same'));
     symlinkSync('a', at('one', 'link'));
-    expect(await run('other', 'import', await stream())).toMatchObject({ said: '', exitCode: 0 });
+    expect(await run('other', 'import', await stream())).toMatchObject({ said: 'done', exitCode: 0 });
     const names = ['a', 'folder/b', 'folder/same', 'link'];
     const inodes = () =>
       names.map(name => lstatSync(at('other', name), { bigint: true })).map(({ ino, ctimeNs }) => `${ino} ${ctimeNs}`);
     const before = inodes();
     writeFileSync(at('one', 'folder', 'c'), 'new');
-    expect(await run('other', 'import', await stream())).toMatchObject({ said: '', exitCode: 0 });
+    expect(await run('other', 'import', await stream())).toMatchObject({ said: 'done', exitCode: 0 });
     expect(inodes()).toEqual(before);
     expect(await whole('other')).toBe(await whole('one'));
   });
@@ -124,7 +124,7 @@ describe('the program beside a home', () => {
     mkdirSync(at('one', 'folder'));
     writeFileSync(at('one', 'folder', 'secret'), 'for nobody', { mode: 0o400 });
     symlinkSync('folder', at('one', 'link'));
-    expect(await run('other', 'import', await stream(), at('nowhere'))).toMatchObject({ said: '', exitCode: 0 });
+    expect(await run('other', 'import', await stream(), at('nowhere'))).toMatchObject({ said: 'done', exitCode: 0 });
     expect(await whole('other')).toBe(await whole('one'));
   });
 
@@ -167,11 +167,11 @@ describe('the program beside a home', () => {
   test('a file of which one name is elsewhere now', async () => {
     writeFileSync(at('one', 'a'), 'the same');
     for (const name of ['b', 'c']) linkSync(at('one', 'a'), at('one', name));
-    expect(await run('other', 'import', await stream())).toMatchObject({ said: '', exitCode: 0 });
+    expect(await run('other', 'import', await stream())).toMatchObject({ said: 'done', exitCode: 0 });
     writeFileSync(at('one', 'a'), 'not the same');
     rmSync(at('one', 'c'));
     writeFileSync(at('one', 'c'), 'alone');
-    expect(await run('other', 'import', await stream())).toMatchObject({ said: '', exitCode: 0 });
+    expect(await run('other', 'import', await stream())).toMatchObject({ said: 'done', exitCode: 0 });
     expect(await whole('other')).toBe(await whole('one'));
     expect(statSync(at('other', 'a')).ino).toBe(statSync(at('other', 'b')).ino);
     expect(statSync(at('other', 'c')).nlink).toBe(1);

@@ -7,7 +7,12 @@ import type { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { SharedRecords } from '../../src/core/sharedRecords.ts';
 import { StreamKeeper } from '../../src/core/snapshots/homeKeeper.ts';
 import { SwarmController } from '../../src/core/swarmController.ts';
-import { defaultHealthConfig, defaultMigrationConfig, type HealthConfig } from '../../src/model/config.ts';
+import {
+  defaultHealthConfig,
+  defaultMigrationConfig,
+  type HealthConfig,
+  type MigrationConfig,
+} from '../../src/model/config.ts';
 import { InstanceHealth } from '../../src/model/health.ts';
 import { InstanceRecord } from '../../src/model/instance.ts';
 import { Migration } from '../../src/model/migration.ts';
@@ -30,6 +35,7 @@ export async function diskController(
   health: Partial<HealthConfig> = {},
   homes: HomeCarrier = new MemoryCarrier(),
   aroundJournal: (store: RecordStore<Migration>) => RecordStore<Migration> = store => store,
+  migration: Partial<MigrationConfig> = {},
 ): Promise<SwarmController> {
   const { swarmId } = await loadSwarmId(stateDirectory);
   const store = new JsonFileStore(path.join(stateDirectory, 'instances'), InstanceRecord, 1);
@@ -53,7 +59,7 @@ export async function diskController(
     homes,
     snapshotBook: new SharedRecords(new JsonFileStore(path.join(stateDirectory, 'snapshots'), Snapshot, 1)),
     homeKeeper: new StreamKeeper(new FileHomeArchive(path.join(stateDirectory, 'homes'))),
-    migrationConfig: () => defaultMigrationConfig,
+    migrationConfig: () => ({ ...defaultMigrationConfig, ...migration }),
     recover: async (instanceId, rung, _reason, ctx) => void (await controller.recoverInstance(instanceId, rung, ctx)),
   });
   return controller;

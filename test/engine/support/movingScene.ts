@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { StreamCarrier } from '../../../src/core/migration/homeCarrier.ts';
 import { ProviderDirectory } from '../../../src/core/providerDirectory.ts';
 import type { SwarmController } from '../../../src/core/swarmController.ts';
+import type { MigrationConfig } from '../../../src/model/config.ts';
 import type { Migration } from '../../../src/model/migration.ts';
 import type { RecordStore } from '../../../src/model/stateStore.ts';
 import { ProviderFactory } from '../../../src/providers/providerFactory.ts';
@@ -31,6 +32,7 @@ export function makeStub(scene: MovingScene): void {
 export async function windowOn(
   scene: MovingScene,
   aroundJournal?: (store: RecordStore<Migration>) => RecordStore<Migration>,
+  migration?: Partial<MigrationConfig>,
 ): Promise<SwarmController> {
   const local = { id: 'local', type: 'local', directory: path.join(scene.folder, 'local'), server: stub(scene) };
   const providers = new ProviderDirectory([
@@ -40,5 +42,5 @@ export async function windowOn(
     )),
   ]);
   const state = path.join(scene.folder, 'state');
-  return diskController(state, providers, undefined, {}, new StreamCarrier(), aroundJournal);
+  return diskController(state, providers, undefined, {}, new StreamCarrier(), aroundJournal, migration);
 }
