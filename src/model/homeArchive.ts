@@ -68,6 +68,6 @@ export interface HomeArchive {
   ): Promise<HomeFacts & { readonly added: number }>;
   /** What `home.mjs import` reads to make a home, which `there` tells of, equal with the snapshot. */
   load(snapshotId: string, there: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
-  /** Forgets all snapshots but these, and what only the others needed, unless one of these is damaged. */
-  keepOnly(snapshotIds: readonly string[]): Promise<void>;
+  /** Forgets these snapshots, and what no other one needs, unless another one is damaged: what that needs is not known. */
+  forget(snapshotIds: readonly string[]): Promise<void>;
 }

@@ -172,16 +172,16 @@ export class FileHomeArchive implements HomeArchive {
     yield frameOf('X', { bytes, files, skipped: { count: 0, names: [] } });
   }
 
-  async keepOnly(snapshotIds: readonly string[]): Promise<void> {
-    const kept = new Set(snapshotIds.map(id => `${id}.gz`));
-    for (const name of await namesIn(this.#manifests)) {
-      if (!kept.has(name)) await rm(path.join(this.#manifests, name), { force: true });
-    }
+  async forget(snapshotIds: readonly string[]): Promise<void> {
+    for (const id of snapshotIds) await rm(this.#manifestOf(id), { force: true });
     await rm(this.#incoming, { recursive: true, force: true });
-    const wanted = await this.#blobsOf(snapshotIds);
-    for (const folder of wanted ? await namesIn(this.#blobs) : []) {
-      for (const name of await namesIn(path.join(this.#blobs, folder))) {
-        if (!wanted?.has(name)) await rm(path.join(this.#blobs, folder, name), { force: true });
+    const left = (await readdir(this.#manifests)).flatMap(name => /^(\w+)\.gz$/.exec(name)?.[1] ?? []);
+    const wanted = await this.#blobsOf(left);
+    if (!wanted) return;
+    for (const folder of await readdir(this.#blobs, { withFileTypes: true })) {
+      if (!folder.isDirectory()) continue;
+      for (const name of await readdir(path.join(this.#blobs, folder.name))) {
+        if (!wanted.has(name)) await rm(path.join(this.#blobs, folder.name, name), { force: true });
       }
     }
   }
@@ -250,11 +250,9 @@ export class FileHomeArchive implements HomeArchive {
   /** Takes a content in; what it costs, which is nothing when it is there already. */
   async #keep(content: PackedFile, sha: string): Promise<number> {
     const file = this.#blobOf(sha);
-    const isThere = await stat(file).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) {
+    const there = await stat(file).catch(() => undefined);
+    // The same content is compressed to as many bytes; what has others was damaged, and is replaced.
+    if (there?.isFile() && there.size === (await content.size())) {
       await content.discard();
       return 0;
     }
@@ -294,6 +292,8 @@ class PackedFile {
   readonly file: string;
   readonly #handle: FileHandle;
   #isOpen = true;
+  /** Nothing was written yet, not even that there is nothing. */
+  #isEmpty = true;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
 
@@ -312,11 +312,16 @@ class PackedFile {
     if (this.#waitingBytes >= pieceSize) await this.#flush();
   }
 
+  /** Bytes, with all that was written. */
+  async size(): Promise<number> {
+    if (this.#waiting.length > 0 || this.#isEmpty) await this.#flush();
+    return (await this.#handle.stat()).size;
+  }
+
   /** On disk; how many bytes it has there. */
   async close(): Promise<number> {
-    await this.#flush();
+    const size = await this.size();
     await this.#handle.sync();
-    const { size } = await this.#handle.stat();
     await this.#handle.close();
     this.#isOpen = false;
     return size;
@@ -334,13 +339,12 @@ class PackedFile {
     const piece = Buffer.concat(this.#waiting);
     this.#waiting = [];
     this.#waitingBytes = 0;
+    this.#isEmpty = false;
     await this.#handle.writeFile(await compress(piece, level));
   }
 }
 
 const json = (payload: Buffer): unknown => JSON.parse(payload.toString());
-
-const namesIn = (folder: string) => readdir(folder).catch((): string[] => []);
 
 /** The content of a file that the base has too; entries come in one order. */
 async function shaOf(known: AsyncGenerator<HomeEntry> | undefined, at: string): Promise<string> {

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { StreamKeeper } from '../../src/core/snapshots/homeKeeper.ts';
 import { quietContext } from '../../src/model/operationContext.ts';
+import { spawnHome } from '../../src/providers/spawnHome.ts';
 import { FileHomeArchive } from '../../src/storage/fileHomeArchive.ts';
 import { FolderProvider } from './folderProvider.ts';
 import { fillHome, homeDigest } from './tools.ts';
@@ -45,9 +46,23 @@ describe('homes in the archive', () => {
   };
 
   test('a reader that is killed in the middle has not done its work, though its output has just ended', async () => {
-    const reader = await spawnHome('one', 'place', program, at('one'), 'export');
+    const program = path.resolve(import.meta.dirname, '../../media/instance/home.mjs');
+    const reader = spawnHome('one', 'place', program, at('one'), 'export');
     await reader.end();
     await expect(reader.done).rejects.toMatchObject({ code: 'home-task-failed' });
+  });
+
+  test('what was damaged on the disk is taken in anew, and no base that is damaged is in the way', async () => {
+    writeFileSync(at('one', 'file'), 'the right words '.repeat(1_000));
+    await keep('first');
+    for (const blob of blobs()) writeFileSync(blob, '');
+    await keep('second');
+    await bringBack('second');
+    expect(await digest('other')).toBe(await digest('one'));
+    writeFileSync(at('archive', 'manifests', 'second.gz'), 'torn');
+    await keep('third', 'second');
+    await bringBack('third');
+    expect(await digest('other')).toBe(await digest('one'));
   });
 
   test('a home with everything in it comes back as it was, into an empty folder and over another home', async () => {
@@ -90,7 +105,7 @@ describe('homes in the archive', () => {
     rmSync(at('one', 'old'));
     const second = await keep('second', 'first');
     expect(blobs()).toHaveLength(2);
-    await keeper.keepOnly(['second']);
+    await keeper.forget(['first']);
     expect(blobs()).toHaveLength(1);
     await bringBack('second');
     expect(await digest('other')).toBe(second.digest);
@@ -104,10 +119,10 @@ describe('homes in the archive', () => {
     const second = await keep('second', 'first');
     await keep('third', 'second');
     writeFileSync(at('archive', 'manifests', 'first.gz'), 'torn');
-    await keeper.keepOnly(['first', 'second']);
+    await keeper.forget(['third']);
     await bringBack('second');
     expect(await digest('other')).toBe(second.digest);
-    await keeper.keepOnly(['second']);
+    await keeper.forget(['first']);
     expect(blobs()).toHaveLength(1);
     await bringBack('second', 'one');
   });

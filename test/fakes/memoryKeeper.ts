@@ -37,7 +37,7 @@ export class MemoryKeeper implements HomeKeeper {
     return { bytes: text.length, files: 1 };
   }
 
-  async keepOnly(snapshotIds: readonly string[]): Promise<void> {
-    for (const id of this.kept.keys()) if (!snapshotIds.includes(id)) this.kept.delete(id);
+  async forget(snapshotIds: readonly string[]): Promise<void> {
+    for (const id of snapshotIds) this.kept.delete(id);
   }
 }

@@ -20,7 +20,7 @@ import { randomId } from '../instanceId.ts';
 import { instanceError, timestamp } from '../records.ts';
 import { planOf, refugeOf, refuseTarget, refuseUnmovable, roomAt } from './migrationPlanner.ts';
 import { followOwner, MigrationRun, type MigrationWorld } from './migrationRun.ts';
-import { freshSteps, nextAct, parkedAt } from './migrationSteps.ts';
+import { freshSteps, nextAct, ownerOf, parkedAt } from './migrationSteps.ts';
 import { settleStray } from './strayCopies.ts';
 
 export interface MigrationManagerOptions extends MigrationWorld {
@@ -106,6 +106,12 @@ export class MigrationManager {
     const { book, locks, config } = this.#options;
     if (!config().enabled) throw migrationsOff();
     const { instanceId } = this.#plannedOf(this.getMigrationStatus(migrationId));
+    if (this.#running.has(migrationId))
+      throw migrationRefused(
+        `Starting the migration "${migrationId}"`,
+        'It has begun.',
+        'Wait for its end, or cancel it.',
+      );
     const cancel = new AbortController();
     this.#running.set(migrationId, cancel);
     const own = { signal: AbortSignal.any([ctx.signal, cancel.signal, this.#disposed.signal]), report: ctx.report };
@@ -159,6 +165,10 @@ export class MigrationManager {
         throw migrationRefused('Rolling back', 'It was rolled back already.', 'Migrate the instance again instead.');
       }
       const record = await registry.readInstance(migration.instanceId);
+      const { providerId, epoch } = ownerOf(migration);
+      if (record.providerId !== providerId || record.epoch !== epoch) {
+        throw migrationRefused('Rolling back', 'The instance has moved since.', 'Roll its later migration back first.');
+      }
       refuseUnmovable(record);
       await lifecycle.stop(record, false, lock, ctx);
       await book.update(migrationId, ({ endedAt: _endedAt, ...current }) => ({
@@ -271,6 +281,8 @@ export class MigrationManager {
       try {
         await locks.run(instanceId, ctx, async lock => {
           if (registry.getInstance(instanceId)) await this.settle(instanceId, lock, ctx);
+          // It was deleted for good in the middle.
+          else if (nextAct(await book.read(id)) === 'undo') await new MigrationRun(this.#options, id, lock).undo(ctx);
           const now = await book.read(id);
           if (isOverdue(now)) await this.#cleanUp(now, lock, ctx);
         });

@@ -197,11 +197,19 @@ export class MigrationRun {
       },
       'clean-up-source': async (migration, ctx) => {
         await this.follow();
-        const { instanceId } = migration;
-        const [source, target] = this.#places(migration);
-        await target.abilities.setRole(instanceId, 'owner', ctx);
-        await source.abilities.setRole(instanceId, 'parked', ctx);
-        return { parkedUntil: new Date(Date.now() + parkedTime).toISOString() };
+        const { instanceId, sourceProviderId } = migration;
+        const { providers } = this.#world;
+        await providers.get(migration.targetProviderId).abilities.setRole(instanceId, 'owner', ctx);
+        const parkedUntil = new Date(Date.now() + parkedTime).toISOString();
+        try {
+          await providers.get(sourceProviderId).abilities.setRole(instanceId, 'parked', ctx);
+          return { parkedUntil };
+        } catch (error) {
+          ctx.signal.throwIfAborted();
+          if (!isAway(error)) throw error;
+          // Whoever sees it again puts it aside, by its epoch.
+          return { parkedUntil, note: `"${sourceProviderId}" does not answer: what it has is put aside once it does.` };
+        }
       },
       'start-target': async (migration, ctx) => {
         if (!migration.wasRunning) return { note: 'It did not run before, and does not now.' };
@@ -216,7 +224,9 @@ export class MigrationRun {
 
   /** What a cut-off step left at the target. What is not a copy on its way is not ours to remove. */
   async #removeTarget(migration: Migration, ctx: OperationContext): Promise<void> {
-    const target = this.#world.providers.get(migration.targetProviderId);
+    const target = this.#world.providers.find(migration.targetProviderId);
+    // Where it is in use again, what is no owner is removed.
+    if (!target) return;
     const there = await getTwice(target, migration.instanceId, ctx);
     const isCopy = there?.role === 'incoming' && there.epoch === migration.sourceEpoch + 1;
     if (there && !isCopy) return;
@@ -286,6 +296,10 @@ export class MigrationRun {
     return [providers.get(sourceProviderId), providers.get(targetProviderId)];
   }
 }
+
+/** Its provider does not answer, or is in use no more. */
+const isAway = (error: unknown) =>
+  error instanceof SwarmError && ['provider-unreachable', 'unknown-provider'].includes(error.code);
 
 /** The registry's record says who the owner is, as the migration does. */
 export async function followOwner(registry: InstanceRegistry, migration: Migration): Promise<void> {

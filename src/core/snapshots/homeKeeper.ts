@@ -1,3 +1,4 @@
+import { SwarmError } from '../../model/errors.ts';
 import type { HomeArchive, HomeFacts, HomeSize } from '../../model/homeArchive.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
@@ -5,7 +6,7 @@ import { answerOf, pour, progress, Size, together } from '../migration/homeCarri
 
 /** Homes between their providers and the archive. */
 export interface HomeKeeper {
-  /** Keeps the home, of an instance that runs or not, as a snapshot; of what `base` has only what is another now. */
+  /** Keeps the home, of an instance that runs or not, as a snapshot; of what `base` has only what is another now, unless that is damaged. */
   keep(
     provider: Provider,
     instanceId: string,
@@ -14,8 +15,7 @@ export interface HomeKeeper {
   ): Promise<HomeFacts & { readonly added: number }>;
   /** Makes the home equal with a snapshot. */
   bringBack(provider: Provider, instanceId: string, snapshotId: string, ctx: OperationContext): Promise<HomeSize>;
-  /** Forgets all snapshots but these. */
-  keepOnly(snapshotIds: readonly string[]): Promise<void>;
+  forget(snapshotIds: readonly string[]): Promise<void>;
 }
 
 /** Through programs that run beside the homes, which take the archive for another home. */
@@ -26,7 +26,22 @@ export class StreamKeeper implements HomeKeeper {
     this.#archive = archive;
   }
 
-  keep(
+  async keep(
+    provider: Provider,
+    instanceId: string,
+    snapshot: { readonly id: string; readonly base: string | undefined },
+    ctx: OperationContext,
+  ): Promise<HomeFacts & { readonly added: number }> {
+    try {
+      return await this.#keep(provider, instanceId, snapshot, ctx);
+    } catch (error) {
+      const isDamaged = error instanceof SwarmError && error.code === 'snapshot-damaged';
+      if (!isDamaged || snapshot.base === undefined) throw error;
+      return this.#keep(provider, instanceId, { ...snapshot, base: undefined }, ctx);
+    }
+  }
+
+  #keep(
     provider: Provider,
     instanceId: string,
     { id, base }: { readonly id: string; readonly base: string | undefined },
@@ -57,8 +72,8 @@ export class StreamKeeper implements HomeKeeper {
     });
   }
 
-  keepOnly(snapshotIds: readonly string[]): Promise<void> {
-    return this.#archive.keepOnly(snapshotIds);
+  forget(snapshotIds: readonly string[]): Promise<void> {
+    return this.#archive.forget(snapshotIds);
   }
 }
 

@@ -2,17 +2,17 @@ import { wrongState } from '../../model/errors.ts';
 import { failOverRefused, homeNotAsKept, homeNotKept, snapshotNotFound } from '../../model/homeErrors.ts';
 import type { InstanceConfigInput, InstanceRecord } from '../../model/instance.ts';
 import { type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
+import type { Provider } from '../../model/provider.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { KeyedLock, LockHandle, SecretVault } from '../../model/stateStore.ts';
 import { refuseInTrash } from '../admission.ts';
 import { randomId } from '../instanceId.ts';
-import type { InstanceLifecycle } from '../instanceLifecycle.ts';
+import { getTwice, type InstanceLifecycle } from '../instanceLifecycle.ts';
 import type { InstanceRegistry } from '../instanceRegistry.ts';
 import type { HomeCarrier } from '../migration/homeCarrier.ts';
 import { refuseTarget } from '../migration/migrationPlanner.ts';
 import { makeOwner } from '../migration/migrationRun.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
-import { timestamp } from '../records.ts';
 import type { SharedRecords } from '../sharedRecords.ts';
 import type { HomeKeeper } from './homeKeeper.ts';
 
@@ -77,7 +77,9 @@ export class SnapshotManager {
       const provider = providers.find(record.providerId);
       const keptAt = youngest.get(record.id) ?? record.createdAt;
       const hasRun = record.status === 'running' || (record.status === 'stopped' && record.statusSince > keptAt);
-      return hasRun && keptAt <= latest && provider && carrier.reaches(provider) ? [record.id] : [];
+      // One of the future tells only of a clock that was wrong.
+      const isOld = keptAt <= latest || Date.parse(keptAt) > Date.now() + milliseconds;
+      return hasRun && isOld && provider && carrier.reaches(provider) ? [record.id] : [];
     });
   }
 
@@ -105,13 +107,17 @@ export class SnapshotManager {
       const stopped = await lifecycle.stop(record, false, lock, ctx);
       const goOn = async (own: OperationContext) =>
         record.desired === 'running' ? lifecycle.start(stopped, lock, own) : stopped;
+      let before: Snapshot | undefined;
       try {
-        await this.#take(stopped, ctx, snapshotId);
+        before = await this.#take(stopped, ctx, snapshotId);
+        await this.#bringBack(stopped, snapshot, lock, ctx);
       } catch (error) {
-        await goOn(withTimeout(quietContext, undoMilliseconds)).catch(() => {});
+        const undoing = withTimeout(quietContext, undoMilliseconds);
+        // A home that is only partly what it was is not started.
+        if (before) await this.#bringBack(stopped, before, lock, undoing);
+        await goOn(undoing).catch(() => {});
         throw error;
       }
-      await this.#bringBack(stopped, snapshot, lock, ctx);
       return goOn(ctx);
     });
   }
@@ -170,17 +176,19 @@ export class SnapshotManager {
       refuseInTrash(record, 'restore it before');
       const target = providers.resolve(providerType);
       const instances = registry.getInstanceCount(target.id);
+      await removeIncoming(target, record, lock, ctx);
       await refuseTarget(record, providers.get(record.providerId), target, instances, carrier, ctx);
       const owner = { providerId: target.id, epoch: record.epoch + 1 };
       const { id, swarmId, createdAt } = record;
       const identity = { id, swarmId, createdAt, owner: record.owner, epoch: owner.epoch };
       ctx.report('Making the instance there');
       lock.assertHeld();
-      await target.abilities.prepareIncoming({ ...record.config, identity, secrets: await vault.read(id) }, ctx);
       try {
+        await target.abilities.prepareIncoming({ ...record.config, identity, secrets: await vault.read(id) }, ctx);
         await this.#bringBack({ ...record, providerId: target.id }, snapshot, lock, ctx);
       } catch (error) {
-        await target.deleteInstance(id, withTimeout(quietContext, undoMilliseconds));
+        // What cannot be removed now is when it is tried again.
+        await removeIncoming(target, record, lock, withTimeout(quietContext, undoMilliseconds)).catch(() => {});
         throw error;
       }
       lock.assertHeld();
@@ -232,18 +240,18 @@ export class SnapshotManager {
     const snapshot = await locks.run('snapshots', ctx, async lock => {
       const id = randomId(12);
       const [base] = this.listSnapshots(record.id);
-      const takenAt = timestamp();
       const { digest, bytes, files, added } = await keeper.keep(provider, record.id, { id, base: base?.id }, ctx);
       if (!live && digest !== (await carrier.look(provider, record.id, ctx)).digest) throw homeNotAsKept(record.id);
       lock.assertHeld();
       const { id: instanceId, config } = record;
+      const takenAt = timeAfter(base?.takenAt);
       const written = await book.update(id, () => ({
         ...{ id, schemaVersion: 1, revision: 0, instanceId, config, takenAt, live, digest, bytes, files, added },
       }));
       if (!written) throw snapshotNotFound(id);
       return written;
     });
-    const gone = superfluous(this.listSnapshots(record.id)).filter(id => id !== spared);
+    const gone = superfluous(this.listSnapshots(record.id)).filter(id => id !== spared && id !== snapshot.id);
     if (gone.length > 0) await this.#forget(gone, ctx);
     return snapshot;
   }
@@ -262,10 +270,14 @@ export class SnapshotManager {
     const { locks, book, keeper } = this.#options;
     return locks.run('snapshots', ctx, async () => {
       for (const id of ids) await book.update(id, () => null);
-      await keeper.keepOnly(book.list().map(({ id }) => id));
+      await keeper.forget(ids);
     });
   }
 }
+
+/** Now, or right after `before`: a clock that was set back makes nothing older than what it follows. */
+const timeAfter = (before: string | undefined) =>
+  new Date(Math.max(Date.now(), before === undefined ? 0 : Date.parse(before) + 1)).toISOString();
 
 /** Of more than are kept, the youngest first: those after which nothing had changed go before the others, the oldest first. */
 function superfluous(snapshots: readonly Snapshot[]): string[] {
@@ -273,6 +285,14 @@ function superfluous(snapshots: readonly Snapshot[]): string[] {
   const again = oldest.filter(({ digest }, index) => digest === oldest[index + 1]?.digest);
   const ids = new Set([...again, ...oldest].map(({ id }) => id));
   return [...ids].slice(0, Math.max(0, snapshots.length - mostKept));
+}
+
+/** What an earlier try has left there. */
+async function removeIncoming(target: Provider, record: InstanceRecord, lock: LockHandle, ctx: OperationContext) {
+  const there = await getTwice(target, record.id, ctx);
+  if (there?.role !== 'incoming' || there.swarmId !== record.swarmId) return;
+  lock.assertHeld();
+  await target.deleteInstance(record.id, ctx);
 }
 
 /** Throws `wrongState` unless its home is there to be read. */

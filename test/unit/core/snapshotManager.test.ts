@@ -80,6 +80,36 @@ describe('snapshots', () => {
     expect(left.at(-1)?.id).toBe(first);
   });
 
+  test('a clock that was set back costs nothing of what was just kept', async () => {
+    for (let index = 0; index < 10; index += 1) {
+      fill(here, id, `day ${index}`);
+      await take();
+    }
+    vi.setSystemTime(Date.now() - 86_400_000);
+    fill(here, id, 'today');
+    const youngest = await swarm.controller.snapshots.takeSnapshot(id, quietContext);
+    expect(swarm.controller.snapshots.listSnapshots(id)[0]).toEqual(youngest);
+    expect(keeper.kept.get(youngest.id)).toBe('today');
+    expect([...keeper.kept.values()]).not.toContain('day 0');
+  });
+
+  test('to forget one costs none that this window does not know', async () => {
+    keeper.kept.set('ofsomebody99', 'what another window kept');
+    const { id: first } = await take();
+    await swarm.controller.snapshots.deleteSnapshot(first, quietContext);
+    expect([...keeper.kept.keys()]).toEqual(['ofsomebody99']);
+  });
+
+  test('what does not come back as it was kept leaves the home as it is now, and running', async () => {
+    const { id: first } = await take();
+    fill(here, id, 'todays work');
+    keeper.kept.set(first, 'half of it');
+    const reset = swarm.controller.snapshots.resetToSnapshot(first, quietContext);
+    await expect(reset).rejects.toMatchObject({ code: 'home-not-as-kept' });
+    expect(contentOf(here, id)).toBe('todays work');
+    expect(swarm.controller.getInstance(id)).toMatchObject({ status: 'running', desired: 'running' });
+  });
+
   test('what is made anew is kept before', async () => {
     const made = await swarm.controller.recoverInstance(id, 'recreate');
     expect(made.status).toBe('running');
@@ -192,6 +222,14 @@ describe('snapshots', () => {
       expect(swarm.controller.getInstance(id)).toMatchObject({ providerId: 'here', status: 'running' });
       expect(contentOf(here, id)).toBe('as it became');
       expect(there.place.instances.get(id)).toMatchObject({ role: 'parked', running: false });
+    });
+
+    test('a try whose answer was lost can be made again', async () => {
+      there.place.loseReply('prepareIncoming');
+      there.place.failNext('deleteInstance', new Error('the connection was cut'));
+      await expect(failOver()).rejects.toThrow('the answer was lost');
+      expect(there.place.instances.get(id)).toMatchObject({ role: 'incoming' });
+      expect(await failOver()).toMatchObject({ providerId: 'there', status: 'running' });
     });
 
     test('what comes to the other one as something else is refused, and nothing is left there', async () => {

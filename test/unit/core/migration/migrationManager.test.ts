@@ -206,6 +206,37 @@ test('what cannot be started again at its source, since that is gone, is left to
   await controller.dispose();
 });
 
+test('an older one of a chain is not rolled back before the later one', async () => {
+  const { controller, id, agent, person } = await twoPlaces();
+  const { id: first } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  await agent('start_migration', { migrationId: first });
+  await person('clean_up_migration', { migrationId: first });
+  const { id: second } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'here' });
+  await agent('start_migration', { migrationId: second });
+  await controller.migrations.rollBack(second);
+  expect(controller.getInstance(id)).toMatchObject({ providerId: 'there', status: 'running' });
+  expect((await errorOf(person('roll_back_migration', { migrationId: second }))).code).toBe('migration-refused');
+  await controller.dispose();
+});
+
+test('a source that does not come back holds up nothing once the target owns', async () => {
+  const { controller, here, there, id, agent } = await twoPlaces();
+  const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  const { setRole } = there.abilities;
+  there.abilities.setRole = async (...asked) => {
+    const done = await setRole(...asked);
+    here.place.unreachable = true;
+    return done;
+  };
+  expect(await agent('start_migration', { migrationId })).toMatchObject({ status: 'completed' });
+  expect(controller.getInstance(id)).toMatchObject({ providerId: 'there', status: 'running' });
+  expect(here.place.instances.get(id)).toMatchObject({ role: 'owner', running: false });
+  here.place.unreachable = false;
+  await controller.refresh();
+  await vi.waitFor(() => expect(here.place.instances.get(id)?.role).toBe('parked'));
+  await controller.dispose();
+});
+
 test('another window cancels what this one carries out', async () => {
   const { controller, disk, migrationDisk, locks, here, there, id, agent } = await twoPlaces();
   const other = memorySwarm({ disk, migrationDisk, locks, providers: [here, there] }).controller;

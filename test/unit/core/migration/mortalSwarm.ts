@@ -138,6 +138,11 @@ type Window = Awaited<ReturnType<MortalWorld['open']>>;
 /** However it came to that: one owner, of whom everybody says the same, with the whole home, and nothing unexplained. */
 export async function expectSettled(world: MortalWorld, { controller }: Window, runs: boolean): Promise<void> {
   await controller.migrations.settleAll();
+  // As a look at each provider does.
+  for (const provider of controller.providers.all()) {
+    const seen = new Map((await provider.abilities.observe()).map(observation => [observation.id, observation]));
+    await controller.migrations.settleStrays(provider, seen);
+  }
   await controller.refresh();
   const [migration] = controller.migrations.listMigrations();
   if (!migration) throw new Error('the migration is lost');
