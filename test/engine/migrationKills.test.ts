@@ -1,16 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomInt } from 'node:crypto';
 import { globSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { SwarmController } from '../../src/core/swarmController.ts';
 import type { MigrationStrategy } from '../../src/model/migration.ts';
 import { type Engine, startEngine } from './support/engine.ts';
 import { homeWalk } from './support/homeWalk.ts';
 import { ensureTestImage } from './support/images.ts';
+import { boundariesOf, type Mortal, startMortal, sweptLater } from './support/mortal.ts';
 import { type MovingScene, makeStub, windowOn } from './support/movingScene.ts';
 import { OutsideWitness } from './support/outsideWitness.ts';
 import { describeWithOwnEngine } from './support/testEngine.ts';
@@ -26,8 +25,7 @@ const places = ['local', 'engine'] as const satisfies Place[];
 const otherOf = (place: Place) => (place === 'local' ? 'engine' : 'local');
 const strategies = ['stop-and-recreate', 'create-then-stop'] as const satisfies MigrationStrategy[];
 
-/** A step's record before its begin, and right before its end would be on disk; the pivot is the end of `verify-target`. */
-const boundariesOf = (...steps: string[]) => steps.flatMap(step => [`${step} begun`, `${step} done`]);
+/** The pivot is the end of `verify-target`. */
 const beforePivot = [
   ...boundariesOf('prepare', 'validate-source', 'validate-target-provider', 'export-source-config'),
   ...boundariesOf('stop-source', 'create-target', 'verify-target'),
@@ -43,17 +41,6 @@ const boundaryKills = (soak ? [...strategies, ...strategies, ...strategies] : ['
     ),
   ],
 );
-
-/** A helper that was made and not started, or has ended and not been removed: swept away when it is ten minutes old. */
-const young = /^\w+ container remote-swarm-(check|home)-id (created|exited)$/;
-
-/** A window in a process that carries one migration out. */
-interface Mortal {
-  readonly process: ChildProcess;
-  /** Resolves when it has said the word, or has ended. */
-  said(word: 'ready' | 'began'): Promise<unknown>;
-  readonly ended: Promise<NodeJS.Signals | null>;
-}
 
 describeWithOwnEngine('a window that is killed while an instance moves between this machine and an engine', () => {
   let scene: MovingScene;
@@ -81,7 +68,7 @@ describeWithOwnEngine('a window that is killed while an instance moves between t
       writeFileSync(path.join(workspace, `${file}`), Buffer.alloc(file * 50, file));
     writeFileSync(path.join(workspace, 'large'), Buffer.alloc(soak ? 20_000_000 : 5_000_000, 'remote swarm'));
     home = homeWalk(witness.homeOn('local', id));
-    next = startMortal();
+    next = startMortal(scene);
   });
 
   afterAll(async () => {
@@ -109,19 +96,9 @@ describeWithOwnEngine('a window that is killed while an instance moves between t
     return opened;
   }
 
-  function startMortal(): Mortal {
-    const file = path.join(import.meta.dirname, 'support', 'mortalWindow.ts');
-    const argv = ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON', file, JSON.stringify(scene)];
-    const child = spawn(process.execPath, argv, { stdio: ['pipe', 'pipe', 'inherit'] });
-    const words = { ready: Promise.withResolvers<void>(), began: Promise.withResolvers<void>() };
-    createInterface(child.stdout).on('line', line => words[line as keyof typeof words]?.resolve());
-    const ended = new Promise<NodeJS.Signals | null>(resolve => child.on('close', (_code, signal) => resolve(signal)));
-    return { process: child, said: word => Promise.race([words[word].promise, ended]), ended };
-  }
-
   const owner = () => witness.record('instances', id).providerId as Place;
   /** All but what is swept away later. */
-  const thereIs = async () => (await witness.everything()).filter(what => !young.test(what));
+  const thereIs = async () => (await witness.everything()).filter(what => !sweptLater.test(what));
 
   /**
    * One window plans, another one is killed, a third one finds what is left and settles it; then everything is looked at
@@ -132,9 +109,7 @@ describeWithOwnEngine('a window that is killed while an instance moves between t
     const mortal = next;
     const { id: migrationId } = await window.migrations.createMigrationPlan(id, otherOf(source), strategy);
     await window.dispose();
-    await mortal.said('ready');
-    mortal.process.stdin?.write(kill && 'at' in kill ? `${migrationId} ${kill.at}\n` : `${migrationId}\n`);
-    await mortal.said('began');
+    await mortal.migrate(migrationId, kill && 'at' in kill ? kill.at : undefined);
     const began = performance.now();
     const timer = kill && 'after' in kill && setTimeout(() => mortal.process.kill('SIGKILL'), kill.after);
     const killed = (await mortal.ended) === 'SIGKILL';
@@ -144,7 +119,7 @@ describeWithOwnEngine('a window that is killed while an instance moves between t
     // As five seconds do.
     for (const lock of globSync(`${scene.folder}/state/**/*.lock`)) utimesSync(lock, 0, 0);
     window = await open();
-    next = startMortal();
+    next = startMortal(scene);
     const moved = await settled(migrationId, source);
     if (killed && kill) {
       const row = fell.get(step) ?? { random: 0, boundary: 0, back: 0, moved: 0 };
