@@ -106,9 +106,10 @@ export class InstanceLifecycle {
       await this.#vault.store(id, pick(secrets, config.secretEnv));
       return await this.#registry.updateInstance(id, current => {
         const next = { ...withoutWanted(current), config };
-        // A correction of what failed leaves the error to be read.
+        // A correction of what failed leaves the error to be read; a stop that failed is still to be made up for.
         if (!instance) return next;
-        return withStatus(isSame(config, record.config) ? next : withoutError(next), instance);
+        const isStopLeft = current.desired === 'stopped' && instance.status === 'running';
+        return withStatus(isSame(config, record.config) || isStopLeft ? next : withoutError(next), instance);
       });
     } catch (error) {
       if (!isAbort(error)) await this.takeBack(record, error);

@@ -345,7 +345,7 @@ export class HealthMonitor {
   #suspect(rounded: string | undefined): void {
     const { registry, providers, config } = this.#options;
     const rows = this.list().flatMap(health => {
-      const providerId = registry.getInstance(health.id)?.providerId;
+      const providerId = this.#isWatched(health.id) ? registry.getInstance(health.id)?.providerId : undefined;
       return providerId !== undefined && providers.find(providerId) ? [{ providerId, health }] : [];
     });
     const suspicion = suspectProviders(rows, config());

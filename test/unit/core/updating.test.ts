@@ -29,6 +29,15 @@ async function one(options: MemorySwarmOptions = {}) {
   return { ...made, id, there, record: () => made.controller.getInstance(id) };
 }
 
+test('a stop that failed is still made up for after an update', async () => {
+  const { controller, place, id } = await one();
+  place.failNext('stopInstance', refusal);
+  await expect(controller.stopInstance(id)).rejects.toThrow('No image.');
+  await controller.updateInstance(id, { ports: [80] });
+  await controller.refresh();
+  await expect.poll(() => place.instances.get(id)?.running).toBe(false);
+});
+
 describe('the registry is the source', () => {
   test('what an instance wrote into its own mark is overwritten, and never flows back', async () => {
     const { controller, id, there, record } = await one();

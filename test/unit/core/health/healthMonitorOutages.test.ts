@@ -40,6 +40,22 @@ describe('the health monitor, when much fails at once', () => {
     await controller.dispose();
   });
 
+  test('what a person paused says nothing of its provider', async () => {
+    const { controller, places, attempts } = await twoProviders();
+    const [place] = places as [MemoryPlace];
+    for (const letter of ['d', 'e', 'f']) {
+      const { id } = await controller.createInstance({ name: letter }, 'place0');
+      await controller.pauseMonitoring(id, true);
+    }
+    const watched = controller.listInstances().filter(({ id, config }) => place.instances.has(id) && config.name > 'p');
+    for (const { id } of watched) await place.crash(id);
+    await seconds(5);
+    expect(watched).toHaveLength(3);
+    expect(controller.conditions.suspects()).toMatchObject([{ providerId: 'place0' }]);
+    expect(attempts()).toEqual([]);
+    await controller.dispose();
+  });
+
   test('and no provider answers, nothing is ever done', async () => {
     const { controller, places, ids, attempts } = await twoProviders();
     for (const place of places) place.unreachable = true;
