@@ -96,7 +96,8 @@ export class HostSetup {
     await this.#shell.run('cat > "$1/home.mjs"', [partial], ctx, createReadStream(home));
 
     const check = (said: string) => {
-      if (said.trim() !== '') throw this.#notBrought(said.trim().slice(0, 300));
+      const words = said.trim();
+      if (words !== 'done') throw this.#notBrought(words.slice(0, 300) || 'the connection was lost');
     };
     const local = (task: HomeTask) => spawnHome('', this.#connection.providerId, home, root, task);
     const start = (script: string, ...args: string[]) =>
