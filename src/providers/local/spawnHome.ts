@@ -1,24 +1,19 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
-import type { HomeProcess, HomeTask } from '../model/provider.ts';
-import { checkSaid, writerTo } from './homeProgram.ts';
-import { readAhead } from './readAhead.ts';
+import type { HomeProcess, HomeTask } from '../../model/provider.ts';
+import { checkSaid, writerTo } from '../homeProgram.ts';
+import { readAhead } from '../readAhead.ts';
 
 /** Runs the program in the home's folder, on the node that runs this. */
-export function spawnHome(
+export async function spawnHome(
   instanceId: string,
   providerId: string,
   program: string,
   home: string,
   task: HomeTask,
-): HomeProcess {
+): Promise<HomeProcess> {
   const env = { PATH: process.env.PATH ?? '', ELECTRON_RUN_AS_NODE: '1' };
   const child = spawn(process.execPath, [program, task], { cwd: home, env, stdio: 'pipe' });
-  return homeProcess(child, said => checkSaid(instanceId, providerId, said));
-}
-
-/** The program as a child of this process, or what leads to it. `check` throws at what it says when it failed. */
-export function homeProcess(child: ChildProcessWithoutNullStreams, check: (said: string) => void): HomeProcess {
   // Its end closes no stream that is ours to close.
   const exited = new Promise<void>(resolve => child.on('exit', () => resolve()));
   const failed = new Promise<never>((_, reject) => child.on('error', reject));
@@ -28,7 +23,7 @@ export function homeProcess(child: ChildProcessWithoutNullStreams, check: (said:
       signs += 1;
     });
   }
-  const done = Promise.race([text(child.stderr), failed]).then(check);
+  const done = Promise.race([text(child.stderr), failed]).then(said => checkSaid(instanceId, providerId, said));
   done.catch(() => {});
   return {
     output: readAhead(child.stdout, chunk => [chunk]),

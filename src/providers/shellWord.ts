@@ -1,2 +1,0 @@
-/** One word of a POSIX shell, whatever is in it. */
-export const shellWord = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
