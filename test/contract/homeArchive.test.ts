@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { StreamKeeper } from '../../src/core/snapshots/homeKeeper.ts';
 import { quietContext } from '../../src/model/operationContext.ts';
-import { spawnHome } from '../../src/providers/spawnHome.ts';
+import { spawnHome } from '../../src/providers/local/spawnHome.ts';
 import { FileHomeArchive } from '../../src/storage/fileHomeArchive.ts';
 import { FolderProvider } from './folderProvider.ts';
 import { fillHome, homeDigest } from './tools.ts';
@@ -47,7 +47,7 @@ describe('homes in the archive', () => {
 
   test('a reader that is killed in the middle has not done its work, though its output has just ended', async () => {
     const program = path.resolve(import.meta.dirname, '../../media/instance/home.mjs');
-    const reader = spawnHome('one', 'place', program, at('one'), 'export');
+    const reader = await spawnHome('one', 'place', program, at('one'), 'export');
     await reader.end();
     await expect(reader.done).rejects.toMatchObject({ code: 'home-task-failed' });
   });

@@ -18,7 +18,7 @@ import { describeWithOwnEngine } from './support/testEngine.ts';
 interface Fault {
   readonly name: string;
   /** Only in the long form (REMOTE_SWARM_SOAK=1), where another row shows much the same. */
-  readonly long?: true;
+  readonly long?: boolean;
   readonly strategy?: MigrationStrategy;
   /** When: a step has begun, or the large file has begun to arrive. */
   readonly at: MigrationStep | 'copying';
@@ -163,7 +163,7 @@ describeWithOwnEngine('a migration between two engines of which one fails', () =
     ...cancellable.map(
       step =>
         ({
-          ...{ name: 'cancelled', at: step, ends: 'cancelled' },
+          ...{ name: 'cancelled', at: step, ends: 'cancelled', long: !['stop-source', 'create-target'].includes(step) },
           befall: id => controller.migrations.cancelMigration(id),
         }) satisfies Fault,
     ),
