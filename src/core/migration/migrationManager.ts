@@ -281,8 +281,6 @@ export class MigrationManager {
       try {
         await locks.run(instanceId, ctx, async lock => {
           if (registry.getInstance(instanceId)) await this.settle(instanceId, lock, ctx);
-          // It was deleted for good in the middle.
-          else if (nextAct(await book.read(id)) === 'undo') await new MigrationRun(this.#options, id, lock).undo(ctx);
           const now = await book.read(id);
           if (isOverdue(now)) await this.#cleanUp(now, lock, ctx);
         });
