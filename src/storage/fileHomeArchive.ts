@@ -175,13 +175,14 @@ export class FileHomeArchive implements HomeArchive {
   async forget(snapshotIds: readonly string[]): Promise<void> {
     for (const id of snapshotIds) await rm(this.#manifestOf(id), { force: true });
     await rm(this.#incoming, { recursive: true, force: true });
+    for (const folder of [this.#manifests, this.#blobs]) await mkdir(folder, { recursive: true, mode: 0o700 });
     const left = (await readdir(this.#manifests)).flatMap(name => /^(\w+)\.gz$/.exec(name)?.[1] ?? []);
     const wanted = await this.#blobsOf(left);
     if (!wanted) return;
     for (const folder of await readdir(this.#blobs, { withFileTypes: true })) {
       if (!folder.isDirectory()) continue;
       for (const name of await readdir(path.join(this.#blobs, folder.name))) {
-        if (!wanted.has(name)) await rm(path.join(this.#blobs, folder.name, name), { force: true });
+        if (!wanted.has(name)) await rm(path.join(this.#blobs, folder.name, name), { recursive: true, force: true });
       }
     }
   }

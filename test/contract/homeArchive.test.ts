@@ -127,6 +127,14 @@ describe('homes in the archive', () => {
     await bringBack('second', 'one');
   });
 
+  test('where nothing is kept any more, there is nothing that could not be forgotten', async () => {
+    await keep('first');
+    rmSync(archive(), { recursive: true });
+    await keeper.forget(['first']);
+    await keep('second');
+    await bringBack('second');
+  });
+
   test('a snapshot for which there is no room leaves nothing behind', async () => {
     const wanting = new FileHomeArchive(at('archive'), Number.MAX_SAFE_INTEGER);
     writeFileSync(at('one', 'file'), 'one');

@@ -3,6 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
+import type { Provider } from '../../src/model/provider.ts';
 import { DockerProvider } from '../../src/providers/docker/dockerProvider.ts';
 import { GuardedProvider } from '../../src/providers/guardedProvider.ts';
 import { localProvider } from '../crash/twoFolders.ts';
@@ -12,6 +13,13 @@ import { EngineWorld } from '../engine/support/world.ts';
 import { FolderProvider } from './folderProvider.ts';
 import { describeHomeContract } from './homeContract.ts';
 import { newSpec, randomId, testSwarmId } from './specs.ts';
+
+/** Answers with the id of a copy that has only an empty home. */
+async function incomingOn(provider: Provider, swarmId: string): Promise<string> {
+  const spec = newSpec(swarmId);
+  await provider.abilities.prepareIncoming(spec);
+  return spec.identity.id;
+}
 
 describeHomeContract('folders behind the in-memory provider', async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'remote-swarm-homes-'));
@@ -34,9 +42,7 @@ describeHomeContract('the local provider', async () => {
   return {
     provider,
     make: async () => {
-      const spec = newSpec(swarmId);
-      await provider.abilities.prepareIncoming(spec);
-      const { id } = spec.identity;
+      const id = await incomingOn(provider, swarmId);
       return { id, home: path.join(scratch, 'here', `${id}--incoming`, 'home') };
     },
     close: async () => void execFileSync('rm', ['-rf', scratch]),
@@ -62,9 +68,7 @@ describeWithEngine('Docker', () => {
     return {
       provider,
       make: async () => {
-        const spec = newSpec(swarmId);
-        await provider.abilities.prepareIncoming(spec);
-        const { id } = spec.identity;
+        const id = await incomingOn(provider, swarmId);
         const { Mountpoint } = await docker.getVolume(`remote-swarm-${id}`).inspect();
         return { id, home: path.join(Mountpoint, 'home') };
       },

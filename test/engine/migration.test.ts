@@ -16,7 +16,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
 import type { SwarmController } from '../../src/core/swarmController.ts';
 import type { Engine } from './support/engine.ts';
-import { homeWalk } from './support/homeWalk.ts';
+import { expectSameHome, homeWalk } from './support/homeWalk.ts';
 import { MovingWorld } from './support/movingWorld.ts';
 import { describeWithOwnEngine } from './support/testEngine.ts';
 import { EngineWorld } from './support/world.ts';
@@ -72,8 +72,8 @@ describeWithOwnEngine('an instance that moves between this machine and two engin
       expect(controller.getInstance(id)).toMatchObject({ providerId: target, role: 'owner', status: 'running' });
       await controller.stopInstance(id);
       // What the server itself writes at its start is not the home's.
-      const stable = (home: string) => homeWalk(path.join(home, 'workspace'));
-      expect(stable(homeOn(target, id))).toBe(stable(homeOn(source, id)));
+      const stable = (place: string) => path.join(homeOn(place, id), 'workspace');
+      expectSameHome(stable(target), homeWalk(stable(source)));
       await controller.startInstance(id);
       await controller.migrations.cleanUp(migration.id);
     }
@@ -206,7 +206,7 @@ describe.each(process.env.REMOTE_SWARM_SOAK === '1' ? [large, many] : [])('a hom
           const all = written();
           expect(all.length).toBeGreaterThan(before);
           expect(all).toEqual(all.map((_, line) => `${line + 1}`));
-          expect(homeWalk(workspace(target))).toBe(homeWalk(workspace(source)));
+          expectSameHome(workspace(target), homeWalk(workspace(source)));
           await controller.migrations.cleanUp(migration.id);
           await controller.startInstance(id);
         }

@@ -1,16 +1,14 @@
 import { createHash, randomInt } from 'node:crypto';
-import { globSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { globSync, utimesSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import * as path from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { SwarmController } from '../../src/core/swarmController.ts';
 import type { MigrationStrategy } from '../../src/model/migration.ts';
 import { type Engine, startEngine } from './support/engine.ts';
-import { homeWalk } from './support/homeWalk.ts';
-import { ensureTestImage } from './support/images.ts';
+import { expectSameHome, type HomeWalk, homeWalk } from './support/homeWalk.ts';
 import { boundariesOf, type Mortal, startMortal, sweptLater } from './support/mortal.ts';
-import { type MovingScene, makeStub, windowOn } from './support/movingScene.ts';
+import { type MovingScene, makeScene, openOn } from './support/movingScene.ts';
 import { OutsideWitness } from './support/outsideWitness.ts';
 import { describeWithOwnEngine } from './support/testEngine.ts';
 
@@ -47,21 +45,18 @@ describeWithOwnEngine('a window that is killed while an instance moves between t
   let engine: Engine;
   let witness: OutsideWitness;
   let id: string;
-  let home: string;
+  let home: HomeWalk;
   let window: SwarmController;
   let next: Mortal;
   const fell = new Map<string, { random: number; boundary: number; back: number; moved: number }>();
   const durations = new Map<string, number>();
 
   beforeAll(async () => {
-    const folder = await mkdtemp(path.join(tmpdir(), 'remote-swarm-mortal-'));
     engine = await startEngine({ name: 'mortal' });
-    await ensureTestImage(engine.docker, 'stub');
-    scene = { folder, engines: { engine: engine.host } };
-    makeStub(scene);
-    mkdirSync(path.join(folder, 'local'));
-    witness = new OutsideWitness(folder, new Map([['engine', engine]]));
-    window = await open();
+    const engines = new Map([['engine', engine]]);
+    scene = await makeScene(engines);
+    witness = new OutsideWitness(scene.folder, engines);
+    window = await openOn(scene);
     ({ id } = await window.createInstance({ name: 'web' }, 'local'));
     const workspace = path.join(witness.homeOn('local', id), 'workspace');
     for (let file = 0; file < 300; file++)
@@ -89,13 +84,6 @@ describeWithOwnEngine('a window that is killed while an instance moves between t
     console.log(`seed ${seed}; undisturbed: ${took.join(', ')}`);
   });
 
-  async function open(): Promise<SwarmController> {
-    const opened = await windowOn(scene);
-    await opened.initialize();
-    await opened.refresh();
-    return opened;
-  }
-
   const owner = () => witness.record('instances', id).providerId as Place;
   /** All but what is swept away later. */
   const thereIs = async () => (await witness.everything()).filter(what => !sweptLater.test(what));
@@ -118,7 +106,7 @@ describeWithOwnEngine('a window that is killed while an instance moves between t
     const step = whereItIs(migrationId);
     // As five seconds do.
     for (const lock of globSync(`${scene.folder}/state/**/*.lock`)) utimesSync(lock, 0, 0);
-    window = await open();
+    window = await openOn(scene);
     next = startMortal(scene);
     const moved = await settled(migrationId, source);
     if (killed && kill) {
@@ -153,7 +141,7 @@ describeWithOwnEngine('a window that is killed while an instance moves between t
     const expected = OutsideWitness.expected(copies);
     await vi.waitFor(async () => expect(await thereIs()).toEqual(expected), { timeout: 20_000, interval: 50 });
     expect(witness.record('instances', id)).toMatchObject({ providerId: lives, role: 'owner', status: 'running' });
-    for (const place of Object.keys(copies)) expect(homeWalk(witness.homeOn(place, id))).toBe(home);
+    for (const place of Object.keys(copies)) expectSameHome(witness.homeOn(place, id), home);
     expect(await witness.answer(lives, id)).toBe('stub');
     return moved;
   }

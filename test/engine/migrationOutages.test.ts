@@ -1,6 +1,5 @@
-import { existsSync, mkdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { existsSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -8,9 +7,8 @@ import type { SwarmController } from '../../src/core/swarmController.ts';
 import type { MigrationStatus, MigrationStep, MigrationStrategy } from '../../src/model/migration.ts';
 import type { HomeProcess } from '../../src/model/provider.ts';
 import { type Engine, startEngine } from './support/engine.ts';
-import { homeWalk } from './support/homeWalk.ts';
-import { ensureTestImage } from './support/images.ts';
-import { makeStub, windowOn } from './support/movingScene.ts';
+import { expectSameHome, homeWalk } from './support/homeWalk.ts';
+import { makeScene, openOn } from './support/movingScene.ts';
 import { OutsideWitness } from './support/outsideWitness.ts';
 import { describeWithOwnEngine } from './support/testEngine.ts';
 
@@ -43,18 +41,10 @@ describeWithOwnEngine('a migration between two engines of which one fails', () =
   let witness: OutsideWitness;
 
   beforeAll(async () => {
-    folder = await mkdtemp(path.join(tmpdir(), 'remote-swarm-outage-'));
-    for (const name of ['one', 'two']) {
-      const engine = await startEngine({ name, diskMb: 700 });
-      engines.set(name, engine);
-      await ensureTestImage(engine.docker, 'stub');
-    }
-    const scene = { folder, engines: { one: engineOf('one').host, two: engineOf('two').host } };
-    makeStub(scene);
-    mkdirSync(path.join(folder, 'local'));
-    controller = await windowOn(scene, undefined, config);
-    await controller.initialize();
-    await controller.refresh();
+    for (const name of ['one', 'two']) engines.set(name, await startEngine({ name, diskMb: 700 }));
+    const scene = await makeScene(engines);
+    ({ folder } = scene);
+    controller = await openOn(scene, config);
     witness = new OutsideWitness(folder, engines);
   });
 
@@ -207,7 +197,7 @@ describeWithOwnEngine('a migration between two engines of which one fails', () =
       );
       if (fault.error) expect(errorOf(migrationId)?.message).toMatch(fault.error);
       for (const place of Object.keys(copies)) {
-        expect(homeWalk(path.join(witness.homeOn(place, id), 'workspace'))).toBe(home);
+        expectSameHome(path.join(witness.homeOn(place, id), 'workspace'), home);
       }
       await controller.purgeInstance(id);
       await vi.waitFor(async () => expect(await witness.everything()).toEqual([]), 10_000);

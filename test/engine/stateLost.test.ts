@@ -1,14 +1,12 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import * as path from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { SwarmController } from '../../src/core/swarmController.ts';
 import { type Engine, startEngine } from './support/engine.ts';
-import { homeWalk } from './support/homeWalk.ts';
-import { ensureTestImage } from './support/images.ts';
+import { expectSameHome, homeWalk } from './support/homeWalk.ts';
 import { boundariesOf, startMortal, sweptLater } from './support/mortal.ts';
-import { type MovingScene, makeStub, windowOn } from './support/movingScene.ts';
+import { type MovingScene, makeScene, openOn } from './support/movingScene.ts';
 import { type Copy, OutsideWitness } from './support/outsideWitness.ts';
 import { describeWithOwnEngine } from './support/testEngine.ts';
 
@@ -36,14 +34,11 @@ describeWithOwnEngine('an instance whose state directory is deleted', () => {
   let window: SwarmController;
 
   beforeAll(async () => {
-    const folder = await mkdtemp(path.join(tmpdir(), 'remote-swarm-lost-'));
     engine = await startEngine({ name: 'lost' });
-    await ensureTestImage(engine.docker, 'stub');
-    scene = { folder, engines: { engine: engine.host } };
-    makeStub(scene);
-    mkdirSync(path.join(folder, 'local'));
-    witness = new OutsideWitness(folder, new Map([['engine', engine]]));
-    window = await open();
+    const engines = new Map([['engine', engine]]);
+    scene = await makeScene(engines);
+    witness = new OutsideWitness(scene.folder, engines);
+    window = await openOn(scene);
   });
 
   afterAll(async () => {
@@ -53,20 +48,13 @@ describeWithOwnEngine('an instance whose state directory is deleted', () => {
     await rm(scene.folder, { recursive: true, force: true });
   });
 
-  async function open(): Promise<SwarmController> {
-    const opened = await windowOn(scene);
-    await opened.initialize();
-    await opened.refresh();
-    return opened;
-  }
-
   /** As `rm -r` does it, but for the swarm's id: without that nothing is adopted before a person says so. */
   async function loseState(): Promise<void> {
     const state = path.join(scene.folder, 'state');
     for (const name of readdirSync(state).filter(each => each !== 'swarm.json')) {
       rmSync(path.join(state, name), { recursive: true });
     }
-    window = await open();
+    window = await openOn(scene);
   }
 
   async function made(from: Place) {
@@ -95,7 +83,7 @@ describeWithOwnEngine('an instance whose state directory is deleted', () => {
     );
     await window.startInstance(id);
     expect(await thereIs()).toEqual(expected);
-    for (const place of Object.keys(copies)) expect(homeWalk(witness.homeOn(place, id))).toBe(home);
+    for (const place of Object.keys(copies)) expectSameHome(witness.homeOn(place, id), home);
     expect(await witness.answer(lives ?? '', id)).toBe('stub');
   }
 

@@ -14,7 +14,7 @@ const atOnce = 32;
 /** Beyond what an editor server may take: how long a place may take to make a way to it. */
 const wayMilliseconds = 2_000;
 
-/** How late a time-out may come, as a share of it: this window stood still for as long, and the server was not heard. */
+/** How late a time-out may come, as a share of it. One that is later tells that this window stood still. */
 const lateShare = 0.25;
 
 /** How far the clocks may part while a server is asked: this machine slept. */

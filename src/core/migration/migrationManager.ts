@@ -106,12 +106,10 @@ export class MigrationManager {
     const { book, locks, config } = this.#options;
     if (!config().enabled) throw migrationsOff();
     const { instanceId } = this.#plannedOf(this.getMigrationStatus(migrationId));
-    if (this.#running.has(migrationId))
-      throw migrationRefused(
-        `Starting the migration "${migrationId}"`,
-        'It has begun.',
-        'Wait for its end, or cancel it.',
-      );
+    if (this.#running.has(migrationId)) {
+      const what = `Starting the migration "${migrationId}"`;
+      throw migrationRefused(what, 'It has begun.', 'Wait for its end, or cancel it.');
+    }
     const cancel = new AbortController();
     this.#running.set(migrationId, cancel);
     const own = { signal: AbortSignal.any([ctx.signal, cancel.signal, this.#disposed.signal]), report: ctx.report };

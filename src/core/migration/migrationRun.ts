@@ -243,8 +243,8 @@ export class MigrationRun {
   }
 
   /**
-   * Starts it where it lives now; answers with why it does not start. Whoever watches over it recovers it there: only
-   * when trying again may help does this reject.
+   * Starts it where it lives now; answers with why it does not start. Whoever watches over it recovers it there: this
+   * rejects only when its provider does not answer, or the lock is lost.
    */
   async #start(record: InstanceRecord, ctx: OperationContext): Promise<InstanceError | undefined> {
     try {
@@ -252,7 +252,7 @@ export class MigrationRun {
       return undefined;
     } catch (error) {
       ctx.signal.throwIfAborted();
-      if (error instanceof SwarmError && (error.retryable || error.code === 'lock-lost')) throw error;
+      if (error instanceof SwarmError && ['provider-unreachable', 'lock-lost'].includes(error.code)) throw error;
       return instanceError(error);
     }
   }

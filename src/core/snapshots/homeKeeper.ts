@@ -6,7 +6,10 @@ import { answerOf, pour, progress, Size, together } from '../migration/homeCarri
 
 /** Homes between their providers and the archive. */
 export interface HomeKeeper {
-  /** Keeps the home, of an instance that runs or not, as a snapshot; of what `base` has only what is another now, unless that is damaged. */
+  /**
+   * Keeps the home, of an instance that runs or not, as a snapshot; of what `base` has, unless that is damaged, only what
+   * is another now.
+   */
   keep(
     provider: Provider,
     instanceId: string,

@@ -65,7 +65,7 @@ export class SnapshotManager {
       .sort((a, b) => b.takenAt.localeCompare(a.takenAt) || a.id.localeCompare(b.id));
   }
 
-  /** Ids of instances that were not kept for so many milliseconds, and have run meanwhile, where they can be kept now. */
+  /** Ids of instances that were not kept for so many milliseconds, have run meanwhile, and can be kept now. */
   due(milliseconds: number): string[] {
     const { registry, providers, carrier } = this.#options;
     const latest = new Date(Date.now() - milliseconds).toISOString();
@@ -279,7 +279,7 @@ export class SnapshotManager {
 const timeAfter = (before: string | undefined) =>
   new Date(Math.max(Date.now(), before === undefined ? 0 : Date.parse(before) + 1)).toISOString();
 
-/** Of more than are kept, the youngest first: those after which nothing had changed go before the others, the oldest first. */
+/** Those that are too many, of all, the youngest first: before the others go those after which nothing had changed. */
 function superfluous(snapshots: readonly Snapshot[]): string[] {
   const oldest = snapshots.toReversed();
   const again = oldest.filter(({ digest }, index) => digest === oldest[index + 1]?.digest);

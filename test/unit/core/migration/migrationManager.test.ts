@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { SwarmController } from '../../../../src/core/swarmController.ts';
 import { defaultPolicy, type MigrationConfig } from '../../../../src/model/config.ts';
+import { timedOut } from '../../../../src/model/errors.ts';
 import { Migration } from '../../../../src/model/migration.ts';
 import { BlastRadius, DestroyBudget } from '../../../../src/operations/blastRadius.ts';
 import { OperationGate } from '../../../../src/operations/operationGate.ts';
@@ -203,6 +204,28 @@ test('what cannot be started again at its source, since that is gone, is left to
   expect(controller.getInstance(id)).toMatchObject({ providerId: 'here', desired: 'running' });
   expect(await there.getInstance(id)).toBeNull();
   expect(contentOf(here, id)).toBe('uncommitted work');
+  await controller.dispose();
+});
+
+test('a target that does not start in time is the owner all the same, and holds nothing up', async () => {
+  const { controller, there, id, agent } = await twoPlaces();
+  const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  there.place.failNext('startInstance', timedOut('Starting the instance', 60_000));
+  expect(await agent('start_migration', { migrationId })).toMatchObject({ status: 'completed' });
+  expect(controller.migrations.getMigrationStatus(migrationId).error?.code).toBe('timed-out');
+  expect(controller.getInstance(id)).toMatchObject({ providerId: 'there', desired: 'running' });
+  await controller.dispose();
+});
+
+test('a plan that is being carried out is not started again, and can still be cancelled', async () => {
+  const { controller, there, id, agent } = await twoPlaces();
+  const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  there.place.hang('prepareIncoming');
+  const running = agent('start_migration', { migrationId });
+  await vi.waitFor(() => expect(there.place.calls).toContain('prepareIncoming'));
+  await expect(controller.migrations.startMigration(migrationId)).rejects.toMatchObject({ code: 'migration-refused' });
+  await controller.migrations.cancelMigration(migrationId);
+  expect(await running).toMatchObject({ status: 'cancelled' });
   await controller.dispose();
 });
 

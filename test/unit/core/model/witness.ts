@@ -182,7 +182,7 @@ export class Witness {
       'on what is not known': this.#lasts(`${name} down`, late),
       // Three more rounds have to say the same; a round comes 27 s after the one before, or later.
       'while its place is suspect':
-        isMass(ward) && this.#lasts(`${name} suspect`, 0) && !this.#lasts(`${name} suspect`, 80_000),
+        isMass(ward) && this.#lasts(`${name} suspect`, late) && !this.#lasts(`${name} suspect`, 80_000),
       'of what is only not listed': world.places[name].isListFrozen && server?.running && rung === 'recreate',
       'of what its place forgot, with all others': !server && isMass(unlisted) && world.forgotten[name].has(id),
       'without a home':
