@@ -111,8 +111,6 @@ function nested(values: readonly (readonly [SettingField, unknown])[]): Record<s
       values.flatMap(([field, value]) => (field.startsWith(`${name}.`) ? [[field.slice(name.length + 1), value]] : [])),
     );
   const others = values.filter(([field]) => !field.includes('.'));
-  return {
-    ...Object.fromEntries(others),
-    ...{ health: group('health'), migration: group('migration'), snapshots: group('snapshots') },
-  };
+  const groups = { health: group('health'), migration: group('migration'), snapshots: group('snapshots') };
+  return { ...Object.fromEntries(others), ...groups };
 }

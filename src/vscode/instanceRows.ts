@@ -107,7 +107,7 @@ export function rowOf(node: Node, wording: Wording): Row {
   }
 }
 
-/** The row's tooltip as Markdown with theme icons; undefined where the row says everything. `snapshots` of its instance. */
+/** The row's tooltip as Markdown with theme icons; undefined where the row says all. `snapshots` of its instance. */
 export function rowTooltip(
   node: Node,
   now: number,

@@ -142,7 +142,7 @@ export const withoutDots = (text: string) => text.replace('…', '');
 export const escapeMarkdown = (text: string) =>
   text.replace(/[\\`*_{}[\]()#+\-.!|<>~$&]/g, '\\$&').replace(/[\r\n\u2028\u2029]+/g, ' ');
 
-/** Everything about an instance, as Markdown with theme icons; nothing is printed where there is nothing. Snapshots: the youngest first. */
+/** Everything about an instance, as Markdown with theme icons, and nothing else. `snapshots`: the youngest first. */
 export function tooltipOf(
   record: InstanceRecord,
   texts: StatusTexts,

@@ -1,4 +1,4 @@
-/** Milliseconds between two looks at whether something came, and how many in a row without that mean that something hangs. */
+/** Milliseconds between two looks at whether something came, and how many in vain mean that something hangs. */
 const lookEvery = 5_000;
 const looksInVain = 12;
 export const longestSilence = (lookEvery * looksInVain) / 1_000;

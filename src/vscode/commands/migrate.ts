@@ -172,7 +172,7 @@ export async function compareParkedCopy(face: Face, call: CommandCall): Promise<
   const doing = t('Comparing both copies of {0}', instanceName);
   const input = { migrationId: id };
   const difference = await operate<HomeDifference>(face, 'compare_parked_copy', input, doing, 'notification');
-  const text = differenceText(migration, difference, { t, locale: vscode.env.language, now: Date.now() });
+  const text = differenceText(migration, difference, wording());
   await face.documents.showMarkdown(t('What Differs in {0}', instanceName), text);
 }
 
