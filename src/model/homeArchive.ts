@@ -49,7 +49,7 @@ export interface HomeChange {
 /** In what a home there differs from the one here. */
 export interface HomeDifference {
   readonly count: number;
-  /** The first of them, by path. */
+  /** The first of them by path, and after all others those of the editor's own files. */
   readonly changes: readonly HomeChange[];
 }
 

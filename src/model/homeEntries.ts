@@ -15,5 +15,8 @@ export async function* homeEntriesIn(stream: AsyncIterable<Uint8Array>): AsyncGe
   throw homeStreamBroken();
 }
 
+/** In a home: what the editor server and its extensions keep. */
+export const editorFolder = '.vscode-server';
+
 /** Sorts a folder before what is in it, and that before its next sibling. */
 export const orderOf = (path: string) => (path === '.' ? '' : path.replaceAll('/', '\0'));

@@ -1,5 +1,6 @@
 import * as http from 'node:http';
 import * as path from 'node:path/posix';
+import { editorFolder } from '../model/homeEntries.ts';
 import { type OperationContext, withTimeout } from '../model/operationContext.ts';
 import type { Probe } from '../model/provider.ts';
 
@@ -17,7 +18,7 @@ export function instanceLayout(root: string) {
     root,
     home,
     workspace: path.join(home, 'workspace'),
-    serverData: path.join(home, '.vscode-server'),
+    serverData: path.join(home, editorFolder),
     reserved,
     token: path.join(reserved, 'token'),
     /** `{ NAME: value }`, plain and secret variables together; 0600. */

@@ -103,7 +103,7 @@ export function rowOf(node: Node, wording: Wording): Row {
     case 'foundGroup':
       return { ...groupRow(t('Found'), node.count, 'search', 'foundGroup', t), collapse: 'collapsed' };
     case 'trashGroup':
-      return trashRow(node.count, node.bytes, wording);
+      return { ...groupRow(t('Trash'), node.count, 'trash', 'trashGroup', t), collapse: 'collapsed' };
   }
 }
 
@@ -168,13 +168,6 @@ function detailsOf({ record, movingTo, bytes }: Extract<Node, { kind: 'instance'
     ...(bytes === undefined ? [] : [bytesText(bytes, locale)]),
     ...(day === undefined ? [] : [t('until {0}', day)]),
   ];
-}
-
-function trashRow(count: number, bytes: number | undefined, { t, locale }: Wording): Row {
-  const row: Row = { ...groupRow(t('Trash'), count, 'trash', 'trashGroup', t), collapse: 'collapsed' };
-  if (bytes === undefined) return row;
-  const size = bytesText(bytes, locale);
-  return { ...row, description: `${row.description} · ${size}`, spoken: `${row.spoken}, ${size}` };
 }
 
 /** A group of passing instances does not spin. */

@@ -56,7 +56,8 @@ export type Node =
     }
   | { readonly kind: 'status'; readonly status: InstanceStatus; readonly count: number }
   | { readonly kind: 'foundGroup'; readonly count: number }
-  | { readonly kind: 'trashGroup'; readonly count: number; readonly bytes?: number | undefined };
+  /** Without a size: a group that is drawn again forgets its rows for a moment, and with them what a menu was for. */
+  | { readonly kind: 'trashGroup'; readonly count: number };
 
 /** The view's structure, by row ids. */
 export interface InstanceTree {
@@ -147,12 +148,10 @@ export function treeOf(facts: TreeFacts): InstanceTree {
   }
   const ungrouped: string[] = [];
   const trash: string[] = [];
-  let trashBytes: number | undefined;
   for (const record of shown) {
     const id = instanceRowId(record.id);
     const bytes = record.status === 'trashed' ? facts.bytesOf?.(record) : undefined;
     nodes.set(id, { kind: 'instance', record, movingTo: facts.moves?.get(record.id), bytes });
-    if (bytes !== undefined) trashBytes = (trashBytes ?? 0) + bytes;
     if (record.status === 'trashed') trash.push(id);
     else if (choice.grouping === 'none') ungrouped.push(id);
     else {
@@ -184,7 +183,7 @@ export function treeOf(facts: TreeFacts): InstanceTree {
     roots.push(foundGroupId);
   }
   if (trash.length > 0) {
-    addGroup(trashGroupId, trash, { kind: 'trashGroup', count: trash.length, bytes: trashBytes });
+    addGroup(trashGroupId, trash, { kind: 'trashGroup', count: trash.length });
     roots.push(trashGroupId);
   }
 

@@ -113,8 +113,18 @@ describeWithEngine('an instance that moves from this machine to an engine', () =
       );
       await workbench.fileShows(there, 'kept.txt');
       await remembers(there, 'Mona');
+      await workbench.runInTerminal(there, 'echo written after the move > later.txt');
+      await workbench.fileShows(there, 'later.txt');
       await workbench.screenshot('moving-6-there', there);
       await there.close();
+
+      await workbench.command('Remote Swarm: Show What Differs');
+      await workbench.pick('Show What Differs', 'Mona');
+      const document = workbench.page.frameLocator('iframe.webview.ready >> nth=-1').frameLocator('#active-frame');
+      await document.getByRole('heading', { name: 'What Differs in Mona' }).waitFor();
+      await document.getByText('workspace/later.txt: not in the old copy').waitFor();
+      await workbench.screenshot('moving-7-differs');
+      await workbench.command('View: Close Editor');
     });
 
     test.each([

@@ -1,5 +1,5 @@
 import type { HomeChange, HomeDifference, HomeEntry } from '../../model/homeArchive.ts';
-import { orderOf } from '../../model/homeEntries.ts';
+import { editorFolder, orderOf } from '../../model/homeEntries.ts';
 
 /** How many changes are named. */
 const mostNamed = 1_000;
@@ -9,10 +9,11 @@ export async function differenceOf(
   here: AsyncIterable<HomeEntry>,
   there: AsyncIterable<HomeEntry>,
 ): Promise<HomeDifference> {
-  const changes: HomeChange[] = [];
+  const [work, editor]: [HomeChange[], HomeChange[]] = [[], []];
   let count = 0;
   const note = (what: HomeChange['what'], { path, size }: HomeEntry) => {
     count += 1;
+    const changes = path.startsWith(`${editorFolder}/`) ? editor : work;
     if (changes.length < mostNamed) changes.push({ path: Buffer.from(path, 'latin1').toString(), what, bytes: size });
   };
   const [ours, theirs] = [here[Symbol.asyncIterator](), there[Symbol.asyncIterator]()];
@@ -30,7 +31,7 @@ export async function differenceOf(
       [mine, other] = await Promise.all([ours.next(), theirs.next()]);
     }
   }
-  return { count, changes };
+  return { count, changes: [...work, ...editor].slice(0, mostNamed) };
 }
 
 const placeOf = ({ done, value }: IteratorResult<HomeEntry>) => (done ? undefined : orderOf(value.path));

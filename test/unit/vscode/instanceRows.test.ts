@@ -53,16 +53,12 @@ describe('an instance’s row', () => {
     expect(row.contextValue).toBe('instance+running+can-open+can-terminal+can-ports+can-logs');
   });
 
-  test('in the trash says what it costs there, and until when; so does the trash', () => {
+  test('in the trash says what it costs there, and until when', () => {
     const trashed = record(1, { status: 'trashed', desired: 'trashed', trashedAt: '2026-03-01T12:00:00.000Z' });
     const node: Node = { kind: 'instance', record: trashed, bytes: 412_000_000 };
     expect(rowOf(node, wording).description).toBe('in the trash · 412 MB · until Mar 8');
     expect(rowOf({ ...node, bytes: undefined }, wording).description).toBe('in the trash · until Mar 8');
     expect(rowTooltip(node, now, wording)).toContain('Home: 412 MB');
-    expect(rowOf({ kind: 'trashGroup', count: 2, bytes: 824_000_000 }, wording)).toMatchObject({
-      description: '2 · 824 MB',
-      spoken: 'Trash, 2 instances, 824 MB',
-    });
   });
 
   test.each([

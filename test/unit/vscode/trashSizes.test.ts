@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { InstanceRecord } from '../../../src/model/instance.ts';
-import { treeOf } from '../../../src/vscode/instanceTree.ts';
+import { changesBetween, treeOf } from '../../../src/vscode/instanceTree.ts';
 import { TrashSizes } from '../../../src/vscode/trashSizes.ts';
 import { facts, idOf, record } from './rowFacts.ts';
 
@@ -24,9 +24,15 @@ test('homes in the trash are weighed once, each provider in one go, and what it 
   expect(await sizes.ask(records)).toBe(false);
   expect(asked.filter(([providerId]) => providerId === 'local')).toEqual([['local', [idOf(1), idOf(2)]]]);
   expect(asked.filter(([providerId]) => providerId === 'docker')).toHaveLength(3);
+});
 
-  const { nodes } = treeOf(facts({ records, bytesOf: one => sizes.of(one) }));
-  expect(nodes.get('trash')).toEqual({ kind: 'trashGroup', count: 3, bytes: 300 });
+test('a size that comes draws its own row alone, and no group whose rows somebody may be using', () => {
+  const records = [trashed(1), trashed(2)];
+  const [before, after] = [
+    facts({ records }),
+    facts({ records, bytesOf: one => (one === records[0] ? 5 : undefined) }),
+  ];
+  expect(changesBetween(treeOf(before), treeOf(after))).toEqual([`instance:${idOf(1)}`]);
 });
 
 test('what was taken out and deleted again is weighed anew', async () => {

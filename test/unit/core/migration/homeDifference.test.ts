@@ -56,6 +56,12 @@ test('of very many only the first are named', async () => {
   expect([count, changes.length, changes.at(-1)?.path]).toEqual([1_500, 1_000, 'file-0999']);
 });
 
+test("the editor's own files come after all that somebody works on", async () => {
+  const caches = Array.from({ length: 1_200 }, (_, index) => entry(`.vscode-server/data/${1_000 + index}`));
+  const { count, changes } = await compare([], [...caches, entry('workspace/work')]);
+  expect([count, changes.length, changes[0]?.path]).toEqual([1_201, 1_000, 'workspace/work']);
+});
+
 test('it finds just what a comparison by path finds, whatever the trees', async () => {
   const part = fc.constantFrom('a', 'b', 'ab', 'a.b', 'a b');
   const home = fc
