@@ -28,13 +28,21 @@ export interface ProviderObservation {
   readonly problem?: string;
 }
 
-/** Steps that the controller takes to finish what was cut off; each runs under the instance's lock. */
-export type Finish = (
-  record: InstanceRecord,
-  step: Exclude<Settlement['do'], 'show' | 'confirm-absence'>,
-  lock: LockHandle,
-  ctx: OperationContext,
-) => Promise<void>;
+export interface ReconcilerOptions {
+  readonly swarmId: string;
+  readonly registry: InstanceRegistry;
+  readonly providers: ProviderDirectory;
+  readonly locks: KeyedLock;
+  /** Whether an instance was deleted for good while a copy of it could not be reached. */
+  isRemoved(instanceId: string): boolean;
+  /** Takes a step that finishes what was cut off; runs under the instance's lock. */
+  finish(
+    record: InstanceRecord,
+    step: Exclude<Settlement['do'], 'show' | 'confirm-absence'>,
+    lock: LockHandle,
+    ctx: OperationContext,
+  ): Promise<void>;
+}
 
 /**
  * Makes what is known agree with what the providers say. Level-triggered: an event only wakes it, then it reads the
@@ -45,7 +53,8 @@ export class Reconciler implements Disposable {
   readonly #registry: InstanceRegistry;
   readonly #providers: ProviderDirectory;
   readonly #locks: KeyedLock;
-  readonly #finish: Finish;
+  readonly #isRemoved: ReconcilerOptions['isRemoved'];
+  readonly #finish: ReconcilerOptions['finish'];
   readonly #found = new Map<string, FoundInstance[]>();
   #watches: Disposable[] = [];
   readonly #stopped = new AbortController();
@@ -58,17 +67,12 @@ export class Reconciler implements Disposable {
   /** Fires after each look at a provider, when what it saw is in the registry. */
   readonly onDidObserve = this.#observed.event;
 
-  constructor(
-    swarmId: string,
-    registry: InstanceRegistry,
-    providers: ProviderDirectory,
-    locks: KeyedLock,
-    finish: Finish,
-  ) {
+  constructor({ swarmId, registry, providers, locks, isRemoved, finish }: ReconcilerOptions) {
     this.#swarmId = swarmId;
     this.#registry = registry;
     this.#providers = providers;
     this.#locks = locks;
+    this.#isRemoved = isRemoved;
     this.#finish = finish;
   }
 
@@ -209,7 +213,7 @@ export class Reconciler implements Disposable {
   async #adoptQuietly(provider: Provider, seen: InstanceObservation, ctx: OperationContext): Promise<void> {
     try {
       await this.#locks.run(seen.id, ctx, async () => {
-        if (this.#registry.getInstance(seen.id)) return;
+        if (this.#registry.getInstance(seen.id) || this.#isRemoved(seen.id)) return;
         const instance = await wholeInstance(provider, seen, ctx);
         if (instance) await this.#registry.registerInstance(adopted(instance));
       });

@@ -59,9 +59,11 @@ export class SwarmController {
     this.#options = options;
     this.access = new InstanceAccess(registry, providers);
     this.#lifecycle = new InstanceLifecycle(registry, providers, vault, sources);
-    this.#reconciler = new Reconciler(swarmId, registry, providers, locks, (record, step, lock, ctx) =>
-      this.#lifecycle.finish(record, step, lock, ctx),
-    );
+    this.#reconciler = new Reconciler({
+      ...{ swarmId, registry, providers, locks },
+      isRemoved: instanceId => this.migrations.isRemoved(instanceId),
+      finish: (record, step, lock, ctx) => this.#lifecycle.finish(record, step, lock, ctx),
+    });
     this.migrations = new MigrationManager({
       ...{ registry, providers, locks, vault, lifecycle: this.#lifecycle, lease: options.lease },
       ...{ book: options.migrationBook, carrier: options.homes },
@@ -73,7 +75,7 @@ export class SwarmController {
     });
     this.snapshots = new SnapshotManager({
       ...{ registry, providers, locks, vault, lifecycle: this.#lifecycle, carrier: options.homes },
-      ...{ book: options.snapshotBook, keeper: options.homeKeeper },
+      ...{ book: options.snapshotBook, keeper: options.homeKeeper, migrationBook: options.migrationBook },
       create: (input, providerType, ctx, secrets) => this.createInstance(input, providerType, ctx, secrets),
       locked: (instanceId, ctx, work) => this.#locked(instanceId, ctx, work),
     });
@@ -257,7 +259,7 @@ export class SwarmController {
     this.#making.get(instanceId)?.abort();
     return this.#locked(instanceId, ctx, async (record, lock) => {
       refuseRevived(record, seen);
-      await this.migrations.forgetParked(instanceId, lock, ctx);
+      await this.migrations.forgetInstance(instanceId, lock, ctx);
       await this.snapshots.forgetInstance(instanceId, ctx);
       return this.#lifecycle.remove(record, lock, ctx);
     });

@@ -1,3 +1,4 @@
+import { isToClear } from '../core/migration/migrationSteps.ts';
 import type { Migration, MigrationStep, MigrationStepState } from '../model/migration.ts';
 import { cut } from '../model/textCut.ts';
 import type { Translate } from '../operations/translate.ts';
@@ -12,6 +13,7 @@ export type MigrationFace =
   | 'parked'
   | 'completed'
   | 'rolledBack'
+  | 'clearing'
   | 'failed'
   | 'cancelled'
   | 'timedOut';
@@ -25,6 +27,7 @@ const icons: Readonly<Record<MigrationFace, RowIcon>> = {
   completed: { id: 'pass', color: 'testing.iconPassed' },
   rolledBack: { id: 'discard', color: 'disabledForeground' },
   failed: { id: 'error', color: 'testing.iconFailed' },
+  clearing: { id: 'trash', color: 'disabledForeground' },
   cancelled: { id: 'circle-slash', color: 'disabledForeground' },
   timedOut: { id: 'watch', color: 'testing.iconFailed' },
 };
@@ -44,6 +47,7 @@ export const stepIcon = (status: MigrationStepState['status']): RowIcon => stepI
 
 /** A plan that nobody has agreed to is undefined: nothing moves yet. */
 export function migrationFace(migration: Migration): MigrationFace | undefined {
+  if (isToClear(migration)) return 'clearing';
   const { status, pivotedAt, rolledBackAt, endedAt, cancelRequested, error, parkedUntil } = migration;
   if (rolledBackAt !== undefined) return endedAt === undefined ? 'undoing' : 'rolledBack';
   if (migration.startedAt === undefined) return undefined;
@@ -97,6 +101,8 @@ export function migrationFaceText(face: MigrationFace, t: Translate): string {
       return t('rolled back');
     case 'failed':
       return t('failed');
+    case 'clearing':
+      return t('deleted, what is left of it goes');
     case 'cancelled':
       return t('cancelled');
     case 'timedOut':

@@ -1,3 +1,4 @@
+import { parkedAt } from '../core/migration/migrationSteps.ts';
 import { type Migration, type MigrationPlan, type MigrationStrategy, untilDecided } from '../model/migration.ts';
 import type { Translate } from '../operations/translate.ts';
 import { type HealthWording, timeText } from './healthRows.ts';
@@ -39,17 +40,16 @@ function keptText(parkedAt: string, until: string, wording: HealthWording): stri
 /** Everything about a migration, as Markdown with theme icons; nothing is printed where there is nothing. */
 export function migrationTooltip(migration: Migration, wording: HealthWording): string {
   const { t, locale } = wording;
-  const { strategy, plan, downtimeMs, digest, parkedUntil, rolledBackAt, leftovers, error } = migration;
+  const { strategy, plan, downtimeMs, digest, parkedUntil, leftovers, error } = migration;
   const face = migrationFace(migration) ?? 'running';
   const way = `${migration.sourceProviderId} → ${migration.targetProviderId}`;
-  const parkedAt = rolledBackAt === undefined ? migration.sourceProviderId : migration.targetProviderId;
   const facts: [string, string | undefined][] = [
     [t('Strategy'), strategyTitle(strategy, t)],
     [t('Home'), plan.files > 0 ? t('{0} in {1} files', bytesText(plan.bytes, locale), plan.files) : undefined],
     [t('Expected downtime'), plan.estimatedDowntime > 0 ? spanText(plan.estimatedDowntime * 1000, locale) : undefined],
     [t('Downtime'), downtimeMs === undefined ? undefined : spanText(downtimeMs, locale)],
     [t('Digest'), digest?.slice(0, digestShown)],
-    [t('Old copy'), parkedUntil && keptText(parkedAt, parkedUntil, wording)],
+    [t('Old copy'), parkedUntil && keptText(parkedAt(migration), parkedUntil, wording)],
     [t('Left over'), leftovers.length > 0 ? leftovers.join(', ') : undefined],
   ];
   return [

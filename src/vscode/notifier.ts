@@ -1,5 +1,6 @@
 import * as path from 'node:path';
 import * as vscode from 'vscode';
+import { isToClear, parkedAt } from '../core/migration/migrationSteps.ts';
 import type { SwarmController } from '../core/swarmController.ts';
 import { messageOf } from '../model/errors.ts';
 import type { InstanceRecord } from '../model/instance.ts';
@@ -98,10 +99,11 @@ export class Notifier {
   }
 
   /** Copies of what was failed over, whose provider has come back (semantics 27). */
-  #ofOldCopies({ migrations }: SwarmController): Telling[] {
+  #ofOldCopies({ migrations, providers }: SwarmController): Telling[] {
     return migrations
       .listMigrations()
       .filter(({ parkedUntil }) => parkedUntil === untilDecided)
+      .filter(migration => !isToClear(migration) && providers.condition(parkedAt(migration))?.reachable)
       .map(migration => ({
         ...{ instanceId: migration.instanceId, kind: 'old-copy', since: migration.createdAt, isError: false },
         text: oldCopyText(migration),

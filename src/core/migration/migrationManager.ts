@@ -20,8 +20,8 @@ import { randomId } from '../instanceId.ts';
 import { instanceError, timestamp } from '../records.ts';
 import { planOf, refugeOf, refuseTarget, refuseUnmovable, roomAt } from './migrationPlanner.ts';
 import { followOwner, MigrationRun, type MigrationWorld } from './migrationRun.ts';
-import { freshSteps, nextAct, ownerOf, parkedAt } from './migrationSteps.ts';
-import { settleStray } from './strayCopies.ts';
+import { freshSteps, isOverdue, isToClear, nextAct, ownerOf, parkedAt } from './migrationSteps.ts';
+import { clearEnds, settleStray } from './strayCopies.ts';
 
 export interface MigrationManagerOptions extends MigrationWorld {
   readonly locks: KeyedLock;
@@ -158,7 +158,7 @@ export class MigrationManager {
    */
   rollBack(migrationId: string, ctx: OperationContext = quietContext): Promise<Migration> {
     return this.#withParked(migrationId, 'Rolling back', ctx, async (migration, lock) => {
-      const { registry, book, lifecycle } = this.#options;
+      const { registry, providers, book, lifecycle } = this.#options;
       if (migration.rolledBackAt !== undefined) {
         throw migrationRefused('Rolling back', 'It was rolled back already.', 'Migrate the instance again instead.');
       }
@@ -168,6 +168,9 @@ export class MigrationManager {
         throw migrationRefused('Rolling back', 'The instance has moved since.', 'Roll its later migration back first.');
       }
       refuseUnmovable(record);
+      if (!(await providers.get(parkedAt(migration)).getInstance(record.id, ctx))) {
+        throw migrationRefused('Rolling back', 'The parked copy is gone.', 'Restore a snapshot instead.');
+      }
       await lifecycle.stop(record, false, lock, ctx);
       await book.update(migrationId, ({ endedAt: _endedAt, ...current }) => ({
         ...current,
@@ -228,11 +231,19 @@ export class MigrationManager {
     }
   }
 
-  /** Removes what migrations have parked of an instance that goes for good, as far as it can be removed now. */
-  async forgetParked(instanceId: string, lock: LockHandle, ctx: OperationContext): Promise<void> {
-    for (const migration of this.#ofInstance(instanceId, 'completed')) {
-      if (migration.parkedUntil !== undefined) await this.#cleanUp(migration, lock, ctx).catch(() => {});
+  /** Of an instance that goes for good nothing stays where it was: what can't be removed now the observer removes later. */
+  async forgetInstance(instanceId: string, lock: LockHandle, ctx: OperationContext): Promise<void> {
+    const { book } = this.#options;
+    for (const { id } of this.#ofInstance(instanceId, 'pending')) await book.forget(id);
+    for (const { id } of this.#ofInstance(instanceId)) {
+      const marked = await book.update(id, current => ({ ...current, instanceRemovedAt: timestamp() }));
+      if (isToClear(marked)) await clearEnds(this.#options, marked, lock, ctx).catch(() => {});
     }
+  }
+
+  /** Whether an instance was deleted for good, so that what is still seen of it is no instance. */
+  isRemoved(instanceId: string): boolean {
+    return this.#ofInstance(instanceId).some(({ instanceRemovedAt }) => instanceRemovedAt !== undefined);
   }
 
   /** What the observer does now and then: ends what is unfinished, and cleans up what was parked long enough. Never rejects. */
@@ -272,15 +283,15 @@ export class MigrationManager {
   async #settleAll(): Promise<void> {
     const { book, lease, locks, registry } = this.#options;
     const ctx = { signal: this.#disposed.signal, report: () => {} };
-    for (const { id, instanceId } of book
-      .list()
-      .filter(migration => nextAct(migration) !== 'nothing' || isOverdue(migration))) {
+    const due = book.list().filter(each => nextAct(each) !== 'nothing' || isOverdue(each) || isToClear(each));
+    for (const { id, instanceId } of due) {
       if (!lease.isHeld() || ctx.signal.aborted || (await locks.isHeld(instanceId))) continue;
       try {
         await locks.run(instanceId, ctx, async lock => {
           if (registry.getInstance(instanceId)) await this.settle(instanceId, lock, ctx);
           const now = await book.read(id);
-          if (isOverdue(now)) await this.#cleanUp(now, lock, ctx);
+          if (isToClear(now)) await clearEnds(this.#options, now, lock, ctx);
+          else if (isOverdue(now)) await this.#cleanUp(now, lock, ctx);
         });
       } catch {
         // It is as it was, and the next look at a provider tries again.
@@ -374,9 +385,6 @@ export class MigrationManager {
     throw migrationRefused(`Starting the migration "${migration.id}"`, `It is ${migration.status}.`, hint);
   }
 }
-
-const isOverdue = ({ status, parkedUntil, endedAt }: Migration) =>
-  status === 'completed' && endedAt !== undefined && parkedUntil !== undefined && Date.parse(parkedUntil) <= Date.now();
 
 const isTimeOut = (error: unknown) => error instanceof Error && error.name === 'TimeoutError';
 

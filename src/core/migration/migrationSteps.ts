@@ -31,6 +31,15 @@ export function nextAct({ status, pivotedAt, rolledBackAt, endedAt }: Migration)
   return pivotedAt === undefined ? 'undo' : 'go-on';
 }
 
+/** Whether its parked copy was kept long enough. */
+export const isOverdue = ({ status, parkedUntil, endedAt }: Migration): boolean =>
+  status === 'completed' && endedAt !== undefined && parkedUntil !== undefined && Date.parse(parkedUntil) <= Date.now();
+
+/** Whether either end may hold something of an instance that was deleted for good. */
+export const isToClear = (migration: Migration): boolean =>
+  migration.instanceRemovedAt !== undefined &&
+  (nextAct(migration) !== 'nothing' || migration.parkedUntil !== undefined);
+
 /** Where the instance lives, as far as this migration says, and with which epoch. */
 export function ownerOf(migration: Migration): Pick<InstanceRecord, 'providerId' | 'epoch'> {
   const { pivotedAt, rolledBackAt, sourceProviderId, targetProviderId, sourceEpoch } = migration;

@@ -6,7 +6,7 @@ import type { LockHandle } from '../../model/stateStore.ts';
 import { randomId } from '../instanceId.ts';
 import { timestamp } from '../records.ts';
 import { type MigrationWorld, makeOwner, parkedTime } from './migrationRun.ts';
-import { freshSteps } from './migrationSteps.ts';
+import { freshSteps, nextAct } from './migrationSteps.ts';
 
 type World = Pick<MigrationWorld, 'registry' | 'providers' | 'book'>;
 
@@ -51,8 +51,28 @@ export async function settleStray(
   if (isOld) await provider.abilities.setRole(record.id, 'parked', ctx);
 }
 
+/**
+ * For whoever holds the lock of an instance that was deleted for good: nothing of it stays at either end of a migration,
+ * whatever its role; where it lives still, its own deletion removes it. Rejects when an end can't be asked.
+ */
+export async function clearEnds(
+  { registry, providers, book }: World,
+  { id, instanceId, sourceProviderId, targetProviderId }: Migration,
+  lock: LockHandle,
+  ctx: OperationContext,
+): Promise<void> {
+  for (const provider of [providers.get(sourceProviderId), providers.get(targetProviderId)]) {
+    if (registry.getInstance(instanceId)?.providerId === provider.id) continue;
+    lock.assertHeld();
+    await provider.deleteInstance(instanceId, ctx);
+  }
+  await book.update(id, ({ parkedUntil: _parkedUntil, ...current }) =>
+    nextAct(current) === 'nothing' ? current : { ...current, status: 'cancelled', endedAt: timestamp() },
+  );
+}
+
 /** The migration that must have been: with it a person can roll back, or clean up. */
-const parkedBy = (
+export const parkedBy = (
   { id, config, providerId, epoch, desired }: InstanceRecord,
   sourceProviderId: string,
   parkedUntil: string,
@@ -61,7 +81,7 @@ const parkedBy = (
   ...{ sourceProviderId, targetProviderId: providerId, strategy: 'stop-and-recreate', status: 'completed' },
   plan: { bytes: 0, files: 0, estimatedDowntime: 0, losses: [] },
   steps: freshSteps('stop-and-recreate').map(({ step }) => ({ step, status: 'skipped' })),
-  ...{ createdAt: timestamp(), pivotedAt: timestamp(), endedAt: timestamp() },
+  ...{ createdAt: timestamp(), startedAt: timestamp(), pivotedAt: timestamp(), endedAt: timestamp() },
   parkedUntil,
   ...{ wasRunning: desired === 'running', sourceEpoch: Math.max(1, epoch - 1), leftovers: [] },
 });

@@ -1,6 +1,7 @@
 import { wrongState } from '../../model/errors.ts';
 import { failOverRefused, homeNotAsKept, homeNotKept, snapshotNotFound } from '../../model/homeErrors.ts';
 import type { InstanceConfigInput, InstanceRecord } from '../../model/instance.ts';
+import { untilDecided } from '../../model/migration.ts';
 import { type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
@@ -10,8 +11,10 @@ import { randomId } from '../instanceId.ts';
 import { getTwice, type InstanceLifecycle } from '../instanceLifecycle.ts';
 import type { InstanceRegistry } from '../instanceRegistry.ts';
 import type { HomeCarrier } from '../migration/homeCarrier.ts';
+import type { MigrationBook } from '../migration/migrationBook.ts';
 import { refuseTarget } from '../migration/migrationPlanner.ts';
 import { makeOwner } from '../migration/migrationRun.ts';
+import { parkedBy } from '../migration/strayCopies.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
 import type { SharedRecords } from '../sharedRecords.ts';
 import type { HomeKeeper } from './homeKeeper.ts';
@@ -31,6 +34,7 @@ export interface SnapshotManagerOptions {
   readonly carrier: HomeCarrier;
   readonly keeper: HomeKeeper;
   readonly book: SharedRecords<Snapshot>;
+  readonly migrationBook: MigrationBook;
   create(
     input: InstanceConfigInput,
     providerType: string,
@@ -167,7 +171,7 @@ export class SnapshotManager {
    * 27). The old copy is stopped and parked once its provider answers again, and kept until a person decides.
    */
   failOver(instanceId: string, providerType: string, ctx: OperationContext): Promise<InstanceRecord> {
-    const { registry, providers, vault, lifecycle, carrier } = this.#options;
+    const { registry, providers, vault, lifecycle, carrier, migrationBook } = this.#options;
     return this.#options.locked(instanceId, ctx, async (record, lock) => {
       if (providers.condition(record.providerId)?.reachable !== false)
         throw failOverRefused(instanceId, `"${record.providerId}" answers.`, 'Migrate it instead.');
@@ -194,6 +198,7 @@ export class SnapshotManager {
       lock.assertHeld();
       // Whoever finds it after a crash in between knows by the epoch that it is the owner.
       await target.abilities.setRole(id, 'owner', ctx);
+      await migrationBook.add(parkedBy({ ...record, ...owner }, record.providerId, untilDecided));
       await makeOwner(registry, id, owner);
       const moved = await registry.readInstance(id);
       return record.desired === 'running' ? lifecycle.start(moved, lock, ctx) : moved;

@@ -224,6 +224,28 @@ describe('snapshots', () => {
       expect(there.place.instances.get(id)).toMatchObject({ role: 'parked', running: false });
     });
 
+    test('deleted for good meanwhile, it does not come back with its provider, nor does anything of it stay there', async () => {
+      await failOver();
+      await swarm.controller.purgeInstance(id);
+      here.place.unreachable = false;
+      await vi.waitFor(async () => {
+        await look();
+        expect(here.place.instances.has(id)).toBe(false);
+      });
+      expect(swarm.controller.listInstances()).toEqual([]);
+      expect(there.place.instances.has(id)).toBe(false);
+      expect(swarm.controller.migrations.listMigrations()).toMatchObject([{ status: 'completed' }]);
+    });
+
+    test('while it does not answer, nobody is sent back to the old copy', async () => {
+      await failOver();
+      const [migration] = swarm.controller.migrations.listMigrations();
+      await expect(swarm.controller.migrations.rollBack(migration?.id ?? '')).rejects.toMatchObject({
+        code: 'provider-unreachable',
+      });
+      expect(swarm.controller.getInstance(id)).toMatchObject({ providerId: 'there', status: 'running' });
+    });
+
     test('a try whose answer was lost can be made again', async () => {
       there.place.loseReply('prepareIncoming');
       there.place.failNext('deleteInstance', new Error('the connection was cut'));

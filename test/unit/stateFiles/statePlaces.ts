@@ -101,6 +101,7 @@ const wholeMigration: Migration = {
   digest: '0'.repeat(64),
   downtimeMs: 1,
   rolledBackAt: at,
+  instanceRemovedAt: at,
   parkedUntil: at,
   leftovers: ['a copy'],
   error: { code: 'timed-out', message: 'It did not answer.', hint: 'Try again.', at },

@@ -302,6 +302,27 @@ test('an instance that goes for good takes its parked copy along', async () => {
   await controller.dispose();
 });
 
+test('one that goes for good in the middle leaves nothing at a target that answers again only later', async () => {
+  const { controller, here, there, id, agent, person } = await twoPlaces();
+  const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  there.place.hang('prepareIncoming');
+  const running = agent('start_migration', { migrationId });
+  await vi.waitFor(() => expect(there.place.calls).toContain('prepareIncoming'));
+  there.place.unreachable = true;
+  await controller.migrations.cancelMigration(migrationId);
+  expect(await running).toMatchObject({ status: 'in-progress' });
+  await person('purge_swarm_instance', { instanceIds: [id] });
+  expect(await here.getInstance(id)).toBeNull();
+  expect(controller.migrations.getMigrationStatus(migrationId).status).toBe('in-progress');
+  there.place.unreachable = false;
+  await vi.waitFor(async () => {
+    await controller.refresh();
+    expect(controller.migrations.getMigrationStatus(migrationId).status).toBe('cancelled');
+  });
+  expect(await there.getInstance(id)).toBeNull();
+  await controller.dispose();
+});
+
 test('what a person starts while recovery looks how to move it stays where it is', async () => {
   const { controller, here, there, id, person } = await twoPlaces();
   await here.place.crash(id);
