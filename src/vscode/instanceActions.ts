@@ -13,22 +13,37 @@ export type InstanceAction =
   | 'edit'
   | 'migrate'
   | 'snapshot'
+  | 'goBack'
   | 'failOver'
   | 'delete'
   | 'restore'
   | 'purge';
 
+/** `goBack`: to one of its snapshots, which outlives what it is of. */
 const actionsByStatus: Readonly<Record<InstanceStatus, readonly InstanceAction[]>> = {
   creating: ['logs', 'delete'],
   starting: ['stop', 'logs', 'delete'],
-  running: ['open', 'attach', 'stop', 'restart', 'terminal', 'ports', 'logs', 'edit', 'migrate', 'snapshot', 'delete'],
+  running: [
+    'open',
+    'attach',
+    'stop',
+    'restart',
+    'terminal',
+    'ports',
+    'logs',
+    'edit',
+    'migrate',
+    'snapshot',
+    'goBack',
+    'delete',
+  ],
   stopping: ['logs', 'delete'],
-  stopped: ['start', 'logs', 'edit', 'migrate', 'snapshot', 'delete'],
-  failed: ['start', 'logs', 'edit', 'delete'],
+  stopped: ['start', 'logs', 'edit', 'migrate', 'snapshot', 'goBack', 'delete'],
+  failed: ['start', 'logs', 'edit', 'goBack', 'delete'],
   deleting: [],
-  trashed: ['restore', 'purge'],
-  lost: ['delete', 'purge'],
-  unknown: ['logs', 'failOver', 'delete'],
+  trashed: ['restore', 'goBack', 'purge'],
+  lost: ['goBack', 'delete', 'purge'],
+  unknown: ['logs', 'failOver', 'goBack', 'delete'],
 };
 
 /** What providers can do beyond what every one can, asked by the provider's id. */

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { Face } from '../face.ts';
 import { freeName } from '../freeName.ts';
+import { actionsOf } from '../instanceActions.ts';
 import { bytesText } from '../migrationRows.ts';
 import { operate } from '../operate.ts';
 import { t } from '../translate.ts';
@@ -41,7 +42,7 @@ export async function restoreSnapshot(face: Face, call: CommandCall): Promise<vo
       detail: t('The instance it was taken of stays as it is.'),
       isNew: true,
     },
-    ...(own && own.desired !== 'trashed'
+    ...(own && actionsOf(own, face.view).includes('snapshot')
       ? [
           {
             label: `$(discard) ${t('Into {0} Itself', own.config.name)}`,
@@ -141,8 +142,13 @@ async function pickSnapshot(face: Face, { rows }: CommandCall, title: string): P
   const about = rows.map(row => recordOf(face, row)?.id)[0];
   const snapshots = controller.snapshots.listSnapshots(about);
   if (snapshots.length === 0) {
+    const record = about === undefined ? undefined : controller.registry.getInstance(about);
+    const canTake = record === undefined || actionsOf(record, face.view).includes('snapshot');
     const take = t('Take Snapshot');
-    const chosen = await vscode.window.showInformationMessage(t('There is no snapshot yet.'), take);
+    const chosen = await vscode.window.showInformationMessage(
+      t('There is no snapshot yet.'),
+      ...(canTake ? [take] : []),
+    );
     if (chosen === take) await vscode.commands.executeCommand('remoteSwarm.takeSnapshot', ...(about ? [about] : []));
     return undefined;
   }
