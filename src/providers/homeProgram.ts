@@ -5,6 +5,9 @@ import { homeTaskFailed } from '../model/homeErrors.ts';
 /** `media/instance/home.mjs`, which lies beside the launcher. */
 export const homeProgram = (launcher: string) => path.join(path.dirname(launcher), 'home.mjs');
 
+/** `dist/hostProgram.cjs` of the same extension. */
+export const hostProgram = (launcher: string) => path.resolve(path.dirname(launcher), '../../dist/hostProgram.cjs');
+
 /** What is kept of what a program says when it fails. */
 const mostSaid = 2_000;
 

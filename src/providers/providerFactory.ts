@@ -7,6 +7,7 @@ import { DockerProviderConfig } from './docker/dockerConfig.ts';
 import { GuardedProvider } from './guardedProvider.ts';
 import { LocalProviderConfig } from './local/localConfig.ts';
 import type { ProviderEnvironment } from './providerEnvironment.ts';
+import { SshProviderConfig } from './ssh/sshConfig.ts';
 
 /** What a kind of place brings: a name for people, what its settings may hold, and how it is made. */
 interface Registration {
@@ -38,6 +39,10 @@ const registrations: Readonly<Record<ProviderType, Registration>> = {
   docker: registration('Docker', DockerProviderConfig, async (config, environment) => {
     const { DockerProvider } = await import('./docker/dockerProvider.ts');
     return new DockerProvider(config, environment);
+  }),
+  ssh: registration('SSH Host', SshProviderConfig, async (config, environment) => {
+    const { SshProvider } = await import('./ssh/sshProvider.ts');
+    return new SshProvider(config, environment);
   }),
 };
 

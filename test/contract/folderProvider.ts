@@ -1,6 +1,6 @@
 import * as path from 'node:path';
 import type { HomeTask } from '../../src/model/provider.ts';
-import { spawnHome } from '../../src/providers/local/spawnHome.ts';
+import { spawnHome } from '../../src/providers/spawnHome.ts';
 import { MemoryProvider } from '../fakes/memoryProvider.ts';
 
 const program = path.resolve(import.meta.dirname, '../../media/instance/home.mjs');
@@ -10,7 +10,7 @@ export class FolderProvider extends MemoryProvider {
   constructor(folder: string) {
     super();
     Object.assign(this.abilities, {
-      openHome: (id: string, task: HomeTask) => spawnHome(id, this.id, program, path.join(folder, id), task),
+      openHome: async (id: string, task: HomeTask) => spawnHome(id, this.id, program, path.join(folder, id), task),
     });
   }
 }

@@ -5,10 +5,10 @@ import { Readable } from 'node:stream';
 import type Dockerode from 'dockerode';
 import { providerRefused, providerUnreachable } from '../../model/errors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
+import { SshLink } from '../sshLink.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
 import { type DockerEndpoint, resolveEndpoint } from './dockerEndpoint.ts';
 import { translateEngineError } from './engineErrors.ts';
-import { SshForward } from './sshForward.ts';
 
 /** How long one call may take when nothing else is said. An engine never ends a call by itself (semantics 25). */
 const patience = 15_000;
@@ -26,7 +26,7 @@ export class DockerEngine {
   readonly providerId: string;
   readonly #config: DockerProviderConfig;
   #endpoint: Promise<DockerEndpoint> | undefined;
-  #client: Promise<{ docker: Dockerode; forward?: SshForward }> | undefined;
+  #client: Promise<{ docker: Dockerode; forward?: SshLink }> | undefined;
   #disposed = false;
 
   constructor(config: DockerProviderConfig) {
@@ -146,7 +146,7 @@ export class DockerEngine {
     return (await opening).docker;
   }
 
-  async #open(): Promise<{ docker: Dockerode; forward?: SshForward }> {
+  async #open(): Promise<{ docker: Dockerode; forward?: SshLink }> {
     // Loaded at first use: it is the heaviest module of all.
     const [{ default: Client }, endpoint] = await Promise.all([import('dockerode'), this.#resolve()]);
     if (endpoint.kind === 'socket') return { docker: makeClient(Client, { socketPath: endpoint.path }) };
@@ -154,7 +154,7 @@ export class DockerEngine {
       const { host, port, tls } = endpoint;
       return { docker: makeClient(Client, { host, port, protocol: tls ? 'https' : 'http', ...tls }) };
     }
-    const forward = await SshForward.open(this.providerId, endpoint);
+    const forward = await SshLink.open(this.providerId, endpoint, { forwardTo: endpoint.socket });
     return { docker: makeClient(Client, { socketPath: forward.socketPath }), forward };
   }
 }

@@ -2,7 +2,7 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { editorServerInvalid, editorServerMissing } from '../../model/errors.ts';
 import type { EditorServer } from '../editorServer.ts';
-import { installedEditorServer } from '../editorServerInstaller.ts';
+import { installedEditorServer, installedNode } from '../editorServerInstaller.ts';
 import { findCommand, isExecutable, isFile } from '../findCommand.ts';
 
 /** Where to look for an editor server. */
@@ -60,7 +60,11 @@ async function knownLayout(file: string, searchPath: string): Promise<EditorServ
   const above = (levels: number, ...rest: string[]) => path.join(file, ...Array(levels).fill('..'), ...rest);
   const pathNode = () => findCommand('node', searchPath);
   if (path.basename(file) === 'server-main.js') {
-    return (await nodeAndMain(above(2, 'node'), file)) ?? nodeAndMain(await pathNode(), file);
+    return (
+      (await nodeAndMain(above(2, 'node'), file)) ??
+      (await nodeAndMain(installedNode(file), file)) ??
+      nodeAndMain(await pathNode(), file)
+    );
   }
   if (file.endsWith(path.join('out', 'node', 'entry.js'))) {
     const main = above(3, 'lib', 'vscode', 'out', 'server-main.js');

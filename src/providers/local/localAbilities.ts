@@ -15,8 +15,9 @@ import type {
   TerminalSpec,
 } from '../../model/provider.ts';
 import { type DiskUsage, diskUsage, freeBytesOf, takenBytesOf } from '../diskUsage.ts';
+import { editorCliFile } from '../editorCli.ts';
 import { probe } from '../editorServer.ts';
-import { editorCliFile, quote } from './editorCli.ts';
+import { shellWord } from '../shellWord.ts';
 import { FolderWatch } from './folderWatch.ts';
 import type { LocalProvider } from './localProvider.ts';
 import { familyOf, type ProcessDetails } from './processes.ts';
@@ -70,7 +71,7 @@ export class LocalAbilities implements ProviderAbilities {
 
   installExtensionCommand(instanceId: string, extensionId: string): string {
     const layout = this.#provider.folders.layoutOf(instanceId, 'owner');
-    return `${quote(editorCliFile(layout))} --install-extension ${quote(extensionId)}`;
+    return `${shellWord(editorCliFile(layout))} --install-extension ${shellWord(extensionId)}`;
   }
 
   async connect(instanceId: string, port?: number): Promise<Endpoint> {
@@ -140,7 +141,7 @@ export class LocalAbilities implements ProviderAbilities {
     };
   }
 
-  async terminal(instanceId: string): Promise<TerminalSpec> {
+  async terminal(instanceId: string): Promise<Extract<TerminalSpec, { kind: 'process' }>> {
     const folder = await this.#provider.running(instanceId);
     const env = await this.#provider.environmentOf(folder);
     return { kind: 'process', file: env.SHELL ?? '/bin/sh', args: [], cwd: folder.layout.workspace, env };

@@ -22,6 +22,7 @@ import { passesFilter } from '../instanceFilter.ts';
 import { updatedConfig } from '../instanceMark.ts';
 import { refuseRole } from '../instanceRoles.ts';
 import type { ProviderEnvironment } from '../providerEnvironment.ts';
+import { spawnHome } from '../spawnHome.ts';
 import { Turns } from '../turns.ts';
 import { locateEditorServer } from './editorServerLocator.ts';
 import { instanceEnvironment, instanceVariable } from './instanceEnvironment.ts';
@@ -35,7 +36,6 @@ import { endFamily, type Processes } from './processes.ts';
 import { runCommand } from './runCommand.ts';
 import { readLog } from './serverLog.ts';
 import { type ServerState, serverLogFile, serverState, startServer, stopServer } from './serverProcess.ts';
-import { spawnHome } from './spawnHome.ts';
 
 /**
  * Instances on this machine: each one a folder with a home and an editor server of its own, which listens on loopback

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { editorCli } from '../../../src/providers/editorCli.ts';
 import {
   instanceLayout,
   listeningPort,
@@ -6,7 +7,7 @@ import {
   serveWebArguments,
   serveWebToken,
 } from '../../../src/providers/editorServer.ts';
-import { editorCli, quote } from '../../../src/providers/local/editorCli.ts';
+import { shellWord } from '../../../src/providers/shellWord.ts';
 
 const id = 'abcdefabcdef';
 const layout = instanceLayout(`/swarm/${id}--owner`);
@@ -62,7 +63,7 @@ describe('how the editor server is started', () => {
 
 describe('the command line of an instance’s editor', () => {
   test('a path with a quote stays one word', () => {
-    expect(quote("it's")).toBe(`'it'\\''s'`);
+    expect(shellWord("it's")).toBe(`'it'\\''s'`);
     const script = editorCli(layout, { kind: 'node', node: "/o'n/node", serverMain: '/m.js' });
     expect(script).toContain(`exec '/o'\\''n/node' '/m.js' --accept-server-license-terms --server-data-dir`);
   });

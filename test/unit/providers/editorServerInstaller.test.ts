@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { quietContext } from '../../../src/model/operationContext.ts';
 import { installEditorServer, installedEditorServer } from '../../../src/providers/editorServerInstaller.ts';
 import { LinuxProcesses } from '../../../src/providers/local/linuxProcesses.ts';
 
@@ -57,6 +58,21 @@ describe('the installation of the editor server', () => {
     expect(await installedEditorServer(directory)).toEqual(server);
     expect(await calls()).toHaveLength(2);
     for (const call of await calls()) expect(call).toContain('--ignore-scripts');
+  });
+
+  test('for another kind of machine it lies beside the own one, and is not tried', async () => {
+    await fakeNpm();
+    const [os, cpu] = ['linux', process.arch === 'arm64' ? 'x64' : 'arm64'];
+    const other = await installEditorServer(directory, quietContext, `${os}-${cpu}`);
+    expect(other.node).toContain(`node-${os}-${cpu}`);
+    for (const call of await calls()) expect(call).toContain(`--os=${os} --cpu=${cpu}`);
+    expect(await installedEditorServer(directory)).toBeNull();
+    const own = await installEditorServer(directory);
+    expect(own.serverMain).not.toBe(other.serverMain);
+    expect(await installedEditorServer(directory, `${os}-${cpu}`)).toEqual(other);
+    await expect(installEditorServer(directory, quietContext, 'plan9-mips')).rejects.toMatchObject({
+      code: 'unsupported',
+    });
   });
 
   test('twice at the same time ends with one whole installation', async () => {

@@ -9,12 +9,15 @@ const environment = {
   readSecret: async () => undefined,
 };
 
+/** What a type can't do without, beside its id. */
+const needed: Readonly<Record<string, object>> = { ssh: { host: 'build.example' } };
+
 describe('the provider factory', () => {
-  test('makes a provider of each type from nothing but an id, and contacts nothing', async () => {
+  test('makes a provider of each type from what it needs, and contacts nothing', async () => {
     const types = ProviderFactory.types().map(({ type }) => type);
     expect(types).toContain('local');
     for (const type of types) {
-      const provider = await ProviderFactory.createProvider(type, { id: 'one', type }, environment);
+      const provider = await ProviderFactory.createProvider(type, { id: 'one', type, ...needed[type] }, environment);
       expect(provider).toMatchObject({ id: 'one', type });
       expect(provider.getCapabilities().maxInstancesPerUser).toBeGreaterThan(0);
       await provider.dispose();
@@ -53,6 +56,22 @@ describe('the provider factory', () => {
   ])('refuses a setting %s of %j by its name', async (name, value) => {
     const config = { id: 'one', type: 'local', [name]: value };
     await expect(ProviderFactory.createProvider('local', config, environment)).rejects.toMatchObject({
+      code: 'invalid-input',
+      message: expect.stringContaining(name),
+    });
+  });
+
+  test.each([
+    ['host', '-oProxyCommand=touch /tmp/x'],
+    ['host', 'a b'],
+    ['host', ''],
+    ['host', 'a;b'],
+    ['user', '-l'],
+    ['port', 0],
+    ['directory', '~/swarm'],
+  ])('refuses an ssh provider whose %s is %j', async (name, value) => {
+    const config = { id: 'one', type: 'ssh', host: 'build.example', [name]: value };
+    await expect(ProviderFactory.createProvider('ssh', config, environment)).rejects.toMatchObject({
       code: 'invalid-input',
       message: expect.stringContaining(name),
     });

@@ -78,6 +78,15 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
     'JSON.parse JSON.parse JSON.parse',
     'what its like at another home says; its record of hashes in homeProgram.test.ts',
   ],
+  'src/hostProgram.ts': [
+    'HostInput HostRequest JSON.parse JSON.parse',
+    'what the extension says to its program on a host',
+  ],
+  'src/providers/ssh/hostCall.ts': ['HostOutput JSON.parse', 'what our program on a host says'],
+  'src/providers/ssh/hostSetup.ts': [
+    'JSON.parse JSON.parse createReadStream createReadStream readFile readFileSync readFileSync',
+    'programs of this extension and the installed editor server, on their way to a host',
+  ],
   'src/core/migration/homeCarrier.ts': ['JSON.parse', 'what a program beside a home says'],
   'src/providers/docker/engineWatch.ts': ['JSON.parse', 'what the engine says'],
   'src/providers/docker/volumes.ts': ['DiskUse', 'what the engine says'],

@@ -110,11 +110,14 @@ const settingOf = (config: SwarmConfig, key: string): unknown =>
     .slice(1)
     .reduce<unknown>((value, name) => (value as Record<string, unknown>)[name], config);
 
+/** What a kind can't do without. */
+const needed: Readonly<Record<string, object>> = { ssh: { host: 'build.example' } };
+
 /** What more an entry of the list may hold is the business of its kind. */
 const settingFields = fieldsBelow({ type: 'object', properties }, valid).filter(field => field.path.at(-1) !== 'KEY');
 const providerFields = ProviderFactory.types().flatMap(({ type, configSchema }) => {
   const schema = z.toJSONSchema(configSchema, { io: 'input', target: 'draft-7' }) as Schema;
-  const around = setAt(valid, ['remoteSwarm.providers', 0], { id: 'bad', type });
+  const around = setAt(valid, ['remoteSwarm.providers', 0], { id: 'bad', type, ...needed[type] });
   const pem = { ca: '/srv/tls/ca.pem', cert: '/srv/tls/cert.pem', key: '/srv/tls/key.pem' };
   return fieldsBelow(schema, around, pem, ['remoteSwarm.providers', 0]).map(field => ({ ...field, type }));
 });
@@ -128,6 +131,10 @@ const texts: Readonly<Record<string, string>> = {
   'remoteSwarm.stateDirectory': path.join(root, 'state'),
   'local.directory': '/srv/instances',
   'local.server': '/opt/code-server',
+  'ssh.id': 'bad',
+  'ssh.host': 'build.example',
+  'ssh.user': 'me',
+  'ssh.directory': '/srv/swarm',
   'local.id': 'bad',
   'docker.id': 'bad',
   'docker.endpoint': 'ssh://me@far.example',
@@ -144,6 +151,7 @@ const free: Readonly<Record<string, readonly Hostile[]>> = {
   'remoteSwarm.stateDirectory': ['unicode'],
   'local.directory': ['unicode'],
   'local.server': ['unicode'],
+  'ssh.directory': ['unicode'],
   'docker.endpoint': ['unicode'],
   'docker.tls.ca': ['unicode'],
   'docker.tls.cert': ['unicode'],
@@ -353,7 +361,7 @@ describe('bad settings', () => {
     const problem = 'The provider "bad" in remoteSwarm.providers is of no known kind: its "type" is "dockr".';
     expect(rows.find(({ id }) => id === 'bad')).toMatchObject({
       problem,
-      hint: 'Set "type" to one of: local, docker.',
+      hint: 'Set "type" to one of: local, docker, ssh.',
     });
     expect(refused).toMatchObject({ code: 'provider-unusable', message: expect.stringContaining(problem) });
   });

@@ -104,7 +104,8 @@ export class Witness {
     const isMeant = world.isAsked(id) || unfinished || [...this.#climbing.values()].some(own => own.has(id));
     const record = world.record(id);
     // What the state's loss in the middle of a migration has left beside the owner.
-    const stray = record?.providerId === providerId ? undefined : world.places[providerId].instances.get(id);
+    const isElsewhere = record !== undefined && record.providerId !== providerId;
+    const stray = isElsewhere ? world.places[providerId].instances.get(id) : undefined;
     const isStray =
       (act === 'setRole' && stray?.role === 'owner') || (act === 'deleteInstance' && stray?.role === 'incoming');
     if (!isMeant && !isStray && !isLeftToDo(act, record)) this.wrongs.push(`${act} that nobody asked for`);

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { SwarmError } from '../../../../src/model/errors.ts';
 import { DockerProviderConfig } from '../../../../src/providers/docker/dockerConfig.ts';
 import { parseEndpoint, resolveEndpoint } from '../../../../src/providers/docker/dockerEndpoint.ts';
-import { sshArguments } from '../../../../src/providers/docker/sshForward.ts';
+import { linkArguments } from '../../../../src/providers/sshLink.ts';
 
 const sha = (name: string) => createHash('sha256').update(name).digest('hex');
 const contextFile = (name: string) => `/home/u/.docker/contexts/meta/${sha(name)}/meta.json`;
@@ -131,7 +131,7 @@ describe('an address', () => {
           return;
         }
         if (endpoint.kind !== 'ssh') return expect.fail('another kind');
-        const args = sshArguments(endpoint, '/tmp/x.sock');
+        const args = linkArguments(endpoint, '/tmp/x.sock', { forwardTo: endpoint.socket });
         expect(args.at(-2)).toBe('--');
         expect(args.at(-1)).toMatch(/^[^-\s][^\s]*$/);
         expect(args.slice(0, -2).filter(arg => arg.startsWith('-') && !/^-[NToLp]$/.test(arg))).toEqual([]);

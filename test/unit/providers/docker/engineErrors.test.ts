@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { providerRefused } from '../../../../src/model/errors.ts';
 import { engineStatus, translateEngineError } from '../../../../src/providers/docker/engineErrors.ts';
 import { whyUnfit } from '../../../../src/providers/docker/images.ts';
-import { sshProblem } from '../../../../src/providers/docker/sshForward.ts';
+import { sshProblem } from '../../../../src/providers/sshLink.ts';
 
 const failure = { providerId: 'docker', address: '/var/run/docker.sock', doing: 'Starting the container' };
 const translate = (error: unknown) => translateEngineError(error, failure);
@@ -79,6 +79,7 @@ test.each([
 
 test.each([
   ['Host key verification failed.', 'ssh-host-key'],
+  ['@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.', 'ssh-host-key-changed'],
   ['me@far: Permission denied (publickey).', 'ssh-permission'],
   ['spawn ssh ENOENT', 'ssh-missing'],
   ['ssh: Could not resolve hostname far: Name or service not known', 'provider-unreachable'],

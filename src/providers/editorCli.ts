@@ -1,6 +1,7 @@
 import * as path from 'node:path';
-import type { EditorServer, InstanceLayout } from '../editorServer.ts';
-import { serveWebToken } from '../editorServer.ts';
+import type { EditorServer, InstanceLayout } from './editorServer.ts';
+import { serveWebToken } from './editorServer.ts';
+import { shellWord } from './shellWord.ts';
 
 /** A script beside the home that is the command line of the instance's editor server, whichever that is. */
 export const editorCliFile = (layout: InstanceLayout) => path.join(layout.reserved, 'editor');
@@ -9,11 +10,8 @@ export const editorCliFile = (layout: InstanceLayout) => path.join(layout.reserv
 export function editorCli(layout: InstanceLayout, server: EditorServer): string {
   const run =
     server.kind === 'node'
-      ? `${quote(server.node)} ${quote(server.serverMain)}`
+      ? `${shellWord(server.node)} ${shellWord(server.serverMain)}`
       : // `code serve-web` keeps the servers that it downloaded here, one folder a release.
-        `"$(ls -td ${quote(path.dirname(serveWebToken(layout)))}/serve-web/*/bin/code-server* | head -n 1)"`;
-  return `#!/bin/sh\nexec ${run} --accept-server-license-terms --server-data-dir ${quote(layout.serverData)} "$@"\n`;
+        `"$(ls -td ${shellWord(path.dirname(serveWebToken(layout)))}/serve-web/*/bin/code-server* | head -n 1)"`;
+  return `#!/bin/sh\nexec ${run} --accept-server-license-terms --server-data-dir ${shellWord(layout.serverData)} "$@"\n`;
 }
-
-/** One word of a POSIX shell, whatever is in it. */
-export const quote = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;

@@ -1,19 +1,24 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
-import type { HomeProcess, HomeTask } from '../../model/provider.ts';
-import { checkSaid, writerTo } from '../homeProgram.ts';
-import { readAhead } from '../readAhead.ts';
+import type { HomeProcess, HomeTask } from '../model/provider.ts';
+import { checkSaid, writerTo } from './homeProgram.ts';
+import { readAhead } from './readAhead.ts';
 
 /** Runs the program in the home's folder, on the node that runs this. */
-export async function spawnHome(
+export function spawnHome(
   instanceId: string,
   providerId: string,
   program: string,
   home: string,
   task: HomeTask,
-): Promise<HomeProcess> {
+): HomeProcess {
   const env = { PATH: process.env.PATH ?? '', ELECTRON_RUN_AS_NODE: '1' };
   const child = spawn(process.execPath, [program, task], { cwd: home, env, stdio: 'pipe' });
+  return homeProcess(child, said => checkSaid(instanceId, providerId, said));
+}
+
+/** The program as a child of this process, or what leads to it. `check` throws at what it says when it failed. */
+export function homeProcess(child: ChildProcessWithoutNullStreams, check: (said: string) => void): HomeProcess {
   // Its end closes no stream that is ours to close.
   const exited = new Promise<void>(resolve => child.on('exit', () => resolve()));
   const failed = new Promise<never>((_, reject) => child.on('error', reject));
@@ -23,7 +28,7 @@ export async function spawnHome(
       signs += 1;
     });
   }
-  const done = Promise.race([text(child.stderr), failed]).then(said => checkSaid(instanceId, providerId, said));
+  const done = Promise.race([text(child.stderr), failed]).then(check);
   done.catch(() => {});
   return {
     output: readAhead(child.stdout, chunk => [chunk]),

@@ -1,0 +1,71 @@
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import type { OperationContext } from '../../model/operationContext.ts';
+import { shellWord } from '../shellWord.ts';
+import { endChild, type SshConnection } from './sshConnection.ts';
+
+/** Begins each script: `$1` is the directory of the settings, or empty. */
+const find = 'd=$1; [ -n "$d" ] || d=$HOME/.remote-swarm; shift; umask 077';
+const make = `set -e; ${find}; mkdir -p "$d"; cd "$d"`;
+
+/** Input that nobody on the host could unpack yet is compressed by `ssh` itself. */
+const compressed = ['-C'];
+
+/** A script on the host that did not do what it was to do. */
+export class ScriptFailed extends Error {}
+
+/** Scripts for the `/bin/sh` of a host, in our directory there. Arguments are words of theirs, whatever is in them. */
+export class HostShell {
+  readonly #connection: SshConnection;
+  readonly #directory: string;
+
+  constructor(connection: SshConnection, directory = '') {
+    this.#connection = connection;
+    this.#directory = directory;
+  }
+
+  /** What `ssh` is to be given for a script that finds the directory's path in `$d`, whether it is there or not. */
+  command(script: string, args: readonly string[]): string {
+    return this.#command(`${find}; ${script}`, args);
+  }
+
+  /** Starts such a script, on a connection of its own. */
+  start(script: string, args: readonly string[]): ChildProcessWithoutNullStreams {
+    return this.#connection.startAlone(this.command(script, args));
+  }
+
+  /** Runs a script in the directory, which is made at need, and answers with what it printed. Rejects with `ScriptFailed`. */
+  async run(
+    script: string,
+    args: readonly string[],
+    { signal }: OperationContext,
+    input?: AsyncIterable<Uint8Array | string>,
+  ): Promise<string> {
+    signal.throwIfAborted();
+    const command = this.#command(`${make}; ${script}`, args);
+    const child = input ? this.#connection.startAlone(command, compressed) : await this.#connection.start(command);
+    const abort = () => endChild(child);
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    const closed = new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
+    try {
+      const sending = pipeline(input ?? Readable.from([]), child.stdin).catch(() => {});
+      const [out, said, code] = await Promise.all([text(child.stdout), text(child.stderr), closed, sending]);
+      if (code === 0) return out;
+      if (code === 255 || code === null) throw this.#connection.problem(said.trim() || 'the connection was lost');
+      throw new ScriptFailed(said.trim().slice(0, 300) || `a script ended with ${code}`);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /** For the shell of the host's user, whichever that is: only `/bin/sh` reads the script. */
+  #command(script: string, args: readonly string[]): string {
+    return ['exec', '/bin/sh', '-c', ...[script, 'sh', this.#directory, ...args].map(shellWord)].join(' ');
+  }
+}

@@ -1,0 +1,276 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import * as path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { makeNetwork, removeNetwork } from './hostNetwork.ts';
+
+/** Everything of all hosts of the tests. */
+const roots = '/var/tmp/remote-swarm-ssh-hosts';
+
+/**
+ * A host of a test with a real sshd. It has a network, mounts and processes of its own: its home and its temporary
+ * folder are others than this machine's, its loopback is another one, and what runs there is not seen from a second host.
+ */
+export interface SshHost {
+  /** As `ssh` takes it, with the client below. */
+  readonly name: string;
+  /** Address of its network, on which its sshd listens at port 22. */
+  readonly address: string;
+  /** Its user's home, as it lies on this machine. */
+  readonly home: string;
+  /** What that home is called on the host. */
+  readonly homeThere: string;
+  /** A folder to be put first on the PATH: the `ssh` in it knows the host and has the right key. */
+  readonly path: string;
+  /** The configuration of that `ssh`. */
+  readonly config: string;
+  /** As {@link path}, but the host's key is not known. */
+  readonly strangerPath: string;
+  /** As {@link path}, but another key is known for the host. */
+  readonly changedPath: string;
+  /** As {@link path}, with a key that the host does not let in. */
+  readonly keylessPath: string;
+  /** Runs a program there, without ssh, and answers with what it prints. */
+  run(file: string, ...args: string[]): string;
+  /** Ends sshd and every connection, as a crash does; what else runs goes on. */
+  killSshd(): Promise<void>;
+  startSshd(): Promise<void>;
+  /** Takes the network away: no packet comes or goes, and nobody is told. */
+  cut(): void;
+  mend(): void;
+  /** Ends all that runs there and starts the host again. */
+  reboot(): Promise<void>;
+  /** Ends it with all that it runs, and removes every trace. */
+  stop(): Promise<void>;
+}
+
+export interface SshHostOptions {
+  /** Its user's home lies on a disk of this size only. */
+  readonly diskMb?: number;
+  /** It has none of the programs that a host need not have. */
+  readonly bare?: boolean;
+}
+
+/** What other machines have, and no host needs. */
+const masked = [
+  'node',
+  'npm',
+  'tar',
+  'gzip',
+  'xz',
+  'unzip',
+  'curl',
+  'wget',
+  'python3',
+  'perl',
+  'sha256sum',
+  'base64',
+  'git',
+];
+
+/** Why no host can be started here; undefined when one can. */
+export function sshHostProblem(): string | undefined {
+  if (process.platform !== 'linux') return 'hosts of the tests need Linux';
+  if (process.getuid?.() !== 0) return 'only root can give a host its own network';
+  const missing = ['/usr/sbin/sshd', '/usr/bin/ssh', '/usr/bin/unshare', '/usr/bin/nsenter'].filter(
+    file => !existsSync(file),
+  );
+  return missing.length === 0
+    ? undefined
+    : `${missing.join(', ')} not installed (Debian: apt-get install openssh-server iproute2)`;
+}
+
+const run = (file: string, ...args: string[]) => execFileSync(file, args, { encoding: 'utf8', stdio: 'pipe' });
+const quietly = (work: () => unknown) => {
+  try {
+    work();
+  } catch {
+    // It is so already.
+  }
+};
+const alive = (pid: number) =>
+  pid > 0 && existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+
+async function until(condition: () => boolean, what: () => string): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(what());
+    await sleep(25);
+  }
+}
+
+/** Starts a host; `name` is 1 to 5 letters and digits. What a killed test run left is ended first. */
+export async function startSshHost(name: string, { diskMb, bare = false }: SshHostOptions = {}): Promise<SshHost> {
+  removeAbandoned();
+  const key = `${name}${process.pid.toString(36)}`;
+  const root = path.join(roots, `${key}.${process.pid}`);
+  const at = (...names: string[]) => path.join(root, ...names);
+  for (const folder of ['home', 'tmp', 'ssh']) mkdirSync(at(folder), { recursive: true, mode: 0o700 });
+  if (diskMb !== undefined) run('mount', '-t', 'tmpfs', '-o', `size=${diskMb}m`, 'tmpfs', at('home'));
+  const network = makeNetwork(key);
+  writeKeys(at('ssh'), name, network.address);
+
+  let init: { child: ChildProcess; pid: number } | undefined;
+  const enter = () => ['--target', String(init?.pid), '--mount', '--pid', '--net'];
+  const startSshd = async () => {
+    rmSync(at('ssh', 'pid'), { force: true });
+    const args = [...enter(), '/usr/sbin/sshd', '-f', at('ssh', 'sshd_config'), '-E', at('ssh', 'log')];
+    execFileSync('nsenter', args, { stdio: 'ignore' });
+    await until(
+      () => existsSync(at('ssh', 'pid')),
+      () => `sshd did not start: ${readFileSync(at('ssh', 'log'), 'utf8')}`,
+    );
+  };
+  const start = async () => {
+    // The first process of the host: it takes in whoever lost its parent, and all others end with it.
+    const script = [
+      ...['set -e', `mount --bind '${at('home')}' /root`, `mount --bind '${at('tmp')}' /tmp`, 'mkdir -p /run/sshd'],
+      ...(bare ? programs(masked).map(file => `mount --bind /dev/null '${file}'`) : []),
+      ...[`touch '${at('ready')}'`, 'while :; do sleep 3600 & wait; done'],
+    ].join('\n');
+    rmSync(at('ready'), { force: true });
+    const own = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private'];
+    const args = [`--net=/run/netns/${network.name}`, 'unshare', ...own, 'sh', '-c', script];
+    const child = spawn('nsenter', args, { stdio: 'ignore', cwd: '/' });
+    await until(
+      () => existsSync(at('ready')),
+      () => 'the host did not start',
+    );
+    const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8');
+    init = { child, pid: Number(children.trim().split(' ')[0]) };
+    await startSshd();
+  };
+  const end = async () => {
+    if (!init) return;
+    const { child, pid } = init;
+    init = undefined;
+    const ended = new Promise(resolve => child.once('close', resolve));
+    quietly(() => process.kill(pid, 'SIGKILL'));
+    if (child.exitCode === null && child.signalCode === null) await ended;
+  };
+  await start();
+  return {
+    name,
+    address: network.address,
+    home: at('home'),
+    homeThere: '/root',
+    path: at('ssh', 'known-bin'),
+    config: at('ssh', 'known.config'),
+    strangerPath: at('ssh', 'stranger-bin'),
+    changedPath: at('ssh', 'changed-bin'),
+    keylessPath: at('ssh', 'keyless-bin'),
+    run: (file, ...args) => run('nsenter', ...enter(), file, ...args),
+    killSshd: async () => {
+      const pids = processesIn(init?.pid ?? 0).filter(pid => /^(\S*\/)?sshd[: ]/.test(commandOf(pid)));
+      for (const pid of pids) quietly(() => process.kill(pid, 'SIGKILL'));
+      await until(
+        () => !pids.some(alive),
+        () => 'sshd did not end',
+      );
+    },
+    startSshd,
+    cut: () => void run('ip', 'link', 'set', network.link, 'down'),
+    mend: () => void run('ip', 'link', 'set', network.link, 'up'),
+    reboot: async () => {
+      await end();
+      await start();
+    },
+    stop: async () => {
+      await end();
+      removeTraces(root, key);
+    },
+  };
+}
+
+const programs = (names: readonly string[]) =>
+  names.flatMap(name => ['/usr/bin', '/usr/local/bin'].map(folder => path.join(folder, name))).filter(existsSync);
+
+/** The processes of the host whose first one this is. */
+function processesIn(init: number): number[] {
+  const spaceOf = (pid: number | string) => {
+    try {
+      return (
+        readFileSync(`/proc/${pid}/status`, 'utf8')
+          .match(/^NSpid:\s+(.*)$/m)?.[1]
+          ?.split('\t').length ?? 0
+      );
+    } catch {
+      return 0;
+    }
+  };
+  const depth = spaceOf(init);
+  const parentOf = (pid: number) => {
+    try {
+      return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1]);
+    } catch {
+      return 0;
+    }
+  };
+  const isBelow = (pid: number): boolean => pid === init || (pid > 1 && isBelow(parentOf(pid)));
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(Number)
+    .filter(pid => spaceOf(pid) >= depth && isBelow(pid));
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
+}
+
+/** Keys and configurations of the host and of its clients. */
+function writeKeys(folder: string, name: string, address: string): void {
+  const at = (file: string) => path.join(folder, file);
+  for (const key of ['host', 'client', 'other']) run('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', at(key));
+  writeFileSync(at('authorized'), readFileSync(at('client.pub')));
+  writeFileSync(at('known'), `${address} ${readFileSync(at('host.pub'), 'utf8')}`);
+  writeFileSync(at('changed'), `${address} ${readFileSync(at('other.pub'), 'utf8')}`);
+  writeFileSync(at('unknown'), '');
+  writeFileSync(
+    at('sshd_config'),
+    [
+      ...['Port 22', `ListenAddress ${address}`, `HostKey ${at('host')}`, `PidFile ${at('pid')}`],
+      ...[`AuthorizedKeysFile ${at('authorized')}`, 'UsePAM no', 'StrictModes no', 'PasswordAuthentication no'],
+      ...['PermitRootLogin prohibit-password', 'MaxSessions 100', 'MaxStartups 100'],
+    ].join('\n'),
+  );
+  const client = (kind: string, key: string, known: string) => {
+    writeFileSync(
+      at(`${kind}.config`),
+      [
+        ...[`Host ${name}`, `HostName ${address}`, 'User root', `IdentityFile ${at(key)}`],
+        ...['IdentitiesOnly yes', `UserKnownHostsFile ${at(known)}`, 'GlobalKnownHostsFile /dev/null'],
+        'StrictHostKeyChecking yes',
+      ].join('\n'),
+    );
+    const bin = at(`${kind}-bin`);
+    mkdirSync(bin);
+    const script = `#!/bin/sh\nexec /usr/bin/ssh -F ${at(`${kind}.config`)} "$@"\n`;
+    writeFileSync(path.join(bin, 'ssh'), script, { mode: 0o755 });
+  };
+  client('known', 'client', 'known');
+  client('stranger', 'client', 'unknown');
+  client('changed', 'client', 'changed');
+  client('keyless', 'other', 'known');
+}
+
+function removeTraces(root: string, key: string): void {
+  for (const pid of globSync('/proc/[0-9]*').map(file => Number(path.basename(file)))) {
+    if (commandOf(pid).includes(root)) quietly(() => process.kill(pid, 'SIGKILL'));
+  }
+  removeNetwork(key);
+  quietly(() => run('umount', '-l', path.join(root, 'home')));
+  rmSync(root, { recursive: true, force: true, maxRetries: 5 });
+}
+
+/** Removes the hosts of test runs that are no more. */
+function removeAbandoned(): void {
+  if (!existsSync(roots)) return;
+  for (const folder of readdirSync(roots)) {
+    const [key = '', owner] = folder.split('.');
+    if (!alive(Number(owner))) quietly(() => removeTraces(path.join(roots, folder), key));
+  }
+}
