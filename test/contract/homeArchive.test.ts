@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { StreamKeeper } from '../../src/core/snapshots/homeKeeper.ts';
 import { quietContext } from '../../src/model/operationContext.ts';
-import { spawnHome } from '../../src/providers/local/spawnHome.ts';
+import { spawnHome } from '../../src/providers/spawnHome.ts';
 import { FileHomeArchive } from '../../src/storage/fileHomeArchive.ts';
 import { FolderProvider } from './folderProvider.ts';
 import { fillHome, homeDigest } from './tools.ts';
