@@ -85,6 +85,8 @@ const work: Work = {
     if (!abilities.stats) throw unsupported(id, 'measure what instances use');
     return abilities.stats(ids, ctx);
   },
+  freeBytes: async ({ abilities }) => (await abilities.freeBytes()) ?? null,
+  homeBytes: async ({ abilities }, [ids], ctx) => [...(await abilities.homeBytes(ids, ctx))],
   listPorts: async ({ id, abilities }, [instanceId]) => {
     if (!abilities.listPorts) throw unsupported(id, 'list ports');
     return abilities.listPorts(instanceId);

@@ -53,6 +53,9 @@ export const hostAnswers = {
       ...{ diskUsedBytes: z.number().exactOptional(), diskTotalBytes: z.number().exactOptional() },
     }),
   ),
+  freeBytes: z.number().min(0).nullable(),
+  /** Of what can't be told there is no row. */
+  homeBytes: z.array(z.tuple([z.string(), z.number().min(0)])),
   listPorts: z.array(Port),
   followLogs: z.null(),
   watch: z.null(),
@@ -82,6 +85,8 @@ export interface HostArguments {
   prepareIncoming: [spec: InstanceSpec];
   setRole: [id: string, role: InstanceRole];
   stats: [ids: readonly string[]];
+  freeBytes: [];
+  homeBytes: [ids: readonly string[]];
   listPorts: [id: string];
   /** Tells that it has `begun`, and then `line`s. */
   followLogs: [id: string];

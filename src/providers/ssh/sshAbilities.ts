@@ -93,6 +93,14 @@ export class SshAbilities implements ProviderAbilities {
     return this.#provider.openHome(instanceId, task, ctx);
   }
 
+  async freeBytes(ctx: OperationContext = quietContext): Promise<number | undefined> {
+    return (await this.#provider.call('freeBytes', [], ctx)) ?? undefined;
+  }
+
+  async homeBytes(instanceIds: readonly string[], ctx = quietContext): Promise<Map<string, number>> {
+    return new Map(await this.#provider.call('homeBytes', [instanceIds], ctx));
+  }
+
   watch(wake: (instanceId: string | undefined) => void): Disposable {
     return this.#keep(new HostWatch(this.#provider, wake));
   }
