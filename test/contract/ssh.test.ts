@@ -2,8 +2,8 @@ import { access, appendFile, mkdir, readdir, readFile, rm, writeFile } from 'nod
 import * as path from 'node:path';
 import { describe, expect, vi } from 'vitest';
 import { instanceLayout } from '../../src/providers/editorServer.ts';
-import { sshHostProblem, startSshHost } from '../ssh/support/sshHost.ts';
-import { prepareForSsh, sshProvider, useSsh } from '../ssh/support/sshProviders.ts';
+import { sshHostProblem } from '../ssh/support/sshHost.ts';
+import { prepareForSsh, sshProvider, startPreparedHost, useSsh } from '../ssh/support/sshProviders.ts';
 import { describeProviderContract } from './providerContract.ts';
 
 const problem = sshHostProblem();
@@ -11,7 +11,7 @@ const problem = sshHostProblem();
 describe.skipIf(problem !== undefined)(`over ssh${problem ? ` (not here: ${problem})` : ''}`, () => {
   describeProviderContract('the ssh provider', async () => {
     await prepareForSsh();
-    const host = await startSshHost('ct');
+    const host = await startPreparedHost('ct');
     const restorePath = useSsh(host.path);
     const directory = path.join(host.home, '.remote-swarm', 'instances');
     const makeProvider = async () => sshProvider(host);

@@ -7,8 +7,8 @@ import type { Endpoint, Provider } from '../../src/model/provider.ts';
 import { newSpec, testSwarmId } from '../contract/specs.ts';
 import { type Fault, type FaultRow, faultTable, suffer } from '../engine/support/healthTable.ts';
 import { WatchedSwarm } from '../engine/support/watchedSwarm.ts';
-import { type SshHost, sshHostProblem, startSshHost } from './support/sshHost.ts';
-import { prepareForSsh, sshProvider, useSsh } from './support/sshProviders.ts';
+import { type SshHost, sshHostProblem } from './support/sshHost.ts';
+import { prepareForSsh, sshProvider, startPreparedHost, useSsh } from './support/sshProviders.ts';
 
 const problem = sshHostProblem();
 const failureOf = (work: Promise<unknown>): Promise<SwarmError> =>
@@ -24,7 +24,7 @@ describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not
 
   beforeAll(async () => {
     await prepareForSsh();
-    host = await startSshHost('flt');
+    host = await startPreparedHost('flt');
     restorePath = useSsh(host.path);
     provider = sshProvider(host);
     await provider.initialize();

@@ -49,6 +49,8 @@ export interface SshHostOptions {
   readonly diskMb?: number;
   /** It has none of the programs that a host need not have. */
   readonly bare?: boolean;
+  /** An editor server of this machine, by its folder, that it has already. */
+  readonly editorServer?: string;
 }
 
 /** What other machines have, and no host needs. */
@@ -100,7 +102,10 @@ async function until(condition: () => boolean, what: () => string): Promise<void
 }
 
 /** Starts a host; `name` is 1 to 5 letters and digits. What a killed test run left is ended first. */
-export async function startSshHost(name: string, { diskMb, bare = false }: SshHostOptions = {}): Promise<SshHost> {
+export async function startSshHost(
+  name: string,
+  { diskMb, bare = false, editorServer }: SshHostOptions = {},
+): Promise<SshHost> {
   removeAbandoned();
   const key = `${name}${process.pid.toString(36)}`;
   const root = path.join(roots, `${key}.${process.pid}`);
@@ -124,7 +129,10 @@ export async function startSshHost(name: string, { diskMb, bare = false }: SshHo
   const start = async () => {
     // The first process of the host: it takes in whoever lost its parent, and all others end with it.
     const script = [
-      ...['set -e', `mount --bind '${at('home')}' /root`, `mount --bind '${at('tmp')}' /tmp`, 'mkdir -p /run/sshd'],
+      ...['set -e', `mount --bind '${at('home')}' /root`],
+      // Before this machine's own temporary folder is covered: it may lie there.
+      ...(editorServer === undefined ? [] : shared(editorServer, '/root/.remote-swarm/server')),
+      ...[`mount --bind '${at('tmp')}' /tmp`, 'mkdir -p /run/sshd'],
       ...(bare ? programs(masked).map(file => `mount --bind /dev/null '${file}'`) : []),
       ...[`touch '${at('ready')}'`, 'while :; do sleep 3600 & wait; done'],
     ].join('\n');
@@ -181,6 +189,12 @@ export async function startSshHost(name: string, { diskMb, bare = false }: SshHo
     },
   };
 }
+
+/** Shows a folder of this machine below one of the host, where nobody can change it. */
+const shared = (folder: string, below: string) => {
+  const place = `'${path.join(below, path.basename(folder))}'`;
+  return [`mkdir -p ${place}`, `mount --bind '${folder}' ${place}`, `mount -o remount,bind,ro ${place}`];
+};
 
 const programs = (names: readonly string[]) =>
   names.flatMap(name => ['/usr/bin', '/usr/local/bin'].map(folder => path.join(folder, name))).filter(existsSync);

@@ -5,7 +5,7 @@ import { installEditorServer } from '../../../src/providers/editorServerInstalle
 import { GuardedProvider } from '../../../src/providers/guardedProvider.ts';
 import type { ProviderEnvironment } from '../../../src/providers/providerEnvironment.ts';
 import { SshProvider } from '../../../src/providers/ssh/sshProvider.ts';
-import type { SshHost } from './sshHost.ts';
+import { type SshHost, startSshHost } from './sshHost.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 
@@ -20,6 +20,12 @@ export const sshEnvironment: ProviderEnvironment = {
 export async function prepareForSsh(): Promise<void> {
   await installEditorServer(sshEnvironment.editorServerDirectory);
   await buildHostProgram(false, path.join(root, 'dist'));
+}
+
+/** A host to which the editor server was brought before. Its homes lie in memory, so that no other disk's work counts. */
+export async function startPreparedHost(name: string): Promise<SshHost> {
+  const server = await installEditorServer(sshEnvironment.editorServerDirectory);
+  return startSshHost(name, { diskMb: 1_000, editorServer: path.resolve(server.serverMain, ...Array(6).fill('..')) });
 }
 
 /** A guarded provider of the host, as from the settings. `ssh` is the one that is first on the PATH. */
