@@ -3,6 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
+import { describe } from 'vitest';
 import type { Provider } from '../../src/model/provider.ts';
 import { DockerProvider } from '../../src/providers/docker/dockerProvider.ts';
 import { GuardedProvider } from '../../src/providers/guardedProvider.ts';
@@ -10,6 +11,8 @@ import { localProvider } from '../crash/twoFolders.ts';
 import { ensureTestImage } from '../engine/support/images.ts';
 import { describeWithEngine, testEngine } from '../engine/support/testEngine.ts';
 import { EngineWorld } from '../engine/support/world.ts';
+import { sshHostProblem } from '../ssh/support/sshHost.ts';
+import { prepareForSsh, sshProvider, startPreparedHost, useSsh } from '../ssh/support/sshProviders.ts';
 import { FolderProvider } from './folderProvider.ts';
 import { describeHomeContract } from './homeContract.ts';
 import { newSpec, randomId, testSwarmId } from './specs.ts';
@@ -47,6 +50,31 @@ describeHomeContract('the local provider', async () => {
     },
     close: async () => void execFileSync('rm', ['-rf', scratch]),
   };
+});
+
+const sshProblem = sshHostProblem();
+
+describe.skipIf(sshProblem !== undefined)(`ssh${sshProblem ? ` (not here: ${sshProblem})` : ''}`, () => {
+  describeHomeContract('the ssh provider', async () => {
+    await prepareForSsh();
+    const host = await startPreparedHost('homes');
+    const restorePath = useSsh(host.path);
+    const provider = sshProvider(host);
+    await provider.initialize();
+    const swarmId = testSwarmId();
+    return {
+      provider,
+      make: async () => {
+        const id = await incomingOn(provider, swarmId);
+        return { id, home: path.join(host.home, '.remote-swarm', 'instances', `${id}--incoming`, 'home') };
+      },
+      close: async () => {
+        await provider.dispose();
+        restorePath();
+        await host.stop();
+      },
+    };
+  });
 });
 
 describeWithEngine('Docker', () => {
