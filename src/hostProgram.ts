@@ -72,7 +72,10 @@ const work: Work = {
       ...{ signal, report, stdin },
       ...(most !== null && { maxOutputBytes: most }),
     }),
-  observe: provider => provider.abilities.observe(),
+  observe: async provider => {
+    const [rows, whole] = await Promise.all([provider.abilities.observe(), provider.listInstances()]);
+    return { rows, whole };
+  },
   readToken: (provider, [id]) => provider.abilities.readToken(id),
   serverPort: async (provider, [id]) => (await provider.running(id)).port,
   probe: ({ abilities }, [wanted], ctx) =>

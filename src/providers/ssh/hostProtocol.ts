@@ -29,12 +29,16 @@ export const hostAnswers = {
   update: VSCodeInstance,
   logs: z.object({ lines: z.array(z.string()), truncated: z.boolean() }),
   execute: z.object({ exitCode: z.int(), stdout: z.string(), stderr: z.string(), truncated: z.boolean() }),
-  observe: z.array(
-    z.object({
-      ...{ id: z.string(), swarmId: z.string(), epoch: z.int(), createdAt: z.string() },
-      ...{ role: InstanceRole, status: InstanceStatus, detail: optional, port: Port.optional() },
-    }),
-  ),
+  /** The rows, and all of those instances whose record can be read. */
+  observe: z.object({
+    rows: z.array(
+      z.object({
+        ...{ id: z.string(), swarmId: z.string(), epoch: z.int(), createdAt: z.string() },
+        ...{ role: InstanceRole, status: InstanceStatus, detail: optional, port: Port.optional() },
+      }),
+    ),
+    whole: z.array(VSCodeInstance),
+  }),
   readToken: z.string(),
   serverPort: Port,
   probe: z.array(

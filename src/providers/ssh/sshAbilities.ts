@@ -23,6 +23,9 @@ import { HostWatch } from './hostWatch.ts';
 import { Probes } from './probes.ts';
 import type { SshProvider } from './sshProvider.ts';
 
+/** How long what was told of an instance is as good as what a get tells; milliseconds. */
+const freshness = 2_000;
+
 /** What a host can do beside the plain interface. */
 export class SshAbilities implements ProviderAbilities {
   readonly images = false;
@@ -30,14 +33,27 @@ export class SshAbilities implements ProviderAbilities {
   readonly #provider: SshProvider;
   readonly #probes: Probes;
   readonly #open = new Set<Disposable>();
+  readonly #told = new WeakMap<InstanceObservation, { readonly instance: VSCodeInstance; readonly at: number }>();
 
   constructor(provider: SshProvider) {
     this.#provider = provider;
     this.#probes = new Probes(provider.id, (wanted, ctx) => provider.call('probe', [wanted], ctx));
   }
 
-  observe(ctx: OperationContext = quietContext): Promise<InstanceObservation[]> {
-    return this.#provider.call('observe', [], ctx);
+  async observe(ctx: OperationContext = quietContext): Promise<InstanceObservation[]> {
+    const { rows, whole } = await this.#provider.call('observe', [], ctx);
+    const at = performance.now();
+    for (const row of rows) {
+      const instance = whole.find(({ id, role }) => id === row.id && role === row.role);
+      if (instance) this.#told.set(row, { instance, at });
+    }
+    return rows;
+  }
+
+  /** As the list call told it, so that a host's instances are found again with one command; a get tells it later. */
+  async describe(seen: InstanceObservation): Promise<VSCodeInstance | undefined> {
+    const told = this.#told.get(seen);
+    return told && performance.now() - told.at < freshness ? told.instance : undefined;
   }
 
   readToken(instanceId: string, ctx: OperationContext = quietContext): Promise<string> {
