@@ -12,6 +12,9 @@ import { type SetupSources, setUpWorkspace } from './workspaceSetup.ts';
 /** How long the undoing of a cancelled create may take. */
 const rollBackMilliseconds = 60_000;
 
+/** Removes what other places have of an instance that goes for good, or sees to it that it is removed later. */
+export type ForgetElsewhere = (instanceId: string, lock: LockHandle, ctx: OperationContext) => Promise<void>;
+
 /**
  * The steps of one instance's life, each run while its lock is held: what is wanted is written first, then the provider
  * is called, then what came of it is written. Every step may be repeated after a crash (semantics 4, 18, 23, 28).
@@ -21,12 +24,20 @@ export class InstanceLifecycle {
   readonly #providers: ProviderDirectory;
   readonly #vault: SecretVault;
   readonly #sources: SetupSources;
+  readonly #forgetElsewhere: ForgetElsewhere;
 
-  constructor(registry: InstanceRegistry, providers: ProviderDirectory, vault: SecretVault, sources: SetupSources) {
+  constructor(
+    registry: InstanceRegistry,
+    providers: ProviderDirectory,
+    vault: SecretVault,
+    sources: SetupSources,
+    forgetElsewhere: ForgetElsewhere,
+  ) {
     this.#registry = registry;
     this.#providers = providers;
     this.#vault = vault;
     this.#sources = sources;
+    this.#forgetElsewhere = forgetElsewhere;
   }
 
   /**
@@ -160,6 +171,7 @@ export class InstanceLifecycle {
     const provider = this.#providers.get(record.providerId);
     await this.#intend(record.id, 'absent', 'deleting');
     try {
+      await this.#forgetElsewhere(record.id, lock, ctx);
       lock.assertHeld();
       await provider.deleteInstance(record.id, ctx);
       lock.assertHeld();

@@ -20,7 +20,7 @@ import { randomId } from '../instanceId.ts';
 import { instanceError, timestamp } from '../records.ts';
 import { planOf, refugeOf, refuseTarget, refuseUnmovable, roomAt } from './migrationPlanner.ts';
 import { followOwner, MigrationRun, type MigrationWorld } from './migrationRun.ts';
-import { freshSteps, isOverdue, isToClear, nextAct, ownerOf, parkedAt } from './migrationSteps.ts';
+import { freshSteps, isKeptAt, isOverdue, isToClear, nextAct, ownerOf, parkedAt } from './migrationSteps.ts';
 import { clearEnds, settleStray } from './strayCopies.ts';
 
 export interface MigrationManagerOptions extends MigrationWorld {
@@ -216,10 +216,11 @@ export class MigrationManager {
   }
 
   /**
-   * For whoever holds the instance's lock, before anything else is done with it: what was left unfinished is ended.
-   * Rejects only when it is not certain who the owner is, or the owner can't be reached.
+   * For whoever holds the instance's lock, before anything else is done with it: what was left unfinished is ended,
+   * unless the instance is deleted for good: then nothing is gone on with. Rejects only when it is not certain who the owner is, or the owner can't be reached.
    */
   async settle(instanceId: string, lock: LockHandle, ctx: OperationContext): Promise<void> {
+    if ((await this.#options.registry.readInstance(instanceId)).desired === 'absent') return;
     for (const { id } of this.#ofInstance(instanceId)) {
       const migration = await this.#options.book.read(id);
       const act = nextAct(migration);
@@ -236,7 +237,9 @@ export class MigrationManager {
     const { book } = this.#options;
     for (const { id } of this.#ofInstance(instanceId, 'pending')) await book.forget(id);
     for (const { id } of this.#ofInstance(instanceId)) {
-      const marked = await book.update(id, current => ({ ...current, instanceRemovedAt: timestamp() }));
+      const marked = await book.update(id, current =>
+        current.instanceRemovedAt === undefined ? { ...current, instanceRemovedAt: timestamp() } : current,
+      );
       if (isToClear(marked)) await clearEnds(this.#options, marked, lock, ctx).catch(() => {});
     }
   }
@@ -256,13 +259,14 @@ export class MigrationManager {
 
   /** What the observer does about copies, on a provider, of instances that live elsewhere. Never rejects. */
   async settleStrays(provider: Provider, seen: ReadonlyMap<string, InstanceObservation>): Promise<void> {
-    const { registry, locks, lease } = this.#options;
+    const { registry, locks, lease, book } = this.#options;
     const ctx = { signal: this.#disposed.signal, report: () => {} };
     for (const observation of seen.values()) {
       const record = registry.getInstance(observation.id);
       const isStray = record !== undefined && record.providerId !== provider.id && observation.role !== 'trash';
       const isUnderWay = () => this.#ofInstance(observation.id).some(migration => nextAct(migration) !== 'nothing');
-      const isKnown = () => observation.role === 'parked' && this.#isParked(observation.id);
+      const isKnown = () =>
+        observation.role === 'parked' && book.list().some(each => isKeptAt(each, observation.id, provider.id));
       if (!isStray || isKnown() || isUnderWay() || !lease.isHeld() || (await locks.isHeld(observation.id))) continue;
       try {
         await locks.run(observation.id, ctx, async lock => {
@@ -365,10 +369,6 @@ export class MigrationManager {
     return this.listMigrations().filter(
       migration => migration.instanceId === instanceId && (status === undefined || migration.status === status),
     );
-  }
-
-  #isParked(instanceId: string): boolean {
-    return this.#ofInstance(instanceId, 'completed').some(({ parkedUntil }) => parkedUntil !== undefined);
   }
 
   /** Throws `migrationRefused` while another migration of it is not at its end. */
