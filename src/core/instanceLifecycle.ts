@@ -140,9 +140,9 @@ export class InstanceLifecycle {
 
   /** To the trash (semantics 22). What its provider does not have is only noted so: its home may still be there. */
   async trash(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
-    const provider = this.#providers.get(record.providerId);
     await this.#intend(record.id, 'trashed', 'deleting');
     try {
+      const provider = this.#providers.get(record.providerId);
       const there = await getTwice(provider, record.id, ctx);
       lock.assertHeld();
       if (there) await provider.abilities.trashInstance(record.id, ctx);
@@ -168,9 +168,9 @@ export class InstanceLifecycle {
 
   /** For good: absence on the provider is confirmed before the record is forgotten (semantics 23). */
   async remove(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<void> {
-    const provider = this.#providers.get(record.providerId);
     await this.#intend(record.id, 'absent', 'deleting');
     try {
+      const provider = this.#providers.get(record.providerId);
       await this.#forgetElsewhere(record.id, lock, ctx);
       lock.assertHeld();
       await provider.deleteInstance(record.id, ctx);

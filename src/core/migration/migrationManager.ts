@@ -17,6 +17,7 @@ import { type OperationContext, quietContext, withTimeout } from '../../model/op
 import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import type { KeyedLock, LockHandle, ObserverLease } from '../../model/stateStore.ts';
 import { randomId } from '../instanceId.ts';
+import { getTwice } from '../instanceLifecycle.ts';
 import { instanceError, timestamp } from '../records.ts';
 import { planOf, refugeOf, refuseTarget, refuseUnmovable, roomAt } from './migrationPlanner.ts';
 import { followOwner, MigrationRun, type MigrationWorld } from './migrationRun.ts';
@@ -354,14 +355,15 @@ export class MigrationManager {
     });
   }
 
-  /** Only what is parked, and is not where the instance lives, is removed. */
+  /** Only what is parked is removed, or the home of which nothing else is left, where the instance does not live. */
   async #cleanUp(migration: Migration, lock: LockHandle, ctx: OperationContext): Promise<Migration> {
     const { providers, registry, book } = this.#options;
     const provider = providers.get(parkedAt(migration));
-    const there = await provider.getInstance(migration.instanceId, ctx);
-    const lives = registry.getInstance(migration.instanceId)?.providerId === provider.id;
+    const there = await getTwice(provider, migration.instanceId, ctx);
+    const record = await registry.readInstance(migration.instanceId).catch(() => undefined);
+    const isParked = there ? there.role === 'parked' : record !== undefined;
     lock.assertHeld();
-    if (there?.role === 'parked' && !lives) await provider.deleteInstance(migration.instanceId, ctx);
+    if (isParked && record?.providerId !== provider.id) await provider.deleteInstance(migration.instanceId, ctx);
     return book.update(migration.id, ({ parkedUntil: _parkedUntil, ...current }) => current);
   }
 

@@ -268,6 +268,13 @@ describe('snapshots', () => {
       },
     );
 
+    test('one that has come to answer since it was last looked at keeps what it has', async () => {
+      here.place.unreachable = false;
+      await expect(failOver()).rejects.toMatchObject({ code: 'fail-over-refused' });
+      expect(swarm.controller.getInstance(id)).toMatchObject({ providerId: 'here', epoch: 1 });
+      expect(there.place.instances.has(id)).toBe(false);
+    });
+
     test('while it does not answer, nobody is sent back to the old copy', async () => {
       await failOver();
       const [migration] = swarm.controller.migrations.listMigrations();

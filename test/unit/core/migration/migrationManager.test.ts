@@ -323,6 +323,18 @@ test('one that goes for good in the middle leaves nothing at a target that answe
   await controller.dispose();
 });
 
+test('of a parked copy whose server was removed behind our back, cleaning up leaves no home', async () => {
+  const { controller, here, id, agent, person } = await twoPlaces();
+  const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  await agent('start_migration', { migrationId });
+  await here.place.loseServer(id);
+  expect(here.place.homesOf.has(id)).toBe(true);
+  await person('clean_up_migration', { migrationId });
+  expect(here.place.homesOf.has(id)).toBe(false);
+  expect(controller.getInstance(id)).toMatchObject({ providerId: 'there', status: 'running' });
+  await controller.dispose();
+});
+
 test('of a target that dies right after the pivot, the instance can be deleted for good all the same', async () => {
   const { controller, here, there, id, agent, person } = await twoPlaces();
   const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
