@@ -217,8 +217,8 @@ export class MigrationManager {
   }
 
   /**
-   * For whoever holds the instance's lock, before anything else is done with it: what was left unfinished is ended,
-   * unless the instance is deleted for good: then nothing is gone on with. Rejects only when it is not certain who the owner is, or the owner can't be reached.
+   * For whoever holds the instance's lock, before anything else is done with it: what was left unfinished is ended, but
+   * not of what is deleted for good. Rejects only when it is not certain who the owner is, or it can't be reached.
    */
   async settle(instanceId: string, lock: LockHandle, ctx: OperationContext): Promise<void> {
     if ((await this.#options.registry.readInstance(instanceId)).desired === 'absent') return;
