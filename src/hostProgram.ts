@@ -9,7 +9,8 @@ import * as path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { messageOf, SwarmError, unsupported } from './model/errors.ts';
 import { linesOf } from './model/linesOf.ts';
-import type { OperationContext } from './model/operationContext.ts';
+import { type OperationContext, withTimeout } from './model/operationContext.ts';
+import type { InstanceObservation } from './model/provider.ts';
 import { installedEditorServer } from './providers/editorServerInstaller.ts';
 import { homeProgram } from './providers/homeProgram.ts';
 import { LocalProvider } from './providers/local/localProvider.ts';
@@ -72,9 +73,9 @@ const work: Work = {
       ...{ signal, report, stdin },
       ...(most !== null && { maxOutputBytes: most }),
     }),
-  observe: async provider => {
+  observe: async (provider, _, ctx) => {
     const [rows, whole] = await Promise.all([provider.abilities.observe(), provider.listInstances()]);
-    return { rows, whole };
+    return { rows, whole, answered: await promptAnswers(provider, rows, ctx) };
   },
   readToken: (provider, [id]) => provider.abilities.readToken(id),
   serverPort: async (provider, [id]) => (await provider.running(id)).port,
@@ -111,6 +112,23 @@ const work: Work = {
     });
   },
 };
+
+/** How long a list waits for the editor servers it lists; milliseconds. Whoever needs longer is asked by itself. */
+const promptly = 500;
+
+async function promptAnswers(
+  { abilities }: LocalProvider,
+  rows: readonly InstanceObservation[],
+  ctx: OperationContext,
+): Promise<{ id: string; latencyMs: number }[]> {
+  const limited = withTimeout(ctx, promptly);
+  const asked = rows.map(async ({ id, role, port }) => {
+    if (role !== 'owner' || port === undefined) return [];
+    const { answered, latencyMs } = await abilities.probe(id, port, limited);
+    return answered ? [{ id, latencyMs }] : [];
+  });
+  return (await Promise.all(asked)).flat();
+}
 
 const say = (output: HostOutput) => void process.stdout.write(`${JSON.stringify(output)}\n`);
 

@@ -165,6 +165,11 @@ export interface ProviderAbilities {
    * itself can't be reached, or with the signal's reason.
    */
   probe(instanceId: string, port: number | undefined, ctx: OperationContext): Promise<Probe>;
+  /**
+   * What its editor server answered while `observe` saw it; undefined when that is for a probe to find out. A place that
+   * asks there and then spares its watchers a second way to it.
+   */
+  heard?(seen: InstanceObservation): Probe | undefined;
   /** Whether its home is there and its own, by label: what may be made anew around it without losing a file. */
   hasHome(instanceId: string, ctx?: OperationContext): Promise<boolean>;
   /** Makes everything of it anew but its home, and starts it. Rejects with `home-missing` when there is none. */

@@ -125,8 +125,19 @@ export class GuardedProvider implements Provider {
   }
 
   #guardAbilities(inner: ProviderAbilities): ProviderAbilities {
-    const { describe, openHome, freeBytes, homeBytes, watch, stats, terminal, followLogs, listPorts, attachUri } =
-      inner;
+    const {
+      describe,
+      heard,
+      openHome,
+      freeBytes,
+      homeBytes,
+      watch,
+      stats,
+      terminal,
+      followLogs,
+      listPorts,
+      attachUri,
+    } = inner;
     return {
       images: inner.images,
       limits: inner.limits,
@@ -141,6 +152,7 @@ export class GuardedProvider implements Provider {
       // As long as its caller allows, and once: a probe that fails is a finding, and whoever counts them asks again.
       probe: (id, port, ctx) =>
         this.#call('The probe', undefined, this.#times.rollBack, ctx, c => inner.probe(id, port, c)),
+      ...(heard && { heard: heard.bind(inner) }),
       hasHome: (id, ctx) => this.#read('Looking for the home', ctx, c => inner.hasHome(id, c)),
       recreateInstance: (spec, ctx) =>
         this.#change('Making it anew', ctx, c => inner.recreateInstance(spec, c), this.#times.create),

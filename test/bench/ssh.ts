@@ -1,10 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { globSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { defaultHealthConfig } from '../../src/model/config.ts';
@@ -12,8 +11,9 @@ import { quietContext } from '../../src/model/operationContext.ts';
 import { newSpec, testSwarmId } from '../contract/specs.ts';
 import { diskController } from '../crash/diskController.ts';
 import { localProvider } from '../crash/twoFolders.ts';
+import { type CountedSsh, countSsh, nextRound } from '../ssh/support/countedSsh.ts';
 import { type SshHost, startSshHost } from '../ssh/support/sshHost.ts';
-import { prepareForSsh, sshProvider, useSsh } from '../ssh/support/sshProviders.ts';
+import { prepareForSsh, sshProvider } from '../ssh/support/sshProviders.ts';
 import { type Figure, median } from './figure.ts';
 
 const rounds = 5;
@@ -26,20 +26,17 @@ export async function measureSsh(instances: number): Promise<Figure[]> {
   await prepareForSsh();
   const host = await startSshHost('bench');
   const scratch = await mkdtemp(path.join(tmpdir(), 'remote-swarm-bench-'));
-  const calls = path.join(scratch, 'calls');
-  const script = `#!/bin/sh\necho call >> '${calls}'\nexec '${path.join(host.path, 'ssh')}' "$@"\n`;
-  writeFileSync(path.join(scratch, 'ssh'), script, { mode: 0o755 });
-  const restorePath = useSsh(scratch);
+  const ssh = countSsh(host, scratch);
   try {
-    return [await measureRound(host, calls, scratch, instances), await measureCopy(host, scratch)];
+    return [await measureRound(host, ssh, scratch, instances), await measureCopy(host, scratch)];
   } finally {
-    restorePath();
+    ssh.restorePath();
     await host.stop();
     await rm(scratch, { recursive: true, force: true });
   }
 }
 
-async function measureRound(host: SshHost, calls: string, scratch: string, instances: number): Promise<Figure> {
+async function measureRound(host: SshHost, ssh: CountedSsh, scratch: string, instances: number): Promise<Figure> {
   const provider = sshProvider(host);
   await provider.initialize();
   const directory = new ProviderDirectory([provider]);
@@ -50,19 +47,13 @@ async function measureRound(host: SshHost, calls: string, scratch: string, insta
   try {
     await controller.initialize();
     for (let index = 0; index < instances; index++) await controller.createInstance({ name: `${index}` }, provider.id);
-    const judged = () => controller.health.list().map(({ checks }) => checks[0]?.at ?? '');
-    const nextRound = async () => {
-      const before = new Set(judged());
-      const isOver = () => judged().length === instances && judged().every(at => !before.has(at));
-      while (!isOver()) await sleep(50);
-    };
     // The first one measures CPU and memory too.
-    for (let round = 0; round < 3; round++) await nextRound();
-    writeFileSync(calls, '');
-    for (let round = 0; round < rounds; round++) await nextRound();
+    for (let round = 0; round < 3; round++) await nextRound(controller, instances);
+    ssh.taken();
+    for (let round = 0; round < rounds; round++) await nextRound(controller, instances);
+    const made = ssh.taken();
     const unwell = controller.health.list().filter(({ status }) => status !== 'healthy');
     if (unwell.length > 0) throw new Error(`${unwell.length} were not seen healthy: ${unwell[0]?.reason}`);
-    const made = readFileSync(calls, 'utf8').split('\n').length - 1;
     return {
       name: `ssh commands in a health round of ${instances} instances`,
       ...{ value: made / rounds, unit: '', goal: 1, better: 'lower' },

@@ -61,6 +61,15 @@ export function describeHealthContract({ provider, world, specOf, run }: HealthC
       await provider().deleteInstance(id);
     });
 
+    test('what a list heard of an editor server is an answer, and only of one that runs', async () => {
+      const { id } = await created();
+      const heard = async () => (await rowsOf(id)).map(row => provider().abilities.heard?.(row));
+      expect([undefined, { answered: true, latencyMs: expect.any(Number) }]).toContainEqual((await heard())[0]);
+      await provider().stopInstance(id);
+      expect(await heard()).toEqual([undefined]);
+      await provider().deleteInstance(id);
+    });
+
     test('a stop that was asked for has no cause, politely or not', async () => {
       const { id } = await created();
       for (const force of [false, true]) {

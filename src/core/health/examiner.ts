@@ -45,6 +45,8 @@ export class Examiner {
         }
         const { place } = facts;
         if (place.kind !== 'seen' || place.observation.status !== 'running') return facts;
+        const probe = provider.abilities.heard?.(place.observation);
+        if (probe) return { ...facts, probe };
         return await probed(provider, record.id, place.observation.port, facts, config, ctx);
       } catch (error) {
         ctx.signal.throwIfAborted();

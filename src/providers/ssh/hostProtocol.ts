@@ -29,7 +29,7 @@ export const hostAnswers = {
   update: VSCodeInstance,
   logs: z.object({ lines: z.array(z.string()), truncated: z.boolean() }),
   execute: z.object({ exitCode: z.int(), stdout: z.string(), stderr: z.string(), truncated: z.boolean() }),
-  /** The rows, and all of those instances whose record can be read. */
+  /** The rows, all of those instances whose record can be read, and how soon those answered that did so at once. */
   observe: z.object({
     rows: z.array(
       z.object({
@@ -38,6 +38,7 @@ export const hostAnswers = {
       }),
     ),
     whole: z.array(VSCodeInstance),
+    answered: z.array(z.object({ id: z.string(), latencyMs: z.number() })),
   }),
   readToken: z.string(),
   serverPort: Port,

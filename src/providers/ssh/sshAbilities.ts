@@ -35,19 +35,29 @@ export class SshAbilities implements ProviderAbilities {
   readonly #open = new Set<Disposable>();
   readonly #told = new WeakMap<InstanceObservation, { readonly instance: VSCodeInstance; readonly at: number }>();
 
+  readonly #heard = new WeakMap<InstanceObservation, Probe>();
+
   constructor(provider: SshProvider) {
     this.#provider = provider;
     this.#probes = new Probes(provider.id, (wanted, ctx) => provider.call('probe', [wanted], ctx));
   }
 
   async observe(ctx: OperationContext = quietContext): Promise<InstanceObservation[]> {
-    const { rows, whole } = await this.#provider.call('observe', [], ctx);
+    const { rows, whole, answered } = await this.#provider.call('observe', [], ctx);
     const at = performance.now();
+    const latencies = new Map(answered.map(({ id, latencyMs }) => [id, latencyMs]));
     for (const row of rows) {
       const instance = whole.find(({ id, role }) => id === row.id && role === row.role);
       if (instance) this.#told.set(row, { instance, at });
+      const latencyMs = row.role === 'owner' ? latencies.get(row.id) : undefined;
+      if (latencyMs !== undefined) this.#heard.set(row, { answered: true, latencyMs });
     }
     return rows;
+  }
+
+  /** Those that are well are told with the list, so that a round over a whole host is one command. */
+  heard(seen: InstanceObservation): Probe | undefined {
+    return this.#heard.get(seen);
   }
 
   /** As the list call told it, so that a host's instances are found again with one command; a get tells it later. */

@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { Examiner } from '../../../../src/core/health/examiner.ts';
 import { quietContext } from '../../../../src/model/operationContext.ts';
 import type { Provider } from '../../../../src/model/provider.ts';
-import { config, record, round, silence } from './healthFacts.ts';
+import { answer, config, record, round, seen, silence } from './healthFacts.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -38,4 +38,17 @@ test.each([
   ['while the clock was set back', 4_000, 2_999],
 ])('silence is none that ended %s (semantics 9)', async (_, spent, wallSpent) => {
   expect(await silenceOf(spent, wallSpent)).toBeUndefined();
+});
+
+test('what was heard while it was listed is not asked again', async () => {
+  const place = seen({ port: 8000 });
+  const probe = vi.fn(async () => silence);
+  const heard = (row: unknown) => (place.kind === 'seen' && row === place.observation ? answer : undefined);
+  const provider = { abilities: { probe, heard } } as unknown as Provider;
+  const { probe: _, ...facts } = round({ place });
+  const examined = (over: typeof facts) =>
+    new Examiner().examine(provider, record(), undefined, over, config(), quietContext);
+  expect((await examined(facts)).probe).toEqual(answer);
+  expect(probe).not.toHaveBeenCalled();
+  expect((await examined({ ...facts, place: seen({ port: 8000 }) })).probe).toEqual(silence);
 });
