@@ -126,7 +126,10 @@ export type HomeTask = 'digest' | 'list' | 'export' | 'import';
 /** A program at work beside a home. */
 export interface HomeProcess {
   readonly output: AsyncIterable<Uint8Array>;
-  /** Resolves when it may be given more. One that has ended takes nothing, and says why with `done`. */
+  /**
+   * Resolves when it may be given more. The chunk, and the memory that only it holds, are the program's from then on. One
+   * that has ended takes nothing, and says why with `done`.
+   */
   write(chunk: Uint8Array): Promise<void>;
   /** Settles when its output was read to the end; rejects with `home-task-failed` and what it said when it failed. */
   readonly done: Promise<void>;

@@ -43,7 +43,7 @@ export function describeHomeContract(name: string, open: () => Promise<HomeWorld
     }
     const run = (id: string, task: HomeTask, input?: Uint8Array) =>
       started(id, task, async program => {
-        const feeding = input && program.write(input);
+        const feeding = input && program.write(Uint8Array.from(input));
         const parts: Uint8Array[] = [];
         for await (const part of program.output) parts.push(part);
         await feeding;

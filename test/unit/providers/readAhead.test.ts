@@ -57,7 +57,7 @@ describe('an input', () => {
     const got: Buffer[] = [];
     const slow = new Writable({
       write(chunk: Buffer, _, taken) {
-        got.push(chunk);
+        got.push(Buffer.from(chunk));
         setImmediate(taken);
       },
     });
@@ -68,7 +68,21 @@ describe('an input', () => {
     }
     slow.end();
     await once(slow, 'finish');
-    expect(Buffer.concat(got).equals(Buffer.concat(sent))).toBe(true);
+    expect(Buffer.concat(got).equals(Buffer.concat(kilobytes(2_000)))).toBe(true);
+  });
+
+  test('gives back the memory of what was written, and none that others have a part of', async () => {
+    const written = Promise.withResolvers<void>();
+    const slow = new Writable({ write: (_chunk, _, taken) => void written.promise.then(() => taken()) });
+    const write = writerTo(slow);
+    const [own = expect.fail()] = kilobytes(1);
+    const part = Buffer.alloc(2_048).subarray(1_024);
+    for (const chunk of [own, part]) await write(chunk);
+    expect([own.length, part.length]).toEqual([1_024, 1_024]);
+    written.resolve();
+    slow.end();
+    await once(slow, 'finish');
+    expect([own.length, part.length]).toEqual([0, 1_024]);
   });
 
   test('that broke takes everything, also what waits for it', async () => {
