@@ -122,7 +122,7 @@ const exists = (file: string) =>
 
 /** Words what `ssh` said on its error stream. */
 export function sshProblem(providerId: string, host: string, said: string): SwarmError {
-  const last = said.split('\n').at(-1)?.slice(0, 300) ?? '';
+  const last = said.split('\n').at(-1)?.replace(/\.$/, '').slice(0, 300) ?? '';
   if (/ENOENT/.test(said)) {
     return providerRefused('ssh-missing', 'There is no ssh on this machine.', 'Install OpenSSH, then try again.');
   }
@@ -144,7 +144,14 @@ export function sshProblem(providerId: string, host: string, said: string): Swar
     return providerRefused(
       'ssh-permission',
       `${host} refused the ssh login: ${last}.`,
-      'Add the key to your ssh agent ("ssh-add"); a password can\'t be asked for here.',
+      'Check the user, and add the key to your ssh agent ("ssh-add"); a password can\'t be asked for here.',
+    );
+  }
+  if (/No route to host|Network is unreachable/i.test(said)) {
+    return providerUnreachable(
+      providerId,
+      `ssh to ${host} failed: ${last}`,
+      'Check the network or VPN of this machine, and whether the host is up.',
     );
   }
   return providerUnreachable(

@@ -51,6 +51,8 @@ describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not
     ['an unknown host key', () => host.strangerPath, 'ssh-host-key', 'is not known'],
     ['a changed host key', () => host.changedPath, 'ssh-host-key-changed', 'not the one that is known'],
     ['no key that it lets in', () => host.keylessPath, 'ssh-permission', 'refused the ssh login'],
+    ['neither a key nor an agent', () => host.agentlessPath, 'ssh-permission', 'refused the ssh login'],
+    ['a user whom it does not have', () => host.strangeUserPath, 'ssh-permission', 'nobody-there@'],
     ['no ssh on this machine', () => '/nonexistent', 'ssh-missing', 'no ssh'],
   ])('%s is said, with the way out', async (what, bin, code, words) => {
     const before = process.env.PATH;
@@ -61,25 +63,31 @@ describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not
     expect(error).toMatchObject({ code, message: expect.stringContaining(words), hint: expect.stringMatching(/\S/) });
   });
 
-  test('a host whose sshd is down refuses, and one that is cut off is silent', async () => {
+  test('a host whose sshd is down refuses, to some no way leads, and one that is cut off is silent', async () => {
     await host.killSshd();
     expect(await newcomer(host.path)).toMatchObject({
       code: 'provider-unreachable',
       message: expect.stringContaining('refused'),
     });
     await host.startSshd();
+    host.block();
+    expect(await newcomer(host.path)).toMatchObject({
+      code: 'provider-unreachable',
+      message: expect.stringContaining('No route to host'),
+      hint: expect.stringContaining('VPN'),
+    });
+    host.unblock();
     host.cut();
     expect(await newcomer(host.path)).toMatchObject({ family: 'network', message: expect.stringMatching(/ssh/) });
     host.mend();
     await provider.abilities.observe();
   });
 
-  test('a connection that is half dead ends a call in its time, and the next one is a new connection', async () => {
+  test('a half-dead connection ends a call in its time, and the next one is anew', async () => {
     await provider.abilities.observe();
-    host.cut();
+    host.freeze('connections');
     const error = await failureOf(provider.getInstance('abcdefabcdef', withTimeout(quietContext, 60_000)));
-    expect(error).toMatchObject({ family: 'network', retryable: true });
-    host.mend();
+    expect(error).toMatchObject({ family: 'network', retryable: true, message: expect.stringMatching(/did not|ssh/) });
     await vi.waitFor(async () => expect(await provider.getInstance('abcdefabcdef')).toBeNull(), 60_000);
   });
 
@@ -172,6 +180,9 @@ describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not
     });
 
     const unknown = { verdict: 'unknown', acts: [], seenWithin: 60_000, rounds: 2, wellWithin: 90_000 } as const;
+    const silence = /the connection to its host took too long|did not finish within 10 s|ssh to flt failed/;
+    // Each of its rounds takes as long as a list may.
+    const silent = { ...unknown, says: silence, rounds: 1 } as const;
     const faults: readonly Fault[] = [
       {
         ...{ name: 'sshd killed, later started', ...unknown, says: /refused/ },
@@ -181,11 +192,38 @@ describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not
       {
         ...{
           name: 'network cut, later mended',
-          ...unknown,
-          says: /the connection to its host took too long|did not finish within 10 s|ssh to flt failed/,
+          ...silent,
         },
         befall: () => host.cut(),
         undo: () => host.mend(),
+      },
+      {
+        ...{ name: 'no way leads to it, later one does', ...unknown, says: /No route to host/ },
+        befall: async () => {
+          host.block();
+          await host.killSshd();
+          await host.startSshd();
+        },
+        undo: () => host.unblock(),
+      },
+      {
+        ...{ name: 'key let in no more, later again', ...unknown, says: /refused the ssh login/ },
+        befall: async () => {
+          host.admit(false);
+          await host.killSshd();
+          await host.startSshd();
+        },
+        undo: () => host.admit(true),
+      },
+      {
+        ...{ name: 'another host key, later its own', ...unknown, says: /not the one that is known/ },
+        befall: () => host.killSshd().then(() => host.startSshd('other')),
+        undo: () => host.killSshd().then(() => host.startSshd()),
+      },
+      {
+        ...{ name: 'sshd stands still, later goes on', ...silent },
+        befall: () => host.freeze('sshd'),
+        undo: () => host.thaw(),
       },
       {
         ...{ name: 'host rebooted', verdict: 'unhealthy', says: /does not run|ended unexpectedly/, seenWithin: 60_000 },

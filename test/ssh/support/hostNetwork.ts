@@ -7,6 +7,9 @@ export interface HostNetwork {
   readonly name: string;
   readonly link: string;
   readonly address: string;
+  /** No way leads there any more, and whoever tries is told. */
+  block(): void;
+  unblock(): void;
 }
 
 const networkNames = (key: string) => ({ name: `rh-${key}`.slice(0, 15), link: `${`rh-${key}`.slice(0, 13)}h` });
@@ -22,7 +25,11 @@ export function makeNetwork(key: string): HostNetwork {
   run('ip', 'link', 'set', link, 'up');
   run('ip', '-n', name, 'addr', 'add', `${address}/24`, 'dev', 'outside');
   for (const own of ['lo', 'outside']) run('ip', '-n', name, 'link', 'set', own, 'up');
-  return { name, link, address };
+  const block = () => void run('ip', 'route', 'add', 'unreachable', address);
+  const unblock = () => void run('ip', 'route', 'flush', 'exact', address);
+  // What a killed test run left.
+  unblock();
+  return { name, link, address, block, unblock };
 }
 
 /** A number whose range 172.29.n nobody on this machine uses. */

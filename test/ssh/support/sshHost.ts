@@ -30,14 +30,27 @@ export interface SshHost {
   readonly changedPath: string;
   /** As {@link path}, with a key that the host does not let in. */
   readonly keylessPath: string;
+  /** As {@link path}, with neither a key nor an agent. */
+  readonly agentlessPath: string;
+  /** As {@link path}, as a user whom the host does not have. */
+  readonly strangeUserPath: string;
   /** Runs a program there, without ssh, and answers with what it prints. */
   run(file: string, ...args: string[]): string;
   /** Ends sshd and every connection, as a crash does; what else runs goes on. */
   killSshd(): Promise<void>;
-  startSshd(): Promise<void>;
+  /** With another key than the host's own, where that is wanted. */
+  startSshd(key?: 'host' | 'other'): Promise<void>;
+  /** Every connection stands still, or sshd as a whole: no packet is refused, and none is answered. */
+  freeze(what: 'connections' | 'sshd'): void;
+  thaw(): void;
+  /** Its user's key is let in no more, or again. */
+  admit(admitted: boolean): void;
   /** Takes the network away: no packet comes or goes, and nobody is told. */
   cut(): void;
   mend(): void;
+  /** No way leads there any more, and whoever tries is told. */
+  block(): void;
+  unblock(): void;
   /** Ends all that runs there and starts the host again. */
   reboot(): Promise<void>;
   /** Ends it with all that it runs, and removes every trace. */
@@ -117,9 +130,10 @@ export async function startSshHost(
 
   let init: { child: ChildProcess; pid: number } | undefined;
   const enter = () => ['--target', String(init?.pid), '--mount', '--pid', '--net'];
-  const startSshd = async () => {
+  const startSshd = async (key = 'host') => {
     rmSync(at('ssh', 'pid'), { force: true });
-    const args = [...enter(), '/usr/sbin/sshd', '-f', at('ssh', 'sshd_config'), '-E', at('ssh', 'log')];
+    const own = ['-o', `HostKey=${at('ssh', key)}`, '-E', at('ssh', 'log')];
+    const args = [...enter(), '/usr/sbin/sshd', '-f', at('ssh', 'sshd_config'), ...own];
     execFileSync('nsenter', args, { stdio: 'ignore' });
     await until(
       () => existsSync(at('ssh', 'pid')),
@@ -156,6 +170,10 @@ export async function startSshHost(
     quietly(() => process.kill(pid, 'SIGKILL'));
     if (child.exitCode === null && child.signalCode === null) await ended;
   };
+  const sshds = () => processesIn(init?.pid ?? 0).filter(pid => /^(\S*\/)?sshd[: ]/.test(commandOf(pid)));
+  const signal = (pids: readonly number[], name: NodeJS.Signals) => {
+    for (const pid of pids) quietly(() => process.kill(pid, name));
+  };
   await start();
   return {
     name,
@@ -167,23 +185,34 @@ export async function startSshHost(
     strangerPath: at('ssh', 'stranger-bin'),
     changedPath: at('ssh', 'changed-bin'),
     keylessPath: at('ssh', 'keyless-bin'),
+    agentlessPath: at('ssh', 'agentless-bin'),
+    strangeUserPath: at('ssh', 'strange-user-bin'),
     run: (file, ...args) => run('nsenter', ...enter(), file, ...args),
     killSshd: async () => {
-      const pids = processesIn(init?.pid ?? 0).filter(pid => /^(\S*\/)?sshd[: ]/.test(commandOf(pid)));
-      for (const pid of pids) quietly(() => process.kill(pid, 'SIGKILL'));
+      const pids = sshds();
+      signal(pids, 'SIGKILL');
       await until(
         () => !pids.some(alive),
         () => 'sshd did not end',
       );
     },
     startSshd,
+    freeze: what => {
+      const isWanted = (pid: number) => what === 'sshd' || !/\[listener\]/.test(commandOf(pid));
+      signal(sshds().filter(isWanted), 'SIGSTOP');
+    },
+    thaw: () => signal(sshds(), 'SIGCONT'),
+    admit: admitted => writeFileSync(at('ssh', 'authorized'), admitted ? readFileSync(at('ssh', 'client.pub')) : ''),
     cut: () => void run('ip', 'link', 'set', network.link, 'down'),
     mend: () => void run('ip', 'link', 'set', network.link, 'up'),
+    block: network.block,
+    unblock: network.unblock,
     reboot: async () => {
       await end();
       await start();
     },
     stop: async () => {
+      network.unblock();
       await end();
       removeTraces(root, key);
     },
@@ -246,18 +275,19 @@ function writeKeys(folder: string, name: string, address: string): void {
   writeFileSync(
     at('sshd_config'),
     [
-      ...['Port 22', `ListenAddress ${address}`, `HostKey ${at('host')}`, `PidFile ${at('pid')}`],
+      ...['Port 22', `ListenAddress ${address}`, `PidFile ${at('pid')}`],
       ...[`AuthorizedKeysFile ${at('authorized')}`, 'UsePAM no', 'StrictModes no', 'PasswordAuthentication no'],
       ...['PermitRootLogin prohibit-password', 'MaxSessions 100', 'MaxStartups 100'],
     ].join('\n'),
   );
-  const client = (kind: string, key: string, known: string) => {
+  const client = (kind: string, own: { key?: string; known?: string; user?: string }) => {
+    const { key = 'client', known = 'known', user = 'root' } = own;
     writeFileSync(
       at(`${kind}.config`),
       [
-        ...[`Host ${name}`, `HostName ${address}`, 'User root', `IdentityFile ${at(key)}`],
+        ...[`Host ${name}`, `HostName ${address}`, `User ${user}`, `IdentityFile ${key === 'none' ? key : at(key)}`],
         ...['IdentitiesOnly yes', `UserKnownHostsFile ${at(known)}`, 'GlobalKnownHostsFile /dev/null'],
-        'StrictHostKeyChecking yes',
+        ...['StrictHostKeyChecking yes', 'IdentityAgent none'],
       ].join('\n'),
     );
     const bin = at(`${kind}-bin`);
@@ -265,10 +295,12 @@ function writeKeys(folder: string, name: string, address: string): void {
     const script = `#!/bin/sh\nexec /usr/bin/ssh -F ${at(`${kind}.config`)} "$@"\n`;
     writeFileSync(path.join(bin, 'ssh'), script, { mode: 0o755 });
   };
-  client('known', 'client', 'known');
-  client('stranger', 'client', 'unknown');
-  client('changed', 'client', 'changed');
-  client('keyless', 'other', 'known');
+  client('known', {});
+  client('stranger', { known: 'unknown' });
+  client('changed', { known: 'changed' });
+  client('keyless', { key: 'other' });
+  client('agentless', { key: 'none' });
+  client('strange-user', { user: 'nobody-there' });
 }
 
 function removeTraces(root: string, key: string): void {
