@@ -26,6 +26,8 @@ const pieceSize = 256 * 1024;
 const headSize = 5;
 /** Runs of zeros that are left out of files which have holes. */
 const holeSize = 64 * 1024;
+/** What even an empty file costs a disk, about. */
+const blockSize = 4 * 1024;
 const zeros = Buffer.alloc(holeSize);
 const namedAtMost = 20;
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_WRONLY, O_CREAT, O_EXCL, O_NONBLOCK } = fs.constants;
@@ -157,19 +159,41 @@ function entryOf(/** @type {string} */ path, /** @type {'d' | 'f' | 'l'} */ type
 const waiting = new Int32Array(new SharedArrayBuffer(4));
 const signEvery = 5_000;
 
-/** Writes an empty line as an error's from time to time while there is work, so that it is told from what hangs. */
-const signs = new Worker(
-  `const { writeSync } = require('node:fs');
-  const { workerData: waiting } = require('node:worker_threads');
+/**
+ * Writes an empty line as an error's from time to time while there is work, so that it is told from what hangs; and has
+ * what was written so far brought to the disk when it is told to, so that not all is still to come at the end.
+ */
+const aside = new Worker(
+  `const { spawn } = require('node:child_process');
+  const { writeSync } = require('node:fs');
+  const { parentPort, workerData: waiting } = require('node:worker_threads');
   setInterval(() => {
     try {
       if (Atomics.load(waiting, 0) === 0) writeSync(2, '\\n');
     } catch {}
-  }, ${signEvery});`,
+  }, ${signEvery});
+  let flush;
+  const end = () => {
+    flush = undefined;
+  };
+  parentPort.on('message', cwd => {
+    flush ??= spawn('sync', ['-f', '.'], { cwd, stdio: 'ignore' }).on('error', end).on('exit', end);
+  });`,
   // Without pipes of its own, it would make those of this one such that none waits for them.
   { eval: true, execArgv: [], stdout: true, stderr: true, workerData: waiting },
 );
-signs.unref();
+aside.unref();
+
+const flushEvery = 64 * 1024 * 1024;
+let unflushed = 0;
+
+/** Notes how much of a disk was written to. */
+function wrote(/** @type {number} */ bytes) {
+  unflushed += bytes;
+  if (unflushed < flushEvery) return;
+  unflushed = 0;
+  aside.postMessage(home.base);
+}
 
 /** Does what may have to wait for a pipe, or find it full or empty for a moment. @template T @returns {T} */
 function patiently(/** @type {() => T} */ work) {
@@ -691,6 +715,7 @@ function linkTo(/** @type {string} */ path, /** @type {Buffer} */ fresh) {
 
 function receive(/** @type {Input} */ input, /** @type {Buffer} */ at, /** @type {Entry} */ entry) {
   const fd = anew(at, () => fs.openSync(at, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+  wrote(blockSize);
   try {
     let sum = 0;
     let position = 0;
@@ -705,6 +730,7 @@ function receive(/** @type {Input} */ input, /** @type {Buffer} */ at, /** @type
           for (let done = 0; done < part.length; )
             done += fs.writeSync(fd, part, done, part.length - done, position + done);
           position += part.length;
+          wrote(part.length);
           left -= part.length;
         }
         endsInHole = false;
