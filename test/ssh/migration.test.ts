@@ -24,7 +24,7 @@ describe.skipIf(problem !== undefined)(`moves over ssh${problem ? ` (not here: $
     rmSync(scratch, { recursive: true, force: true });
   });
 
-  test('keep 10 MB and 10,000 files between this machine, two hosts and an engine, whichever way', async () => {
+  test('keep 10 MB and 10,000 files, to a host and away from it, whatever the other end is', async () => {
     const { controller } = world;
     const { id } = await controller.createInstance({ name: 'traveller' }, 'local');
     const files = world.workspace('local', id);
@@ -38,7 +38,8 @@ describe.skipIf(problem !== undefined)(`moves over ssh${problem ? ` (not here: $
     });
     execFileSync('chown', ['-Rh', '--reference', files, files]);
     const before = homeWalk(files);
-    const way = ['one', 'local', 'engine', 'one', 'two', 'engine', 'local'];
+    // Between this machine and an engine they move in the suite of engines.
+    const way = ['one', 'two', 'engine', 'one', 'local'];
     for (const [step, target] of way.entries()) {
       const plan = await world.move(id, target, strategies[step % 2] ?? 'stop-and-recreate');
       expect(controller.getInstance(id)).toMatchObject({ providerId: target, status: 'running' });
