@@ -64,7 +64,10 @@ export class SwarmController {
     this.#reconciler = new Reconciler({
       ...{ swarmId, registry, providers, locks },
       isRemoved: instanceId => this.migrations.isRemoved(instanceId),
-      finish: (record, step, lock, ctx) => this.#lifecycle.finish(record, step, lock, ctx),
+      finish: async (record, step, lock, ctx) => {
+        await this.migrations.settle(record.id, lock, ctx);
+        await this.#lifecycle.finish(record, step, lock, ctx);
+      },
     });
     this.migrations = new MigrationManager({
       ...{ registry, providers, locks, vault, lifecycle: this.#lifecycle, lease: options.lease },

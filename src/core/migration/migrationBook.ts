@@ -34,6 +34,13 @@ export class MigrationBook {
     return migration && this.#withMoved(migration);
   }
 
+  /** Throws `migrationNotFound`. */
+  known(id: string): Migration {
+    const migration = this.get(id);
+    if (!migration) throw migrationNotFound(id);
+    return migration;
+  }
+
   /** The youngest first. */
   list(): Migration[] {
     return this.#records

@@ -26,8 +26,9 @@ export async function settleStray(
   const record = await registry.readInstance(seen.id);
   const there = record.providerId === provider.id ? null : await provider.getInstance(record.id, ctx);
   if (there?.swarmId !== record.swarmId) return;
+  const isKnown = book.list().some(migration => isKeptAt(migration, record.id, provider.id));
   lock.assertHeld();
-  if (there.role === 'incoming') {
+  if (there.role === 'incoming' && !isKnown) {
     const home = providers.get(record.providerId);
     const original = await home.getInstance(record.id, ctx);
     const isSafe = original?.role === 'owner' && (await home.abilities.hasHome(record.id, ctx));
@@ -39,8 +40,7 @@ export async function settleStray(
     await makeOwner(registry, record.id, { providerId: provider.id, epoch: there.epoch });
     return;
   }
-  const isOld = there.role === 'owner' && there.epoch < record.epoch;
-  const isKnown = book.list().some(migration => isKeptAt(migration, record.id, provider.id));
+  const isOld = (there.role === 'owner' || there.role === 'incoming') && there.epoch < record.epoch;
   if (!isKnown && (isOld || there.role === 'parked')) {
     // What an old owner has written since is nowhere else: only a person lets it go.
     const until = isOld ? untilDecided : new Date(Date.now() + parkedTime).toISOString();
