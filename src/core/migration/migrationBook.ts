@@ -66,6 +66,11 @@ export class MigrationBook {
     return this.update(id, current => current);
   }
 
+  /** All as they are on disk now, in no particular order. */
+  readAll(): Promise<Migration[]> {
+    return this.#records.readAll();
+  }
+
   /** Says what a step has moved so far. Nothing is written for that, and it may be called for every piece. */
   tell(id: string, step: MigrationStep, bytes: number): void {
     this.#moved.set(id, { step, bytes });

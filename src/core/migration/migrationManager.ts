@@ -60,44 +60,20 @@ export class MigrationManager {
     await this.#options.book.load();
   }
 
-  /** What it would take to move the instance to a provider, named by id or type. Changes nothing but the list of plans. */
+  /**
+   * What it would take to move the instance to a provider, named by id or type. Changes nothing but the list of plans,
+   * in which it takes the place of what was planned before.
+   */
   async createMigrationPlan(
     instanceId: string,
     targetProviderType: string,
     strategy: MigrationStrategy = this.#options.config().defaultStrategy,
     ctx: OperationContext = quietContext,
   ): Promise<Migration> {
-    const { registry, providers, carrier, vault, book, config } = this.#options;
-    if (!config().enabled) throw migrationsOff();
-    const record = registry.getInstance(instanceId);
-    if (!record) throw instanceNotFound(instanceId);
-    this.#refuseSecond(instanceId);
-    refuseUnmovable(record);
-    const source = providers.get(record.providerId);
-    const target = providers.resolve(targetProviderType);
-    await refuseTarget(record, source, target, registry.getInstanceCount(target.id), carrier, ctx);
-    const home = await carrier.look(source, instanceId, ctx);
-    const free = await roomAt(target, home, instanceId, ctx);
-    const secrets = await vault.read(instanceId);
-    const unknown = record.config.secretEnv.filter(name => !Object.hasOwn(secrets, name));
+    const { book } = this.#options;
+    const plan = await this.#plan(instanceId, targetProviderType, strategy, ctx);
     for (const { id } of this.#ofInstance(instanceId, 'pending')) await book.forget(id);
-    return book.add({
-      id: randomId(12),
-      schemaVersion: 1,
-      revision: 0,
-      instanceId,
-      instanceName: record.config.name,
-      sourceProviderId: source.id,
-      targetProviderId: target.id,
-      strategy,
-      status: 'pending',
-      plan: planOf(record, strategy, home, source, unknown, free),
-      steps: freshSteps(strategy),
-      createdAt: timestamp(),
-      wasRunning: record.desired === 'running',
-      sourceEpoch: record.epoch,
-      leftovers: [],
-    });
+    return book.add(plan);
   }
 
   /**
@@ -172,13 +148,14 @@ export class MigrationManager {
 
   /** Plans and carries out a migration to the provider that fits best. Rejects when it does not end there. */
   async migrate(instanceId: string, ctx: OperationContext): Promise<InstanceRecord> {
-    const { registry } = this.#options;
+    const { registry, book, config } = this.#options;
     const record = registry.getInstance(instanceId);
     if (!record) throw instanceNotFound(instanceId);
     const refuge = refugeOf(record, this.#options);
     const what = `The migration of "${instanceId}"`;
     if (refuge === undefined) throw recoveryRefused(instanceId, 'There is no provider that it can be migrated to.');
-    const { id } = await this.createMigrationPlan(instanceId, refuge, undefined, ctx);
+    // What a person reads and is about to agree to stays in the list.
+    const { id } = await book.add(await this.#plan(instanceId, refuge, config().defaultStrategy, ctx));
     const now = await registry.readInstance(instanceId);
     if (now.status === 'running' && now.statusSince > record.statusSince) {
       await this.cancelMigration(id);
@@ -229,9 +206,10 @@ export class MigrationManager {
     }
   }
 
-  /** Whether an instance was deleted for good, so that what is still seen of it is no instance. */
-  isRemoved(instanceId: string): boolean {
-    return this.#ofInstance(instanceId).some(({ instanceRemovedAt }) => instanceRemovedAt !== undefined);
+  /** Whether an instance was deleted for good, in any window, so that what is still seen of it is no instance. */
+  async isRemoved(instanceId: string): Promise<boolean> {
+    const migrations = await this.#options.book.readAll();
+    return migrations.some(each => each.instanceId === instanceId && each.instanceRemovedAt !== undefined);
   }
 
   /** What the observer does now and then: ends what is unfinished, and cleans up what was parked long enough. Never rejects. */
@@ -270,6 +248,45 @@ export class MigrationManager {
     this.#disposed.abort();
     await this.#settling;
     this.#options.book.dispose();
+  }
+
+  async #plan(
+    instanceId: string,
+    targetProviderType: string,
+    strategy: MigrationStrategy,
+    ctx: OperationContext,
+  ): Promise<Migration> {
+    const { registry, providers, carrier, vault, config } = this.#options;
+    if (!config().enabled) throw migrationsOff();
+    const record = registry.getInstance(instanceId);
+    if (!record) throw instanceNotFound(instanceId);
+    this.#refuseSecond(instanceId);
+    refuseUnmovable(record);
+    const source = providers.get(record.providerId);
+    const target = providers.resolve(targetProviderType);
+    await refuseTarget(record, source, target, registry.getInstanceCount(target.id), carrier, ctx);
+    const home = await carrier.look(source, instanceId, ctx);
+    const free = await roomAt(target, home, instanceId, ctx);
+    const secrets = await vault.read(instanceId);
+    const unknown = record.config.secretEnv.filter(name => !Object.hasOwn(secrets, name));
+    return {
+      id: randomId(12),
+      schemaVersion: 1,
+      revision: 0,
+      instanceId,
+      swarmId: record.swarmId,
+      instanceName: record.config.name,
+      sourceProviderId: source.id,
+      targetProviderId: target.id,
+      strategy,
+      status: 'pending',
+      plan: planOf(record, strategy, home, source, unknown, free),
+      steps: freshSteps(strategy),
+      createdAt: timestamp(),
+      wasRunning: record.desired === 'running',
+      sourceEpoch: record.epoch,
+      leftovers: [],
+    };
   }
 
   async #settleAll(): Promise<void> {

@@ -12,7 +12,7 @@ import { instanceError, timestamp, withStatus } from '../records.ts';
 import type { HomeCarrier } from './homeCarrier.ts';
 import type { MigrationBook } from './migrationBook.ts';
 import { refuseTarget, refuseUnmovable } from './migrationPlanner.ts';
-import { begun, downtimeOf, endOf, ownerOf, parkedAt, unfinishedEnding, withStep } from './migrationSteps.ts';
+import { begun, downtimeOf, endOf, isCopyOf, ownerOf, parkedAt, unfinishedEnding, withStep } from './migrationSteps.ts';
 
 /** Milliseconds that a step may take which does not read the home; what does has as long as the whole migration. */
 const stepTimeout = 300_000;
@@ -230,7 +230,8 @@ export class MigrationRun {
     // Where it is in use again, what is no owner is removed.
     if (!target) return;
     const there = await getTwice(target, migration.instanceId, ctx);
-    const isCopy = there?.role === 'incoming' && there.epoch === migration.sourceEpoch + 1;
+    const isCopy =
+      there?.role === 'incoming' && there.epoch === migration.sourceEpoch + 1 && isCopyOf(migration, there);
     if (there && !isCopy) return;
     this.#lock.assertHeld();
     await target.deleteInstance(migration.instanceId, ctx);

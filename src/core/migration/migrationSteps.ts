@@ -1,4 +1,4 @@
-import type { InstanceRecord } from '../../model/instance.ts';
+import type { InstanceIdentity, InstanceRecord } from '../../model/instance.ts';
 import {
   type Migration,
   type MigrationStatus,
@@ -34,6 +34,10 @@ export function nextAct({ status, pivotedAt, rolledBackAt, endedAt }: Migration)
 
 /** Whether a failover has let the instance live on elsewhere since: only that raises the epoch behind its back. */
 export const isOvertaken = ({ sourceEpoch }: Migration, epoch: number): boolean => epoch > sourceEpoch + 1;
+
+/** Whether what an end has may be of this migration's making: no other swarm's, nor moved on since. */
+export const isCopyOf = (migration: Migration, there: Pick<InstanceIdentity, 'swarmId' | 'epoch'>): boolean =>
+  (migration.swarmId === undefined || there.swarmId === migration.swarmId) && !isOvertaken(migration, there.epoch);
 
 /** What becomes of one that was overtaken: what is at its source may be nowhere else, and waits for a person. */
 export const overtaken = (migration: Migration): Migration => ({

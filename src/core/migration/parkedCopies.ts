@@ -7,7 +7,7 @@ import { getTwice } from '../instanceLifecycle.ts';
 import { timestamp } from '../records.ts';
 import { refuseUnmovable } from './migrationPlanner.ts';
 import { MigrationRun, type MigrationWorld } from './migrationRun.ts';
-import { ownerOf, parkedAt } from './migrationSteps.ts';
+import { isCopyOf, ownerOf, parkedAt } from './migrationSteps.ts';
 
 /** What a person does with the copies that migrations have parked (semantics 20). */
 export class ParkedCopies {
@@ -69,7 +69,7 @@ export class ParkedCopies {
     const provider = providers.get(parkedAt(migration));
     const there = await getTwice(provider, migration.instanceId, ctx);
     const record = await registry.readInstance(migration.instanceId).catch(() => undefined);
-    const isParked = there ? there.role === 'parked' : record !== undefined;
+    const isParked = there ? there.role === 'parked' && isCopyOf(migration, there) : record !== undefined;
     lock.assertHeld();
     if (isParked && record?.providerId !== provider.id) await provider.deleteInstance(migration.instanceId, ctx);
     return book.update(migration.id, ({ parkedUntil: _parkedUntil, ...current }) => current);

@@ -4,9 +4,10 @@ import type { OperationContext } from '../../model/operationContext.ts';
 import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import type { LockHandle } from '../../model/stateStore.ts';
 import { randomId } from '../instanceId.ts';
+import { getTwice } from '../instanceLifecycle.ts';
 import { timestamp } from '../records.ts';
 import { type MigrationWorld, makeOwner, parkedTime } from './migrationRun.ts';
-import { freshSteps, isKeptAt, nextAct } from './migrationSteps.ts';
+import { freshSteps, isCopyOf, isKeptAt, nextAct } from './migrationSteps.ts';
 
 type World = Pick<MigrationWorld, 'registry' | 'providers' | 'book'>;
 
@@ -51,20 +52,24 @@ export async function settleStray(
 
 /**
  * For whoever holds the lock of an instance that was deleted for good: nothing of it stays at either end of a migration,
- * whatever its role; where it lives still, its own deletion removes it. Rejects when an end can't be asked, once the
- * other one was.
+ * whatever its role; where it lives still, its own deletion removes it. What others have there is left. Rejects when an
+ * end can't be asked, once the other one was.
  */
 export async function clearEnds(
   { registry, providers, book }: World,
-  { id, instanceId, sourceProviderId, targetProviderId }: Migration,
+  migration: Migration,
   lock: LockHandle,
   ctx: OperationContext,
 ): Promise<void> {
+  const { id, instanceId, sourceProviderId, targetProviderId } = migration;
   const cleared = await Promise.allSettled(
     [sourceProviderId, targetProviderId].map(async providerId => {
       if (registry.getInstance(instanceId)?.providerId === providerId) return;
+      const provider = providers.get(providerId);
+      const there = await getTwice(provider, instanceId, ctx);
+      if (there && !isCopyOf(migration, there)) return;
       lock.assertHeld();
-      await providers.get(providerId).deleteInstance(instanceId, ctx);
+      await provider.deleteInstance(instanceId, ctx);
     }),
   );
   const failed = cleared.find(outcome => outcome.status === 'rejected');
@@ -76,11 +81,11 @@ export async function clearEnds(
 
 /** The migration that must have been: with it a person can roll back, or clean up. */
 export const parkedBy = (
-  { id, config, providerId, epoch, desired }: InstanceRecord,
+  { id, swarmId, config, providerId, epoch, desired }: InstanceRecord,
   sourceProviderId: string,
   parkedUntil: string,
 ): Migration => ({
-  ...{ id: randomId(12), schemaVersion: 1, revision: 0, instanceId: id, instanceName: config.name },
+  ...{ id: randomId(12), schemaVersion: 1, revision: 0, instanceId: id, swarmId, instanceName: config.name },
   ...{ sourceProviderId, targetProviderId: providerId, strategy: 'stop-and-recreate', status: 'completed' },
   plan: { bytes: 0, files: 0, estimatedDowntime: 0, losses: [] },
   steps: freshSteps('stop-and-recreate').map(({ step }) => ({ step, status: 'skipped' })),

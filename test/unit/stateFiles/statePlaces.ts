@@ -91,6 +91,7 @@ const wholeMigration: Migration = {
   ...makeMigration(makeRecord(1), 'local'),
   id: idOf(1),
   revision: 2,
+  swarmId: 'swarm00000000000',
   status: 'completed',
   plan: { bytes: 10, files: 1, freeBytes: 1_000, estimatedDowntime: 7, losses: ['Processes end.'] },
   steps: [{ step: 'create-target', status: 'done', startedAt: at, endedAt: at, note: 'Copied.', bytes: 10, files: 1 }],

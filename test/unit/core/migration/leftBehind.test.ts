@@ -1,11 +1,13 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { untilDecided } from '../../../../src/model/migration.ts';
 import { quietContext } from '../../../../src/model/operationContext.ts';
 import { contentOf, fill, MemoryCarrier } from '../../../fakes/memoryCarrier.ts';
 import { MemoryPlace } from '../../../fakes/memoryPlace.ts';
 import { MemoryProvider } from '../../../fakes/memoryProvider.ts';
+import { MemoryDisk } from '../../../fakes/memoryStore.ts';
+import { memorySwarm } from '../../../fakes/memorySwarm.ts';
 import { errorOf } from '../../operations/gateBench.ts';
-import { twoPlaces } from './twoPlaces.ts';
+import { identityOf, twoPlaces } from './twoPlaces.ts';
 
 type World = Awaited<ReturnType<typeof twoPlaces>>;
 
@@ -122,5 +124,114 @@ test('what fails over while an earlier try to move it is still being taken back 
   expect(third.place.instances.get(id)).toMatchObject({ role: 'owner', running: false });
   expect(here.place.instances.get(id)).toMatchObject({ role: 'parked', running: false });
   expect(there.place.instances.has(id)).toBe(false);
+  await controller.dispose();
+});
+
+describe('nothing is removed but what a migration itself has left', () => {
+  const stranger = 'bbbbbbbbbbbbbbbb';
+
+  /** Deleted for good while the target, which has a copy, does not answer. */
+  async function purged() {
+    const world = await twoPlaces();
+    const { controller, there, id, agent, person } = world;
+    const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+    await agent('start_migration', { migrationId });
+    const identity = { ...identityOf(controller, id), epoch: 1 };
+    world.here.place.unreachable = true;
+    await person('purge_swarm_instance', { instanceIds: [id] });
+    expect(there.place.instances.has(id)).toBe(false);
+    const left = world.here.place.instances.get(id);
+    if (!left) throw new Error('the parked copy is gone');
+    world.here.place.unreachable = false;
+    return { ...world, migrationId, left, identity };
+  }
+
+  test.each([
+    ['of another swarm', { swarmId: stranger }],
+    ['that has moved on since', { epoch: 3 }],
+  ])('a copy %s is left alone, and the migration is over', async (_, change) => {
+    const world = await purged();
+    const { controller, here, id, migrationId, left, identity } = world;
+    here.place.instances.set(id, { ...left, role: 'owner', identity: { ...identity, ...change } });
+    await controller.migrations.settleAll();
+    expect(here.place.homesOf.has(id)).toBe(true);
+    expect(contentOf(here, id)).toBe('uncommitted work');
+    expect(controller.migrations.getMigrationStatus(migrationId).parkedUntil).toBeUndefined();
+    await controller.dispose();
+  });
+
+  test('its own copy goes', async () => {
+    const { controller, here, id } = await purged();
+    await controller.migrations.settleAll();
+    expect(here.place.homesOf.has(id)).toBe(false);
+    await controller.dispose();
+  });
+
+  test('a parked copy of another swarm is not cleaned up', async () => {
+    const { controller, here, id, agent, person } = await twoPlaces();
+    const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+    await agent('start_migration', { migrationId });
+    const left = here.place.instances.get(id);
+    if (!left) throw new Error('the parked copy is gone');
+    here.place.instances.set(id, { ...left, identity: { ...left.identity, swarmId: stranger } });
+    await person('clean_up_migration', { migrationId });
+    expect(contentOf(here, id)).toBe('uncommitted work');
+    await controller.dispose();
+  });
+
+  test('what another swarm brings to the same place meanwhile is not taken back', async () => {
+    const { controller, there, id, agent } = await twoPlaces();
+    const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+    const identity = { ...identityOf(controller, id), swarmId: stranger, epoch: 2 };
+    const { prepareIncoming } = there.abilities;
+    there.abilities.prepareIncoming = async spec => {
+      await prepareIncoming({ ...spec, identity });
+      return prepareIncoming(spec);
+    };
+    expect(await agent('start_migration', { migrationId })).toMatchObject({ status: 'failed' });
+    expect(there.place.instances.get(id)).toMatchObject({ role: 'incoming', identity: { swarmId: stranger } });
+    await controller.dispose();
+  });
+});
+
+/** A window's disk to which no word comes of what other windows write. */
+class DeafDisk extends MemoryDisk {
+  override readonly records: Map<string, string>;
+
+  constructor({ records }: MemoryDisk) {
+    super();
+    this.records = records;
+  }
+}
+
+test('what another window deleted for good is not adopted, though no word of that has come', async () => {
+  const world = await twoPlaces();
+  const { controller, disk, migrationDisk, locks, here, there, id, agent } = world;
+  const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  await agent('start_migration', { migrationId });
+  // As a copy that was the owner when its provider fell silent.
+  await here.abilities.setRole(id, 'owner');
+  const next = memorySwarm({ disk, migrationDisk: new DeafDisk(migrationDisk), locks, providers: [here] }).controller;
+  await next.migrations.load();
+  await next.registry.load();
+  here.place.unreachable = true;
+  await controller.purgeInstance(id);
+  expect(there.place.instances.has(id)).toBe(false);
+  here.place.unreachable = false;
+  await vi.waitFor(() => expect(next.listInstances()).toEqual([]));
+  await next.refresh();
+  expect(next.listInstances()).toEqual([]);
+  await next.dispose();
+  await controller.dispose();
+});
+
+test('the plan that a person reads is not lost to recovery, which makes its own', async () => {
+  const { controller, here, there, id, agent } = await twoPlaces();
+  const read = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  there.place.failNext('prepareIncoming', new Error('it is full'));
+  expect((await errorOf(controller.recoverInstance(id, 'migrate'))).code).toBe('migration-refused');
+  expect(controller.migrations.getMigrationStatus(read.id).status).toBe('pending');
+  expect(await agent('start_migration', { migrationId: read.id })).toMatchObject({ status: 'completed' });
+  expect(here.place.instances.get(id)).toMatchObject({ role: 'parked' });
   await controller.dispose();
 });
