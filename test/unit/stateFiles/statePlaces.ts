@@ -40,6 +40,7 @@ export const wholeRecord: InstanceRecord = {
   port: 8080,
   config: wholeConfig,
   wanted: wholeConfig,
+  restoring: idOf(1),
   setup: { status: 'failed', problems: ['no network'] },
   error: { code: 'timed-out', message: 'It did not answer.', hint: 'Try again.', at },
   trashedAt: at,
