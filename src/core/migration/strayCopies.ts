@@ -5,6 +5,7 @@ import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import type { LockHandle } from '../../model/stateStore.ts';
 import { randomId } from '../instanceId.ts';
 import { getTwice } from '../instanceLifecycle.ts';
+import { isSame } from '../isSame.ts';
 import { timestamp } from '../records.ts';
 import { type MigrationWorld, makeOwner, parkedTime } from './migrationRun.ts';
 import { freshSteps, isCopyOf, isKeptAt, nextAct } from './migrationSteps.ts';
@@ -61,7 +62,7 @@ export async function clearEnds(
   lock: LockHandle,
   ctx: OperationContext,
 ): Promise<void> {
-  const { id, instanceId, sourceProviderId, targetProviderId } = migration;
+  const { id, instanceId, instanceName, sourceProviderId, targetProviderId } = migration;
   const cleared = await Promise.allSettled(
     [sourceProviderId, targetProviderId].map(async providerId => {
       if (registry.getInstance(instanceId)?.providerId === providerId) return;
@@ -73,10 +74,17 @@ export async function clearEnds(
     }),
   );
   const failed = cleared.find(outcome => outcome.status === 'rejected');
-  if (failed) throw failed.reason;
-  await book.update(id, ({ parkedUntil: _parkedUntil, ...current }) =>
-    nextAct(current) === 'nothing' ? current : { ...current, status: 'cancelled', endedAt: timestamp() },
-  );
+  if (failed) {
+    const left = [sourceProviderId, targetProviderId].filter((_, index) => cleared[index]?.status === 'rejected');
+    const leftovers = left.map(place => `The copy of "${instanceName}" (${instanceId}) on "${place}"`);
+    await book.update(id, current => (isSame(current.leftovers, leftovers) ? current : { ...current, leftovers }));
+    throw failed.reason;
+  }
+  await book.update(id, ({ parkedUntil: _parkedUntil, ...current }) => ({
+    ...current,
+    ...(nextAct(current) !== 'nothing' && ({ status: 'cancelled', endedAt: timestamp() } as const)),
+    leftovers: [],
+  }));
 }
 
 /** The migration that must have been: with it a person can roll back, or clean up. */

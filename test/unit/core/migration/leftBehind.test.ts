@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { untilDecided } from '../../../../src/model/migration.ts';
 import { quietContext } from '../../../../src/model/operationContext.ts';
+import { migrationReport } from '../../../../src/operations/migrationViews.ts';
 import { contentOf, fill, MemoryCarrier } from '../../../fakes/memoryCarrier.ts';
 import { MemoryPlace } from '../../../fakes/memoryPlace.ts';
 import { MemoryProvider } from '../../../fakes/memoryProvider.ts';
@@ -234,4 +235,23 @@ test('the plan that a person reads is not lost to recovery, which makes its own'
   expect(await agent('start_migration', { migrationId: read.id })).toMatchObject({ status: 'completed' });
   expect(here.place.instances.get(id)).toMatchObject({ role: 'parked' });
   await controller.dispose();
+});
+
+test('what is left of a deleted one at a provider that is in use no more is named, with what to do', async () => {
+  const { controller, disk, migrationDisk, here, there, id, agent } = await twoPlaces();
+  const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  await agent('start_migration', { migrationId });
+  await controller.dispose();
+  const without = memorySwarm({ disk, migrationDisk, providers: [there] }).controller;
+  await without.initialize();
+  await without.purgeInstance(id);
+  const report = migrationReport(without.migrations.getMigrationStatus(migrationId));
+  expect(report.leftovers).toEqual([expect.stringContaining('on "here"')]);
+  expect(report.next).toContain('remoteSwarm.providers');
+  await without.dispose();
+  const again = memorySwarm({ disk, migrationDisk, providers: [here, there] }).controller;
+  await again.initialize();
+  await vi.waitFor(() => expect(again.migrations.getMigrationStatus(migrationId).leftovers).toEqual([]));
+  expect(here.place.instances.has(id)).toBe(false);
+  await again.dispose();
 });
