@@ -1,6 +1,5 @@
-import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { promisify } from 'node:util';
 import type { SwarmError } from '../../model/errors.ts';
 import { SshLink, type SshTarget, sshArguments, sshProblem } from '../sshLink.ts';
 import { LastingLink } from './lastingLink.ts';
@@ -30,16 +29,6 @@ export class SshConnection {
   /** The same through a connection of its own, for what carries much: nothing else waits behind it. */
   startAlone(command: string, extra: readonly string[] = []): ChildProcessWithoutNullStreams {
     return this.#spawn(sshArguments(this.target, [...quietly, ...extra], 'none', command));
-  }
-
-  /**
-   * The same for a home: of the ciphers that the person's configuration allows, those come first that most processors
-   * do by themselves, since a home travels as fast as it is encrypted.
-   */
-  async startHome(command: string): Promise<ChildProcessWithoutNullStreams> {
-    const asked = promisify(execFile)('ssh', sshArguments(this.target, ['-G']));
-    const { stdout } = await asked.catch(() => ({ stdout: '' }));
-    return this.startAlone(command, cipherOrder(stdout));
   }
 
   /** A socket here that leads to a port of the host's loopback; for its caller to dispose. */
@@ -80,11 +69,3 @@ const quietly = [
   '-T',
   ...['ClearAllForwardings=yes', 'RemoteCommand=none', 'LogLevel=ERROR'].flatMap(option => ['-o', option]),
 ];
-
-/** Options of `ssh` for what `ssh -G` says of a host. */
-export function cipherOrder(configuration: string): string[] {
-  const allowed = /^ciphers (.+)$/m.exec(configuration)?.[1]?.split(',') ?? [];
-  const isQuick = (cipher: string) => cipher.includes('-gcm@');
-  const order = [...allowed.filter(isQuick), ...allowed.filter(cipher => !isQuick(cipher))];
-  return order.length === 0 ? [] : ['-o', `Ciphers=${order.join(',')}`];
-}

@@ -135,10 +135,9 @@ export class SshProvider implements Provider {
   /** Starts `home.mjs` on the host, whose streams are those of the `ssh` that leads there. */
   async openHome(instanceId: string, task: HomeTask, ctx: OperationContext): Promise<HomeProcess> {
     const command = await this.#setup.command(hostModes.home(instanceId, task));
-    const child = await this.connection.startHome(command);
-    const program = homeProcess(child, said => checkSaid(instanceId, this.id, said));
+    ctx.signal.throwIfAborted();
+    const program = homeProcess(this.connection.startAlone(command), said => checkSaid(instanceId, this.id, said));
     try {
-      ctx.signal.throwIfAborted();
       if (!(await this.getInstance(instanceId, ctx))) throw instanceNotFound(instanceId);
       return program;
     } catch (error) {
