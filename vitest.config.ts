@@ -30,6 +30,7 @@ export default defineConfig({
       project('unit', ['test/unit/**/*.test.ts'], { testTimeout: 30_000 }),
       project('contract', ['test/contract/**/*.test.ts'], waiting),
       project('crash', ['test/crash/**/*.test.ts'], waiting),
+      project('fly', ['test/fly/**/*.test.ts'], waiting),
       project('engine', ['test/engine/**/*.test.ts'], waiting),
       project('workbench', ['test/workbench/**/*.test.ts'], busy),
     ],

@@ -5173,8 +5173,7 @@ export interface components {
         "main.setMemoryLimitRequest": {
             limit_mb?: number;
         };
-        /** @enum {string} */
-        "main.statusCode": "unknown" | "insufficient_capacity";
+        "main.statusCode": string;
         "main.tokenInfo": {
             apps?: string[];
             org_slug?: string;

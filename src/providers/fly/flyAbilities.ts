@@ -1,0 +1,126 @@
+import type { Disposable } from '../../model/event.ts';
+import type { InstanceRole, VSCodeInstance } from '../../model/instance.ts';
+import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import type {
+  Endpoint,
+  HomeProcess,
+  HomeTask,
+  InstanceObservation,
+  InstanceSpec,
+  Probe,
+  ProviderAbilities,
+} from '../../model/provider.ts';
+import { listeningPorts } from '../listeningPorts.ts';
+import type { FlyProvider } from './flyProvider.ts';
+import { GatePort } from './gatePort.ts';
+import { runAtGate } from './gateProgram.ts';
+import { gatePort, layout, node, serverMain, serverPort } from './machineConfig.ts';
+
+const print = `
+for (const file of ['tcp', 'tcp6']) try { process.stdout.write(require('fs').readFileSync('/proc/net/' + file)); } catch {}`;
+
+/** What Fly.io can do beside the plain interface. */
+export class FlyAbilities implements ProviderAbilities {
+  readonly images = true;
+  readonly limits = true;
+  readonly #provider: FlyProvider;
+  readonly #open = new Set<Disposable>();
+
+  constructor(provider: FlyProvider) {
+    this.#provider = provider;
+  }
+
+  async observe(ctx: OperationContext = quietContext): Promise<InstanceObservation[]> {
+    const machines = await this.#provider.machines.list(ctx);
+    return machines.map(({ id, swarmId, epoch, role, status, detail, createdAt }) => ({
+      ...{ id, swarmId, epoch, role, status, createdAt },
+      ...(detail !== undefined && { detail }),
+    }));
+  }
+
+  async readToken(instanceId: string, ctx: OperationContext = quietContext): Promise<string> {
+    return this.#provider.readToken(instanceId, ctx);
+  }
+
+  workspacePath(): string {
+    return layout.workspace;
+  }
+
+  installExtensionCommand(_instanceId: string, extensionId: string): string {
+    const options = `--accept-server-license-terms --server-data-dir '${layout.serverData}'`;
+    return `'${node}' '${serverMain}' ${options} --install-extension '${extensionId}'`;
+  }
+
+  async connect(instanceId: string, port = serverPort, ctx: OperationContext = quietContext): Promise<Endpoint> {
+    const { machines, gate } = this.#provider;
+    await machines.running(instanceId, ctx);
+    const token = await this.#provider.readToken(instanceId, ctx);
+    const opened = await GatePort.open(() => gate.open(instanceId, `port/${port}`, token, quietContext));
+    const kept: Endpoint = {
+      host: opened.host,
+      port: opened.port,
+      dispose: () => {
+        this.#open.delete(kept);
+        opened.dispose();
+      },
+    };
+    this.#open.add(kept);
+    return kept;
+  }
+
+  /** At the app's own address, which wakes no machine; Fly's API is not asked. */
+  async probe(instanceId: string, _port: number | undefined, ctx: OperationContext): Promise<Probe> {
+    return this.#provider.gate.probe(instanceId, ctx);
+  }
+
+  async hasHome(instanceId: string, ctx: OperationContext = quietContext): Promise<boolean> {
+    return (await this.#provider.builder.swarmOfHome(instanceId, ctx)) !== undefined;
+  }
+
+  recreateInstance(spec: InstanceSpec, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#provider.recreate(spec, ctx);
+  }
+
+  async trashInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<void> {
+    await this.#provider.moveTo('trash', instanceId, ctx);
+  }
+
+  restoreInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#provider.moveTo('owner', instanceId, ctx);
+  }
+
+  prepareIncoming(spec: InstanceSpec, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#provider.prepareIncoming(spec, ctx);
+  }
+
+  setRole(instanceId: string, role: InstanceRole, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#provider.moveTo(role, instanceId, ctx);
+  }
+
+  openHome(instanceId: string, task: HomeTask, ctx: OperationContext = quietContext): Promise<HomeProcess> {
+    return this.#provider.openHome(instanceId, task, ctx);
+  }
+
+  async followLogs(instanceId: string, sink: (line: string) => void, ctx: OperationContext): Promise<void> {
+    const { machines, logs } = this.#provider;
+    const { version } = await machines.running(instanceId, ctx);
+    const stillRuns = async () => {
+      const machine = await machines.find(instanceId, ctx);
+      return machine?.status === 'running' && machine.version === version;
+    };
+    await logs.follow(instanceId, sink, stillRuns, ctx);
+  }
+
+  async listPorts(instanceId: string, ctx: OperationContext = quietContext): Promise<number[]> {
+    const { machines, gate, id } = this.#provider;
+    await machines.running(instanceId, ctx);
+    const stream = await gate.open(instanceId, 'run', await this.#provider.readToken(instanceId, ctx), ctx);
+    const { stdout } = await runAtGate(id, stream, [node, '-e', print], layout.home, ctx);
+    return listeningPorts(stdout).filter(port => port !== serverPort && port !== gatePort);
+  }
+
+  /** Ends every connection that is still open. */
+  dispose(): void {
+    for (const resource of this.#open) resource.dispose();
+  }
+}
