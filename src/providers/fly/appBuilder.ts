@@ -99,13 +99,22 @@ export class AppBuilder {
 
   /** Makes the machine, unless one is there that an earlier try made whose answer was lost. */
   async ensureMachine(instanceId: string, request: Schemas['CreateMachineRequest'], ctx: OperationContext) {
-    ctx.signal.throwIfAborted();
-    await this.#settled(
-      async () => {
+    const make = async () => {
+      try {
+        ctx.signal.throwIfAborted();
         await this.#machines.create(instanceId, request);
         return true;
+      } catch (error) {
+        if (isStillBound(error)) return false;
+        throw error;
+      }
+    };
+    await this.#settled(
+      async () => {
+        await this.#until('The making of the machine', make, ctx);
+        return true;
       },
-      async () => (await this.#machines.find(instanceId, ctx)) && true,
+      async () => ((await this.#machines.find(instanceId, ctx)) ? true : undefined),
       ctx,
     );
   }
@@ -159,10 +168,13 @@ export class AppBuilder {
     const app = await this.#app(name, ctx);
     if (!app || app.organization?.slug !== organization) return false;
     ctx.report('Removing the machine of the instance');
-    for (const machineId of (await this.#machines.idsIn(name, ctx)) ?? [])
-      await this.#machines.remove(instanceId, machineId, ctx);
+    const volumes = await this.#volumes(instanceId, ctx);
+    // A machine that was made a moment ago may not be listed yet, but its volume knows it.
+    const bound = volumes.flatMap(({ attached_machine_id: machineId }) => (machineId ? [machineId] : []));
+    const machineIds = new Set([...((await this.#machines.idsIn(name, ctx)) ?? []), ...bound]);
+    for (const machineId of machineIds) await this.#machines.remove(instanceId, machineId, ctx);
     ctx.report('Removing the home of the instance');
-    for (const { id } of await this.#volumes(instanceId, ctx)) if (id) await this.#removeVolume(name, id, ctx);
+    for (const { id } of volumes) if (id) await this.#removeVolume(name, id, ctx);
     ctx.report('Removing the app of the instance');
     try {
       await this.#api.call('Removing the app', ctx, (client, signal) =>
@@ -212,9 +224,7 @@ export class AppBuilder {
           return true;
         } catch (error) {
           if (isAbsent(error)) return true;
-          // Its machine is gone, and Fly has yet to note that.
-          if (error instanceof Error && error.cause instanceof FlyAnswer && /currently bound/.test(error.cause.said))
-            return false;
+          if (isStillBound(error)) return false;
           throw error;
         }
       },
@@ -245,6 +255,10 @@ export class AppBuilder {
     }
   }
 }
+
+/** Its last machine is gone, and Fly has yet to note that. */
+const isStillBound = (error: unknown): boolean =>
+  error instanceof Error && error.cause instanceof FlyAnswer && /currently bound/.test(error.cause.said);
 
 /** A volume, and the region that it binds its machine to. */
 export interface Volume {

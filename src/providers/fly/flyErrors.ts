@@ -42,6 +42,15 @@ export function flyError(providerId: string, doing: string, answer: FlyAnswer): 
       `Fly.io does not accept the token of the provider "${providerId}": ${said}.`,
       'It may have expired or been revoked. Make another with "fly tokens create org" and enter it.',
     );
+  if (status === 429)
+    return new SwarmError({
+      family: 'network',
+      code: 'rate-limited',
+      message: `${doing} failed, because Fly.io was asked too often.`,
+      hint: 'Wait a minute and try again.',
+      retryable: true,
+      cause: answer,
+    });
   if (capacityCodes.includes(code) || noCapacity.test(said))
     return refused(
       'no-capacity',
@@ -65,15 +74,6 @@ export function flyError(providerId: string, doing: string, answer: FlyAnswer): 
   if (status === 409 && /lease/i.test(said))
     return refused('leased', `${doing} failed, because something else holds the machine: ${said}.`, 'Try again soon.');
   if (status === 408) return timedOut(doing, 60_000);
-  if (status === 429)
-    return new SwarmError({
-      family: 'network',
-      code: 'rate-limited',
-      message: `${doing} failed, because Fly.io was asked too often.`,
-      hint: 'Wait a minute and try again.',
-      retryable: true,
-      cause: answer,
-    });
   if (status >= 500)
     return providerUnreachable(providerId, `${doing} ended with HTTP ${status}`, 'Look at status.flyio.net.', answer);
   return refused('fly-refused', `${doing} failed: ${said}.`, 'Look at the log of Remote Swarm for the cause.');

@@ -51,6 +51,8 @@ export class Gate {
         );
       request.on('upgrade', (_, socket, head) => {
         socket.on('error', () => socket.destroy());
+        // The request leaves its own listeners on it.
+        socket.setMaxListeners(20);
         if (head.length > 0) socket.unshift(head);
         resolve(socket);
       });

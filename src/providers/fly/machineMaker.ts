@@ -92,7 +92,8 @@ export class MachineMaker {
       ...(version !== undefined && { min_secrets_version: version }),
     };
     await this.#builder.ensureMachine(id, request, ctx);
-    if (role === 'owner') await this.#machines.wait(await this.#machines.existing(id, ctx), 'started', ctx);
+    const made = await this.#machines.existing(id, ctx);
+    await this.#machines.wait(made, role === 'owner' ? 'started' : 'settled', ctx);
   }
 
   /** Puts its whole config anew; with `launch` it runs after that. */

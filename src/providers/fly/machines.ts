@@ -6,7 +6,10 @@ import { flyStatus, isAbsent } from './flyErrors.ts';
 import { appName, causeOf, type InstanceMachine, label, readMachine } from './instanceMachine.ts';
 import { RecentMachines } from './recentMachines.ts';
 
-type WaitState = 'started' | 'stopped' | 'destroyed';
+type WaitState = 'started' | 'stopped' | 'settled' | 'destroyed';
+
+/** States that do not end by themselves. */
+const settled = ['created', 'started', 'stopped', 'suspended', 'failed'];
 
 /** Seconds that one wait is held open by Fly, and all of them together may take; milliseconds. */
 const waitTime = 25;
@@ -140,8 +143,16 @@ export class Machines {
     return causeOf(events);
   }
 
+  /** As it is when it no longer passes from one state to another. */
+  async settle(machine: InstanceMachine, ctx: OperationContext): Promise<InstanceMachine> {
+    if (settled.includes(machine.state)) return machine;
+    await this.wait(machine, 'settled', ctx);
+    return this.existing(machine.id, ctx);
+  }
+
   /** Starts a machine that does not run, and waits until it does. */
-  async start(machine: InstanceMachine, ctx: OperationContext): Promise<void> {
+  async start(seen: InstanceMachine, ctx: OperationContext): Promise<void> {
+    const machine = await this.settle(seen, ctx);
     if (machine.state === 'started') return;
     await this.#leased(machine, ctx, async headers => {
       const limited = withTimeout(ctx, startPatience);
@@ -166,7 +177,8 @@ export class Machines {
   }
 
   /** Stops it, whatever it does, and waits until it has. One that was never started, or has ended, is left as it is. */
-  async stop(machine: InstanceMachine, force: boolean, ctx: OperationContext): Promise<void> {
+  async stop(seen: InstanceMachine, force: boolean, ctx: OperationContext): Promise<void> {
+    const machine = await this.settle(seen, ctx);
     if (['created', 'stopped', 'suspended', 'failed'].includes(machine.state)) return;
     await this.#leased(machine, ctx, async headers => {
       await this.#api.call('Stopping the machine', ctx, (client, signal) =>
@@ -212,7 +224,7 @@ export class Machines {
     });
     const updated = readMachine(next);
     if (!updated) throw instanceNotFound(id);
-    if (launch) await this.wait(updated, 'started', ctx);
+    await this.wait(updated, launch ? 'started' : 'settled', ctx);
     return this.existing(id, ctx);
   }
 

@@ -71,6 +71,8 @@ export interface CloudOptions {
   readonly hollow?: boolean;
 }
 
+/** States that do not end by themselves. */
+const settled = ['created', 'started', 'stopped', 'suspended', 'failed', 'destroyed'];
 const randomId = (length: number) => randomBytes(length).toString('hex').slice(0, length);
 /** Ids of versions are sorted by time. */
 const newVersion = () => `01${Date.now().toString(36)}${randomId(16)}`.toUpperCase().slice(0, 26);
@@ -262,7 +264,8 @@ export class FlyCloud {
   async wait(machine: CloudMachine, state: string, version: string | undefined, seconds: number): Promise<void> {
     if (state === 'stopped' && version === undefined)
       throw new Refusal(400, 'invalid_argument: instance_id is required when waiting for state stopped');
-    const isSo = () => machine.state === state && (version === undefined || version === machine.version);
+    const isIt = () => (state === 'settled' ? settled.includes(machine.state) : machine.state === state);
+    const isSo = () => isIt() && (version === undefined || version === machine.version);
     const deadline = performance.now() + Math.min(seconds, 60) * 1_000;
     while (!isSo()) {
       const left = deadline - performance.now();

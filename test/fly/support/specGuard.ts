@@ -48,7 +48,7 @@ export async function startSpecGuard(upstream: string): Promise<SpecGuard> {
   await ready;
   return {
     url: `http://127.0.0.1:${port}`,
-    violations: () => said.split('\n').filter(line => /violation/i.test(line)),
+    violations: () => said.split('\n').filter(line => /prism\/errors#(?!UNKNOWN)|violation/i.test(line)),
     close: async () => {
       child.kill();
       await exited;
