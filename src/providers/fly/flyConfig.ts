@@ -4,10 +4,10 @@ import { ProviderId } from '../../model/provider.ts';
 
 /** An address that nobody on the way can read or change. */
 const SafeUrl = z
-  .url({ protocol: /^https?$/, error: 'must be an https:// address' })
+  .string()
   .max(1024, 'must have at most 1024 characters')
-  .refine(
-    text => /^https:|^http:\/\/(127\.0\.0\.1|localhost|\[::1\]|_api\.internal)(:\d+)?(\/|$)/.test(text),
+  .regex(
+    /^(https:\/\/[A-Za-z0-9][\w.-]*|http:\/\/(127\.0\.0\.1|localhost|\[::1\]|_api\.internal))(:\d{1,5})?(\/[\w~-][\w.~-]*)*\/?$/,
     'must be an https:// address, or one of this computer',
   );
 
@@ -36,8 +36,7 @@ export const FlyProviderConfig = z.strictObject({
     .describe('Size of the volume of a home in GB; it is paid for as long as the instance is there.'),
   /** Sizes of instances that ask for none. */
   resources: Resources.omit({ pids: true }).optional(),
-  apiUrl: SafeUrl.optional().describe('Where the Machines API is, when not at https://api.machines.dev/v1.'),
-  logsUrl: SafeUrl.optional().describe('Where logs are, when not at https://api.fly.io/api/v1.'),
-  edgeUrl: SafeUrl.optional().describe('Where apps are reached, when not each at https://<app>.fly.dev.'),
+  /** Where Fly.io is, when not at its public addresses: the Machines API, logs, and the way to all apps. */
+  endpoints: z.strictObject({ api: SafeUrl.optional(), logs: SafeUrl.optional(), edge: SafeUrl.optional() }).optional(),
 });
 export type FlyProviderConfig = z.infer<typeof FlyProviderConfig>;

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { credentialKey } from '../../model/config.ts';
 import { providerRefused, unsupported } from '../../model/errors.ts';
 import { homeMissing } from '../../model/homeErrors.ts';
 import type {
@@ -40,9 +41,6 @@ import { instanceOn, markOf } from './machineInstance.ts';
 import { MachineMaker } from './machineMaker.ts';
 import { Machines } from './machines.ts';
 
-/** Where the credential of a provider lies in the secret storage. */
-export const tokenKey = (providerId: string) => `provider/${providerId}/token`;
-
 /** Instances on Fly.io: each one an app with a machine, and a volume with its home that outlives the machine. */
 export class FlyProvider implements Provider {
   readonly id: string;
@@ -62,11 +60,15 @@ export class FlyProvider implements Provider {
   constructor(config: FlyProviderConfig, environment: ProviderEnvironment) {
     this.id = config.id;
     this.#config = config;
-    const { apiUrl = 'https://api.machines.dev/v1', logsUrl = 'https://api.fly.io/api/v1' } = config;
-    this.#api = new FlyApi(this.id, apiUrl, () => environment.readSecret(tokenKey(this.id)));
+    const {
+      api = 'https://api.machines.dev/v1',
+      logs: logsUrl = 'https://api.fly.io/api/v1',
+      edge,
+    } = config.endpoints ?? {};
+    this.#api = new FlyApi(this.id, api, () => environment.readSecret(credentialKey(this.id)));
     this.machines = new Machines(this.#api, config.organization);
     this.builder = new AppBuilder(this.#api, this.machines);
-    this.gate = new Gate(this.id, config.edgeUrl);
+    this.gate = new Gate(this.id, edge);
     this.logs = new FlyLogs(this.#api, logsUrl);
     const { machines, builder, gate, logs } = this;
     this.#maker = new MachineMaker(config, environment.launcher, machines, builder, gate, logs);

@@ -1,6 +1,7 @@
 import * as path from 'node:path';
+import { credentialKey } from '../../../src/model/config.ts';
 import type { FlyProviderConfig } from '../../../src/providers/fly/flyConfig.ts';
-import { FlyProvider, tokenKey } from '../../../src/providers/fly/flyProvider.ts';
+import { FlyProvider } from '../../../src/providers/fly/flyProvider.ts';
 import { GuardedProvider } from '../../../src/providers/guardedProvider.ts';
 import type { ProviderEnvironment } from '../../../src/providers/providerEnvironment.ts';
 import { startEdge } from './cloudEdge.ts';
@@ -29,7 +30,7 @@ export async function openFlyScene(options?: CloudOptions): Promise<FlyScene> {
   const [edge, guard] = await Promise.all([startEdge(cloud), startSpecGuard(server.apiUrl)]);
   const config: FlyProviderConfig = {
     ...{ id: 'fly', type: 'fly', organization, region: 'fra', diskGb: 3 },
-    ...{ apiUrl: guard.url, logsUrl: server.logsUrl, edgeUrl: edge.url },
+    ...{ endpoints: { api: guard.url, logs: server.logsUrl, edge: edge.url } },
   };
   const scene: FlyScene = {
     ...{ cloud, server, guard, config, token: 'fo1_a-token-of-the-test' },
@@ -37,7 +38,7 @@ export async function openFlyScene(options?: CloudOptions): Promise<FlyScene> {
       localDirectory: '/nonexistent',
       launcher: path.resolve(import.meta.dirname, '../../../media/instance/launcher.mjs'),
       editorServerDirectory: '/nonexistent',
-      readSecret: async name => (name === tokenKey('fly') ? scene.token : undefined),
+      readSecret: async name => (name === credentialKey('fly') ? scene.token : undefined),
     },
     makeProvider: () => new GuardedProvider(new FlyProvider(config, scene.environment)),
     close: async () => {

@@ -10,11 +10,12 @@ const environment = {
 };
 
 describe('the provider factory', () => {
-  test('makes a provider of each type from nothing but an id, and contacts nothing', async () => {
+  test('makes a provider of each type from an id and what it needs, and contacts nothing', async () => {
     const types = ProviderFactory.types().map(({ type }) => type);
     expect(types).toContain('local');
     for (const type of types) {
-      const provider = await ProviderFactory.createProvider(type, { id: 'one', type }, environment);
+      const needed = type === 'fly' ? { organization: 'personal' } : {};
+      const provider = await ProviderFactory.createProvider(type, { id: 'one', type, ...needed }, environment);
       expect(provider).toMatchObject({ id: 'one', type });
       expect(provider.getCapabilities().maxInstancesPerUser).toBeGreaterThan(0);
       await provider.dispose();

@@ -112,9 +112,11 @@ const settingOf = (config: SwarmConfig, key: string): unknown =>
 
 /** What more an entry of the list may hold is the business of its kind. */
 const settingFields = fieldsBelow({ type: 'object', properties }, valid).filter(field => field.path.at(-1) !== 'KEY');
+/** What an entry must have beside its id. */
+const needed: Readonly<Record<string, object>> = { fly: { organization: 'personal' } };
 const providerFields = ProviderFactory.types().flatMap(({ type, configSchema }) => {
   const schema = z.toJSONSchema(configSchema, { io: 'input', target: 'draft-7' }) as Schema;
-  const around = setAt(valid, ['remoteSwarm.providers', 0], { id: 'bad', type });
+  const around = setAt(valid, ['remoteSwarm.providers', 0], { id: 'bad', type, ...needed[type] });
   const pem = { ca: '/srv/tls/ca.pem', cert: '/srv/tls/cert.pem', key: '/srv/tls/key.pem' };
   return fieldsBelow(schema, around, pem, ['remoteSwarm.providers', 0]).map(field => ({ ...field, type }));
 });
@@ -137,6 +139,13 @@ const texts: Readonly<Record<string, string>> = {
   'docker.tls.key': '/srv/tls/key.pem',
   'docker.image': 'team/editor:1',
   'docker.runtimeImage': 'team/editor:1',
+  'fly.id': 'bad',
+  'fly.organization': 'personal',
+  'fly.region': 'fra',
+  'fly.image': 'team/editor:1',
+  'fly.endpoints.api': 'https://api.example/v1',
+  'fly.endpoints.logs': 'https://logs.example/v1',
+  'fly.endpoints.edge': 'https://edge.example',
 };
 
 /** Folders may be called anything that a person can read. */
@@ -190,6 +199,7 @@ async function live(values: Record<string, unknown>) {
     rejectedProviders: () => found.rejected,
     vault: new MemoryVault(),
     readSecret: async () => undefined,
+    writeSecret: async () => {},
     gitCredential: async () => undefined,
     texts: { translate: inEnglish, warn: () => {} },
     unreadable: () => {},
@@ -353,7 +363,7 @@ describe('bad settings', () => {
     const problem = 'The provider "bad" in remoteSwarm.providers is of no known kind: its "type" is "dockr".';
     expect(rows.find(({ id }) => id === 'bad')).toMatchObject({
       problem,
-      hint: 'Set "type" to one of: local, docker.',
+      hint: 'Set "type" to one of: local, docker, fly.',
     });
     expect(refused).toMatchObject({ code: 'provider-unusable', message: expect.stringContaining(problem) });
   });

@@ -4,6 +4,7 @@ import { authorizationOf } from '../../../../src/providers/fly/flyApi.ts';
 import { FlyAnswer, flyError } from '../../../../src/providers/fly/flyErrors.ts';
 import { causeOf, readMachine } from '../../../../src/providers/fly/instanceMachine.ts';
 import { guestOf, largest } from '../../../../src/providers/fly/machineConfig.ts';
+import { instanceOn } from '../../../../src/providers/fly/machineInstance.ts';
 import { RateLimiter } from '../../../../src/providers/fly/rateLimiter.ts';
 
 test.each([
@@ -85,6 +86,22 @@ test('only a machine with all our marks is ours, and a state that nobody knows i
   for (const key of Object.keys(metadata)) {
     const fewer = Object.fromEntries(Object.entries(metadata).filter(([name]) => name !== key));
     expect(readMachine({ ...row, config: { metadata: fewer } })).toBeUndefined();
+  }
+});
+
+test('a machine whose notes cannot be read is still an instance, that can be stopped or deleted', () => {
+  const marks = {
+    'remote-swarm.instance': 'abcdefabcdef',
+    'remote-swarm.swarm': '0123456789abcdef',
+    'remote-swarm.role': 'owner',
+  };
+  for (const text of ['', '{', '5', '{"name":5}', '{"__proto__":{}}']) {
+    const metadata = { ...marks, 'remote-swarm.config': text, 'remote-swarm.owner': text };
+    const machine = readMachine({ id: 'm', state: 'started', config: { metadata } });
+    expect(machine && instanceOn('fly', machine)).toMatchObject({
+      ...{ id: 'abcdefabcdef', status: 'running', config: { name: 'abcdefabcdef' } },
+      owner: { user: 'unknown', machine: 'unknown' },
+    });
   }
 });
 
