@@ -82,7 +82,9 @@ export class HealthView implements vscode.TreeDataProvider<string> {
         : noTree;
     this.#setState(this.#stateOf(isOn));
     this.#describe();
-    if (before.roots.join() !== this.#tree.roots.join()) {
+    // Told while it is about to show a view, VS Code may forget to ask for its rows.
+    const isUnasked = this.#view.visible && this.#tree.roots.length > 0 && this.#drawn.size === 0;
+    if (before.roots.join() !== this.#tree.roots.join() || isUnasked) {
       this.#drawn.clear();
       this.#changed.fire(undefined);
       return;

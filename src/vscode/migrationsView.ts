@@ -62,7 +62,9 @@ export class MigrationsView implements vscode.TreeDataProvider<string> {
       ]),
     );
     this.#setState(this.#state());
-    if (before !== this.#roots.join()) {
+    // Told while it is about to show a view, VS Code may forget to ask for its rows.
+    const isUnasked = this.#view.visible && this.#roots.length > 0 && this.#drawn.size === 0;
+    if (before !== this.#roots.join() || isUnasked) {
       this.#drawn.clear();
       this.#changed.fire(undefined);
       return;

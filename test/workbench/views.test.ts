@@ -69,7 +69,7 @@ describe('the views of a small swarm', () => {
 
   test('rows say name and state, and why a place is not reached', async () => {
     failed();
-    await workbench.rowSays('Trash', /^1 · [\d.]+ \wB$/);
+    await workbench.rowSays('an instance with quite a long name', /^in the trash · [\d.]+ \wB · until /);
     const rows = await workbench.rows();
     expect(rows).toContainEqual(expect.stringMatching(/^Kira\trunning/));
     expect(rows).toContainEqual(expect.stringMatching(/^payment service\tstopped/));

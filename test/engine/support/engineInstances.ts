@@ -45,8 +45,9 @@ export class EngineInstances {
   async break(id: string, how: 'answers-500' | 'cannot-start' | 'out-of-memory'): Promise<void> {
     const { NetworkSettings } = await this.container(id).inspect();
     const [published] = Object.values(NetworkSettings.Ports)[0] ?? [];
+    const asked = fetch(`http://127.0.0.1:${published?.HostPort}/break/${how}`);
     // A server that ends at once does not answer.
-    await fetch(`http://127.0.0.1:${published?.HostPort}/break/${how}`).catch(() => {});
+    await (how === 'cannot-start' ? asked.catch(() => {}) : asked);
   }
 
   /** The folder of its volume on this machine. */
