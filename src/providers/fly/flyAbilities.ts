@@ -15,6 +15,7 @@ import type { FlyProvider } from './flyProvider.ts';
 import { GatePort } from './gatePort.ts';
 import { runAtGate } from './gateProgram.ts';
 import { gatePort, layout, node, serverMain, serverPort } from './machineConfig.ts';
+import { instanceOn } from './machineInstance.ts';
 
 const print = `
 for (const file of ['tcp', 'tcp6']) try { process.stdout.write(require('fs').readFileSync('/proc/net/' + file)); } catch {}`;
@@ -36,6 +37,12 @@ export class FlyAbilities implements ProviderAbilities {
       ...{ id, swarmId, epoch, role, status, createdAt },
       ...(detail !== undefined && { detail }),
     }));
+  }
+
+  /** The one list call tells all of it. */
+  async describe(seen: InstanceObservation): Promise<VSCodeInstance | undefined> {
+    const machine = this.#provider.machines.listed(seen.id);
+    return machine && instanceOn(this.#provider.id, machine);
   }
 
   async readToken(instanceId: string, ctx: OperationContext = quietContext): Promise<string> {

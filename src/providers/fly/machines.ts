@@ -28,6 +28,7 @@ export class Machines {
   readonly #api: FlyApi;
   readonly #organization: string;
   readonly #recent = new RecentMachines();
+  #listed: ReadonlyMap<string, InstanceMachine> = new Map();
   /** Ids of machines, by instance: an id never comes again, so one that is not there tells to look anew. */
   readonly #ids = new Map<string, string>();
 
@@ -61,8 +62,16 @@ export class Machines {
         if (machine && row.app_name === appName(machine.id)) found.push(machine);
       }
       cursor = page.next_cursor || undefined;
-      if (cursor === undefined) return this.#recent.mend(found);
+      if (cursor !== undefined) continue;
+      const machines = this.#recent.mend(found);
+      this.#listed = new Map(machines.map(machine => [machine.id, machine]));
+      return machines;
     }
+  }
+
+  /** As the last list told it; asks nobody. */
+  listed(instanceId: string): InstanceMachine | undefined {
+    return this.#listed.get(instanceId);
   }
 
   /** The one machine of an instance, as it is now. */
