@@ -65,5 +65,5 @@ describe.skipIf(problem !== undefined)(`Fly.io, as its stand-in is${problem ? `:
         await scene.close();
       },
     };
-  }, ['watch', 'stats', 'freeBytes', 'homeBytes', 'terminal']);
+  }, ['watch', 'freeBytes', 'homeBytes', 'terminal']);
 });

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { appName } from '../../src/providers/fly/instanceMachine.ts';
+import { appName, volumeName } from '../../src/providers/fly/instanceMachine.ts';
 import type { GuardedProvider } from '../../src/providers/guardedProvider.ts';
 import { newSpec, testSwarmId } from '../contract/specs.ts';
 import { expectCode } from '../contract/tools.ts';
 import { machineProblem } from './support/flyCloud.ts';
-import { type FlyScene, openFlyScene } from './support/flyScene.ts';
+import { type FlyScene, openFlyScene, organization } from './support/flyScene.ts';
 
 describe.skipIf(machineProblem() !== undefined)('when Fly.io is not at its best', () => {
   const swarmId = testSwarmId();
@@ -46,6 +46,23 @@ describe.skipIf(machineProblem() !== undefined)('when Fly.io is not at its best'
       await provider.deleteInstance(id);
     },
   );
+
+  test('what a create that was cut off has left is gone on with, or goes as a whole', async () => {
+    const { cloud } = scene;
+    for (const ending of ['created', 'deleted']) {
+      const spec = newSpec(swarmId);
+      const { id } = spec.identity;
+      const app = cloud.makeApp(appName(id), organization, appName(id));
+      cloud.makeVolume(app, { name: volumeName(swarmId), region: 'ams' });
+      if (ending === 'created') {
+        expect(await provider.createInstance(spec)).toMatchObject({ id, status: 'running' });
+        expect([app.machines.size, app.volumes.size]).toEqual([1, 1]);
+        expect(machineOf(id).region).toBe('ams');
+      }
+      expect(await provider.deleteInstance(id)).toBe(true);
+      expect(cloud.apps.has(appName(id))).toBe(false);
+    }
+  });
 
   test('a storm of 429 is waited out for as long as it says', async () => {
     const id = await created();

@@ -234,9 +234,9 @@ export class AppBuilder {
 
   async #until(what: string, isDone: () => Promise<boolean>, ctx: OperationContext): Promise<void> {
     const deadline = performance.now() + removalPatience;
-    while (!(await isDone())) {
+    for (let pause = 100; !(await isDone()); pause = Math.min(2 * pause, 1_000)) {
       if (performance.now() > deadline) throw timedOut(what, removalPatience);
-      await sleep(500, undefined, { signal: ctx.signal });
+      await sleep(pause, undefined, { signal: ctx.signal });
     }
   }
 

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import type { Disposable } from '../../model/event.ts';
 import type { InstanceRole, VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
@@ -7,15 +8,18 @@ import type {
   HomeTask,
   InstanceObservation,
   InstanceSpec,
+  InstanceStats,
   Probe,
   ProviderAbilities,
 } from '../../model/provider.ts';
 import { listeningPorts } from '../listeningPorts.ts';
 import type { FlyProvider } from './flyProvider.ts';
 import { GatePort } from './gatePort.ts';
-import { runAtGate } from './gateProgram.ts';
 import { gatePort, layout, node, serverMain, serverPort } from './machineConfig.ts';
 import { instanceOn } from './machineInstance.ts';
+import { measuring, statsOf } from './machineStats.ts';
+
+const measuredAtOnce = 8;
 
 const print = `
 for (const file of ['tcp', 'tcp6']) try { process.stdout.write(require('fs').readFileSync('/proc/net/' + file)); } catch {}`;
@@ -108,6 +112,29 @@ export class FlyAbilities implements ProviderAbilities {
     return this.#provider.openHome(instanceId, task, ctx);
   }
 
+  /** Of instances that do not run, or do not say, there is no row. */
+  async stats(instanceIds: readonly string[], ctx: OperationContext = quietContext): Promise<InstanceStats[]> {
+    const wanted = new Set(instanceIds);
+    const running = (await this.#provider.machines.list(ctx)).filter(
+      ({ id, status }) => status === 'running' && wanted.has(id),
+    );
+    const limit = pLimit(measuredAtOnce);
+    const rows = await Promise.all(
+      running.map(({ id }) =>
+        limit(async () => {
+          try {
+            const { stdout } = await this.#provider.run(id, [node, '-e', measuring, layout.home], ctx);
+            return statsOf(id, stdout);
+          } catch {
+            ctx.signal.throwIfAborted();
+            return undefined;
+          }
+        }),
+      ),
+    );
+    return rows.filter(row => row !== undefined);
+  }
+
   async followLogs(instanceId: string, sink: (line: string) => void, ctx: OperationContext): Promise<void> {
     const { machines, logs } = this.#provider;
     const { version } = await machines.running(instanceId, ctx);
@@ -119,10 +146,7 @@ export class FlyAbilities implements ProviderAbilities {
   }
 
   async listPorts(instanceId: string, ctx: OperationContext = quietContext): Promise<number[]> {
-    const { machines, gate, id } = this.#provider;
-    await machines.running(instanceId, ctx);
-    const stream = await gate.open(instanceId, 'run', await this.#provider.readToken(instanceId, ctx), ctx);
-    const { stdout } = await runAtGate(id, stream, [node, '-e', print], layout.home, ctx);
+    const { stdout } = await this.#provider.run(instanceId, [node, '-e', print], ctx);
     return listeningPorts(stdout).filter(port => port !== serverPort && port !== gatePort);
   }
 

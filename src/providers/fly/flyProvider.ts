@@ -201,10 +201,14 @@ export class FlyProvider implements Provider {
     command: string,
     options: ExecuteOptions = quietContext,
   ): Promise<CommandResult> {
+    const shell = ['sh', '-c', 'cd "$1" 2>/dev/null; exec sh -c "$2"', 'sh', layout.workspace, command];
+    return this.run(instanceId, [node, launcher, 'exec', layout.reserved, ...shell], options);
+  }
+
+  /** Runs a program in the machine of an instance that runs. */
+  async run(instanceId: string, argv: readonly string[], options: ExecuteOptions): Promise<CommandResult> {
     await this.machines.running(instanceId, options);
     const stream = await this.gate.open(instanceId, 'run', await this.readToken(instanceId, options), options);
-    const shell = ['sh', '-c', 'cd "$1" 2>/dev/null; exec sh -c "$2"', 'sh', layout.workspace, command];
-    const argv = [node, launcher, 'exec', layout.reserved, ...shell];
     return runAtGate(this.id, stream, argv, layout.home, options);
   }
 

@@ -19,6 +19,8 @@ import { type InstancePrograms, type MachinePlan, machineConfig } from './machin
 import { instanceOn, markOf } from './machineInstance.ts';
 import type { Machines } from './machines.ts';
 
+/** Between two looks whether it answers; milliseconds. */
+const lookPause = 100;
 /** How long an editor server has to answer after its machine was started; milliseconds. */
 const serverPatience = 60_000;
 
@@ -143,7 +145,7 @@ export class MachineMaker {
         return instanceOn(this.#providerId, await this.#alive(machine, ctx));
       await this.#alive(machine, ctx);
       if (performance.now() > deadline) throw timedOut('The start of the editor server', serverPatience);
-      await sleep(250, undefined, { signal: ctx.signal });
+      await sleep(lookPause, undefined, { signal: ctx.signal });
     }
   }
 
@@ -156,7 +158,7 @@ export class MachineMaker {
       } catch (error) {
         ctx.signal.throwIfAborted();
         if (performance.now() > deadline) throw error;
-        await sleep(250, undefined, { signal: ctx.signal });
+        await sleep(lookPause, undefined, { signal: ctx.signal });
       }
     }
   }

@@ -82,6 +82,10 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
     'what is noted on a machine, in flyRules.test.ts',
   ],
   'src/providers/fly/machineMaker.ts': ['open readFile', 'programs of this extension'],
+  'src/providers/fly/machineStats.ts': [
+    'JSON.parse Measured readFileSync readFileSync',
+    'what a program inside a machine prints',
+  ],
   'media/instance/gate.mjs': [
     'JSON.parse readFileSync readFileSync',
     'what the provider says, and what Fly.io has written',
