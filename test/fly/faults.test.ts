@@ -182,14 +182,11 @@ describe.skipIf(machineProblem() !== undefined)('when Fly.io is not at its best'
   });
 
   test('an answer that is not as in the document is not let through either', async () => {
-    const app = scene.cloud.makeApp('seeded-answer', 'personal', 'x');
-    Object.assign(app, { organization: 5 });
+    const app = scene.cloud.makeApp('seeded-answer', organization, 'x');
+    Object.assign(app, { name: 5 });
     const headers = { authorization: `Bearer ${scene.token}` };
     const wrong = await fetch(`${scene.guard.url}/apps/seeded-answer`, { headers });
-    expect([wrong.status, await wrong.text()]).toEqual([
-      500,
-      expect.stringContaining('organization.slug must be string'),
-    ]);
+    expect([wrong.status, await wrong.text()]).toEqual([500, expect.stringContaining('name must be string')]);
     scene.cloud.apps.delete('seeded-answer');
   });
 

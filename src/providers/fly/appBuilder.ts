@@ -49,7 +49,7 @@ export class AppBuilder {
       if (!isOutcomeUnknown(error) && flyStatus(error) !== 422 && flyStatus(error) !== 409) throw error;
       const app = await this.#app(name, ctx);
       if (!app) throw error;
-      if (app.organization?.slug !== organization) throw idTaken(name, error);
+      if (!isOf(organization, app)) throw idTaken(name, error);
       made = isOutcomeUnknown(error);
     }
     const params = { path: { app_name: name } };
@@ -166,7 +166,7 @@ export class AppBuilder {
   async removeAll(instanceId: string, organization: string, ctx: OperationContext): Promise<boolean> {
     const name = appName(instanceId);
     const app = await this.#app(name, ctx);
-    if (!app || app.organization?.slug !== organization) return false;
+    if (!app || !isOf(organization, app)) return false;
     ctx.report('Removing the machine of the instance');
     const volumes = await this.#volumes(instanceId, ctx);
     // A machine that was made a moment ago may not be listed yet, but its volume knows it.
@@ -255,6 +255,10 @@ export class AppBuilder {
     }
   }
 }
+
+/** `personal` stands for an organization that may be called otherwise; apps of others can't be seen at all. */
+const isOf = (organization: string, app: Schemas['App']): boolean =>
+  organization === 'personal' || app.organization?.slug === organization;
 
 /** Its last machine is gone, and Fly has yet to note that. */
 const isStillBound = (error: unknown): boolean =>

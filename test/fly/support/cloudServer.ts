@@ -37,7 +37,13 @@ const wholeMachine = ({ id, name, region, state, version, config, createdAt, upd
   },
 });
 
-const appOf = ({ cloud, parts }: Call) => cloud.app(parts[1] ?? '');
+/** The one organization that the tests' tokens are for; others' apps can't be seen. */
+const ownOrganization = 'personal';
+const appOf = ({ cloud, parts }: Call) => {
+  const app = cloud.app(parts[1] ?? '');
+  if (app.organization !== ownOrganization) throw new Refusal(404, `Could not find App "${app.name}"`, 'unknown');
+  return app;
+};
 const machineOf = (call: Call) => call.cloud.machine(appOf(call), call.parts[3] ?? '');
 
 /** Throws unless nobody else has a lease. */
