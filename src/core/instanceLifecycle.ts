@@ -12,6 +12,9 @@ import { type SetupSources, setUpWorkspace } from './workspaceSetup.ts';
 /** How long the undoing of a cancelled create may take. */
 const rollBackMilliseconds = 60_000;
 
+/** Removes what other places have of an instance that goes for good, or sees to it that it is removed later. */
+export type ForgetElsewhere = (instanceId: string, lock: LockHandle, ctx: OperationContext) => Promise<void>;
+
 /**
  * The steps of one instance's life, each run while its lock is held: what is wanted is written first, then the provider
  * is called, then what came of it is written. Every step may be repeated after a crash (semantics 4, 18, 23, 28).
@@ -21,12 +24,20 @@ export class InstanceLifecycle {
   readonly #providers: ProviderDirectory;
   readonly #vault: SecretVault;
   readonly #sources: SetupSources;
+  readonly #forgetElsewhere: ForgetElsewhere;
 
-  constructor(registry: InstanceRegistry, providers: ProviderDirectory, vault: SecretVault, sources: SetupSources) {
+  constructor(
+    registry: InstanceRegistry,
+    providers: ProviderDirectory,
+    vault: SecretVault,
+    sources: SetupSources,
+    forgetElsewhere: ForgetElsewhere,
+  ) {
     this.#registry = registry;
     this.#providers = providers;
     this.#vault = vault;
     this.#sources = sources;
+    this.#forgetElsewhere = forgetElsewhere;
   }
 
   /**
@@ -129,9 +140,9 @@ export class InstanceLifecycle {
 
   /** To the trash (semantics 22). What its provider does not have is only noted so: its home may still be there. */
   async trash(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
-    const provider = this.#providers.get(record.providerId);
     await this.#intend(record.id, 'trashed', 'deleting');
     try {
+      const provider = this.#providers.get(record.providerId);
       const there = await getTwice(provider, record.id, ctx);
       lock.assertHeld();
       if (there) await provider.abilities.trashInstance(record.id, ctx);
@@ -157,9 +168,10 @@ export class InstanceLifecycle {
 
   /** For good: absence on the provider is confirmed before the record is forgotten (semantics 23). */
   async remove(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<void> {
-    const provider = this.#providers.get(record.providerId);
     await this.#intend(record.id, 'absent', 'deleting');
     try {
+      const provider = this.#providers.get(record.providerId);
+      await this.#forgetElsewhere(record.id, lock, ctx);
       lock.assertHeld();
       await provider.deleteInstance(record.id, ctx);
       lock.assertHeld();

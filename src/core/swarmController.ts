@@ -58,7 +58,9 @@ export class SwarmController {
     this.providers = providers;
     this.#options = options;
     this.access = new InstanceAccess(registry, providers);
-    this.#lifecycle = new InstanceLifecycle(registry, providers, vault, sources);
+    this.#lifecycle = new InstanceLifecycle(registry, providers, vault, sources, (...of) =>
+      this.migrations.forgetInstance(...of),
+    );
     this.#reconciler = new Reconciler({
       ...{ swarmId, registry, providers, locks },
       isRemoved: instanceId => this.migrations.isRemoved(instanceId),
@@ -187,7 +189,9 @@ export class SwarmController {
 
   stopInstance(instanceId: string, force = false, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
     return this.#locked(instanceId, ctx, async (record, lock) =>
-      record.desired === 'trashed' ? record : this.#lifecycle.stop(record, force, lock, ctx),
+      record.desired === 'trashed' || record.desired === 'absent'
+        ? record
+        : this.#lifecycle.stop(record, force, lock, ctx),
     );
   }
 
@@ -238,7 +242,7 @@ export class SwarmController {
     this.getInstance(instanceId);
     this.#making.get(instanceId)?.abort();
     return this.#locked(instanceId, ctx, async (record, lock) =>
-      record.status === 'trashed' ? record : this.#lifecycle.trash(record, lock, ctx),
+      record.status === 'trashed' || record.desired === 'absent' ? record : this.#lifecycle.trash(record, lock, ctx),
     );
   }
 
@@ -257,9 +261,10 @@ export class SwarmController {
   purgeInstance(instanceId: string, ctx: OperationContext = quietContext, seen?: Condition): Promise<void> {
     refuseRevived(this.getInstance(instanceId), seen);
     this.#making.get(instanceId)?.abort();
-    return this.#locked(instanceId, ctx, async (record, lock) => {
+    // Both ends of a migration go: none is settled before, as its target may never answer again.
+    return this.#options.locks.run(instanceId, ctx, async lock => {
+      const record = await this.registry.readInstance(instanceId);
       refuseRevived(record, seen);
-      await this.migrations.forgetInstance(instanceId, lock, ctx);
       await this.snapshots.forgetInstance(instanceId, ctx);
       return this.#lifecycle.remove(record, lock, ctx);
     });

@@ -82,9 +82,7 @@ export class HealthView implements vscode.TreeDataProvider<string> {
         : noTree;
     this.#setState(this.#stateOf(isOn));
     this.#describe();
-    // Told while it is about to show a view, VS Code may forget to ask for its rows.
-    const isUnasked = this.#view.visible && this.#tree.roots.length > 0 && this.#drawn.size === 0;
-    if (before.roots.join() !== this.#tree.roots.join() || isUnasked) {
+    if (before.roots.join() !== this.#tree.roots.join()) {
       this.#drawn.clear();
       this.#changed.fire(undefined);
       return;
@@ -133,11 +131,17 @@ export class HealthView implements vscode.TreeDataProvider<string> {
   #follow(): void {
     clearInterval(this.#ticks);
     if (!this.#view.visible) return;
-    this.#ticks = setInterval(() => this.refresh(), tickMs);
+    this.#ticks = setInterval(() => this.#tick(), tickMs);
     this.#host.core().then(
       () => this.refresh(),
       () => this.refresh(),
     );
+  }
+
+  /** Told of rows while it is about to show a view, VS Code may never ask for them: then it is told again. */
+  #tick(): void {
+    if (this.#tree.roots.length > 0 && this.#drawn.size === 0) this.#changed.fire(undefined);
+    else this.refresh();
   }
 
   /** The drawn rows that would look different now, have other rows below them, or a tooltip that has grown old. */

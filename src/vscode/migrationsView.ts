@@ -62,9 +62,7 @@ export class MigrationsView implements vscode.TreeDataProvider<string> {
       ]),
     );
     this.#setState(this.#state());
-    // Told while it is about to show a view, VS Code may forget to ask for its rows.
-    const isUnasked = this.#view.visible && this.#roots.length > 0 && this.#drawn.size === 0;
-    if (before !== this.#roots.join() || isUnasked) {
+    if (before !== this.#roots.join()) {
       this.#drawn.clear();
       this.#changed.fire(undefined);
       return;
@@ -110,9 +108,15 @@ export class MigrationsView implements vscode.TreeDataProvider<string> {
   #follow(): void {
     clearInterval(this.#ticks);
     if (!this.#view.visible) return;
-    this.#ticks = setInterval(() => this.refresh(), tickMs);
+    this.#ticks = setInterval(() => this.#tick(), tickMs);
     const refresh = () => this.refresh();
     this.#host.core().then(refresh, refresh);
+  }
+
+  /** Told of rows while it is about to show a view, VS Code may never ask for them: then it is told again. */
+  #tick(): void {
+    if (this.#roots.length > 0 && this.#drawn.size === 0) this.#changed.fire(undefined);
+    else this.refresh();
   }
 
   /** What of a row would be drawn, and what its tooltip is made of. */

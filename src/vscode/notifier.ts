@@ -105,7 +105,9 @@ export class Notifier {
       .filter(({ parkedUntil }) => parkedUntil === untilDecided)
       .filter(migration => !isToClear(migration) && providers.condition(parkedAt(migration))?.reachable)
       .map(migration => ({
-        ...{ instanceId: migration.instanceId, kind: 'old-copy', since: migration.createdAt, isError: false },
+        // An instance may have several, and the last event of a kind is all that is remembered.
+        ...{ instanceId: migration.instanceId, kind: `old-copy-${migration.id}` },
+        ...{ since: migration.createdAt, isError: false },
         text: oldCopyText(migration),
         steps: [
           { label: t('Show What Differs'), take: runOn('compareParkedCopy', migrationRowId(migration.id)) },

@@ -17,10 +17,11 @@ import { type OperationContext, quietContext, withTimeout } from '../../model/op
 import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import type { KeyedLock, LockHandle, ObserverLease } from '../../model/stateStore.ts';
 import { randomId } from '../instanceId.ts';
+import { getTwice } from '../instanceLifecycle.ts';
 import { instanceError, timestamp } from '../records.ts';
 import { planOf, refugeOf, refuseTarget, refuseUnmovable, roomAt } from './migrationPlanner.ts';
 import { followOwner, MigrationRun, type MigrationWorld } from './migrationRun.ts';
-import { freshSteps, isOverdue, isToClear, nextAct, ownerOf, parkedAt } from './migrationSteps.ts';
+import { freshSteps, isKeptAt, isOverdue, isToClear, nextAct, ownerOf, parkedAt } from './migrationSteps.ts';
 import { clearEnds, settleStray } from './strayCopies.ts';
 
 export interface MigrationManagerOptions extends MigrationWorld {
@@ -216,10 +217,11 @@ export class MigrationManager {
   }
 
   /**
-   * For whoever holds the instance's lock, before anything else is done with it: what was left unfinished is ended.
-   * Rejects only when it is not certain who the owner is, or the owner can't be reached.
+   * For whoever holds the instance's lock, before anything else is done with it: what was left unfinished is ended, but
+   * not of what is deleted for good. Rejects only when it is not certain who the owner is, or it can't be reached.
    */
   async settle(instanceId: string, lock: LockHandle, ctx: OperationContext): Promise<void> {
+    if ((await this.#options.registry.readInstance(instanceId)).desired === 'absent') return;
     for (const { id } of this.#ofInstance(instanceId)) {
       const migration = await this.#options.book.read(id);
       const act = nextAct(migration);
@@ -236,7 +238,9 @@ export class MigrationManager {
     const { book } = this.#options;
     for (const { id } of this.#ofInstance(instanceId, 'pending')) await book.forget(id);
     for (const { id } of this.#ofInstance(instanceId)) {
-      const marked = await book.update(id, current => ({ ...current, instanceRemovedAt: timestamp() }));
+      const marked = await book.update(id, current =>
+        current.instanceRemovedAt === undefined ? { ...current, instanceRemovedAt: timestamp() } : current,
+      );
       if (isToClear(marked)) await clearEnds(this.#options, marked, lock, ctx).catch(() => {});
     }
   }
@@ -256,13 +260,14 @@ export class MigrationManager {
 
   /** What the observer does about copies, on a provider, of instances that live elsewhere. Never rejects. */
   async settleStrays(provider: Provider, seen: ReadonlyMap<string, InstanceObservation>): Promise<void> {
-    const { registry, locks, lease } = this.#options;
+    const { registry, locks, lease, book } = this.#options;
     const ctx = { signal: this.#disposed.signal, report: () => {} };
     for (const observation of seen.values()) {
       const record = registry.getInstance(observation.id);
       const isStray = record !== undefined && record.providerId !== provider.id && observation.role !== 'trash';
       const isUnderWay = () => this.#ofInstance(observation.id).some(migration => nextAct(migration) !== 'nothing');
-      const isKnown = () => observation.role === 'parked' && this.#isParked(observation.id);
+      const isKnown = () =>
+        observation.role === 'parked' && book.list().some(each => isKeptAt(each, observation.id, provider.id));
       if (!isStray || isKnown() || isUnderWay() || !lease.isHeld() || (await locks.isHeld(observation.id))) continue;
       try {
         await locks.run(observation.id, ctx, async lock => {
@@ -350,14 +355,15 @@ export class MigrationManager {
     });
   }
 
-  /** Only what is parked, and is not where the instance lives, is removed. */
+  /** Only what is parked is removed, or the home of which nothing else is left, where the instance does not live. */
   async #cleanUp(migration: Migration, lock: LockHandle, ctx: OperationContext): Promise<Migration> {
     const { providers, registry, book } = this.#options;
     const provider = providers.get(parkedAt(migration));
-    const there = await provider.getInstance(migration.instanceId, ctx);
-    const lives = registry.getInstance(migration.instanceId)?.providerId === provider.id;
+    const there = await getTwice(provider, migration.instanceId, ctx);
+    const record = await registry.readInstance(migration.instanceId).catch(() => undefined);
+    const isParked = there ? there.role === 'parked' : record !== undefined;
     lock.assertHeld();
-    if (there?.role === 'parked' && !lives) await provider.deleteInstance(migration.instanceId, ctx);
+    if (isParked && record?.providerId !== provider.id) await provider.deleteInstance(migration.instanceId, ctx);
     return book.update(migration.id, ({ parkedUntil: _parkedUntil, ...current }) => current);
   }
 
@@ -365,10 +371,6 @@ export class MigrationManager {
     return this.listMigrations().filter(
       migration => migration.instanceId === instanceId && (status === undefined || migration.status === status),
     );
-  }
-
-  #isParked(instanceId: string): boolean {
-    return this.#ofInstance(instanceId, 'completed').some(({ parkedUntil }) => parkedUntil !== undefined);
   }
 
   /** Throws `migrationRefused` while another migration of it is not at its end. */

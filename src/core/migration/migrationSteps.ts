@@ -52,6 +52,10 @@ export function ownerOf(migration: Migration): Pick<InstanceRecord, 'providerId'
 export const parkedAt = ({ rolledBackAt, sourceProviderId, targetProviderId }: Migration) =>
   rolledBackAt === undefined ? sourceProviderId : targetProviderId;
 
+/** Whether it keeps the instance's old copy at that provider. */
+export const isKeptAt = (migration: Migration, instanceId: string, providerId: string): boolean =>
+  migration.instanceId === instanceId && migration.parkedUntil !== undefined && parkedAt(migration) === providerId;
+
 const stepOf = (migration: Migration, step: MigrationStep): MigrationStepState | undefined =>
   migration.steps.find(state => state.step === step);
 

@@ -6,7 +6,7 @@ import type { LockHandle } from '../../model/stateStore.ts';
 import { randomId } from '../instanceId.ts';
 import { timestamp } from '../records.ts';
 import { type MigrationWorld, makeOwner, parkedTime } from './migrationRun.ts';
-import { freshSteps, nextAct } from './migrationSteps.ts';
+import { freshSteps, isKeptAt, nextAct } from './migrationSteps.ts';
 
 type World = Pick<MigrationWorld, 'registry' | 'providers' | 'book'>;
 
@@ -40,9 +40,7 @@ export async function settleStray(
     return;
   }
   const isOld = there.role === 'owner' && there.epoch < record.epoch;
-  const isKnown = book
-    .list()
-    .some(({ instanceId, parkedUntil }) => instanceId === record.id && parkedUntil !== undefined);
+  const isKnown = book.list().some(migration => isKeptAt(migration, record.id, provider.id));
   if (!isKnown && (isOld || there.role === 'parked')) {
     // What an old owner has written since is nowhere else: only a person lets it go.
     const until = isOld ? untilDecided : new Date(Date.now() + parkedTime).toISOString();
@@ -53,7 +51,8 @@ export async function settleStray(
 
 /**
  * For whoever holds the lock of an instance that was deleted for good: nothing of it stays at either end of a migration,
- * whatever its role; where it lives still, its own deletion removes it. Rejects when an end can't be asked.
+ * whatever its role; where it lives still, its own deletion removes it. Rejects when an end can't be asked, once the
+ * other one was.
  */
 export async function clearEnds(
   { registry, providers, book }: World,
@@ -61,11 +60,15 @@ export async function clearEnds(
   lock: LockHandle,
   ctx: OperationContext,
 ): Promise<void> {
-  for (const provider of [providers.get(sourceProviderId), providers.get(targetProviderId)]) {
-    if (registry.getInstance(instanceId)?.providerId === provider.id) continue;
-    lock.assertHeld();
-    await provider.deleteInstance(instanceId, ctx);
-  }
+  const cleared = await Promise.allSettled(
+    [sourceProviderId, targetProviderId].map(async providerId => {
+      if (registry.getInstance(instanceId)?.providerId === providerId) return;
+      lock.assertHeld();
+      await providers.get(providerId).deleteInstance(instanceId, ctx);
+    }),
+  );
+  const failed = cleared.find(outcome => outcome.status === 'rejected');
+  if (failed) throw failed.reason;
   await book.update(id, ({ parkedUntil: _parkedUntil, ...current }) =>
     nextAct(current) === 'nothing' ? current : { ...current, status: 'cancelled', endedAt: timestamp() },
   );

@@ -24,6 +24,8 @@ const mostKept = 10;
 
 /** How long the undoing of what failed may take. */
 const undoMilliseconds = 60_000;
+/** How long a provider that did not answer is asked whether it does now. */
+const askMilliseconds = 5_000;
 
 export interface SnapshotManagerOptions {
   readonly registry: InstanceRegistry;
@@ -173,15 +175,16 @@ export class SnapshotManager {
   failOver(instanceId: string, providerType: string, ctx: OperationContext): Promise<InstanceRecord> {
     const { registry, providers, vault, lifecycle, carrier, migrationBook } = this.#options;
     return this.#options.locked(instanceId, ctx, async (record, lock) => {
-      if (providers.condition(record.providerId)?.reachable !== false)
-        throw failOverRefused(instanceId, `"${record.providerId}" answers.`, 'Migrate it instead.');
+      const source = providers.get(record.providerId);
+      if (providers.condition(source.id)?.reachable !== false || (await answers(source, instanceId, ctx)))
+        throw failOverRefused(instanceId, `"${source.id}" answers.`, 'Migrate it instead.');
       const [snapshot] = this.listSnapshots(instanceId);
       if (!snapshot) throw failOverRefused(instanceId, 'It has no snapshot.', 'Wait for its provider.');
       refuseInTrash(record, 'restore it before');
       const target = providers.resolve(providerType);
       const instances = registry.getInstanceCount(target.id);
       await removeIncoming(target, record, lock, ctx);
-      await refuseTarget(record, providers.get(record.providerId), target, instances, carrier, ctx);
+      await refuseTarget(record, source, target, instances, carrier, ctx);
       const owner = { providerId: target.id, epoch: record.epoch + 1 };
       const { id, swarmId, createdAt } = record;
       const identity = { id, swarmId, createdAt, owner: record.owner, epoch: owner.epoch };
@@ -290,6 +293,19 @@ function superfluous(snapshots: readonly Snapshot[]): string[] {
   const again = oldest.filter(({ digest }, index) => digest === oldest[index + 1]?.digest);
   const ids = new Set([...again, ...oldest].map(({ id }) => id));
   return [...ids].slice(0, Math.max(0, snapshots.length - mostKept));
+}
+
+/** Whether it answers now: since it was last looked at it may have come back. */
+async function answers(provider: Provider, instanceId: string, ctx: OperationContext): Promise<boolean> {
+  const own = withTimeout(ctx, askMilliseconds);
+  try {
+    await provider.initialize(own);
+    await provider.getInstance(instanceId, own);
+    return true;
+  } catch {
+    ctx.signal.throwIfAborted();
+    return false;
+  }
 }
 
 /** What an earlier try has left there. */

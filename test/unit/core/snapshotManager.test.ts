@@ -237,6 +237,44 @@ describe('snapshots', () => {
       expect(swarm.controller.migrations.listMigrations()).toMatchObject([{ status: 'completed' }]);
     });
 
+    test('a deletion for good that failed before it began leaves the old copy to a person', async () => {
+      await failOver();
+      await swarm.controller.deleteInstance(id);
+      keeper.forget = async () => {
+        throw new Error('the archive does not answer');
+      };
+      await expect(swarm.controller.purgeInstance(id)).rejects.toThrow('the archive does not answer');
+      await swarm.controller.restoreInstance(id);
+      here.place.unreachable = false;
+      await vi.waitFor(async () => {
+        await look();
+        expect(here.place.instances.get(id)).toMatchObject({ role: 'parked' });
+      });
+      await swarm.controller.migrations.settleAll();
+      expect(contentOf(here, id)).toBe('as it became');
+    });
+
+    test.each(['stopInstance', 'deleteInstance'] as const)(
+      'deleted for good while nothing answers, it stays so, whatever %s is asked for then',
+      async act => {
+        await swarm.controller.purgeInstance(id).catch(() => {});
+        await swarm.controller[act](id).catch(() => {});
+        here.place.unreachable = false;
+        await vi.waitFor(async () => {
+          await look();
+          expect(swarm.controller.listInstances()).toEqual([]);
+        });
+        expect(here.place.instances.has(id)).toBe(false);
+      },
+    );
+
+    test('one that has come to answer since it was last looked at keeps what it has', async () => {
+      here.place.unreachable = false;
+      await expect(failOver()).rejects.toMatchObject({ code: 'fail-over-refused' });
+      expect(swarm.controller.getInstance(id)).toMatchObject({ providerId: 'here', epoch: 1 });
+      expect(there.place.instances.has(id)).toBe(false);
+    });
+
     test('while it does not answer, nobody is sent back to the old copy', async () => {
       await failOver();
       const [migration] = swarm.controller.migrations.listMigrations();

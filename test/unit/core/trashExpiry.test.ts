@@ -91,3 +91,25 @@ test('an empty trash costs nothing', async () => {
   expect(vi.getTimerCount()).toBe(timers);
   await controller.dispose();
 });
+
+test.each([
+  ['deleted', 'trashed'],
+  ['deleted for good', 'absent'],
+] as const)('what is %s while its provider is in use no more is so once it is again', async (_, desired) => {
+  const { controller, trash, place, disk } = await open();
+  const { id } = await controller.createInstance({ name: 'web' });
+  trash.dispose();
+  await controller.dispose();
+  const without = memorySwarm({ disk, providers: [], health: { enabled: false } }).controller;
+  await without.initialize();
+  await expect(desired === 'absent' ? without.purgeInstance(id) : without.deleteInstance(id)).rejects.toMatchObject({
+    code: 'unknown-provider',
+  });
+  expect(without.getInstance(id)).toMatchObject({ desired, error: { code: 'unknown-provider' } });
+  await without.dispose();
+  const again = await open({ place, disk });
+  await again.controller.refresh();
+  expect(place.instances.get(id)?.role).toBe(desired === 'absent' ? undefined : 'trash');
+  again.trash.dispose();
+  await again.controller.dispose();
+});

@@ -195,6 +195,10 @@ export class Workbench {
     return this.page.locator('.quick-input-widget:visible');
   }
 
+  get #input(): Locator {
+    return this.quickInput.locator('input.input');
+  }
+
   /** The line of the open pick that has exactly this label. */
   choice(label: string): Locator {
     return this.quickInput.locator('.quick-input-list .monaco-list-row', { has: this.#exactly('.label-name', label) });
@@ -209,8 +213,8 @@ export class Workbench {
   /** Waits for the step with this title, types, and accepts. */
   async type(step: string, text: string): Promise<void> {
     await this.step(step);
-    await this.quickInput.locator('input.input').fill(text);
-    await this.page.keyboard.press('Enter');
+    await this.#input.fill(text);
+    await this.#input.press('Enter');
   }
 
   /** Waits until a step is open whose title, question or placeholder holds `text`. */
@@ -227,7 +231,8 @@ export class Workbench {
   /** Waits for the step and accepts what it proposes. */
   async accept(step: string): Promise<void> {
     await this.step(step);
-    await this.page.keyboard.press('Enter');
+    // By itself the step may not have the focus yet.
+    await this.#input.press('Enter');
   }
 
   async back(): Promise<void> {

@@ -12,6 +12,7 @@ import {
   startEditorHost,
   writeSettings,
 } from '../../../scripts/editorHost.ts';
+import { instanceVariable } from '../../../src/providers/local/instanceEnvironment.ts';
 
 /** Settings of every test: nothing that moves, phones home, or asks. */
 const quietSettings = {
@@ -134,20 +135,23 @@ export class WorkbenchServer {
   /** Ends it, and every local instance that a failed test left, and removes everything it had. */
   async dispose(): Promise<void> {
     await this.stop();
-    for (const { pid, argv } of processes()) {
-      if (argv.some(argument => argument.startsWith(this.directory))) process.kill(pid, 'SIGKILL');
+    // An instance's extension hosts name no folder of it among their arguments.
+    for (const { pid, environment } of processes()) {
+      if (environment.some(variable => variable.startsWith(`${instanceVariable}=${this.directory}/`)))
+        process.kill(pid, 'SIGKILL');
     }
     await rm(this.directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 }
 
 /** The processes of this machine, as far as /proc shows them. */
-function processes(): { pid: number; ppid: string; argv: string[] }[] {
+function processes(): { pid: number; ppid: string; argv: string[]; environment: string[] }[] {
   return globSync('/proc/[0-9]*').flatMap(folder => {
+    const read = (file: string) => readFileSync(path.join(folder, file), 'utf8');
     try {
-      const status = readFileSync(path.join(folder, 'status'), 'utf8');
-      const argv = readFileSync(path.join(folder, 'cmdline'), 'utf8').split('\0');
-      return [{ pid: Number(path.basename(folder)), ppid: /^PPid:\s*(\d+)/m.exec(status)?.[1] ?? '', argv }];
+      const ppid = /^PPid:\s*(\d+)/m.exec(read('status'))?.[1] ?? '';
+      const [argv, environment] = [read('cmdline').split('\0'), read('environ').split('\0')];
+      return [{ pid: Number(path.basename(folder)), ppid, argv, environment }];
     } catch {
       return []; // It has ended meanwhile.
     }

@@ -323,6 +323,80 @@ test('one that goes for good in the middle leaves nothing at a target that answe
   await controller.dispose();
 });
 
+test('of a parked copy whose server was removed behind our back, cleaning up leaves no home', async () => {
+  const { controller, here, id, agent, person } = await twoPlaces();
+  const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  await agent('start_migration', { migrationId });
+  await here.place.loseServer(id);
+  expect(here.place.homesOf.has(id)).toBe(true);
+  await person('clean_up_migration', { migrationId });
+  expect(here.place.homesOf.has(id)).toBe(false);
+  expect(controller.getInstance(id)).toMatchObject({ providerId: 'there', status: 'running' });
+  await controller.dispose();
+});
+
+test('of a target that dies right after the pivot, the instance can be deleted for good all the same', async () => {
+  const { controller, here, there, id, agent, person } = await twoPlaces();
+  const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  controller.migrations.onDidChange(() => {
+    if (controller.migrations.getMigrationStatus(migrationId).pivotedAt !== undefined) there.place.unreachable = true;
+  });
+  await agent('start_migration', { migrationId });
+  expect(controller.migrations.getMigrationStatus(migrationId)).toMatchObject({ status: 'in-progress' });
+  await person('purge_swarm_instance', { instanceIds: [id] }).catch(() => {});
+  expect(controller.getInstance(id)).toMatchObject({ providerId: 'there', desired: 'absent' });
+  expect(await here.getInstance(id)).toBeNull();
+  there.place.unreachable = false;
+  await vi.waitFor(async () => {
+    await controller.refresh();
+    expect(controller.listInstances()).toEqual([]);
+    expect(controller.migrations.getMigrationStatus(migrationId).endedAt).toBeDefined();
+  });
+  expect(await there.getInstance(id)).toBeNull();
+  await controller.dispose();
+});
+
+test('of copies that two places have parked, each can be cleaned up, also when the state was lost', async () => {
+  const { controller, here, there, id } = await twoPlaces();
+  const owner = identityOf(controller, id);
+  await controller.dispose();
+  const third = new MemoryProvider(new MemoryPlace(), { id: 'third' });
+  await third.abilities.prepareIncoming({ ...newSpec(controller.swarmId), identity: { ...owner, epoch: 3 } });
+  await there.abilities.prepareIncoming({ ...newSpec(controller.swarmId), identity: { ...owner, epoch: 2 } });
+  await third.abilities.setRole(id, 'owner');
+  for (const provider of [here, there]) await provider.abilities.setRole(id, 'parked');
+  const { controller: next } = memorySwarm({ providers: [here, there, third] });
+  await next.initialize();
+  await vi.waitFor(async () => {
+    await next.refresh();
+    expect(next.getInstance(id).providerId).toBe('third');
+    const parked = next.migrations.listMigrations().filter(({ parkedUntil }) => parkedUntil !== undefined);
+    expect(parked.map(({ sourceProviderId }) => sourceProviderId).sort()).toEqual(['here', 'there']);
+  });
+  await next.purgeInstance(id);
+  expect([here, there, third].map(({ place }) => place.instances.has(id))).toEqual([false, false, false]);
+  await next.dispose();
+});
+
+test('nothing of one that goes for good stays at the end that answers, though the other one is in use no more', async () => {
+  const { controller, disk, migrationDisk, there, id, agent, person } = await twoPlaces();
+  const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  const { migrations } = controller;
+  migrations.onDidChange(() => {
+    const copy = migrations.getMigrationStatus(migrationId).steps.find(({ step }) => step === 'create-target');
+    if (copy?.status === 'done') there.place.unreachable = true;
+  });
+  await agent('start_migration', { migrationId });
+  await person('purge_swarm_instance', { instanceIds: [id] });
+  await controller.dispose();
+  expect(there.place.instances.has(id)).toBe(true);
+  there.place.unreachable = false;
+  const { controller: next } = memorySwarm({ disk, migrationDisk, providers: [there] });
+  await next.initialize();
+  await vi.waitFor(() => expect(there.place.instances.has(id)).toBe(false));
+  await next.dispose();
+});
+
 test('what a person starts while recovery looks how to move it stays where it is', async () => {
   const { controller, here, there, id, person } = await twoPlaces();
   await here.place.crash(id);

@@ -101,13 +101,15 @@ export class Witness {
       return;
     }
     const unfinished = world.migrations(id).some(({ status, endedAt }) => status === 'in-progress' || !endedAt);
+    // What a person deleted for good goes from both ends of its migrations, whenever those answer.
+    const isGone = act === 'deleteInstance' && world.migrations(id).some(each => each.instanceRemovedAt !== undefined);
     const isMeant = world.isAsked(id) || unfinished || [...this.#climbing.values()].some(own => own.has(id));
     const record = world.record(id);
     // What the state's loss in the middle of a migration has left beside the owner.
     const stray = record?.providerId === providerId ? undefined : world.places[providerId].instances.get(id);
     const isStray =
       (act === 'setRole' && stray?.role === 'owner') || (act === 'deleteInstance' && stray?.role === 'incoming');
-    if (!isMeant && !isStray && !isLeftToDo(act, record)) this.wrongs.push(`${act} that nobody asked for`);
+    if (!isMeant && !isGone && !isStray && !isLeftToDo(act, record)) this.wrongs.push(`${act} that nobody asked for`);
     if (act !== 'deleteInstance' || this.#mayGo.has(id)) return;
     const [here, there] = this.#providers.map(provider => contentOf(provider, id));
     const mine = providerId === 'here' ? here : there;
