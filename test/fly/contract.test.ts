@@ -50,7 +50,7 @@ describe.skipIf(problem !== undefined)(`Fly.io, as its stand-in is${problem ? `:
           cloud.app(appName(id)).log.push({ timestamp, message: line, instance: machineOf(id)?.id ?? '' });
         },
         crash: async id => {
-          machineOf(id)?.process?.signal('crash');
+          machineOf(id)?.process?.signalServer('SIGKILL');
           await vi.waitFor(() => expect(machineOf(id)?.state).toBe('stopped'), 10_000);
         },
         loseServer: lose,

@@ -4,16 +4,16 @@ import type { InstanceIdentity, Resources } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type { FlyApi, Schemas } from './flyApi.ts';
 import { FlyAnswer, flyStatus, idTaken, isAbsent, isOutcomeUnknown } from './flyErrors.ts';
+import { type HomeVolume, volumesOf } from './homeVolume.ts';
 import { appName, volumeName } from './instanceMachine.ts';
 import { guestOf, secretName } from './machineConfig.ts';
 import type { Machines } from './machines.ts';
 
-const volumePrefix = volumeName('');
-/** Volumes that are on their way out; Fly keeps them for a day, and nobody can use them. */
-const leaving = ['scheduling_destroy', 'pending_destroy', 'destroying', 'destroyed'];
 /** What was made may take a moment to be listed. */
 const looks = [0, 1_000, 2_000, 4_000];
 const removalPatience = 60_000;
+
+type VolumePlace = Pick<HomeVolume, 'id' | 'region'>;
 
 /** Where and how large homes are made. */
 export interface VolumePlan {
@@ -65,20 +65,20 @@ export class AppBuilder {
 
   /** Whose home there is; undefined when there is none. */
   async swarmOfHome(instanceId: string, ctx: OperationContext): Promise<string | undefined> {
-    const [volume] = await this.#volumes(instanceId, ctx);
-    return volume?.name?.slice(volumePrefix.length);
+    const [volume] = await volumesOf(this.#api, instanceId, ctx);
+    return volume?.swarmId;
   }
 
   /** The volume of the home: the one that is there, or a new one where a machine of its size has room too. */
-  async ensureVolume(identity: InstanceIdentity, plan: VolumePlan, ctx: OperationContext): Promise<Volume> {
+  async ensureVolume(identity: InstanceIdentity, plan: VolumePlan, ctx: OperationContext): Promise<VolumePlace> {
     const { id, swarmId } = identity;
-    const [existing] = await this.#volumes(id, ctx);
-    if (existing && existing.name !== volumeName(swarmId)) throw idTaken(appName(id));
-    if (existing) return placeOf(existing);
+    const [existing] = await volumesOf(this.#api, id, ctx);
+    if (existing && existing.swarmId !== swarmId) throw idTaken(appName(id));
+    if (existing) return existing;
     ctx.signal.throwIfAborted();
-    const made = await this.#settled(
-      () =>
-        this.#api.call('Making the volume', quietContext, (client, signal) =>
+    return this.#settled(
+      async () => {
+        const made = await this.#api.call('Making the volume', quietContext, (client, signal) =>
           client.POST('/apps/{app_name}/volumes', {
             params: { path: { app_name: appName(id) } },
             body: {
@@ -90,11 +90,12 @@ export class AppBuilder {
             },
             signal,
           }),
-        ),
-      async () => (await this.#volumes(id, ctx))[0],
+        );
+        return { id: made.id ?? '', region: made.region ?? '' };
+      },
+      async () => (await volumesOf(this.#api, id, ctx))[0],
       ctx,
     );
-    return placeOf(made);
   }
 
   /** Makes the machine, unless one is there that an earlier try made whose answer was lost. */
@@ -168,13 +169,13 @@ export class AppBuilder {
     const app = await this.#app(name, ctx);
     if (!app || !isOf(organization, app)) return false;
     ctx.report('Removing the machine of the instance');
-    const volumes = await this.#volumes(instanceId, ctx);
+    const volumes = await volumesOf(this.#api, instanceId, ctx);
     // A machine that was made a moment ago may not be listed yet, but its volume knows it.
-    const bound = volumes.flatMap(({ attached_machine_id: machineId }) => (machineId ? [machineId] : []));
+    const bound = volumes.flatMap(({ machineId }) => machineId ?? []);
     const machineIds = new Set([...((await this.#machines.idsIn(name, ctx)) ?? []), ...bound]);
     for (const machineId of machineIds) await this.#machines.remove(instanceId, machineId, ctx);
     ctx.report('Removing the home of the instance');
-    for (const { id } of volumes) if (id) await this.#removeVolume(name, id, ctx);
+    for (const { id } of volumes) await this.#removeVolume(name, id, ctx);
     ctx.report('Removing the app of the instance');
     try {
       await this.#api.call('Removing the app', ctx, (client, signal) =>
@@ -194,18 +195,6 @@ export class AppBuilder {
       );
     } catch (error) {
       if (isAbsent(error)) return undefined;
-      throw error;
-    }
-  }
-
-  async #volumes(instanceId: string, ctx: OperationContext): Promise<Schemas['Volume'][]> {
-    try {
-      const volumes = await this.#api.call('The list of volumes', ctx, (client, signal) =>
-        client.GET('/apps/{app_name}/volumes', { params: { path: { app_name: appName(instanceId) } }, signal }),
-      );
-      return volumes.filter(({ name, state }) => name?.startsWith(volumePrefix) && !leaving.includes(state ?? ''));
-    } catch (error) {
-      if (isAbsent(error)) return [];
       throw error;
     }
   }
@@ -263,11 +252,3 @@ const isOf = (organization: string, app: Schemas['App']): boolean =>
 /** Its last machine is gone, and Fly has yet to note that. */
 const isStillBound = (error: unknown): boolean =>
   error instanceof Error && error.cause instanceof FlyAnswer && /currently bound/.test(error.cause.said);
-
-/** A volume, and the region that it binds its machine to. */
-export interface Volume {
-  readonly id: string;
-  readonly region: string;
-}
-
-const placeOf = ({ id = '', region = '' }: Schemas['Volume']): Volume => ({ id, region });

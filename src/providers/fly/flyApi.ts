@@ -13,6 +13,8 @@ type Outcome<T> = { data?: T; error?: Schemas['ErrorResponse'] | undefined; resp
 const readRate = { perSecond: 5, burst: 10 };
 const changeRate = { perSecond: 1, burst: 3 };
 const tries = 4;
+/** Of a question that ended in an error of the server, or without an answer. */
+const readTries = 2;
 /** Longer than the longest wait that Fly holds open. */
 const patience = 75_000;
 
@@ -34,8 +36,9 @@ function pauseOf(response: Response): number | undefined {
 }
 
 /**
- * The Machines API. Calls keep to Fly's rates and to what it says of when to ask again; what was refused for its rate is
- * asked again, and so is a question that ended in an error of the server. A change is not: it may have been made.
+ * The Machines API. Calls keep to Fly's rates and to what it says of when to ask again. What was refused for its rate is
+ * asked again, and so is, once, a question without an answer or with an error of the server. A change is not: it may have
+ * been made.
  */
 export class FlyApi {
   readonly providerId: string;
@@ -82,11 +85,17 @@ export class FlyApi {
     const key = `${request.method} ${new URL(request.url).pathname}`;
     for (let attempt = 1; ; attempt++) {
       await this.#limiter.turn(key, isRead ? readRate : changeRate, request.signal);
-      const response = await fetch(request.clone());
-      const again = response.status === 429 || (isRead && response.status >= 500);
-      if (!again || attempt === tries) return response;
-      await response.body?.cancel();
-      await sleep(pauseOf(response) ?? 250 * 2 ** attempt, undefined, { signal: request.signal });
+      const mayAsk = isRead && attempt < readTries;
+      const response = await fetch(request.clone()).catch((error: unknown) => {
+        // A connection that was kept may have been closed there meanwhile.
+        if (mayAsk && error instanceof TypeError) return undefined;
+        throw error;
+      });
+      const again = response?.status === 429 ? attempt < tries : mayAsk && !(response && response.status < 500);
+      if (response && !again) return response;
+      await response?.body?.cancel();
+      const pause = (response && pauseOf(response)) ?? 250 * 2 ** attempt;
+      await sleep(pause, undefined, { signal: request.signal });
     }
   }
 }

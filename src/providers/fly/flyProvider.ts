@@ -131,8 +131,8 @@ export class FlyProvider implements Provider {
   async getInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance | null> {
     const found = await this.machines.findWhole(instanceId, ctx);
     if (!found) return null;
-    const cause = await this.machines.causeOf(found.machine, found.row, ctx);
-    return { ...instanceOn(this.id, found.machine), ...(cause !== undefined && { cause }) };
+    const end = await this.machines.endOf(found.machine, found.row, ctx);
+    return { ...instanceOn(this.id, found.machine), ...end };
   }
 
   async listInstances(filter: InstanceFilter = {}, ctx: OperationContext = quietContext): Promise<VSCodeInstance[]> {

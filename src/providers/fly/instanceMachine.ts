@@ -113,12 +113,13 @@ interface ExitEvent {
   readonly exit_code?: number;
 }
 
-/** Pure: why a stopped machine does not run; undefined when it was asked to stop. The latest event comes first. */
-export function causeOf(events: readonly Schemas['MachineEvent'][]): StopCause | undefined {
+/** Pure: how a machine ended that was not asked to; undefined when it was. The latest event comes first. */
+export function endOf(events: readonly Schemas['MachineEvent'][]): { cause: StopCause; detail: string } | undefined {
   const last = events.find(({ type }) => type === 'exit' || type === 'start' || type === 'launch');
   if (last?.type !== 'exit') return undefined;
   const { exit_event: exit } = (last.request ?? {}) as { exit_event?: ExitEvent };
   if (!exit || exit.requested_stop) return undefined;
-  if (exit.oom_killed) return 'out-of-memory';
-  return exit.exit_code === 126 || exit.exit_code === 127 ? 'bad-config' : 'exited';
+  if (exit.oom_killed) return { cause: 'out-of-memory', detail: 'ran out of memory' };
+  const cause = exit.exit_code === 126 || exit.exit_code === 127 ? 'bad-config' : 'exited';
+  return { cause, detail: `exited with code ${exit.exit_code}` };
 }

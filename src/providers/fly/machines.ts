@@ -3,7 +3,8 @@ import { instanceBusy, instanceNotFound, providerUnreachable, timedOut, wrongSta
 import { type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
 import type { FlyApi, Schemas } from './flyApi.ts';
 import { flyStatus, isAbsent } from './flyErrors.ts';
-import { appName, causeOf, type InstanceMachine, label, readMachine } from './instanceMachine.ts';
+import { volumesOf } from './homeVolume.ts';
+import { appName, endOf, type InstanceMachine, label, readMachine } from './instanceMachine.ts';
 import { RecentMachines } from './recentMachines.ts';
 
 type WaitState = 'started' | 'stopped' | 'settled' | 'destroyed';
@@ -19,9 +20,12 @@ const leaseTime = 90;
 const leasePatience = 20_000;
 /** How long a machine may still refuse to start since it is being made or replaced. */
 const startPatience = 30_000;
-/** A list may not have yet what was made a moment ago. */
-const looks = [0, 1_000, 2_000];
 const pageSize = 1_000;
+
+interface Seen {
+  readonly machine: InstanceMachine;
+  readonly row: Schemas['Machine'];
+}
 
 /** The machines that are ours: seen, started, stopped, changed and removed. */
 export class Machines {
@@ -38,7 +42,7 @@ export class Machines {
   }
 
   /**
-   * All of the organization, page by page, with what was seen here since. Rejects when a region did not answer: what is
+   * All of the organization, page by page, with what was seen here since; what lists do not have yet is looked at. Rejects when a region did not answer: what is
    * missing then is not gone (semantics 24).
    */
   async list(ctx: OperationContext): Promise<InstanceMachine[]> {
@@ -63,7 +67,9 @@ export class Machines {
       }
       cursor = page.next_cursor || undefined;
       if (cursor !== undefined) continue;
-      const machines = this.#recent.mend(found);
+      const { list, missing } = this.#recent.mend(found);
+      const looked = await Promise.all(missing.map(({ id, machineId }) => this.#look(id, machineId, ctx)));
+      const machines = [...list, ...looked.flatMap(seen => seen?.machine ?? [])];
       this.#listed = new Map(machines.map(machine => [machine.id, machine]));
       return machines;
     }
@@ -80,22 +86,12 @@ export class Machines {
   }
 
   /** The same with all that Fly tells of it. */
-  async findWhole(
-    instanceId: string,
-    ctx: OperationContext,
-  ): Promise<{ machine: InstanceMachine; row: Schemas['Machine'] } | undefined> {
+  async findWhole(instanceId: string, ctx: OperationContext): Promise<Seen | undefined> {
     const known = this.#ids.get(instanceId);
     const machineId = known ?? (await this.#lookFor(instanceId, ctx));
     if (machineId === undefined) return undefined;
-    const row = await this.#get(instanceId, machineId, ctx);
-    const machine = row && readMachine(row);
-    if (row && machine?.id === instanceId) {
-      this.#ids.set(instanceId, machineId);
-      this.#recent.saw(instanceId, machine);
-      return { machine, row };
-    }
-    this.#forget(instanceId);
-    return known === undefined ? undefined : this.findWhole(instanceId, ctx);
+    const seen = await this.#look(instanceId, machineId, ctx);
+    return seen ?? (known === undefined ? undefined : this.findWhole(instanceId, ctx));
   }
 
   async existing(instanceId: string, ctx: OperationContext): Promise<InstanceMachine> {
@@ -138,8 +134,8 @@ export class Machines {
     this.#recent.saw(instanceId, machine);
   }
 
-  /** Whether why it does not run can be told, and what it is. */
-  async causeOf({ id, machineId, state, mode }: InstanceMachine, row: Schemas['Machine'], ctx: OperationContext) {
+  /** How it ended, where it has and was not asked to. */
+  async endOf({ id, machineId, state, mode }: InstanceMachine, row: Schemas['Machine'], ctx: OperationContext) {
     if (state !== 'stopped' || mode === 'hold') return undefined;
     const events =
       row.events ??
@@ -149,7 +145,7 @@ export class Machines {
           signal,
         }),
       ));
-    return causeOf(events);
+    return endOf(events);
   }
 
   /** As it is when it no longer passes from one state to another. */
@@ -295,12 +291,22 @@ export class Machines {
   }
 
   async #lookFor(instanceId: string, ctx: OperationContext): Promise<string | undefined> {
-    for (const pause of looks) {
-      if (pause > 0) await sleep(pause, undefined, { signal: ctx.signal });
-      const ids = await this.idsIn(appName(instanceId), ctx);
-      if (ids === undefined) return undefined;
-      if (ids[0] !== undefined) return ids[0];
+    const ids = await this.idsIn(appName(instanceId), ctx);
+    if (ids === undefined || ids[0] !== undefined) return ids?.[0];
+    // What was made a moment ago may not be listed yet, but its volume knows it.
+    return (await volumesOf(this.#api, instanceId, ctx))[0]?.machineId;
+  }
+
+  /** Notes what there is of it now. */
+  async #look(instanceId: string, machineId: string, ctx: OperationContext): Promise<Seen | undefined> {
+    const row = await this.#get(instanceId, machineId, ctx);
+    const machine = row && readMachine(row);
+    if (row && machine?.id === instanceId) {
+      this.#ids.set(instanceId, machineId);
+      this.#recent.saw(instanceId, machine);
+      return { machine, row };
     }
+    this.#forget(instanceId);
     return undefined;
   }
 

@@ -12,16 +12,16 @@ export class RecentMachines {
     this.#seen.set(instanceId, { at: performance.now(), machine });
   }
 
-  /** The list, with what was seen of a machine in place of what is older. */
-  mend(list: readonly InstanceMachine[]): InstanceMachine[] {
+  /** The list, with what was seen of a machine in place of what is older; `missing` are those that it does not have. */
+  mend(rows: readonly InstanceMachine[]): { list: InstanceMachine[]; missing: InstanceMachine[] } {
     for (const [id, { at }] of this.#seen) if (performance.now() - at > lag) this.#seen.delete(id);
-    const mended = list.flatMap(row => {
+    const list = rows.flatMap(row => {
       const seen = this.#seen.get(row.id);
       if (!seen || (seen.machine && seen.machine.updatedAt < row.updatedAt)) return [row];
       return seen.machine ? [seen.machine] : [];
     });
-    const listed = new Set(list.map(({ id }) => id));
-    for (const [id, { machine }] of this.#seen) if (machine && !listed.has(id)) mended.push(machine);
-    return mended;
+    const listed = new Set(rows.map(({ id }) => id));
+    const missing = [...this.#seen].flatMap(([id, { machine }]) => (machine && !listed.has(id) ? [machine] : []));
+    return { list, missing };
   }
 }

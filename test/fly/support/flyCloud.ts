@@ -57,6 +57,7 @@ export interface CloudMachine {
   lease: { nonce: string; until: number } | undefined;
   process: MachineProcess | undefined;
   stopAsked: boolean;
+  ranOutOfMemory: boolean;
   /** What a list that lags has of it, by when that was so. */
   readonly history: { at: number; row: Schemas['OrgMachine'] | undefined }[];
   readonly watchers: Set<() => void>;
@@ -179,7 +180,14 @@ export class FlyCloud {
     const machine: CloudMachine = {
       ...{ id: randomId(14), name, app, region, createdAt: now, updatedAt: now, config, state: 'creating' },
       ...{ version: newVersion(), readyAt: performance.now() + 10 * this.transientTime, events: [] },
-      ...{ lease: undefined, process: undefined, stopAsked: false, history: [], watchers: new Set() },
+      ...{
+        lease: undefined,
+        process: undefined,
+        stopAsked: false,
+        ranOutOfMemory: false,
+        history: [],
+        watchers: new Set(),
+      },
     };
     if (volume) volume.machine = machine.id;
     app.machines.set(machine.id, machine);
@@ -237,6 +245,12 @@ export class FlyCloud {
       () => machine.state === 'stopping' && machine.process?.signal('SIGKILL'),
       Number.parseFloat(timeout) * 1_000,
     );
+  }
+
+  /** Its kernel ends the editor server, and says why. */
+  runOutOfMemory(machine: CloudMachine): void {
+    machine.ranOutOfMemory = true;
+    machine.process?.signalServer('SIGKILL');
   }
 
   async removeMachine(machine: CloudMachine, force: boolean): Promise<void> {
@@ -339,6 +353,7 @@ export class FlyCloud {
   #launch(machine: CloudMachine): void {
     this.#put(machine, 'starting');
     machine.stopAsked = false;
+    machine.ranOutOfMemory = false;
     const { app, config } = machine;
     const volume = this.#volumeOf(app, config);
     const begun = () => {
@@ -377,7 +392,8 @@ export class FlyCloud {
 
   #ended(machine: CloudMachine, code: number): void {
     machine.process = undefined;
-    const exit = { requested_stop: machine.stopAsked, restarting: false, exit_code: code, oom_killed: false };
+    const { stopAsked, ranOutOfMemory } = machine;
+    const exit = { requested_stop: stopAsked, restarting: false, exit_code: code, oom_killed: ranOutOfMemory };
     this.#event(machine, 'exit', 'stopped', { exit_event: exit });
     this.#put(machine, 'stopping');
     this.#later(() => machine.state === 'stopping' && this.#put(machine, 'stopped'));

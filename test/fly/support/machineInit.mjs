@@ -65,19 +65,20 @@ edge.listen(at('edge.sock'), () => {
   main.on('exit', (code, signal) => tell({ exit: code ?? 128 + (signal ? constants.signals[signal] : 0) }));
   cloud.setEncoding('utf8').on('data', text => {
     for (const signal of String(text).trim().split('\n')) {
-      if (signal === 'crash') crash();
+      const [whom, name] = signal.split(' ');
+      if (whom === 'server') signalServer(/** @type {NodeJS.Signals} */ (name));
       else main.kill(/** @type {NodeJS.Signals} */ (signal));
     }
   });
 });
 cloud.on('close', () => process.exit(0));
 
-/** Ends the editor server, as seen from inside. */
-function crash() {
+/** @param {NodeJS.Signals} signal */
+function signalServer(signal) {
   for (const pid of readdirSync(join(root, 'proc')).filter(name => /^\d+$/.test(name))) {
     try {
       const [file = '', , mode] = readFileSync(join(root, 'proc', pid, 'cmdline'), 'utf8').split('\0');
-      if (file.endsWith('/node') && mode === 'serve') process.kill(Number(pid), 'SIGKILL');
+      if (file.endsWith('/node') && mode === 'serve') process.kill(Number(pid), signal);
     } catch {
       // It has ended meanwhile.
     }

@@ -78,9 +78,13 @@ export class MachineProcess {
     });
   }
 
-  /** `crash` ends the editor server alone. */
   signal(name: string): void {
     this.#init?.write(`${name}\n`);
+  }
+
+  /** Of its editor server alone. */
+  signalServer(name: NodeJS.Signals): void {
+    this.signal(`server ${name}`);
   }
 
   /** Ends all of it at once, and tells nobody. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { authorizationOf } from '../../../../src/providers/fly/flyApi.ts';
 import { FlyAnswer, flyError } from '../../../../src/providers/fly/flyErrors.ts';
-import { causeOf, readMachine } from '../../../../src/providers/fly/instanceMachine.ts';
+import { endOf, readMachine } from '../../../../src/providers/fly/instanceMachine.ts';
 import { guestOf, largest } from '../../../../src/providers/fly/machineConfig.ts';
 import { instanceOn } from '../../../../src/providers/fly/machineInstance.ts';
 import { RateLimiter } from '../../../../src/providers/fly/rateLimiter.ts';
@@ -107,10 +107,10 @@ test('a machine whose notes cannot be read is still an instance, that can be sto
 
 test('why a machine ended is told by its last end, unless it was asked to', () => {
   const exit = (exit_event: object) => ({ type: 'exit', request: { exit_event } as object as Record<string, never> });
-  expect(causeOf([])).toBeUndefined();
-  expect(causeOf([exit({ requested_stop: true, exit_code: 1 })])).toBeUndefined();
-  expect(causeOf([exit({ oom_killed: true, exit_code: 137 })])).toBe('out-of-memory');
-  expect(causeOf([exit({ exit_code: 127 })])).toBe('bad-config');
-  expect(causeOf([{ type: 'update' }, exit({ exit_code: 0 })])).toBe('exited');
-  expect(causeOf([{ type: 'start' }, exit({ exit_code: 1 })])).toBeUndefined();
+  expect(endOf([])).toBeUndefined();
+  expect(endOf([exit({ requested_stop: true, exit_code: 1 })])).toBeUndefined();
+  expect(endOf([exit({ oom_killed: true, exit_code: 137 })])).toMatchObject({ cause: 'out-of-memory' });
+  expect(endOf([exit({ exit_code: 127 })])).toEqual({ cause: 'bad-config', detail: 'exited with code 127' });
+  expect(endOf([{ type: 'update' }, exit({ exit_code: 0 })])).toMatchObject({ cause: 'exited' });
+  expect(endOf([{ type: 'start' }, exit({ exit_code: 1 })])).toBeUndefined();
 });
