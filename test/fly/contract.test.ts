@@ -65,5 +65,5 @@ describe.skipIf(problem !== undefined)(`Fly.io, as its stand-in is${problem ? `:
         await scene.close();
       },
     };
-  }, ['watch', 'freeBytes', 'homeBytes', 'terminal']);
+  }, ['watch']);
 });

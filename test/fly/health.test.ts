@@ -6,7 +6,8 @@ import { appName } from '../../src/providers/fly/instanceMachine.ts';
 import type { GuardedProvider } from '../../src/providers/guardedProvider.ts';
 import { type Fault, type FaultRow, faultTable, roundsGoBy, suffer } from '../engine/support/healthTable.ts';
 import { WatchedSwarm } from '../engine/support/watchedSwarm.ts';
-import { type CloudMachine, type CloudVolume, machineProblem } from './support/flyCloud.ts';
+import type { CloudMachine, CloudVolume } from './support/cloudParts.ts';
+import { machineProblem } from './support/flyCloud.ts';
 import { type FlyScene, openFlyScene } from './support/flyScene.ts';
 
 describe.skipIf(machineProblem() !== undefined)('what the monitor says and does when a machine at Fly.io fails', () => {

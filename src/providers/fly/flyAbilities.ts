@@ -11,10 +11,13 @@ import type {
   InstanceStats,
   Probe,
   ProviderAbilities,
+  TerminalSpec,
+  TerminalStream,
 } from '../../model/provider.ts';
 import { listeningPorts } from '../listeningPorts.ts';
 import type { FlyProvider } from './flyProvider.ts';
 import { GatePort } from './gatePort.ts';
+import { openTerminalAtGate } from './gateTerminal.ts';
 import { gatePort, layout, node, serverMain, serverPort } from './machineConfig.ts';
 import { instanceOn } from './machineInstance.ts';
 import { measuring, statsOf } from './machineStats.ts';
@@ -112,6 +115,21 @@ export class FlyAbilities implements ProviderAbilities {
     return this.#provider.openHome(instanceId, task, ctx);
   }
 
+  /** Of the volume that a home gets. */
+  async freeBytes(): Promise<number> {
+    return this.#provider.freeBytes;
+  }
+
+  /** As Fly tells it, of those that do not run, too. */
+  async homeBytes(ids: readonly string[], ctx: OperationContext = quietContext): Promise<ReadonlyMap<string, number>> {
+    const volumes = await this.#provider.homeVolumes(ctx);
+    return new Map(
+      volumes.flatMap(({ instanceId, bytesUsed }) =>
+        bytesUsed !== undefined && ids.includes(instanceId) ? [[instanceId, bytesUsed] as const] : [],
+      ),
+    );
+  }
+
   /** Of instances that do not run, or do not say, there is no row. */
   async stats(instanceIds: readonly string[], ctx: OperationContext = quietContext): Promise<InstanceStats[]> {
     const wanted = new Set(instanceIds);
@@ -133,6 +151,28 @@ export class FlyAbilities implements ProviderAbilities {
       ),
     );
     return rows.filter(row => row !== undefined);
+  }
+
+  async terminal(instanceId: string): Promise<TerminalSpec> {
+    const reach = async (ctx: OperationContext) => {
+      await this.#provider.machines.running(instanceId, ctx);
+      return this.#provider.gate.open(instanceId, 'run', await this.#provider.readToken(instanceId, ctx), ctx);
+    };
+    return {
+      kind: 'stream',
+      open: async (size, ctx = quietContext) => {
+        const terminal = await openTerminalAtGate(() => reach(ctx), size);
+        const kept: TerminalStream = {
+          ...terminal,
+          dispose: () => {
+            this.#open.delete(kept);
+            terminal.dispose();
+          },
+        };
+        this.#open.add(kept);
+        return kept;
+      },
+    };
   }
 
   async followLogs(instanceId: string, sink: (line: string) => void, ctx: OperationContext): Promise<void> {

@@ -35,11 +35,15 @@ import { idTaken } from './flyErrors.ts';
 import { FlyLogs } from './flyLogs.ts';
 import { Gate } from './gate.ts';
 import { homeAtGate, runAtGate } from './gateProgram.ts';
+import { type HomeVolume, volumesIn } from './homeVolume.ts';
 import { appName, type InstanceMachine } from './instanceMachine.ts';
 import { homeProgramThere, largest, launcher, layout, node } from './machineConfig.ts';
 import { instanceOn, markOf } from './machineInstance.ts';
 import { MachineMaker } from './machineMaker.ts';
 import { Machines } from './machines.ts';
+
+/** The rest of a volume its file system needs for itself. */
+const shareForFiles = 0.96;
 
 /** Instances on Fly.io: each one an app with a machine, and a volume with its home that outlives the machine. */
 export class FlyProvider implements Provider {
@@ -263,6 +267,15 @@ export class FlyProvider implements Provider {
       }
       return instanceOn(this.id, await this.machines.existing(instanceId, ctx));
     });
+  }
+
+  /** What a new volume has for a home. */
+  get freeBytes(): number {
+    return Math.floor(this.#config.diskGb * 1024 ** 3 * shareForFiles);
+  }
+
+  homeVolumes(ctx: OperationContext): Promise<HomeVolume[]> {
+    return volumesIn(this.#api, this.#config.organization, ctx);
   }
 
   async readToken(instanceId: string, ctx: OperationContext): Promise<string> {

@@ -20,7 +20,7 @@ function frame(kind: string, content: Uint8Array = new Uint8Array()): Buffer {
 }
 
 /** Takes the frames of `media/instance/gate.mjs` out of what comes, however it was cut. */
-class FrameReader {
+export class FrameReader {
   #waiting: Buffer = Buffer.alloc(0);
 
   take(chunk: Buffer): { kind: string; content: Buffer }[] {
@@ -40,7 +40,7 @@ class FrameReader {
 }
 
 /** A program that a gate runs: its streams, told apart. */
-class GateProgram {
+export class GateProgram {
   readonly #stream: Duplex;
   /** What is written here is the program's input. */
   readonly input: Transform;

@@ -1,7 +1,7 @@
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { FlyApi, Schemas } from './flyApi.ts';
 import { isAbsent } from './flyErrors.ts';
-import { appName, volumeName } from './instanceMachine.ts';
+import { appName, instanceOfApp, volumeName } from './instanceMachine.ts';
 
 const prefix = volumeName('');
 /** On their way out; Fly keeps them for a day, and nobody can use them. */
@@ -10,27 +10,46 @@ const leaving = ['scheduling_destroy', 'pending_destroy', 'destroying', 'destroy
 /** The volume of a home, as Fly tells it. */
 export interface HomeVolume {
   readonly id: string;
+  readonly instanceId: string;
   /** It binds its machine to it. */
   readonly region: string;
   readonly swarmId: string;
   readonly machineId: string | undefined;
+  readonly bytesUsed: number | undefined;
 }
 
 /** Reads a row; undefined when it is no home of ours, or no longer one. */
-function readVolume({ id, name, region, state, attached_machine_id: machineId }: Schemas['Volume']) {
-  if (!id || !name?.startsWith(prefix) || leaving.includes(state ?? '')) return undefined;
-  return { id, region: region ?? '', swarmId: name.slice(prefix.length), machineId: machineId ?? undefined };
+function readVolume(row: Schemas['Volume'], app: string): HomeVolume | undefined {
+  const { id, name, region = '', state = '', attached_machine_id: machineId, bytes_used: bytesUsed } = row;
+  const instanceId = instanceOfApp(app);
+  if (!id || !instanceId || !name?.startsWith(prefix) || leaving.includes(state)) return undefined;
+  return { id, instanceId, region, swarmId: name.slice(prefix.length), machineId, bytesUsed };
 }
 
 /** The volumes in an instance's app: its home, if it has one. */
 export async function volumesOf(api: FlyApi, instanceId: string, ctx: OperationContext): Promise<HomeVolume[]> {
+  const app = appName(instanceId);
   try {
     const rows = await api.call('The list of volumes', ctx, (client, signal) =>
-      client.GET('/apps/{app_name}/volumes', { params: { path: { app_name: appName(instanceId) } }, signal }),
+      client.GET('/apps/{app_name}/volumes', { params: { path: { app_name: app } }, signal }),
     );
-    return rows.flatMap(row => readVolume(row) ?? []);
+    return rows.flatMap(row => readVolume(row, app) ?? []);
   } catch (error) {
     if (isAbsent(error)) return [];
     throw error;
+  }
+}
+
+/** All homes of an organization, of every swarm, page by page. */
+export async function volumesIn(api: FlyApi, organization: string, ctx: OperationContext): Promise<HomeVolume[]> {
+  const found: HomeVolume[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const params = { path: { org_slug: organization }, query: cursor === undefined ? {} : { cursor } };
+    const page = await api.call('The list of volumes', ctx, (client, signal) =>
+      client.GET('/orgs/{org_slug}/volumes', { params, signal }),
+    );
+    found.push(...(page.volumes ?? []).flatMap(row => readVolume(row, row.app_name ?? '') ?? []));
+    cursor = page.next_cursor || undefined;
+    if (cursor === undefined) return found;
   }
 }

@@ -25,6 +25,9 @@ export type MachineMode = 'serve' | 'hold';
 
 /** Names of apps are shared by all the world. */
 export const appName = (instanceId: string) => `remote-swarm-${instanceId}`;
+/** Whose app it is; undefined when it is none of ours. */
+export const instanceOfApp = (app: string): string | undefined =>
+  InstanceId.safeParse(app.replace(/^remote-swarm-/, '')).data;
 export const machineName = 'instance';
 /** A volume's name tells whose it is also when its machine is gone. */
 export const volumeName = (swarmId: string) => `rs_${swarmId}`;

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync, statfsSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import type { Schemas } from '../../../src/providers/fly/flyApi.ts';
 import { CloudFaults } from './cloudFaults.ts';
-import { type CloudApp, type CloudMachine, type CloudVolume, type FlyCloud, Refusal } from './flyCloud.ts';
+import { type CloudApp, type CloudMachine, type CloudVolume, Refusal } from './cloudParts.ts';
+import type { FlyCloud } from './flyCloud.ts';
 
 interface Call {
   readonly cloud: FlyCloud;
@@ -15,12 +17,18 @@ interface Call {
 }
 type Handler = (call: Call) => Promise<readonly [status: number, body?: unknown]>;
 
+function usageOf(folder: string) {
+  if (!existsSync(folder)) return {};
+  const { blocks, bfree, bsize } = statfsSync(folder);
+  return { bytes_used: (blocks - bfree) * bsize, bytes_total: blocks * bsize };
+}
 const wholeApp = ({ name, organization, machines, volumes }: CloudApp) => ({
   ...{ id: name, name, status: 'deployed', machine_count: machines.size, volume_count: volumes.size },
   organization: { name: organization, slug: organization },
 });
-const wholeVolume = ({ id, name, region, sizeGb, state, createdAt, machine }: CloudVolume) => ({
+const wholeVolume = ({ id, name, region, sizeGb, state, createdAt, machine, folder }: CloudVolume) => ({
   ...{ id, name, region, size_gb: sizeGb, state, created_at: createdAt, encrypted: true },
+  ...usageOf(folder),
   ...(machine !== undefined && { attached_machine_id: machine }),
 });
 const wholeMachine = ({ id, name, region, state, version, config, createdAt, updatedAt, events }: CloudMachine) => ({
@@ -154,6 +162,13 @@ const handlers: Readonly<Record<string, Handler>> = {
     const { value = '' } = call.body as Schemas['upsertMetadataKeyRequest'];
     call.cloud.note(machineOf(call), call.parts[5] ?? '', value);
     return [204];
+  },
+  'GET /orgs/*/volumes': async ({ cloud, parts }) => {
+    const apps = [...cloud.apps.values()].filter(({ organization }) => organization === parts[1]);
+    const volumes = apps.flatMap(({ name, volumes }) =>
+      [...volumes.values()].map(volume => ({ ...wholeVolume(volume), app_name: name })),
+    );
+    return [200, { volumes }];
   },
   'GET /orgs/*/machines': async ({ cloud, parts, query }) => {
     const all = [...cloud.apps.values()].filter(({ organization }) => organization === parts[1]);

@@ -1,67 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import type { Schemas } from '../../../src/providers/fly/flyApi.ts';
+import { type CloudApp, type CloudMachine, type CloudVolume, type Config, Refusal } from './cloudParts.ts';
 import { MachineProcess } from './machineProcess.ts';
-
-type Config = Schemas['fly.MachineConfig'];
-
-/** How the stand-in refuses, as Fly does. */
-export class Refusal extends Error {
-  readonly status: number;
-  readonly code: string | undefined;
-
-  constructor(status: number, message: string, code?: string) {
-    super(message);
-    this.status = status;
-    this.code = code;
-  }
-}
-
-export interface CloudApp {
-  readonly name: string;
-  readonly organization: string;
-  readonly network: string;
-  readonly ips: string[];
-  readonly secrets: Map<string, string>;
-  secretsVersion: number;
-  readonly volumes: Map<string, CloudVolume>;
-  readonly machines: Map<string, CloudMachine>;
-  readonly log: { timestamp: string; message: string; instance: string }[];
-}
-export interface CloudVolume {
-  readonly id: string;
-  readonly name: string;
-  readonly region: string;
-  readonly sizeGb: number;
-  readonly createdAt: string;
-  readonly folder: string;
-  machine: string | undefined;
-  state: string;
-}
-export interface CloudMachine {
-  readonly id: string;
-  readonly name: string;
-  readonly app: CloudApp;
-  readonly region: string;
-  readonly createdAt: string;
-  config: Config;
-  state: string;
-  version: string;
-  updatedAt: string;
-  /** It takes no start before; on the clock of `performance.now()`. */
-  readyAt: number;
-  events: Schemas['MachineEvent'][];
-  lease: { nonce: string; until: number } | undefined;
-  process: MachineProcess | undefined;
-  stopAsked: boolean;
-  ranOutOfMemory: boolean;
-  /** What a list that lags has of it, by when that was so. */
-  readonly history: { at: number; row: Schemas['OrgMachine'] | undefined }[];
-  readonly watchers: Set<() => void>;
-}
 
 export interface CloudOptions {
   /** How long each state lasts that is only passed through; milliseconds. */
@@ -119,7 +63,10 @@ export class FlyCloud {
 
   async removeApp(app: CloudApp): Promise<void> {
     for (const machine of app.machines.values()) await this.removeMachine(machine, true);
-    this.#later(() => this.apps.delete(app.name));
+    this.#later(() => {
+      for (const volume of app.volumes.values()) this.#free(volume);
+      this.apps.delete(app.name);
+    });
   }
 
   makeVolume(app: CloudApp, { name = '', region = 'iad', size_gb: sizeGb = 3 }: Schemas['CreateVolumeRequest']) {
@@ -131,6 +78,10 @@ export class FlyCloud {
       ...{ id, name, region, sizeGb, createdAt: new Date().toISOString(), machine: undefined, state: 'creating' },
       folder: path.join(this.#root, 'volumes', id),
     };
+    if (!this.#hollow) {
+      mkdirSync(volume.folder, { recursive: true });
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeGb}g`, 'tmpfs', volume.folder]);
+    }
     app.volumes.set(id, volume);
     this.#later(() => {
       volume.state = 'created';
@@ -149,7 +100,7 @@ export class FlyCloud {
     if (volume.machine !== undefined)
       throw new Refusal(412, `failed_precondition: volume is currently bound to machine: ${volume.machine}`);
     volume.state = 'pending_destroy';
-    rmSync(volume.folder, { recursive: true, force: true });
+    this.#free(volume);
   }
 
   machine(app: CloudApp, id: string): CloudMachine {
@@ -313,7 +264,14 @@ export class FlyCloud {
     for (const timer of this.#timers) clearTimeout(timer);
     for (const { machines } of this.apps.values())
       for (const machine of machines.values()) await machine.process?.kill();
+    for (const { volumes } of this.apps.values()) for (const volume of volumes.values()) this.#free(volume);
     rmSync(this.#root, { recursive: true, force: true });
+  }
+
+  #free({ folder }: CloudVolume): void {
+    if (!existsSync(folder)) return;
+    execFileSync('umount', ['--lazy', folder]);
+    rmSync(folder, { recursive: true });
   }
 
   #volumeOf(app: CloudApp, config: Config): CloudVolume | undefined {
