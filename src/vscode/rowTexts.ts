@@ -174,6 +174,7 @@ export function tooltipOf(
     [t('Home'), takes],
     [t('Snapshots'), youngest && t('{0}, the last one {1}', snapshots.length, ago(youngest.takenAt, now, locale))],
     [t('Image'), config.image],
+    [t('Region'), config.region],
     [t('Size'), sizeText(config.resources, t)],
     [t('Workspace'), workspaceText(config.source)],
     [t('Ports'), listed(config.ports.map(String))],

@@ -93,11 +93,17 @@ describe.skipIf(machineProblem() !== undefined)('when Fly.io is not at its best'
     await provider.deleteInstance(id);
   });
 
-  test('where there is no room nothing is left, and it is said what to do', async () => {
+  test('where there is no room nothing is left, it is said what to do, and another region is it', async () => {
     scene.cloud.full.add('fra');
     const spec = newSpec(swarmId);
     await expectCode(provider.createInstance(spec), 'no-capacity');
     expect(scene.cloud.apps.has(appName(spec.identity.id))).toBe(false);
+    const { id } = await provider.createInstance({ ...spec, region: 'ams' });
+    expect([
+      machineOf(id).region,
+      ...[...scene.cloud.app(appName(id)).volumes.values()].map(({ region }) => region),
+    ]).toEqual(['ams', 'ams']);
+    await provider.deleteInstance(id);
   });
 
   test('no room beside a home that is there leaves the home', async () => {

@@ -122,7 +122,7 @@ export class FlyProvider implements Provider {
       try {
         ctx.report('Making the app of the instance');
         made = await this.builder.ensureApp(id, this.#config.organization, ctx);
-        await this.#maker.make(spec, 'owner', this.#region(), ctx);
+        await this.#maker.make(spec, 'owner', this.#region(spec), ctx);
         return await this.#maker.answering(await this.machines.existing(id, ctx), ctx);
       } catch (error) {
         // What can't be undone now is found by its name later.
@@ -235,7 +235,7 @@ export class FlyProvider implements Provider {
         await this.machines.stop(machine, false, ctx);
         await this.machines.remove(id, machine.machineId, ctx);
       }
-      await this.#maker.make(spec, 'owner', this.#region(), ctx);
+      await this.#maker.make(spec, 'owner', this.#region(spec), ctx);
       return this.#maker.answering(await this.machines.existing(id, ctx), ctx);
     });
   }
@@ -252,7 +252,7 @@ export class FlyProvider implements Provider {
         return instanceOn(this.id, existing);
       }
       await this.builder.ensureApp(id, this.#config.organization, ctx);
-      await this.#maker.make(spec, 'incoming', this.#region(), ctx);
+      await this.#maker.make(spec, 'incoming', this.#region(spec), ctx);
       return instanceOn(this.id, await this.machines.existing(id, ctx));
     });
   }
@@ -301,8 +301,9 @@ export class FlyProvider implements Provider {
     return this.#maker.answering(await this.#maker.inMode(machine, 'serve', ctx), ctx);
   }
 
-  /** Where homes are made. */
-  #region(): string {
+  /** Where its home is made. One that comes from elsewhere may name a region of there. */
+  #region({ region }: InstanceConfig): string {
+    if (region !== undefined && this.#regions.includes(region)) return region;
     return this.#config.region ?? this.#nearest ?? '';
   }
 

@@ -76,7 +76,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   'src/providers/docker/dockerProvider.ts': ['readFile readFile', 'programs of this extension'],
   'src/providers/fly/flyAbilities.ts': ['readFileSync', 'what the kernel says inside a machine'],
   'src/providers/fly/flyLogs.ts': ['LogPage', 'what Fly.io says'],
-  'src/providers/fly/instanceMachine.ts': ['InstanceId InstanceRole', 'what Fly.io says'],
+  'src/providers/fly/instanceMachine.ts': ['InstanceId InstanceId InstanceRole', 'what Fly.io says'],
   'src/providers/fly/machineInstance.ts': [
     'InstanceConfig JSON.parse',
     'what is noted on a machine, in flyRules.test.ts',
