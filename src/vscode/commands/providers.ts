@@ -179,6 +179,7 @@ async function askAndSave(
     if (problem === 'given up') return;
     if (problem === undefined) {
       await save(config);
+      await lookAgain(face, config.id);
       void announce(config.id);
       return;
     }
@@ -216,6 +217,13 @@ async function problemOf(face: Face, config: ProviderConfig): Promise<string | '
     const hint = error instanceof SwarmError ? [error.hint] : [];
     return [problemText({ id: config.id, problem: messageOf(error) }, t), ...hint].filter(Boolean).join(' ');
   }
+}
+
+/** Its token may be another one where its settings are the same, and nobody else tells of that. */
+async function lookAgain(face: Face, id: string): Promise<void> {
+  const { controller } = await face.host.core();
+  if (controller.providers.find(id))
+    await withProgress('view', t('Asking {0}', id), ctx => controller.refresh(ctx, id));
 }
 
 async function announce(id: string): Promise<void> {

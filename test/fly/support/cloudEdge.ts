@@ -32,7 +32,9 @@ function makeCertificate(): { key: string; cert: string } {
 }
 
 /** The addresses of all apps: ends the encryption, and leads to the app's machine that runs, or closes the connection. */
-export async function startEdge(cloud: FlyCloud): Promise<{ url: string; close(): Promise<void> }> {
+export async function startEdge(
+  cloud: FlyCloud,
+): Promise<{ url: string; certificate: string; close(): Promise<void> }> {
   const { key, cert } = makeCertificate();
   certificates.setDefaultCACertificates([...certificates.getCACertificates(), cert]);
   const sockets = new Set<tls.TLSSocket>();
@@ -55,6 +57,7 @@ export async function startEdge(cloud: FlyCloud): Promise<{ url: string; close()
   });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   return {
+    certificate: cert,
     url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
     close: async () => {
       for (const socket of sockets) socket.destroy();

@@ -3,15 +3,18 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
+import type { EditorServer } from '../../../src/providers/editorServer.ts';
 import type { Schemas } from '../../../src/providers/fly/flyApi.ts';
 import { type CloudApp, type CloudMachine, type CloudVolume, type Config, Refusal } from './cloudParts.ts';
-import { MachineProcess } from './machineProcess.ts';
+import { bindsOf, MachineProcess, stubBinds } from './machineProcess.ts';
 
 export interface CloudOptions {
   /** How long each state lasts that is only passed through; milliseconds. */
   readonly transientTime?: number;
   /** How far lists are behind; milliseconds. */
   readonly listLag?: number;
+  /** Machines have a real editor server in place of one that stands in for it. */
+  readonly editor?: Extract<EditorServer, { kind: 'node' }>;
   /** Machines are backed by no process. */
   readonly hollow?: boolean;
 }
@@ -36,13 +39,15 @@ export class FlyCloud {
   readonly transientTime: number;
   listLag: number;
   readonly #hollow: boolean;
+  readonly #binds: Readonly<Record<string, string>>;
   readonly #root = mkdtempSync(path.join(tmpdir(), 'remote-swarm-fly-'));
   readonly #timers = new Set<NodeJS.Timeout>();
 
-  constructor({ transientTime = 40, listLag = 300, hollow = false }: CloudOptions = {}) {
+  constructor({ transientTime = 40, listLag = 300, hollow = false, editor }: CloudOptions = {}) {
     this.transientTime = transientTime;
     this.listLag = listLag;
     this.#hollow = hollow;
+    this.#binds = editor ? bindsOf(editor) : stubBinds;
   }
 
   app(name: string): CloudApp {
@@ -340,6 +345,7 @@ export class FlyCloud {
           ...{ path: file, mode, content: raw_value ?? secretFile(secret_name ?? '') },
         })),
         port: config.services?.[0]?.internal_port ?? 0,
+        binds: this.#binds,
       },
       line => app.log.push({ timestamp: new Date().toISOString(), message: line, instance: machine.id }),
       () => this.#later(() => machine.process === process && begun()),

@@ -16,6 +16,8 @@ export interface FlyScene {
   readonly cloud: FlyCloud;
   readonly server: CloudServer;
   readonly guard: SpecGuard;
+  /** Who trusts it can talk to the addresses of apps; PEM. */
+  readonly certificate: string;
   readonly config: FlyProviderConfig;
   readonly environment: ProviderEnvironment;
   /** The token that providers read. */
@@ -33,7 +35,7 @@ export async function openFlyScene(options?: CloudOptions): Promise<FlyScene> {
     ...{ endpoints: { api: guard.url, logs: server.logsUrl, edge: edge.url } },
   };
   const scene: FlyScene = {
-    ...{ cloud, server, guard, config, token: 'fo1_a-token-of-the-test' },
+    ...{ cloud, server, guard, certificate: edge.certificate, config, token: 'fo1_a-token-of-the-test' },
     environment: {
       localDirectory: '/nonexistent',
       launcher: path.resolve(import.meta.dirname, '../../../media/instance/launcher.mjs'),

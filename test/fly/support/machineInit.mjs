@@ -4,7 +4,7 @@
 // The machine sees this computer's files, with its own changes on top that are gone after it, its volume, and the files
 // that its config names. What it prints, and how it ends, is told to the stand-in, which tells it what to signal.
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -30,7 +30,8 @@ mkdirSync(join(root, plan.mountPath), { recursive: true });
 run('mount', '--bind', plan.volume, join(root, plan.mountPath));
 for (const [there, here] of Object.entries(plan.binds)) {
   mkdirSync(dirname(join(root, there)), { recursive: true });
-  writeFileSync(join(root, there), '');
+  if (statSync(here).isDirectory()) mkdirSync(join(root, there));
+  else writeFileSync(join(root, there), '');
   run('mount', '--bind', here, join(root, there));
 }
 for (const { path, content, mode } of plan.files) {

@@ -8,6 +8,16 @@ const init = path.join(import.meta.dirname, 'machineInit.mjs');
 const node = path.join(projectRoot, 'node_modules/node/bin/node');
 const serverRoot = '/usr/lib/code-server/lib';
 
+/** Where an image has its editor server, and what lies there: by the path inside, the path on this computer. */
+export const stubBinds = {
+  [`${serverRoot}/node`]: node,
+  [`${serverRoot}/vscode/out/server-main.js`]: path.join(projectRoot, 'test/engine/support/stubServer.mjs'),
+};
+export const bindsOf = (editor: { node: string; serverMain: string }) => ({
+  [`${serverRoot}/node`]: editor.node,
+  [`${serverRoot}/vscode`]: path.resolve(editor.serverMain, '../..'),
+});
+
 export interface MachinePlan {
   readonly folder: string;
   readonly volume: string;
@@ -16,6 +26,7 @@ export interface MachinePlan {
   readonly env: Readonly<Record<string, string>>;
   readonly files: readonly { path: string; content: string; mode: number }[];
   readonly port: number;
+  readonly binds: Readonly<Record<string, string>>;
 }
 
 /** What really runs behind a machine of the stand-in. */
@@ -37,11 +48,7 @@ export class MachineProcess {
     rmSync(plan.folder, { recursive: true, force: true });
     mkdirSync(plan.folder, { recursive: true });
     mkdirSync(plan.volume, { recursive: true });
-    const binds = {
-      [`${serverRoot}/node`]: node,
-      [`${serverRoot}/vscode/out/server-main.js`]: path.join(projectRoot, 'test/engine/support/stubServer.mjs'),
-    };
-    writeFileSync(path.join(plan.folder, 'plan.json'), JSON.stringify({ ...plan, binds }));
+    writeFileSync(path.join(plan.folder, 'plan.json'), JSON.stringify(plan));
     let exitCode = 1;
     this.#server = createServer(socket => {
       this.#init = socket;
