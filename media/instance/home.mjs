@@ -5,12 +5,14 @@
 //   home.mjs export   reads such a list of another home, and writes what makes that home equal with this one
 //   home.mjs import   reads what an export wrote, makes this home so, and sees it on the disk
 // Names are bytes: here they are strings of which each character stands for one byte. Folders are held open and entered
-// by their descriptors where the system can, so that no link leads out of the home and paths may have any length.
+// by their descriptors where the system can, so that no link leads out of the home and paths may have any length. What
+// lies in a folder is reached by its bare name, with that folder as the working directory, which no way is faster than.
 // Everything is read and written in one order, depth first, so that nothing is held in memory but the way down.
 // Nothing waits for anything but its input and output, so all of it is synchronous: the pipes keep both ends busy.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
 
@@ -24,14 +26,16 @@ const pieceSize = 256 * 1024;
 const headSize = 5;
 /** Runs of zeros that are left out of files which have holes. */
 const holeSize = 64 * 1024;
+/** What even an empty file costs a disk, about. */
+const blockSize = 4 * 1024;
 const zeros = Buffer.alloc(holeSize);
 const namedAtMost = 20;
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_WRONLY, O_CREAT, O_EXCL, O_NONBLOCK } = fs.constants;
-/** Hashes that were taken before, beside the home. */
-const hashesFile = '../reserved/hashes';
 /** ext, XFS and Btrfs: there, every change of a file's bytes changes its ctime, also one through mapped memory. */
 const keepsTrack = [0xef53, 0x58465342, 0x9123683e].includes(fs.statfsSync('.').type);
 const byDescriptor = fs.existsSync('/proc/self/fd');
+/** The way to the home. */
+const began = process.cwd();
 
 const bytesOf = (/** @type {string} */ text) => Buffer.from(text, 'latin1');
 const textOf = (/** @type {Uint8Array} */ bytes) => Buffer.from(bytes).toString('latin1');
@@ -41,14 +45,28 @@ const nameOf = (/** @type {string} */ path) => path.slice(path.lastIndexOf('/') 
 
 /** A folder that is open. */
 class Folder {
+  /** The one that is the working directory. @type {Folder | undefined} */
+  static #entered;
+  #isNear;
+
   constructor(/** @type {Buffer} */ at, /** @type {string} */ path) {
     this.path = path;
+    // Node fails where the system cannot tell the path of the working directory.
+    this.#isNear = Buffer.byteLength(began) + path.length < 4_000;
     this.fd = fs.openSync(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    this.base = byDescriptor ? bytesOf(`/proc/self/fd/${this.fd}`) : at;
+    this.base = byDescriptor ? `/proc/self/fd/${this.fd}` : join(began, bytesOf(path).toString());
+  }
+
+  /** Makes it the working directory, and answers with what is good as long as it is. */
+  reach(/** @type {string} */ name) {
+    if (!this.#isNear) return this.at(name);
+    if (Folder.#entered !== this) process.chdir(this.base);
+    Folder.#entered = this;
+    return bytesOf(name);
   }
 
   at(/** @type {string} */ name) {
-    return Buffer.concat([this.base, bytesOf(`/${name}`)]);
+    return Buffer.concat([Buffer.from(`${this.base}/`), bytesOf(name)]);
   }
 
   pathOf(/** @type {string} */ name) {
@@ -60,7 +78,9 @@ class Folder {
   }
 }
 
-const root = () => new Folder(bytesOf('.'), '.');
+const home = new Folder(bytesOf('.'), '.');
+/** Hashes that were taken before, beside the home. */
+const hashesFile = `${home.base}/../reserved/hashes`;
 const homeOwner = fs.lstatSync('.');
 /** @type {{ count: number, names: string[] }} Sockets, pipes and devices, which do not travel. */
 const skipped = { count: 0, names: [] };
@@ -84,7 +104,7 @@ function present(/** @type {() => any} */ look) {
 function* walk(/** @type {Folder} */ folder, links = new Map()) {
   const names = fs.readdirSync(folder.base, { encoding: 'buffer' }).map(textOf);
   for (const name of names.sort()) {
-    const at = folder.at(name);
+    const at = folder.reach(name);
     const stat = present(() => fs.lstatSync(at, { bigint: true }));
     if (!stat) continue;
     const path = folder.pathOf(name);
@@ -119,14 +139,10 @@ function* walk(/** @type {Folder} */ folder, links = new Map()) {
 }
 
 function* everything() {
-  const folder = root();
-  try {
-    const stat = fs.lstatSync('.', { bigint: true });
-    yield { entry: entryOf('.', 'd', stat), at: bytesOf('.'), stat };
-    yield* walk(folder);
-  } finally {
-    folder.close();
-  }
+  const at = home.reach('.');
+  const stat = fs.lstatSync(at, { bigint: true });
+  yield { entry: entryOf('.', 'd', stat), at, stat };
+  yield* walk(home);
 }
 
 /** @returns {Entry} */
@@ -143,19 +159,41 @@ function entryOf(/** @type {string} */ path, /** @type {'d' | 'f' | 'l'} */ type
 const waiting = new Int32Array(new SharedArrayBuffer(4));
 const signEvery = 5_000;
 
-/** Writes an empty line as an error's from time to time while there is work, so that it is told from what hangs. */
-const signs = new Worker(
-  `const { writeSync } = require('node:fs');
-  const { workerData: waiting } = require('node:worker_threads');
+/**
+ * Writes an empty line as an error's from time to time while there is work, so that it is told from what hangs; and has
+ * what was written so far brought to the disk when it is told to, so that not all is still to come at the end.
+ */
+const aside = new Worker(
+  `const { spawn } = require('node:child_process');
+  const { writeSync } = require('node:fs');
+  const { parentPort, workerData: waiting } = require('node:worker_threads');
   setInterval(() => {
     try {
       if (Atomics.load(waiting, 0) === 0) writeSync(2, '\\n');
     } catch {}
-  }, ${signEvery});`,
+  }, ${signEvery});
+  let flush;
+  const end = () => {
+    flush = undefined;
+  };
+  parentPort.on('message', cwd => {
+    flush ??= spawn('sync', ['-f', '.'], { cwd, stdio: 'ignore' }).on('error', end).on('exit', end);
+  });`,
   // Without pipes of its own, it would make those of this one such that none waits for them.
   { eval: true, execArgv: [], stdout: true, stderr: true, workerData: waiting },
 );
-signs.unref();
+aside.unref();
+
+const flushEvery = 64 * 1024 * 1024;
+let unflushed = 0;
+
+/** Notes how much of a disk was written to. */
+function wrote(/** @type {number} */ bytes) {
+  unflushed += bytes;
+  if (unflushed < flushEvery) return;
+  unflushed = 0;
+  aside.postMessage(home.base);
+}
 
 /** Does what may have to wait for a pipe, or find it full or empty for a moment. @template T @returns {T} */
 function patiently(/** @type {() => T} */ work) {
@@ -302,7 +340,7 @@ function readWhole(/** @type {Found} */ { at, stat }, /** @type {(fd: number) =>
 }
 
 /** Whether all that was written where the home lies is on the disk now, as far as there is a program for it. */
-const syncsAll = () => spawnSync('sync', ['-f', '.']).status === 0;
+const syncsAll = () => spawnSync('sync', ['-f', '.'], { cwd: home.base }).status === 0;
 
 /**
  * Entries that have extended attributes or an access list, which do not travel: the system tells Node nothing of them, so
@@ -311,7 +349,7 @@ const syncsAll = () => spawnSync('sync', ['-f', '.']).status === 0;
 function attributed() {
   const wanted = String.raw`^(user\.|system\.posix_acl_|security\.capability)`;
   const seen = spawnSync('getfattr', ['-R', '-P', '-h', '-m', wanted, '.'], {
-    ...{ encoding: /** @type {const} */ ('latin1'), maxBuffer: 64 * chunkSize },
+    ...{ encoding: /** @type {const} */ ('latin1'), maxBuffer: 64 * chunkSize, cwd: home.base },
   });
   const names = (seen.stdout ?? '').match(/^# file: .*/gm) ?? [];
   return { count: names.length, names: names.slice(0, namedAtMost).map(name => name.slice('# file: '.length)) };
@@ -534,14 +572,13 @@ function sendSparse(/** @type {Buffer} */ bytes) {
 
 function importHome() {
   const input = new Input(0);
-  const folder = root();
   /** The way down to where the last entry was; what a folder is to be like is set when it is left. @type {{ folder: Folder, entry: Entry }[]} */
   const way = [];
   const leave = () => {
     const left = way.pop();
     if (!left) return;
     finishOpen(left.folder.fd, left.entry);
-    if (left.folder !== folder) left.folder.close();
+    if (left.folder !== home) left.folder.close();
   };
   /** The open folder that holds the path. */
   const holderOf = (/** @type {string} */ path) => {
@@ -562,18 +599,19 @@ function importHome() {
       return;
     }
     if (kind === 'R') {
-      fs.rmSync(holderOf(fact.path).at(nameOf(fact.path)), { recursive: true, force: true });
+      fs.rmSync(holderOf(fact.path).reach(nameOf(fact.path)), { recursive: true, force: true });
       continue;
     }
     if (kind !== 'E') throw new Error('the stream is not in order');
     /** @type {Entry & { kept?: boolean }} */
     const entry = fact;
     if (entry.path === '.') {
-      fs.fchmodSync(folder.fd, entry.mode | 0o700);
-      way.push({ folder, entry });
+      fs.fchmodSync(home.fd, entry.mode | 0o700);
+      way.push({ folder: home, entry });
       continue;
     }
-    const at = holderOf(entry.path).at(nameOf(entry.path));
+    const holder = holderOf(entry.path);
+    const at = holder.reach(nameOf(entry.path));
     if (entry.type === 'd') {
       if (!present(() => fs.lstatSync(at))?.isDirectory()) anew(at, () => fs.mkdirSync(at, 0o700));
       const inner = new Folder(at, entry.path);
@@ -582,7 +620,8 @@ function importHome() {
     } else if (entry.kept) {
       keep(at, entry);
     } else if (entry.type === 'h') {
-      anew(at, () => linkTo(folder, entry.target, at));
+      const fresh = holder.at(nameOf(entry.path));
+      anew(fresh, () => linkTo(entry.target, fresh));
     } else if (entry.type === 'l') {
       anew(at, () => fs.symlinkSync(bytesOf(entry.target), at));
       finish(at, entry);
@@ -657,7 +696,7 @@ function finishOpen(/** @type {number} */ fd, /** @type {Entry} */ { mode, mtime
 }
 
 /** Another name for a file that is there already, and lies behind no link. */
-function linkTo(/** @type {Folder} */ home, /** @type {string} */ path, /** @type {Buffer} */ fresh) {
+function linkTo(/** @type {string} */ path, /** @type {Buffer} */ fresh) {
   const opened = [];
   let folder = home;
   const names = path.split('/');
@@ -676,6 +715,7 @@ function linkTo(/** @type {Folder} */ home, /** @type {string} */ path, /** @typ
 
 function receive(/** @type {Input} */ input, /** @type {Buffer} */ at, /** @type {Entry} */ entry) {
   const fd = anew(at, () => fs.openSync(at, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+  wrote(blockSize);
   try {
     let sum = 0;
     let position = 0;
@@ -690,6 +730,7 @@ function receive(/** @type {Input} */ input, /** @type {Buffer} */ at, /** @type
           for (let done = 0; done < part.length; )
             done += fs.writeSync(fd, part, done, part.length - done, position + done);
           position += part.length;
+          wrote(part.length);
           left -= part.length;
         }
         endsInHole = false;

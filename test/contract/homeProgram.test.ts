@@ -128,6 +128,21 @@ describe('the program beside a home', () => {
     expect(await whole('other')).toBe(await whole('one'));
   });
 
+  test('is on its way to the disk before all of it came', async () => {
+    mkdirSync(at('programs'));
+    writeFileSync(at('programs', 'sync'), `#!/bin/sh\necho "$PWD $*" >> '${at('flushes')}'\n`, { mode: 0o755 });
+    for (const name of ['a', 'b', 'c', 'd']) writeFileSync(at('one', name), Buffer.alloc(50_000_000, name));
+    const sent = await stream();
+    const child = spawn(process.execPath, [program, 'import'], {
+      ...{ cwd: at('other'), env: { PATH: `${at('programs')}:${process.env.PATH}` } },
+    });
+    child.stdin.write(sent.subarray(0, -1));
+    await vi.waitFor(() => expect(readFileSync(at('flushes'), 'utf8')).toContain(`${at('other')} -f .\n`), 20_000);
+    child.stdin.end(sent.subarray(-1));
+    const [output] = await Promise.all([text(child.stdout), once(child, 'close')]);
+    expect(JSON.parse(output)).toMatchObject({ bytes: 200_000_000, files: 4 });
+  });
+
   test('gives a sign while it works, however long that takes', async () => {
     mkdirSync(at('programs'));
     writeFileSync(at('programs', 'sync'), '#!/bin/sh\nexec tail -f /dev/null\n', { mode: 0o755 });

@@ -190,7 +190,8 @@ describe.each(process.env.REMOTE_SWARM_SOAK === '1' ? [large, many] : [])('a hom
         const { id } = await controller.createInstance({ name: strategy }, 'local');
         const workspace = (place: string) => path.join(world.homeOn(place, id), 'workspace');
         fill(workspace('local'));
-        for (const target of ['one', 'local', 'one', 'two']) {
+        // Each ordered pair once.
+        for (const target of ['one', 'two', 'local', 'two', 'one', 'local']) {
           const { providerId: source } = controller.getInstance(id);
           const written = () =>
             readFileSync(path.join(workspace(source), 'log'), 'latin1')
