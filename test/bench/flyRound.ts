@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { appName } from '../../src/providers/fly/instanceMachine.ts';
-import { metadataOf } from '../../src/providers/fly/machineConfig.ts';
+import { metadataOf, secretName } from '../../src/providers/fly/machineConfig.ts';
 import { loadSwarmId } from '../../src/storage/swarmIdentity.ts';
 import { openFlyScene, organization } from '../fly/support/flyScene.ts';
 import type { Figure } from './figure.ts';
@@ -25,6 +25,7 @@ export async function measureFlyRound(count: number): Promise<Figure[]> {
       const { config, owner, epoch, createdAt } = record;
       const metadata = metadataOf({ identity: { id, swarmId, owner, epoch, createdAt }, config }, 'owner', 'serve');
       const app = scene.cloud.makeApp(appName(id), organization, 'own');
+      app.secrets.set(secretName.token, Buffer.from('a-token').toString('base64'));
       scene.cloud.makeMachine(app, { name: 'instance', region: 'fra', config: { image: 'editor', metadata } });
       await writeFile(path.join(directory, 'instances', `${id}.json`), JSON.stringify(record));
     }
@@ -40,7 +41,8 @@ export async function measureFlyRound(count: number): Promise<Figure[]> {
       { name: `${of}: CPU`, value: median(own.rounds.map(({ cpu }) => cpu)), unit: 'ms', better: 'lower' },
       // The first look, and then one a round.
       { name: `${of}: list calls`, value: lists / (rounds + 1), unit: '', goal: 1, better: 'lower' },
-      { name: `${of}: calls for single machines`, value: single, unit: '', goal: 0, better: 'lower' },
+      // Its token, for what it uses to be measured; it is kept from then on.
+      { name: `${of}: other calls for each, once`, value: single / count, unit: '', goal: 1, better: 'lower' },
     ];
   } finally {
     await scene.close();

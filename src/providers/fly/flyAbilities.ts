@@ -130,18 +130,17 @@ export class FlyAbilities implements ProviderAbilities {
     );
   }
 
-  /** Of instances that do not run, or do not say, there is no row. */
+  /** Of instances that do not run, or do not say, there is no row. Asks Fly's API for nothing that it has told before. */
   async stats(instanceIds: readonly string[], ctx: OperationContext = quietContext): Promise<InstanceStats[]> {
-    const wanted = new Set(instanceIds);
-    const running = (await this.#provider.machines.list(ctx)).filter(
-      ({ id, status }) => status === 'running' && wanted.has(id),
-    );
+    const { machines } = this.#provider;
+    if (instanceIds.some(id => !machines.listed(id))) await machines.list(ctx);
+    const running = instanceIds.filter(id => machines.listed(id)?.status === 'running');
     const limit = pLimit(measuredAtOnce);
     const rows = await Promise.all(
-      running.map(({ id }) =>
+      running.map(id =>
         limit(async () => {
           try {
-            const { stdout } = await this.#provider.run(id, [node, '-e', measuring, layout.home], ctx);
+            const { stdout } = await this.#provider.runAgain(id, [node, '-e', measuring, layout.home], ctx);
             return statsOf(id, stdout);
           } catch {
             ctx.signal.throwIfAborted();

@@ -58,6 +58,8 @@ export class FlyProvider implements Provider {
   readonly #config: FlyProviderConfig;
   readonly #maker: MachineMaker;
   readonly #turns = new Turns();
+  /** Those that gates have let in, by instance. */
+  readonly #tokens = new Map<string, string>();
   #regions: string[] = [];
   #nearest: string | undefined;
 
@@ -213,6 +215,15 @@ export class FlyProvider implements Provider {
   async run(instanceId: string, argv: readonly string[], options: ExecuteOptions): Promise<CommandResult> {
     await this.machines.running(instanceId, options);
     const stream = await this.gate.open(instanceId, 'run', await this.readToken(instanceId, options), options);
+    return runAtGate(this.id, stream, argv, layout.home, options);
+  }
+
+  /** The same, now and then: it is taken for running, and its token for the one that it had. */
+  async runAgain(instanceId: string, argv: readonly string[], options: ExecuteOptions): Promise<CommandResult> {
+    const token = this.#tokens.get(instanceId) ?? (await this.readToken(instanceId, options));
+    this.#tokens.delete(instanceId);
+    const stream = await this.gate.open(instanceId, 'run', token, options);
+    this.#tokens.set(instanceId, token);
     return runAtGate(this.id, stream, argv, layout.home, options);
   }
 
