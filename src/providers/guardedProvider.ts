@@ -125,8 +125,8 @@ export class GuardedProvider implements Provider {
   }
 
   #guardAbilities(inner: ProviderAbilities): ProviderAbilities {
-    const { describe, openHome, freeBytes, homeBytes, watch, stats, terminal, followLogs, listPorts, attachUri } =
-      inner;
+    const { describe, openHome, freeBytes, homeBytes, strayHomes, watch, stats } = inner;
+    const { terminal, followLogs, listPorts, attachUri } = inner;
     return {
       images: inner.images,
       limits: inner.limits,
@@ -160,6 +160,9 @@ export class GuardedProvider implements Provider {
       ...(homeBytes && {
         homeBytes: (ids, ctx) =>
           this.#call('Measuring homes', this.#times.change, 0, ctx ?? quietContext, c => homeBytes.call(inner, ids, c)),
+      }),
+      ...(strayHomes && {
+        strayHomes: (swarmId, ctx) => this.#read('Looking for homes', ctx, c => strayHomes.call(inner, swarmId, c)),
       }),
       ...(watch && { watch: wake => this.#watch(watch.bind(inner), wake) }),
       ...(stats && { stats: (ids, ctx) => this.#read('Measuring', ctx, c => stats.call(inner, ids, c)) }),

@@ -4,8 +4,11 @@ import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { SwarmController } from '../../src/core/swarmController.ts';
 import type { MigrationStrategy } from '../../src/model/migration.ts';
-import { fillHome } from '../contract/tools.ts';
+import { appName, volumeName } from '../../src/providers/fly/instanceMachine.ts';
+import { randomId, testSwarmId } from '../contract/specs.ts';
+import { expectCode, fillHome } from '../contract/tools.ts';
 import { expectSameHome, homeWalk } from '../engine/support/homeWalk.ts';
+import { organization } from './support/flyScene.ts';
 import { FlyWorld, type Place, worldProblem } from './support/flyWorld.ts';
 
 /** One after the other they are every pair of places of which one is Fly.io, in both orders. */
@@ -80,6 +83,30 @@ describe.skipIf(worldProblem() !== undefined)(
       await window.purgeInstance(id);
     };
     test.each(moves)('arrives whole with $what: $strategy', arrivesWhole, 600_000);
+
+    test('a home that others have left without a machine is told, and removed when a person says so', async () => {
+      const { cloud } = world.scene;
+      const homeIn = (swarmId: string) => {
+        const id = randomId(12);
+        cloud.makeVolume(cloud.makeApp(appName(id), organization, appName(id)), {
+          ...{ name: volumeName(swarmId), region: 'ams', size_gb: 5 },
+        });
+        return id;
+      };
+      const [ours, others] = [homeIn(window.swarmId), homeIn(testSwarmId())];
+      const { id: known } = await window.createInstance({ name: 'has lost its machine' }, 'fly');
+      await window.stopInstance(known);
+      for (const machine of cloud.app(appName(known)).machines.values()) await cloud.removeMachine(machine, true);
+      await vi.waitFor(() => {
+        for (const { machine } of cloud.app(appName(known)).volumes.values()) expect(machine).toBeUndefined();
+      });
+      expect(await window.strayHomes.list()).toEqual([{ id: ours, sizeGb: 5, providerId: 'fly' }]);
+      for (const id of [others, known]) await expectCode(window.strayHomes.remove('fly', id), 'wrong-state');
+      await window.strayHomes.remove('fly', ours);
+      expect([ours, others, known].map(id => cloud.apps.has(appName(id)))).toEqual([false, true, true]);
+      await cloud.removeApp(cloud.app(appName(others)));
+      await window.purgeInstance(known);
+    });
 
     test('is found again there, in each role, when the state directory is deleted', async () => {
       const made = async (name: string, place: Place) => {

@@ -11,6 +11,7 @@ import type {
   InstanceStats,
   Probe,
   ProviderAbilities,
+  StrayHome,
   TerminalSpec,
   TerminalStream,
 } from '../../model/provider.ts';
@@ -128,6 +129,14 @@ export class FlyAbilities implements ProviderAbilities {
         bytesUsed !== undefined && ids.includes(instanceId) ? [[instanceId, bytesUsed] as const] : [],
       ),
     );
+  }
+
+  /** Volumes in apps of ours without a machine. */
+  async strayHomes(swarmId: string, ctx: OperationContext = quietContext): Promise<StrayHome[]> {
+    const volumes = await this.#provider.homeVolumes(ctx);
+    return volumes
+      .filter(volume => volume.swarmId === swarmId && volume.machineId === undefined)
+      .map(({ instanceId, sizeGb }) => ({ id: instanceId, sizeGb }));
   }
 
   /** Of instances that do not run, or do not say, there is no row. Asks Fly's API for nothing that it has told before. */

@@ -16,14 +16,16 @@ export interface HomeVolume {
   readonly swarmId: string;
   readonly machineId: string | undefined;
   readonly bytesUsed: number | undefined;
+  readonly sizeGb: number;
 }
 
 /** Reads a row; undefined when it is no home of ours, or no longer one. */
 function readVolume(row: Schemas['Volume'], app: string): HomeVolume | undefined {
-  const { id, name, region = '', state = '', attached_machine_id: machineId, bytes_used: bytesUsed } = row;
+  const { id, name, region = '', state = '', attached_machine_id: machineId } = row;
+  const { bytes_used: bytesUsed, size_gb: sizeGb = 0 } = row;
   const instanceId = instanceOfApp(app);
   if (!id || !instanceId || !name?.startsWith(prefix) || leaving.includes(state)) return undefined;
-  return { id, instanceId, region, swarmId: name.slice(prefix.length), machineId, bytesUsed };
+  return { id, instanceId, region, swarmId: name.slice(prefix.length), machineId, bytesUsed, sizeGb };
 }
 
 /** The volumes in an instance's app: its home, if it has one. */

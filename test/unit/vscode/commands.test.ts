@@ -185,6 +185,25 @@ describe('what was found', () => {
   });
 });
 
+describe('Remove Homes Without an Instance', () => {
+  test('shows what is there, and removes what was chosen and agreed to', async () => {
+    const { run, controller } = await makeWindow();
+    const [provider] = controller.providers.all();
+    const homes = ['aaaaaaaaaaaa', 'bbbbbbbbbbbb'].map(id => ({ id, sizeGb: 3 }));
+    await run('removeStrayHomes');
+    expect(editor.messages.at(-1)?.text).toMatch(/^Every home/);
+    const removed: string[] = [];
+    Object.assign(provider?.abilities ?? {}, { strayHomes: async () => homes });
+    Object.assign(provider ?? {}, { deleteInstance: async (id: string) => removed.push(id) });
+    await run('removeStrayHomes', [
+      ['Homes Without an Instance', 'bbbbbbbbbbbb'],
+      ['Remove a home for good?', 'Remove Permanently'],
+    ]);
+    expect(editor.messages.at(-1)).toMatchObject({ detail: expect.stringContaining('bbbbbbbbbbbb (memory, 3 GB)') });
+    expect(removed).toEqual(['bbbbbbbbbbbb']);
+  });
+});
+
 describe('Add Provider', () => {
   const answers: Answer[] = [
     ['What kind of place', 'Memory'],
