@@ -152,6 +152,8 @@ export interface ProviderAbilities {
   readonly images: boolean;
   /** Whether `resources` are enforced. */
   readonly limits: boolean;
+  /** Whether an instance that does not run, in the trash too, costs money there. */
+  readonly costsAtRest?: boolean;
   /** Everything that bears our labels, of every swarm, in one call to the place. */
   observe(ctx?: OperationContext): Promise<InstanceObservation[]>;
   /**

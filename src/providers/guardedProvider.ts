@@ -130,6 +130,7 @@ export class GuardedProvider implements Provider {
     return {
       images: inner.images,
       limits: inner.limits,
+      ...(inner.costsAtRest !== undefined && { costsAtRest: inner.costsAtRest }),
       observe: ctx => this.#observations.get(ctx ?? quietContext),
       ...(describe && {
         describe: (seen, ctx) => this.#read('Reading its record', ctx, c => describe.call(inner, seen, c)),

@@ -151,6 +151,7 @@ export function tooltipOf(
   t: Translate,
   takes?: string,
   snapshots: readonly Snapshot[] = [],
+  costsAtRest = false,
 ): string {
   const { config } = record;
   const lines = [
@@ -166,6 +167,8 @@ export function tooltipOf(
     const day = new Date(until).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
     lines.push(escapeMarkdown(t('Restore brings it back until {0}; then it is removed for good.', day)));
   }
+  if (costsAtRest && ['stopped', 'failed', 'trashed'].includes(record.status))
+    lines.push(`$(credit-card) ${escapeMarkdown(t('While it does not run its home is still paid for.'))}`);
   for (const problem of record.setup?.problems ?? []) lines.push(`$(warning) ${escapeMarkdown(problem)}`);
 
   const [youngest] = snapshots;

@@ -32,6 +32,7 @@ for (const file of ['tcp', 'tcp6']) try { process.stdout.write(require('fs').rea
 export class FlyAbilities implements ProviderAbilities {
   readonly images = true;
   readonly limits = true;
+  readonly costsAtRest = true;
   readonly #provider: FlyProvider;
   readonly #open = new Set<Disposable>();
 
