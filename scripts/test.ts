@@ -30,6 +30,8 @@ await installEditorServer(editorServerDirectory, ctx);
 await buildExtension(false);
 const checked = process.argv.length > 2 || (await show('npm', ['run', '--silent', 'check'])) === 0;
 const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
+// Most of what a suite starts are programs of Node, again and again the same.
+process.env.NODE_COMPILE_CACHE ??= path.join(projectRoot, '.runtime', 'compile-cache');
 // A run that dies before its report must not be counted by the last one's.
 rmSync(results, { force: true });
 const code = await show('vitest', ['run', '--passWithNoTests', ...reporters, ...process.argv.slice(2)]);

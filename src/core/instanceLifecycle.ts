@@ -1,4 +1,5 @@
 import { isAbort, SwarmError, unsupported } from '../model/errors.ts';
+import { restoreCutOff } from '../model/homeErrors.ts';
 import type { InstanceIdentity, InstanceRecord, InstanceStatus, VSCodeInstance } from '../model/instance.ts';
 import { type OperationContext, quietContext, withTimeout } from '../model/operationContext.ts';
 import type { Provider } from '../model/provider.ts';
@@ -193,6 +194,10 @@ export class InstanceLifecycle {
     else if (step === 'stop') await this.stop(now, false, lock, ctx);
     else if (step === 'delete') await this.remove(now, lock, ctx);
     else if (step === 'update' && now.wanted) await this.update(now, lock, ctx);
+    else if (step === 'tell-cut-off' && now.restoring !== undefined)
+      await this.#registry.updateInstance(record.id, ({ restoring: _restoring, ...current }) =>
+        withError(current, restoreCutOff(record.id)),
+      );
   }
 
   /**

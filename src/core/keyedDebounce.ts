@@ -1,6 +1,6 @@
 import type { Disposable } from '../model/event.ts';
 
-/** Calls `run(key)` once, `milliseconds` after the last `wake(key)`; costs nothing while nobody wakes it. */
+/** Calls `run(key)` once, `milliseconds` after the first of any `wake(key)` since; costs nothing while nobody wakes it. */
 export class KeyedDebounce implements Disposable {
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
   readonly #milliseconds: number;

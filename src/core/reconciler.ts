@@ -34,7 +34,7 @@ export interface ReconcilerOptions {
   readonly providers: ProviderDirectory;
   readonly locks: KeyedLock;
   /** Whether an instance was deleted for good while a copy of it could not be reached. */
-  isRemoved(instanceId: string): boolean;
+  isRemoved(instanceId: string): Promise<boolean>;
   /** Takes a step that finishes what was cut off; runs under the instance's lock. */
   finish(
     record: InstanceRecord,
@@ -213,7 +213,7 @@ export class Reconciler implements Disposable {
   async #adoptQuietly(provider: Provider, seen: InstanceObservation, ctx: OperationContext): Promise<void> {
     try {
       await this.#locks.run(seen.id, ctx, async () => {
-        if (this.#registry.getInstance(seen.id) || this.#isRemoved(seen.id)) return;
+        if (this.#registry.getInstance(seen.id) || (await this.#isRemoved(seen.id))) return;
         const instance = await wholeInstance(provider, seen, ctx);
         if (instance) await this.#registry.registerInstance(adopted(instance));
       });

@@ -52,13 +52,14 @@ export function instanceError(error: unknown): InstanceError {
   };
 }
 
-/** The first record of an instance that was asked for, and is not made yet. */
+/** The first record of an instance that was asked for, and is not made yet; `restoring`: for a snapshot's home. */
 export function asked(
   id: string,
   swarmId: string,
   owner: Owner,
   providerId: string,
   config: InstanceConfig,
+  restoring?: string,
 ): InstanceRecord {
   const now = timestamp();
   const needsSetup = config.source.kind !== 'empty' || config.extensions.length > 0;
@@ -76,6 +77,7 @@ export function asked(
     revision: 0,
     desired: 'running',
     statusSince: now,
+    ...(restoring === undefined ? {} : { restoring }),
     ...(needsSetup ? { setup: { status: 'pending', problems: [] } } : {}),
   };
 }

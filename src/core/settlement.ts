@@ -14,6 +14,8 @@ export type Settlement =
   | { readonly do: 'delete' }
   /** An update was cut off or failed: the place may have part of it. */
   | { readonly do: 'update' }
+  /** Its home was being brought back, and nobody is at it any more: say so. */
+  | { readonly do: 'tell-cut-off' }
   /** The place says nothing of it: ask twice before believing that it is gone (semantics 24). */
   | { readonly do: 'confirm-absence' };
 
@@ -33,6 +35,7 @@ export function settle(record: InstanceRecord, seen: InstanceObservation | undef
   if (record.wanted && !inTrash) return { do: 'update' };
   const isStopLeft = record.desired === 'stopped' && (record.status === 'stopping' || record.error !== undefined);
   if (isStopLeft && seen.status === 'running') return { do: 'stop' };
+  if (record.restoring !== undefined && !inTrash) return { do: 'tell-cut-off' };
   const status = inTrash ? 'trashed' : seen.status;
   return seen.detail === undefined ? { do: 'show', status } : { do: 'show', status, detail: seen.detail };
 }

@@ -33,6 +33,11 @@ export class SharedRecords<T extends { id: string; revision: number }> {
     return [...this.#known.values()];
   }
 
+  /** As they are on disk now, ahead of the word that comes from other windows. Rejects when they can't be read. */
+  async readAll(): Promise<T[]> {
+    return (await this.#store.load()).records;
+  }
+
   /** As {@link RecordStore.update} does. */
   async update(id: string, change: (current: T | null) => T | null): Promise<T | null> {
     const written = await this.#store.update(id, change);

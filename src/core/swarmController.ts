@@ -67,7 +67,10 @@ export class SwarmController {
     this.#reconciler = new Reconciler({
       ...{ swarmId, registry, providers, locks },
       isRemoved: instanceId => this.migrations.isRemoved(instanceId),
-      finish: (record, step, lock, ctx) => this.#lifecycle.finish(record, step, lock, ctx),
+      finish: async (record, step, lock, ctx) => {
+        await this.migrations.settle(record.id, lock, ctx);
+        await this.#lifecycle.finish(record, step, lock, ctx);
+      },
     });
     this.migrations = new MigrationManager({
       ...{ registry, providers, locks, vault, lifecycle: this.#lifecycle, lease: options.lease },
@@ -81,7 +84,7 @@ export class SwarmController {
     this.snapshots = new SnapshotManager({
       ...{ registry, providers, locks, vault, lifecycle: this.#lifecycle, carrier: options.homes },
       ...{ book: options.snapshotBook, keeper: options.homeKeeper, migrationBook: options.migrationBook },
-      create: (input, providerType, ctx, secrets) => this.createInstance(input, providerType, ctx, secrets),
+      create: (...asked) => this.createInstance(...asked),
       locked: (instanceId, ctx, work) => this.#locked(instanceId, ctx, work),
     });
     this.health = new HealthMonitor({
@@ -132,11 +135,13 @@ export class SwarmController {
     if (this.#options.loadStateOnStartup) await this.#reconciler.refresh(ctx, providerId);
   }
 
+  /** `restoring`: the snapshot that its home is to become then. */
   async createInstance(
     input: InstanceConfigInput,
     providerType?: string,
     ctx: OperationContext = quietContext,
     secrets: Readonly<Record<string, string>> = {},
+    restoring?: string,
   ): Promise<InstanceRecord> {
     const { registry } = this;
     const { vault } = this.#options;
@@ -151,7 +156,9 @@ export class SwarmController {
         const record = await this.#options.locks.run('names', own, async () => {
           claimName(await registry.readAll(), config.name);
           await vault.store(id, secrets);
-          return registry.registerInstance(asked(id, this.swarmId, this.#options.owner, provider.id, config));
+          return registry.registerInstance(
+            asked(id, this.swarmId, this.#options.owner, provider.id, config, restoring),
+          );
         });
         return this.#lifecycle.create(record, lock, own);
       });

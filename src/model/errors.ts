@@ -73,7 +73,10 @@ export const unknownProvider = (wanted: string, known: readonly string[]) =>
     family: 'validation',
     code: 'unknown-provider',
     message: `There is no provider "${wanted}".`,
-    hint: known.length > 0 ? `Use one of: ${known.join(', ')}.` : 'Add a provider first.',
+    hint: [
+      known.length > 0 ? `Use one of: ${known.join(', ')}.` : 'Add a provider first.',
+      `Add "${wanted}" to remoteSwarm.providers again if something of this swarm is there.`,
+    ].join(' '),
   });
 
 export const invalidSetting = (key: string, problem: string) =>

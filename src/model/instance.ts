@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { ProviderId } from './provider.ts';
+import { SnapshotId } from './snapshotId.ts';
 
 /** Minted by the controller: 12 lower-case letters and digits. Names every resource of the instance. */
 export const InstanceId = z.string().regex(/^[a-z0-9]{12}$/, 'must be the 12 letters and digits of an instance id');
@@ -229,6 +230,8 @@ export const InstanceRecord = VSCodeInstance.extend({
    * off or failed. Then `config` is what it was before.
    */
   wanted: InstanceConfig.optional(),
+  /** The snapshot that its home is to become equal with; there as long as it may be only partly so. */
+  restoring: SnapshotId.optional(),
   error: InstanceError.optional(),
   /** When `status` last changed. */
   statusSince: z.iso.datetime(),

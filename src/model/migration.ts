@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { InstanceError, InstanceId } from './instance.ts';
+import { InstanceError, InstanceId, SwarmId } from './instance.ts';
 import { ProviderId } from './provider.ts';
 
 /** Minted by the controller: 12 lower-case letters and digits. */
@@ -64,6 +64,8 @@ export const Migration = z.strictObject({
   /** Grows by one with each write. */
   revision: z.int().min(0),
   instanceId: InstanceId,
+  /** Whose labels the instance has; with those of another swarm a copy is none of this migration. */
+  swarmId: SwarmId.optional(),
   /** Of the instance when it was planned, for lists that outlive it. */
   instanceName: z.string(),
   sourceProviderId: ProviderId,

@@ -1,8 +1,6 @@
 import * as z from 'zod';
 import { InstanceConfig, InstanceId } from './instance.ts';
-
-/** Minted by the controller: 12 lower-case letters and digits. */
-export const SnapshotId = z.string().regex(/^[a-z0-9]{12}$/, 'must be the 12 letters and digits of a snapshot id');
+import { SnapshotId } from './snapshotId.ts';
 
 /** A home as it was at a moment, as every window sees it and `snapshots/<id>.json` holds it. Sizes in bytes. */
 export const Snapshot = z.strictObject({

@@ -67,7 +67,9 @@ export function migrationReport(migration: Migration): z.infer<typeof MigrationR
 }
 
 /** What a model may do next, in one sentence. */
-function nextStepOf({ status, pivotedAt, parkedUntil, leftovers }: Migration): string {
+function nextStepOf({ status, pivotedAt, parkedUntil, leftovers, instanceRemovedAt }: Migration): string {
+  if (instanceRemovedAt !== undefined && leftovers.length > 0)
+    return 'The instance was deleted for good. What is in leftovers goes once its provider answers; one that is in use no more has to be added to remoteSwarm.providers again for that.';
   switch (status) {
     case 'pending':
       return 'Nothing was done yet. Tell the person what plan.losses names, then use start_migration.';

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { InstanceName } from '../model/instance.ts';
 import type { OperationContext } from '../model/operationContext.ts';
-import { SnapshotId } from '../model/snapshot.ts';
+import { SnapshotId } from '../model/snapshotId.ts';
 import { OneInstanceId, ProviderReference } from './instanceInputs.ts';
 import { instanceRow } from './instanceViews.ts';
 import { defineOperation } from './operation.ts';

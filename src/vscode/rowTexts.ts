@@ -108,6 +108,7 @@ export function descriptionOf(
   else if (record.detail !== undefined && record.status !== 'running') parts.push(record.detail);
   if (record.setup?.status === 'failed') parts.push(t('setup failed'));
   else if (record.setup?.status === 'pending' && record.status === 'running') parts.push(t('setting up…'));
+  if (record.error?.code === 'restore-cut-off') parts.push(t('its home is not whole'));
   const source = sourceName(record.config.source);
   if (source !== undefined) parts.push(source);
   if (showProvider) parts.push(record.providerId);

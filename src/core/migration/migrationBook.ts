@@ -34,6 +34,13 @@ export class MigrationBook {
     return migration && this.#withMoved(migration);
   }
 
+  /** Throws `migrationNotFound`. */
+  known(id: string): Migration {
+    const migration = this.get(id);
+    if (!migration) throw migrationNotFound(id);
+    return migration;
+  }
+
   /** The youngest first. */
   list(): Migration[] {
     return this.#records
@@ -57,6 +64,11 @@ export class MigrationBook {
   /** As it is on disk now. Rejects with `migration-not-found`. */
   async read(id: string): Promise<Migration> {
     return this.update(id, current => current);
+  }
+
+  /** All as they are on disk now, in no particular order. */
+  readAll(): Promise<Migration[]> {
+    return this.#records.readAll();
   }
 
   /** Says what a step has moved so far. Nothing is written for that, and it may be called for every piece. */

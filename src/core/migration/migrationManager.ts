@@ -2,7 +2,6 @@ import type { MigrationConfig } from '../../model/config.ts';
 import {
   instanceNotFound,
   isAbort,
-  migrationNotFound,
   migrationRefused,
   migrationsOff,
   recoveryRefused,
@@ -17,11 +16,11 @@ import { type OperationContext, quietContext, withTimeout } from '../../model/op
 import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import type { KeyedLock, LockHandle, ObserverLease } from '../../model/stateStore.ts';
 import { randomId } from '../instanceId.ts';
-import { getTwice } from '../instanceLifecycle.ts';
 import { instanceError, timestamp } from '../records.ts';
 import { planOf, refugeOf, refuseTarget, refuseUnmovable, roomAt } from './migrationPlanner.ts';
-import { followOwner, MigrationRun, type MigrationWorld } from './migrationRun.ts';
-import { freshSteps, isKeptAt, isOverdue, isToClear, nextAct, ownerOf, parkedAt } from './migrationSteps.ts';
+import { MigrationRun, type MigrationWorld } from './migrationRun.ts';
+import { freshSteps, isKeptAt, isOverdue, isOvertaken, isToClear, nextAct, overtaken } from './migrationSteps.ts';
+import { ParkedCopies } from './parkedCopies.ts';
 import { clearEnds, settleStray } from './strayCopies.ts';
 
 export interface MigrationManagerOptions extends MigrationWorld {
@@ -40,12 +39,14 @@ export class MigrationManager {
   readonly #disposed = new AbortController();
   /** Those that this window carries out now, and how to stop them. */
   readonly #running = new Map<string, AbortController>();
+  readonly #parked: ParkedCopies;
   #settling: Promise<void> | undefined;
   /** A migration, whose id this is, has changed in any window. */
   readonly onDidChange: Event<string>;
 
   constructor(options: MigrationManagerOptions) {
     this.#options = options;
+    this.#parked = new ParkedCopies(options);
     this.onDidChange = options.book.onDidChange;
     this.onDidChange(id => {
       const { cancelRequested, pivotedAt } = options.book.get(id) ?? {};
@@ -59,44 +60,20 @@ export class MigrationManager {
     await this.#options.book.load();
   }
 
-  /** What it would take to move the instance to a provider, named by id or type. Changes nothing but the list of plans. */
+  /**
+   * What it would take to move the instance to a provider, named by id or type. Changes nothing but the list of plans,
+   * in which it takes the place of what was planned before.
+   */
   async createMigrationPlan(
     instanceId: string,
     targetProviderType: string,
     strategy: MigrationStrategy = this.#options.config().defaultStrategy,
     ctx: OperationContext = quietContext,
   ): Promise<Migration> {
-    const { registry, providers, carrier, vault, book, config } = this.#options;
-    if (!config().enabled) throw migrationsOff();
-    const record = registry.getInstance(instanceId);
-    if (!record) throw instanceNotFound(instanceId);
-    this.#refuseSecond(instanceId);
-    refuseUnmovable(record);
-    const source = providers.get(record.providerId);
-    const target = providers.resolve(targetProviderType);
-    await refuseTarget(record, source, target, registry.getInstanceCount(target.id), carrier, ctx);
-    const home = await carrier.look(source, instanceId, ctx);
-    const free = await roomAt(target, home, instanceId, ctx);
-    const secrets = await vault.read(instanceId);
-    const unknown = record.config.secretEnv.filter(name => !Object.hasOwn(secrets, name));
+    const { book } = this.#options;
+    const plan = await this.#plan(instanceId, targetProviderType, strategy, ctx);
     for (const { id } of this.#ofInstance(instanceId, 'pending')) await book.forget(id);
-    return book.add({
-      id: randomId(12),
-      schemaVersion: 1,
-      revision: 0,
-      instanceId,
-      instanceName: record.config.name,
-      sourceProviderId: source.id,
-      targetProviderId: target.id,
-      strategy,
-      status: 'pending',
-      plan: planOf(record, strategy, home, source, unknown, free),
-      steps: freshSteps(strategy),
-      createdAt: timestamp(),
-      wasRunning: record.desired === 'running',
-      sourceEpoch: record.epoch,
-      leftovers: [],
-    });
+    return book.add(plan);
   }
 
   /**
@@ -138,9 +115,7 @@ export class MigrationManager {
 
   /** Throws `migrationNotFound`. */
   getMigrationStatus(migrationId: string): Migration {
-    const migration = this.#options.book.get(migrationId);
-    if (!migration) throw migrationNotFound(migrationId);
-    return migration;
+    return this.#options.book.known(migrationId);
   }
 
   /** The youngest first. */
@@ -150,7 +125,7 @@ export class MigrationManager {
 
   /** Removes the parked copy for good, before its time. Throws `migrationRefused` when there is none. */
   cleanUp(migrationId: string, ctx: OperationContext = quietContext): Promise<Migration> {
-    return this.#withParked(migrationId, 'Cleaning up', ctx, (migration, lock) => this.#cleanUp(migration, lock, ctx));
+    return this.#parked.cleanUp(migrationId, ctx);
   }
 
   /**
@@ -158,37 +133,12 @@ export class MigrationManager {
    * changed since. Throws `migrationRefused` when there is none.
    */
   rollBack(migrationId: string, ctx: OperationContext = quietContext): Promise<Migration> {
-    return this.#withParked(migrationId, 'Rolling back', ctx, async (migration, lock) => {
-      const { registry, providers, book, lifecycle } = this.#options;
-      if (migration.rolledBackAt !== undefined) {
-        throw migrationRefused('Rolling back', 'It was rolled back already.', 'Migrate the instance again instead.');
-      }
-      const record = await registry.readInstance(migration.instanceId);
-      const { providerId, epoch } = ownerOf(migration);
-      if (record.providerId !== providerId || record.epoch !== epoch) {
-        throw migrationRefused('Rolling back', 'The instance has moved since.', 'Roll its later migration back first.');
-      }
-      refuseUnmovable(record);
-      if (!(await providers.get(parkedAt(migration)).getInstance(record.id, ctx))) {
-        throw migrationRefused('Rolling back', 'The parked copy is gone.', 'Restore a snapshot instead.');
-      }
-      await lifecycle.stop(record, false, lock, ctx);
-      await book.update(migrationId, ({ endedAt: _endedAt, ...current }) => ({
-        ...current,
-        wasRunning: record.desired === 'running',
-        rolledBackAt: timestamp(),
-      }));
-      return new MigrationRun(this.#options, migrationId, lock).goOn(ctx);
-    });
+    return this.#parked.rollBack(migrationId, ctx);
   }
 
   /** In what the parked copy differs from the instance. Throws `migrationRefused` when there is none. */
   compareParked(migrationId: string, ctx: OperationContext = quietContext): Promise<HomeDifference> {
-    const { providers, registry, carrier } = this.#options;
-    return this.#withParked(migrationId, 'Comparing', ctx, async migration => {
-      const { id, providerId } = await registry.readInstance(migration.instanceId);
-      return carrier.compare(providers.get(providerId), providers.get(parkedAt(migration)), id, ctx);
-    });
+    return this.#parked.compare(migrationId, ctx);
   }
 
   /** Whether there is a provider that the instance can be migrated to, without loss. */
@@ -198,13 +148,14 @@ export class MigrationManager {
 
   /** Plans and carries out a migration to the provider that fits best. Rejects when it does not end there. */
   async migrate(instanceId: string, ctx: OperationContext): Promise<InstanceRecord> {
-    const { registry } = this.#options;
+    const { registry, book, config } = this.#options;
     const record = registry.getInstance(instanceId);
     if (!record) throw instanceNotFound(instanceId);
     const refuge = refugeOf(record, this.#options);
     const what = `The migration of "${instanceId}"`;
     if (refuge === undefined) throw recoveryRefused(instanceId, 'There is no provider that it can be migrated to.');
-    const { id } = await this.createMigrationPlan(instanceId, refuge, undefined, ctx);
+    // What a person reads and is about to agree to stays in the list.
+    const { id } = await book.add(await this.#plan(instanceId, refuge, config().defaultStrategy, ctx));
     const now = await registry.readInstance(instanceId);
     if (now.status === 'running' && now.statusSince > record.statusSince) {
       await this.cancelMigration(id);
@@ -218,18 +169,28 @@ export class MigrationManager {
 
   /**
    * For whoever holds the instance's lock, before anything else is done with it: what was left unfinished is ended, but
-   * not of what is deleted for good. Rejects only when it is not certain who the owner is, or it can't be reached.
+   * not of what is deleted for good. What the owner's provider does not let it end now holds nothing up. Rejects only
+   * when it is not certain who the owner is, or a copy that is rolled back to can't be had.
    */
   async settle(instanceId: string, lock: LockHandle, ctx: OperationContext): Promise<void> {
-    if ((await this.#options.registry.readInstance(instanceId)).desired === 'absent') return;
+    const { registry, book } = this.#options;
+    const record = await registry.readInstance(instanceId);
+    if (record.desired === 'absent') return;
     for (const { id } of this.#ofInstance(instanceId)) {
-      const migration = await this.#options.book.read(id);
+      const migration = await book.read(id);
       const act = nextAct(migration);
-      if (act === 'nothing') continue;
-      await followOwner(this.#options.registry, migration);
       const run = new MigrationRun(this.#options, id, lock);
-      if (act === 'go-on') await run.goOn(ctx);
-      else await this.#undo(run, id, interrupted(), ctx);
+      if (act === 'undo') await this.#undo(run, id, interrupted(), ctx);
+      if (act !== 'go-on') continue;
+      if (isOvertaken(migration, record.epoch)) await book.update(id, overtaken);
+      else if (migration.rolledBackAt !== undefined) await run.goOn(ctx);
+      else {
+        await run.follow();
+        await run.goOn(ctx).catch(() => {
+          ctx.signal.throwIfAborted();
+          lock.assertHeld();
+        });
+      }
     }
   }
 
@@ -245,9 +206,10 @@ export class MigrationManager {
     }
   }
 
-  /** Whether an instance was deleted for good, so that what is still seen of it is no instance. */
-  isRemoved(instanceId: string): boolean {
-    return this.#ofInstance(instanceId).some(({ instanceRemovedAt }) => instanceRemovedAt !== undefined);
+  /** Whether an instance was deleted for good, in any window, so that what is still seen of it is no instance. */
+  async isRemoved(instanceId: string): Promise<boolean> {
+    const migrations = await this.#options.book.readAll();
+    return migrations.some(each => each.instanceId === instanceId && each.instanceRemovedAt !== undefined);
   }
 
   /** What the observer does now and then: ends what is unfinished, and cleans up what was parked long enough. Never rejects. */
@@ -265,7 +227,10 @@ export class MigrationManager {
     for (const observation of seen.values()) {
       const record = registry.getInstance(observation.id);
       const isStray = record !== undefined && record.providerId !== provider.id && observation.role !== 'trash';
-      const isUnderWay = () => this.#ofInstance(observation.id).some(migration => nextAct(migration) !== 'nothing');
+      const isUnderWay = () =>
+        this.#ofInstance(observation.id).some(
+          migration => nextAct(migration) !== 'nothing' && !isOvertaken(migration, observation.epoch),
+        );
       const isKnown = () =>
         observation.role === 'parked' && book.list().some(each => isKeptAt(each, observation.id, provider.id));
       if (!isStray || isKnown() || isUnderWay() || !lease.isHeld() || (await locks.isHeld(observation.id))) continue;
@@ -285,6 +250,45 @@ export class MigrationManager {
     this.#options.book.dispose();
   }
 
+  async #plan(
+    instanceId: string,
+    targetProviderType: string,
+    strategy: MigrationStrategy,
+    ctx: OperationContext,
+  ): Promise<Migration> {
+    const { registry, providers, carrier, vault, config } = this.#options;
+    if (!config().enabled) throw migrationsOff();
+    const record = registry.getInstance(instanceId);
+    if (!record) throw instanceNotFound(instanceId);
+    this.#refuseSecond(instanceId);
+    refuseUnmovable(record);
+    const source = providers.get(record.providerId);
+    const target = providers.resolve(targetProviderType);
+    await refuseTarget(record, source, target, registry.getInstanceCount(target.id), carrier, ctx);
+    const home = await carrier.look(source, instanceId, ctx);
+    const free = await roomAt(target, home, instanceId, ctx);
+    const secrets = await vault.read(instanceId);
+    const unknown = record.config.secretEnv.filter(name => !Object.hasOwn(secrets, name));
+    return {
+      id: randomId(12),
+      schemaVersion: 1,
+      revision: 0,
+      instanceId,
+      swarmId: record.swarmId,
+      instanceName: record.config.name,
+      sourceProviderId: source.id,
+      targetProviderId: target.id,
+      strategy,
+      status: 'pending',
+      plan: planOf(record, strategy, home, source, unknown, free),
+      steps: freshSteps(strategy),
+      createdAt: timestamp(),
+      wasRunning: record.desired === 'running',
+      sourceEpoch: record.epoch,
+      leftovers: [],
+    };
+  }
+
   async #settleAll(): Promise<void> {
     const { book, lease, locks, registry } = this.#options;
     const ctx = { signal: this.#disposed.signal, report: () => {} };
@@ -296,7 +300,7 @@ export class MigrationManager {
           if (registry.getInstance(instanceId)) await this.settle(instanceId, lock, ctx);
           const now = await book.read(id);
           if (isToClear(now)) await clearEnds(this.#options, now, lock, ctx);
-          else if (isOverdue(now)) await this.#cleanUp(now, lock, ctx);
+          else if (isOverdue(now)) await this.#parked.remove(now, lock, ctx);
         });
       } catch {
         // It is as it was, and the next look at a provider tries again.
@@ -337,34 +341,6 @@ export class MigrationManager {
       return cancelled ? { ...current, cancelRequested: true } : { ...current, error: instanceError(reason) };
     });
     await run.undo(ctx).catch(() => ctx.signal.throwIfAborted());
-  }
-
-  #withParked<R>(
-    migrationId: string,
-    what: string,
-    ctx: OperationContext,
-    work: (migration: Migration, lock: LockHandle) => Promise<R>,
-  ): Promise<R> {
-    const { book, locks } = this.#options;
-    const { instanceId } = this.getMigrationStatus(migrationId);
-    return locks.run(instanceId, ctx, async lock => {
-      const migration = await book.read(migrationId);
-      if (migration.status === 'completed' && migration.endedAt !== undefined && migration.parkedUntil !== undefined)
-        return work(migration, lock);
-      throw migrationRefused(what, `The migration "${migrationId}" keeps no parked copy.`, 'See list_migrations.');
-    });
-  }
-
-  /** Only what is parked is removed, or the home of which nothing else is left, where the instance does not live. */
-  async #cleanUp(migration: Migration, lock: LockHandle, ctx: OperationContext): Promise<Migration> {
-    const { providers, registry, book } = this.#options;
-    const provider = providers.get(parkedAt(migration));
-    const there = await getTwice(provider, migration.instanceId, ctx);
-    const record = await registry.readInstance(migration.instanceId).catch(() => undefined);
-    const isParked = there ? there.role === 'parked' : record !== undefined;
-    lock.assertHeld();
-    if (isParked && record?.providerId !== provider.id) await provider.deleteInstance(migration.instanceId, ctx);
-    return book.update(migration.id, ({ parkedUntil: _parkedUntil, ...current }) => current);
   }
 
   #ofInstance(instanceId: string, status?: Migration['status']): Migration[] {

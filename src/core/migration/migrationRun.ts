@@ -12,7 +12,7 @@ import { instanceError, timestamp, withStatus } from '../records.ts';
 import type { HomeCarrier } from './homeCarrier.ts';
 import type { MigrationBook } from './migrationBook.ts';
 import { refuseTarget, refuseUnmovable } from './migrationPlanner.ts';
-import { begun, downtimeOf, endOf, ownerOf, parkedAt, unfinishedEnding, withStep } from './migrationSteps.ts';
+import { begun, downtimeOf, endOf, isCopyOf, ownerOf, parkedAt, unfinishedEnding, withStep } from './migrationSteps.ts';
 
 /** Milliseconds that a step may take which does not read the home; what does has as long as the whole migration. */
 const stepTimeout = 300_000;
@@ -90,10 +90,11 @@ export class MigrationRun {
     return this.#write(current => ({ ...current, status: endOf(current), endedAt: timestamp() }));
   }
 
-  /** The registry's record says what the migration says: who the owner is. Asks no provider. */
+  /** The registry's record says what the migration says: who the owner is, and whether it is to run. Asks no provider. */
   async follow(): Promise<void> {
     const migration = await this.#world.book.read(this.#id);
-    await followOwner(this.#world.registry, migration);
+    const desired = migration.wasRunning ? 'running' : 'stopped';
+    await makeOwner(this.#world.registry, migration.instanceId, { ...ownerOf(migration), desired });
   }
 
   async #take(step: MigrationStep, ctx: OperationContext): Promise<Migration> {
@@ -212,9 +213,10 @@ export class MigrationRun {
         }
       },
       'start-target': async (migration, ctx) => {
-        if (!migration.wasRunning) return { note: 'It did not run before, and does not now.' };
+        const record = await this.#record(migration);
+        if (record.desired !== 'running') return { note: 'It is not wanted running, and does not run.' };
         ctx.report('Starting the instance');
-        const error = await this.#start(await this.#record(migration), ctx);
+        const error = await this.#start(record, ctx);
         return error
           ? { error, note: `It does not start: ${error.message}` }
           : { downtimeMs: downtimeOf(migration, Date.now()) };
@@ -228,7 +230,8 @@ export class MigrationRun {
     // Where it is in use again, what is no owner is removed.
     if (!target) return;
     const there = await getTwice(target, migration.instanceId, ctx);
-    const isCopy = there?.role === 'incoming' && there.epoch === migration.sourceEpoch + 1;
+    const isCopy =
+      there?.role === 'incoming' && there.epoch === migration.sourceEpoch + 1 && isCopyOf(migration, there);
     if (there && !isCopy) return;
     this.#lock.assertHeld();
     await target.deleteInstance(migration.instanceId, ctx);
@@ -236,10 +239,10 @@ export class MigrationRun {
 
   async #startSource(migration: Migration, ctx: OperationContext): Promise<void> {
     const { registry } = this.#world;
-    // Deleted, in the meantime, by somebody who had the lock.
+    // Deleted, or failed over, in the meantime, by somebody who had the lock.
     const record = registry.getInstance(migration.instanceId) && (await this.#record(migration));
     if (!record || !migration.wasRunning || record.desired === 'trashed' || record.desired === 'absent') return;
-    await this.#start(record, ctx);
+    if (record.epoch === migration.sourceEpoch) await this.#start(record, ctx);
   }
 
   /**
@@ -301,16 +304,11 @@ export class MigrationRun {
 const isAway = (error: unknown) =>
   error instanceof SwarmError && ['provider-unreachable', 'unknown-provider'].includes(error.code);
 
-/** The registry's record says who the owner is, as the migration does. */
-export async function followOwner(registry: InstanceRegistry, migration: Migration): Promise<void> {
-  await makeOwner(registry, migration.instanceId, ownerOf(migration));
-}
-
-/** The registry's record says where the owner is. */
+/** The registry's record says where the owner is. Only when that changes, what is wanted of it becomes `owner`'s, too. */
 export async function makeOwner(
   registry: InstanceRegistry,
   instanceId: string,
-  owner: Pick<InstanceRecord, 'providerId' | 'epoch'>,
+  owner: Pick<InstanceRecord, 'providerId' | 'epoch'> & Partial<Pick<InstanceRecord, 'desired'>>,
 ): Promise<void> {
   await registry.updateInstance(instanceId, current =>
     current.providerId === owner.providerId && current.epoch === owner.epoch

@@ -1,10 +1,11 @@
-import type { InstanceRecord } from '../../model/instance.ts';
-import type {
-  Migration,
-  MigrationStatus,
-  MigrationStep,
-  MigrationStepState,
-  MigrationStrategy,
+import type { InstanceIdentity, InstanceRecord } from '../../model/instance.ts';
+import {
+  type Migration,
+  type MigrationStatus,
+  type MigrationStep,
+  type MigrationStepState,
+  type MigrationStrategy,
+  untilDecided,
 } from '../../model/migration.ts';
 import { timestamp } from '../records.ts';
 
@@ -30,6 +31,20 @@ export function nextAct({ status, pivotedAt, rolledBackAt, endedAt }: Migration)
   if (status !== 'in-progress') return 'nothing';
   return pivotedAt === undefined ? 'undo' : 'go-on';
 }
+
+/** Whether a failover has let the instance live on elsewhere since: only that raises the epoch behind its back. */
+export const isOvertaken = ({ sourceEpoch }: Migration, epoch: number): boolean => epoch > sourceEpoch + 1;
+
+/** Whether what an end has may be of this migration's making: no other swarm's, nor moved on since. */
+export const isCopyOf = (migration: Migration, there: Pick<InstanceIdentity, 'swarmId' | 'epoch'>): boolean =>
+  (migration.swarmId === undefined || there.swarmId === migration.swarmId) && !isOvertaken(migration, there.epoch);
+
+/** What becomes of one that was overtaken: what is at its source may be nowhere else, and waits for a person. */
+export const overtaken = (migration: Migration): Migration => ({
+  ...migration,
+  ...({ status: 'completed', endedAt: timestamp(), parkedUntil: untilDecided } as const),
+  steps: migration.steps.map(state => (state.status === 'done' ? state : { ...state, status: 'skipped' })),
+});
 
 /** Whether its parked copy was kept long enough. */
 export const isOverdue = ({ status, parkedUntil, endedAt }: Migration): boolean =>

@@ -4,9 +4,11 @@ import type { OperationContext } from '../../model/operationContext.ts';
 import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import type { LockHandle } from '../../model/stateStore.ts';
 import { randomId } from '../instanceId.ts';
+import { getTwice } from '../instanceLifecycle.ts';
+import { isSame } from '../isSame.ts';
 import { timestamp } from '../records.ts';
 import { type MigrationWorld, makeOwner, parkedTime } from './migrationRun.ts';
-import { freshSteps, isKeptAt, nextAct } from './migrationSteps.ts';
+import { freshSteps, isCopyOf, isKeptAt, nextAct } from './migrationSteps.ts';
 
 type World = Pick<MigrationWorld, 'registry' | 'providers' | 'book'>;
 
@@ -26,8 +28,9 @@ export async function settleStray(
   const record = await registry.readInstance(seen.id);
   const there = record.providerId === provider.id ? null : await provider.getInstance(record.id, ctx);
   if (there?.swarmId !== record.swarmId) return;
+  const isKnown = book.list().some(migration => isKeptAt(migration, record.id, provider.id));
   lock.assertHeld();
-  if (there.role === 'incoming') {
+  if (there.role === 'incoming' && !isKnown) {
     const home = providers.get(record.providerId);
     const original = await home.getInstance(record.id, ctx);
     const isSafe = original?.role === 'owner' && (await home.abilities.hasHome(record.id, ctx));
@@ -39,8 +42,7 @@ export async function settleStray(
     await makeOwner(registry, record.id, { providerId: provider.id, epoch: there.epoch });
     return;
   }
-  const isOld = there.role === 'owner' && there.epoch < record.epoch;
-  const isKnown = book.list().some(migration => isKeptAt(migration, record.id, provider.id));
+  const isOld = (there.role === 'owner' || there.role === 'incoming') && there.epoch < record.epoch;
   if (!isKnown && (isOld || there.role === 'parked')) {
     // What an old owner has written since is nowhere else: only a person lets it go.
     const until = isOld ? untilDecided : new Date(Date.now() + parkedTime).toISOString();
@@ -51,36 +53,47 @@ export async function settleStray(
 
 /**
  * For whoever holds the lock of an instance that was deleted for good: nothing of it stays at either end of a migration,
- * whatever its role; where it lives still, its own deletion removes it. Rejects when an end can't be asked, once the
- * other one was.
+ * whatever its role; where it lives still, its own deletion removes it. What others have there is left. Rejects when an
+ * end can't be asked, once the other one was.
  */
 export async function clearEnds(
   { registry, providers, book }: World,
-  { id, instanceId, sourceProviderId, targetProviderId }: Migration,
+  migration: Migration,
   lock: LockHandle,
   ctx: OperationContext,
 ): Promise<void> {
+  const { id, instanceId, instanceName, sourceProviderId, targetProviderId } = migration;
   const cleared = await Promise.allSettled(
     [sourceProviderId, targetProviderId].map(async providerId => {
       if (registry.getInstance(instanceId)?.providerId === providerId) return;
+      const provider = providers.get(providerId);
+      const there = await getTwice(provider, instanceId, ctx);
+      if (there && !isCopyOf(migration, there)) return;
       lock.assertHeld();
-      await providers.get(providerId).deleteInstance(instanceId, ctx);
+      await provider.deleteInstance(instanceId, ctx);
     }),
   );
   const failed = cleared.find(outcome => outcome.status === 'rejected');
-  if (failed) throw failed.reason;
-  await book.update(id, ({ parkedUntil: _parkedUntil, ...current }) =>
-    nextAct(current) === 'nothing' ? current : { ...current, status: 'cancelled', endedAt: timestamp() },
-  );
+  if (failed) {
+    const left = [sourceProviderId, targetProviderId].filter((_, index) => cleared[index]?.status === 'rejected');
+    const leftovers = left.map(place => `The copy of "${instanceName}" (${instanceId}) on "${place}"`);
+    await book.update(id, current => (isSame(current.leftovers, leftovers) ? current : { ...current, leftovers }));
+    throw failed.reason;
+  }
+  await book.update(id, ({ parkedUntil: _parkedUntil, ...current }) => ({
+    ...current,
+    ...(nextAct(current) !== 'nothing' && ({ status: 'cancelled', endedAt: timestamp() } as const)),
+    leftovers: [],
+  }));
 }
 
 /** The migration that must have been: with it a person can roll back, or clean up. */
 export const parkedBy = (
-  { id, config, providerId, epoch, desired }: InstanceRecord,
+  { id, swarmId, config, providerId, epoch, desired }: InstanceRecord,
   sourceProviderId: string,
   parkedUntil: string,
 ): Migration => ({
-  ...{ id: randomId(12), schemaVersion: 1, revision: 0, instanceId: id, instanceName: config.name },
+  ...{ id: randomId(12), schemaVersion: 1, revision: 0, instanceId: id, swarmId, instanceName: config.name },
   ...{ sourceProviderId, targetProviderId: providerId, strategy: 'stop-and-recreate', status: 'completed' },
   plan: { bytes: 0, files: 0, estimatedDowntime: 0, losses: [] },
   steps: freshSteps('stop-and-recreate').map(({ step }) => ({ step, status: 'skipped' })),

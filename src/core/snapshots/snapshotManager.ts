@@ -42,6 +42,7 @@ export interface SnapshotManagerOptions {
     providerType: string,
     ctx: OperationContext,
     secrets: Readonly<Record<string, string>>,
+    restoring: string,
   ): Promise<InstanceRecord>;
   /** Runs `work` on an instance whose lock is held, and of which nothing is left unfinished. */
   locked<R>(
@@ -116,11 +117,11 @@ export class SnapshotManager {
       let before: Snapshot | undefined;
       try {
         before = await this.#take(stopped, ctx, snapshotId);
-        await this.#bringBack(stopped, snapshot, lock, ctx);
+        await this.#rewrite(stopped, snapshot, lock, ctx);
       } catch (error) {
         const undoing = withTimeout(quietContext, undoMilliseconds);
         // A home that is only partly what it was is not started.
-        if (before) await this.#bringBack(stopped, before, lock, undoing);
+        if (before) await this.#rewrite(stopped, before, lock, undoing);
         await goOn(undoing).catch(() => {});
         throw error;
       }
@@ -143,11 +144,11 @@ export class SnapshotManager {
     // What came from its source, and its extensions, are in the home.
     const source = { kind: 'empty' } as const;
     const config = { ...snapshot.config, name, secretEnv, extensions: [], source };
-    const { id } = await create(config, providerType, ctx, secrets);
+    const { id } = await create(config, providerType, ctx, secrets, snapshotId);
     return locked(id, ctx, async (record, lock) => {
       try {
         const stopped = await lifecycle.stop(record, false, lock, ctx);
-        await this.#bringBack(stopped, snapshot, lock, ctx);
+        await this.#rewrite(stopped, snapshot, lock, ctx);
         return await lifecycle.start(stopped, lock, ctx);
       } catch (error) {
         // It was made for that home, and nobody has worked in it.
@@ -262,6 +263,14 @@ export class SnapshotManager {
     const gone = superfluous(this.listSnapshots(record.id)).filter(id => id !== spared && id !== snapshot.id);
     if (gone.length > 0) await this.#forget(gone, ctx);
     return snapshot;
+  }
+
+  /** Brings a home back where its instance lives: should this be cut off, whoever comes next knows that it was. */
+  async #rewrite(record: InstanceRecord, snapshot: Snapshot, lock: LockHandle, ctx: OperationContext): Promise<void> {
+    const { registry } = this.#options;
+    await registry.updateInstance(record.id, current => ({ ...current, restoring: snapshot.id }));
+    await this.#bringBack(record, snapshot, lock, ctx);
+    await registry.updateInstance(record.id, ({ restoring: _restoring, ...current }) => current);
   }
 
   async #bringBack(record: InstanceRecord, snapshot: Snapshot, lock: LockHandle, ctx: OperationContext): Promise<void> {

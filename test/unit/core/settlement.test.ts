@@ -68,6 +68,13 @@ describe('settling what is wanted against what is seen', () => {
       seen({ role: 'trash' }),
       { do: 'show', status: 'trashed' },
     ],
+    ['a home that is not whole is told of', { restoring: 'cccccccccccc' }, seen(), { do: 'tell-cut-off' }],
+    [
+      'but not in the trash',
+      { restoring: 'cccccccccccc', desired: 'trashed' },
+      seen({ role: 'trash' }),
+      { do: 'show', status: 'trashed' },
+    ],
     ['a stop that was cut off is finished', { desired: 'stopped', status: 'stopping' }, seen(), { do: 'stop' }],
     ['and one that failed', { desired: 'stopped', status: 'unknown', error }, seen(), { do: 'stop' }],
     ['it is over when nothing runs', { desired: 'stopped', error }, seen({ status: 'stopped' }), stoppedShown],

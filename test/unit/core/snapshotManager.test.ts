@@ -185,6 +185,77 @@ describe('snapshots', () => {
     expect(swarm.controller.snapshots.listSnapshots(id)).toHaveLength(1);
   });
 
+  describe('when the process dies while a home is brought back', () => {
+    /** A process that comes after this one, which is stuck for ever in what it does then. */
+    const dieIn = async (work: () => Promise<unknown>) => {
+      const stuck = Promise.withResolvers<void>();
+      keeper.bringBack = async (provider, instanceId) => {
+        fill(provider, instanceId, 'half of it');
+        stuck.resolve();
+        return new Promise<never>(() => {});
+      };
+      void work().catch(() => {});
+      await stuck.promise;
+      const next = memorySwarm({ ...swarm, providers: [here, there], health: { enabled: false } }).controller;
+      await next.initialize();
+      await next.refresh();
+      return next;
+    };
+    const told = { code: 'restore-cut-off', hint: expect.stringContaining('snapshot') };
+
+    test('the next one tells that the home is only partly what the snapshot kept, and starts nothing', async () => {
+      const { id: first } = await take();
+      const next = await dieIn(() => swarm.controller.snapshots.resetToSnapshot(first, quietContext));
+      expect(next.getInstance(id)).toMatchObject({ status: 'stopped', desired: 'stopped', error: told });
+      await next.refresh();
+      expect(next.getInstance(id).error).toMatchObject(told);
+      await next.startInstance(id);
+      await next.refresh();
+      expect(next.getInstance(id)).toMatchObject({ status: 'running' });
+      expect(next.getInstance(id).error).toBeUndefined();
+      await next.dispose();
+    });
+
+    test('also of an instance that was made for it', async () => {
+      const { id: first } = await take();
+      const next = await dieIn(() => swarm.controller.snapshots.restoreSnapshot(first, 'again', 'there', quietContext));
+      const [made] = next.listInstances().filter(({ config }) => config.name === 'again');
+      expect(made).toMatchObject({ status: 'stopped', error: told });
+      await next.dispose();
+    });
+
+    test('and of one that was still being made', async () => {
+      const { id: first } = await take();
+      const making = Promise.withResolvers<void>();
+      there.place.latency = async call => {
+        if (call !== 'createInstance') return;
+        there.place.latency = async () => {};
+        making.resolve();
+        await new Promise(() => {});
+      };
+      void swarm.controller.snapshots.restoreSnapshot(first, 'again', 'there', quietContext).catch(() => {});
+      await making.promise;
+      const next = memorySwarm({ ...swarm, providers: [here, there], health: { enabled: false } }).controller;
+      await next.initialize();
+      await next.refresh();
+      await next.refresh();
+      const [made] = next.listInstances().filter(({ config }) => config.name === 'again');
+      expect(made).toMatchObject({ status: 'running', error: told });
+      await next.dispose();
+    });
+  });
+
+  test('what was brought back as a whole is told of no more', async () => {
+    const { id: first } = await take();
+    await swarm.controller.snapshots.resetToSnapshot(first, quietContext);
+    const made = await swarm.controller.snapshots.restoreSnapshot(first, 'again', 'there', quietContext);
+    await swarm.controller.refresh();
+    for (const record of [id, made.id].map(each => swarm.controller.getInstance(each))) {
+      expect(record.error).toBeUndefined();
+      expect(record.restoring).toBeUndefined();
+    }
+  });
+
   describe('of an instance whose provider does not answer', () => {
     beforeEach(async () => {
       await swarm.controller.refresh();

@@ -105,7 +105,10 @@ test.each([
   await expect(desired === 'absent' ? without.purgeInstance(id) : without.deleteInstance(id)).rejects.toMatchObject({
     code: 'unknown-provider',
   });
-  expect(without.getInstance(id)).toMatchObject({ desired, error: { code: 'unknown-provider' } });
+  expect(without.getInstance(id)).toMatchObject({
+    desired,
+    error: { code: 'unknown-provider', hint: expect.stringContaining('Add "memory" to remoteSwarm.providers again') },
+  });
   await without.dispose();
   const again = await open({ place, disk });
   await again.controller.refresh();

@@ -32,6 +32,8 @@ describe('an instance’s row', () => {
     expect(rowOf(instance(1, { status: 'failed', error }), wording).description).toBe('failed · The image is missing.');
     const setup = { status: 'failed' as const, problems: ['Cloning failed: 404'] };
     expect(rowOf(instance(1, { setup }), wording).description).toBe('running · setup failed');
+    const cutOff = { ...error, code: 'restore-cut-off' };
+    expect(rowOf(instance(1, { error: cutOff }), wording).description).toBe('running · its home is not whole');
     expect(rowOf(instance(1, { setup }), wording).spoken).toContain('setup failed');
   });
 
