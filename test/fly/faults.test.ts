@@ -21,7 +21,6 @@ describe.skipIf(machineProblem() !== undefined)('when Fly.io is not at its best'
     scene.server.faults.clear();
     scene.server.calls.length = 0;
     scene.cloud.full.clear();
-    scene.cloud.silent.clear();
   });
 
   const machineOf = (id: string) => {
@@ -135,15 +134,6 @@ describe.skipIf(machineProblem() !== undefined)('when Fly.io is not at its best'
     await provider.deleteInstance(id);
     expect(await rows()).toEqual([]);
     scene.cloud.listLag = listLag;
-  });
-
-  test('a region that is missing in the list makes it no list, so that nobody is taken for gone', async () => {
-    const id = await created();
-    scene.cloud.silent.add('fra');
-    await expectCode(provider.abilities.observe(), 'provider-unreachable');
-    scene.cloud.silent.clear();
-    expect((await provider.abilities.observe()).map(row => row.id)).toContain(id);
-    await provider.deleteInstance(id);
   });
 
   test('errors of the server pass, and a change is made once', async () => {

@@ -96,6 +96,14 @@ describe.skipIf(machineProblem() !== undefined)('what the monitor says and does 
     expect(machineOf(id).state).toBe('started');
   });
 
+  test.concurrent('what a person stopped is left alone', async () => {
+    const id = await swarm.create({ name: 'stopped' }, 'fly');
+    await swarm.controller.stopInstance(id);
+    await roundsGoBy(swarm, bystanders[0] ?? '', 3);
+    expect(swarm.controller.getInstance(id)).toMatchObject({ desired: 'stopped', status: 'stopped' });
+    expect(machineOf(id).state).toBe('stopped');
+  });
+
   test.concurrent('machine and volume deleted from outside: nothing is made in their place', async () => {
     const id = await swarm.create({ name: 'gone' }, 'fly');
     const fault: Fault = {
@@ -138,14 +146,6 @@ describe.skipIf(machineProblem() !== undefined)('what the monitor says and does 
     const before = bystanders.map(id => machineOf(id).version);
     rows.push(await suffer('Fly.io', swarm, bystanders, fault));
     expect(bystanders.map(id => machineOf(id).version)).toEqual(before);
-  });
-
-  test('what a person stopped is left alone', async () => {
-    const id = await swarm.create({ name: 'stopped' }, 'fly');
-    await swarm.controller.stopInstance(id);
-    await roundsGoBy(swarm, bystanders[0] ?? '', 3);
-    expect(swarm.controller.getInstance(id)).toMatchObject({ desired: 'stopped', status: 'stopped' });
-    expect(machineOf(id).state).toBe('stopped');
   });
 
   test('nobody else was touched, and nothing was against the document', () => {
