@@ -48,7 +48,7 @@ describe.skipIf(machineProblem() !== undefined)('what the monitor says and does 
 
   const exited = { verdict: 'unhealthy', cause: 'exited', acts: ['restart'] } as const;
   const silent = { ...exited, cause: 'unresponsive' } as const;
-  const seen = { seenWithin: 15_000, wellWithin: 30_000 };
+  const seen = { seenWithin: 30_000, wellWithin: 30_000 };
 
   const faults: Fault[] = [
     {
