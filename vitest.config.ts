@@ -31,6 +31,7 @@ export default defineConfig({
       project('contract', ['test/contract/**/*.test.ts'], waiting),
       project('crash', ['test/crash/**/*.test.ts'], waiting),
       project('ssh', ['test/ssh/**/*.test.ts'], waiting),
+      project('fly', ['test/fly/**/*.test.ts'], waiting),
       project('engine', ['test/engine/**/*.test.ts'], waiting),
       project('workbench', ['test/workbench/**/*.test.ts'], busy),
     ],

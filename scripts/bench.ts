@@ -1,11 +1,13 @@
 // `npm run bench [-- --json] [-- <part>…]`: a table for people, or one JSON line a figure. Parts: registry, bundle,
 // window (a real VS Code in Chromium), snapshots (of a home of `--megabytes=<n>`), fleet, recovery, health and migration
 // (a real Docker engine; health over as many containers as `--instances=<n>` says, migration of homes of
-// `--megabytes=<n>` and of `--files=<n>`), and ssh (a real sshd, with as many editor servers as `--editors=<n>` says).
+// `--megabytes=<n>` and of `--files=<n>`), ssh (a real sshd, with as many editor servers as `--editors=<n>` says) and fly
+// (the stand-in of Fly.io, with `--machines=<n>`).
 import { measureBundle } from '../test/bench/bundle.ts';
 import type { Figure } from '../test/bench/figure.ts';
 import { meetsGoal } from '../test/bench/figure.ts';
 import { measureFleet } from '../test/bench/fleet.ts';
+import { measureFlyRound } from '../test/bench/flyRound.ts';
 import { measureHealthRound } from '../test/bench/healthRound.ts';
 import { measureMigration } from '../test/bench/migration.ts';
 import { measureRecovery } from '../test/bench/recovery.ts';
@@ -35,6 +37,7 @@ const parts: Readonly<Record<string, Part>> = {
   fleet: { measure: measureFleet, problem: engineProblem() },
   recovery: { measure: measureRecovery, problem: engineProblem() },
   health: { measure: () => measureHealthRound(numberOf('instances', 100)), problem: engineProblem() },
+  fly: { measure: () => measureFlyRound(numberOf('machines', 500)) },
   migration: {
     measure: () => measureMigration({ megabytes: numberOf('megabytes', 1_000), files: numberOf('files', 100_000) }),
     problem: engineProblem(),

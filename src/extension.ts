@@ -103,6 +103,7 @@ async function buildCore(
     rejectedProviders: () => settings.current().rejected,
     vault: new InstanceSecrets(context.secrets),
     readSecret: async name => context.secrets.get(name),
+    writeSecret: async (name, value) => context.secrets.store(name, value),
     gitCredential: gitHubCredential,
     texts: { translate: t, warn: message => log.warn(message) },
     unreadable: found => void unreadableFiles.tell(found),

@@ -13,7 +13,7 @@ import { StreamKeeper } from './core/snapshots/homeKeeper.ts';
 import { SnapshotSchedule } from './core/snapshots/snapshotSchedule.ts';
 import { SwarmController } from './core/swarmController.ts';
 import { TrashExpiry } from './core/trashExpiry.ts';
-import type { ProviderConfig, SwarmConfig } from './model/config.ts';
+import { credentialKey, type ProviderConfig, type SwarmConfig } from './model/config.ts';
 import { messageOf, SwarmError, unknownEnabledProvider } from './model/errors.ts';
 import { InstanceHealth } from './model/health.ts';
 import { InstanceRecord } from './model/instance.ts';
@@ -54,8 +54,9 @@ export interface Surroundings {
   /** Entries of the settings that no provider can be made of, with their problem. */
   rejectedProviders(): readonly ProviderCondition[];
   readonly vault: SecretVault;
-  /** A provider's credential from the secret storage. */
+  /** A provider's credential in the secret storage. */
   readSecret(name: string): Promise<string | undefined>;
+  writeSecret(name: string, value: string): Promise<void>;
   /** The password with which a private repository can be read. */
   gitCredential(url: string): Promise<string | undefined>;
   readonly texts: GateTexts;
@@ -174,15 +175,17 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     audit,
     config,
     stateDirectory,
-    providerTypes: ProviderFactory.types().map(({ type, displayName, configSchema }) => ({
+    providerTypes: ProviderFactory.types().map(({ type, displayName, configSchema, tokenUrl }) => ({
       type,
       title: displayName,
+      tokenUrl,
       fields: fieldsOf(configSchema),
     })),
     testProvider: async (candidate, ctx) => {
       const provider = await ProviderFactory.createProvider(candidate.type, candidate, environment);
       await provider.initialize(ctx).finally(() => provider.dispose());
     },
+    writeToken: (providerId, token) => surroundings.writeSecret(credentialKey(providerId), token),
     installEditorServer: async ctx => void (await installEditorServer(editorServerDirectory, ctx)),
     dispose: async () => {
       trash.dispose();
@@ -221,7 +224,8 @@ interface Traces {
 
 /**
  * The configured providers, and of each type that needs no setting a default one, called as the type is, if it can be
- * used or instances live there. Only an entry of that name takes its place: one that cannot be read, and whose name is not known, may be it.
+ * used or instances live there. Only an entry of that name takes its place: one that cannot be read, and whose name is
+ * not known, may be it.
  */
 async function makeProviders(
   config: SwarmConfig,

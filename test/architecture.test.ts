@@ -89,8 +89,9 @@ describe('the laws of the house', () => {
     expect(imports.filter(i => i.target.startsWith('test/'))).toEqual([]);
   });
 
-  test('extension.ts stays under 120 lines, no file over 400', () => {
-    const lengths = files.map(file => ({ file, lines: text(file).split('\n').length }));
+  test('extension.ts stays under 120 lines, no file over 400 that a person wrote', () => {
+    const written = files.filter(file => !file.endsWith('.d.ts'));
+    const lengths = written.map(file => ({ file, lines: text(file).split('\n').length }));
     const wrong = lengths.filter(({ file, lines }) => lines > (file === 'src/extension.ts' ? 120 : 400));
     expect(wrong).toEqual([]);
   });

@@ -62,6 +62,7 @@ export function place(
   const placement = choosePlacement(
     config,
     asked.map(provider => candidate(provider, providers, registry)),
+    config.region,
   );
   if (placement.providerId === undefined) throw noPlacement(placement.refusals);
   return providers.get(placement.providerId);

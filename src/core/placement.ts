@@ -32,6 +32,12 @@ export function misfits(config: Pick<InstanceConfig, 'image' | 'resources'>, can
   return problems;
 }
 
+/** Why no new home can be made in that region; a home that moves there goes to the provider's default instead. */
+function regionMisfits(region: string | undefined, { supportedRegions }: ProviderCapabilities): string[] {
+  if (region === undefined || supportedRegions?.includes(region)) return [];
+  return [supportedRegions ? `has no region "${region}"` : 'has no regions to choose from'];
+}
+
 function tooBig(
   { maxResourcesPerInstance: most }: ProviderCapabilities,
   cpuCores: number | undefined,
@@ -48,12 +54,16 @@ function tooBig(
   return problems;
 }
 
-/** Of the providers that can take the instance, the one with the fewest instances; of equals the first in the settings. */
+/** Of the providers that can take the instance, with a new home in `region`, the one with the fewest instances; of equals the first in the settings. */
 export function choosePlacement(
   config: Pick<InstanceConfig, 'image' | 'resources'>,
   candidates: readonly PlacementCandidate[],
+  region?: string,
 ): Placement {
-  const judged = candidates.map(candidate => ({ candidate, problems: misfits(config, candidate) }));
+  const judged = candidates.map(candidate => ({
+    candidate,
+    problems: [...misfits(config, candidate), ...regionMisfits(region, candidate.capabilities)],
+  }));
   const fitting = judged.filter(({ problems }) => problems.length === 0).map(({ candidate }) => candidate);
   const [first, ...others] = fitting;
   if (!first) {

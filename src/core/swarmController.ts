@@ -28,6 +28,7 @@ import { type FoundInstance, Reconciler } from './reconciler.ts';
 import { adopted, asked, byName } from './records.ts';
 import { SharedConditions } from './sharedConditions.ts';
 import { SnapshotManager } from './snapshots/snapshotManager.ts';
+import { StrayHomes } from './strayHomes.ts';
 import type { SwarmControllerOptions } from './swarmControllerOptions.ts';
 import { swarmStatusOf } from './swarmStatusOf.ts';
 import { wholeInstance } from './wholeInstance.ts';
@@ -40,6 +41,7 @@ export class SwarmController {
   readonly health: HealthMonitor;
   readonly conditions: SharedConditions;
   readonly access: InstanceAccess;
+  readonly strayHomes: StrayHomes;
   readonly migrations: MigrationManager;
   readonly snapshots: SnapshotManager;
   readonly #options: SwarmControllerOptions;
@@ -58,6 +60,7 @@ export class SwarmController {
     this.providers = providers;
     this.#options = options;
     this.access = new InstanceAccess(registry, providers);
+    this.strayHomes = new StrayHomes(swarmId, registry, providers, locks);
     this.#lifecycle = new InstanceLifecycle(registry, providers, vault, sources, (...of) =>
       this.migrations.forgetInstance(...of),
     );

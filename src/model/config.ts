@@ -21,6 +21,9 @@ export const AbsolutePath = path.regex(/^(\/|[A-Za-z]:[\\/])/, 'must be an absol
 export const ProviderConfig = z.looseObject({ id: ProviderId, type: ProviderId });
 export type ProviderConfig = z.infer<typeof ProviderConfig>;
 
+/** Where a provider's credential lies in the secret storage. */
+export const credentialKey = (providerId: string) => `provider/${providerId}/token`;
+
 /** Who calls an operation (semantics 32). */
 export const Caller = z.enum(['person', 'agent', 'client', 'controller']);
 export type Caller = z.infer<typeof Caller>;

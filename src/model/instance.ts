@@ -101,6 +101,11 @@ export const InstanceConfig = z.strictObject({
     .regex(/^[a-zA-Z0-9][\w./:@-]*$/, 'must be an image reference')
     .refine(image => !/(^|\/)\.{1,2}(\/|$)/.test(image), 'must be an image reference')
     .optional(),
+  /** Where its home is made, at providers that have regions; absent means the provider's default. */
+  region: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be the short name of a region, as the provider tells it')
+    .optional(),
   resources: Resources.default({}),
   /** Plain variables of the instance's processes. */
   env: z

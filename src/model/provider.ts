@@ -115,6 +115,13 @@ export interface InstanceStats {
   readonly diskTotalBytes?: number;
 }
 
+/** A home at a place with nothing around it that could serve it. */
+export interface StrayHome {
+  readonly id: string;
+  /** What is paid for, or kept from others, in GB. */
+  readonly sizeGb: number;
+}
+
 /** Whether an editor server answered. `seen` says what came instead, in words that go on after "it". */
 export type Probe =
   | { readonly answered: true; readonly latencyMs: number }
@@ -148,6 +155,8 @@ export interface ProviderAbilities {
   readonly images: boolean;
   /** Whether `resources` are enforced. */
   readonly limits: boolean;
+  /** Whether an instance that does not run, in the trash too, costs money there. */
+  readonly costsAtRest?: boolean;
   /** Everything that bears our labels, of every swarm, in one call to the place. */
   observe(ctx?: OperationContext): Promise<InstanceObservation[]>;
   /**
@@ -194,6 +203,8 @@ export interface ProviderAbilities {
   freeBytes?(ctx?: OperationContext): Promise<number | undefined>;
   /** What homes take on the disk, in bytes, whatever their role; what can't be told is left out. */
   homeBytes?(instanceIds: readonly string[], ctx?: OperationContext): Promise<ReadonlyMap<string, number>>;
+  /** Homes of a swarm around which nothing is: what others have left when they removed an instance's server. */
+  strayHomes?(swarmId: string, ctx?: OperationContext): Promise<StrayHome[]>;
   /** Wakes the reconciler when something changed at the place; `undefined` when the stream itself was lost. */
   watch?(wake: (instanceId: string | undefined) => void): Disposable;
   stats?(instanceIds: readonly string[], ctx?: OperationContext): Promise<InstanceStats[]>;

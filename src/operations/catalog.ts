@@ -27,7 +27,7 @@ import {
   startMigration,
 } from './migrationOperations.ts';
 import type { Operation } from './operation.ts';
-import { adoptInstances, openInstance, removeSwarm } from './personOperations.ts';
+import { adoptInstances, openInstance, removeStrayHomes, removeSwarm } from './personOperations.ts';
 import {
   deleteSnapshot,
   failOverInstance,
@@ -65,6 +65,7 @@ export const catalog: readonly Operation[] = [
   adoptInstances,
   openInstance,
   removeSwarm,
+  removeStrayHomes,
   resetCrashLoop,
   pauseMonitoring,
   recreateUnkept,

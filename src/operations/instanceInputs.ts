@@ -11,6 +11,7 @@ export const OneInstanceId = InstanceId.describe('Id of the instance, as list_sw
 const words = {
   name: 'Name that people see: 1 to 60 letters, digits, spaces, dots, dashes, underscores. Unique in the swarm.',
   image: 'Container image, for providers that have images. Leave out for the default.',
+  region: 'Where its home is made, at providers that have regions. Leave out for the default.',
   resources: 'Limits: cpuCores (cores), memoryMb (MiB), pids (processes). Leave out for the default.',
   env: 'Environment variables that are not secret, by name.',
   secretEnv: 'Names of variables whose values are secret: only a person can give those, never a tool.',
@@ -30,6 +31,7 @@ export const CreateInput = z.strictObject({
     'Id or type of the provider to create it on, as get_swarm_status shows them. Leave out to let the controller choose.',
   ),
   image: shape.image.describe(words.image),
+  region: shape.region.describe(words.region),
   resources: shape.resources.describe(words.resources),
   env: shape.env.describe(words.env),
   secretEnv: shape.secretEnv.describe(words.secretEnv),

@@ -50,6 +50,48 @@ export const adoptInstances = defineOperation({
   },
 });
 
+export const removeStrayHomes = defineOperation({
+  name: 'remove_stray_home',
+  title: 'Remove Homes Without an Instance',
+  description: 'Removes homes of this swarm that are still at a provider, though no instance has them any more.',
+  effect: 'destroy',
+  audience: 'person',
+  alwaysAsks: true,
+  input: z.strictObject({
+    homes: z
+      .array(
+        z.strictObject({
+          providerId: ProviderReference,
+          instanceId: InstanceId,
+          /** As its provider tells it, for the question. */
+          sizeGb: z.number().min(0).max(1_000_000),
+        }),
+      )
+      .min(1, 'must name at least one home')
+      .max(10_000, 'must name at most 10,000 homes'),
+  }),
+  output: BatchResult,
+  outcomes: batchOutcomes,
+  targets: (_swarm, { homes }) =>
+    homes.map(({ providerId, instanceId, sizeGb }) => ({
+      id: instanceId,
+      name: instanceId,
+      facts: `${providerId}, ${sizeGb} GB`,
+    })),
+  question: (t, _input, targets) => ({
+    title: targets.length === 1 ? t('Remove a home for good?') : t('Remove {0} homes for good?', targets.length),
+    detail: [nameLines(t, targets), t('All files in them are lost, and nothing brings them back.')].join('\n\n'),
+    action: t('Remove Permanently'),
+  }),
+  run: (swarm, { homes }, ctx) => {
+    const places = new Map(homes.map(({ providerId, instanceId }) => [instanceId, providerId]));
+    return runBatch([...places.keys()], ctx, async id => {
+      await swarm.strayHomes.remove(places.get(id) ?? '', id, ctx);
+      return undefined;
+    });
+  },
+});
+
 /** What opening answers: an address with its token in it, and the tunnel that keeps it alive. For the face only. */
 export const OpenResult = z.strictObject({
   url: z.string(),

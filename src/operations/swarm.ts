@@ -3,6 +3,7 @@ import type { InstanceAccess } from '../core/instanceAccess.ts';
 import type { InstanceRegistry } from '../core/instanceRegistry.ts';
 import type { MigrationManager } from '../core/migration/migrationManager.ts';
 import type { SnapshotManager } from '../core/snapshots/snapshotManager.ts';
+import type { StrayHomes } from '../core/strayHomes.ts';
 import type { SwarmController } from '../core/swarmController.ts';
 
 /** What the operations ask of the controller. */
@@ -48,6 +49,7 @@ export interface Swarm
     | 'deleteSnapshot'
   >;
   readonly access: Pick<InstanceAccess, 'openInstance' | 'getInstanceLogs' | 'executeCommand'>;
+  readonly strayHomes: Pick<StrayHomes, 'remove'>;
   readonly registry: Pick<InstanceRegistry, 'getInstance'>;
   readonly health: Pick<HealthMonitor, 'get'>;
 }

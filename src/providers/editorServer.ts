@@ -119,14 +119,20 @@ function brokenBy({ code = 'unknown' }: NodeJS.ErrnoException): string {
  * Asks an editor server whether it is there: `GET /version`, on a connection of its own that is closed after it. Takes
  * as long as the context allows: the end of that time is an answer too. Rejects with any other reason of its signal.
  */
-export function probe(host: string, port: number, { signal }: OperationContext): Promise<Probe> {
+export function probe(host: string, port: number, ctx: OperationContext): Promise<Probe> {
+  return probeWith(() => http.get({ host, port, path: '/version', agent: false, signal: ctx.signal }), ctx);
+}
+
+/** The same by a request for `/version` that `ask` sends with the context's signal. */
+export function probeWith(ask: () => http.ClientRequest, { signal }: OperationContext): Promise<Probe> {
   const begin = performance.now();
   return new Promise((resolve, reject) => {
     const settle = (seen?: string) => {
       const latencyMs = performance.now() - begin;
       resolve(seen === undefined ? { answered: true, latencyMs } : { answered: false, latencyMs, seen });
     };
-    const request = http.get({ host, port, path: '/version', agent: false, signal }, response => {
+    const request = ask();
+    request.on('response', response => {
       settle(response.statusCode === 200 ? undefined : `answered ${response.statusCode}`);
       request.destroy();
     });

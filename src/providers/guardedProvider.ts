@@ -125,22 +125,12 @@ export class GuardedProvider implements Provider {
   }
 
   #guardAbilities(inner: ProviderAbilities): ProviderAbilities {
-    const {
-      describe,
-      heard,
-      openHome,
-      freeBytes,
-      homeBytes,
-      watch,
-      stats,
-      terminal,
-      followLogs,
-      listPorts,
-      attachUri,
-    } = inner;
+    const { describe, heard, openHome, freeBytes, homeBytes, strayHomes, watch, stats } = inner;
+    const { terminal, followLogs, listPorts, attachUri } = inner;
     return {
       images: inner.images,
       limits: inner.limits,
+      ...(inner.costsAtRest !== undefined && { costsAtRest: inner.costsAtRest }),
       observe: ctx => this.#observations.get(ctx ?? quietContext),
       ...(describe && {
         describe: (seen, ctx) => this.#read('Reading its record', ctx, c => describe.call(inner, seen, c)),
@@ -172,6 +162,9 @@ export class GuardedProvider implements Provider {
       ...(homeBytes && {
         homeBytes: (ids, ctx) =>
           this.#call('Measuring homes', this.#times.change, 0, ctx ?? quietContext, c => homeBytes.call(inner, ids, c)),
+      }),
+      ...(strayHomes && {
+        strayHomes: (swarmId, ctx) => this.#read('Looking for homes', ctx, c => strayHomes.call(inner, swarmId, c)),
       }),
       ...(watch && { watch: wake => this.#watch(watch.bind(inner), wake) }),
       ...(stats && { stats: (ids, ctx) => this.#read('Measuring', ctx, c => stats.call(inner, ids, c)) }),

@@ -4,6 +4,7 @@ import { invalidInput, unknownProviderType } from '../model/errors.ts';
 import { problemsOf } from '../model/problemsOf.ts';
 import type { Provider, ProviderType } from '../model/provider.ts';
 import { DockerProviderConfig } from './docker/dockerConfig.ts';
+import { FlyProviderConfig } from './fly/flyConfig.ts';
 import { GuardedProvider } from './guardedProvider.ts';
 import { LocalProviderConfig } from './local/localConfig.ts';
 import type { ProviderEnvironment } from './providerEnvironment.ts';
@@ -14,6 +15,8 @@ interface Registration {
   readonly displayName: string;
   /** Its JSON schema describes the provider in the settings. */
   readonly configSchema: z.ZodType<ProviderConfig>;
+  /** Where it is told how to make the token with which it is reached; undefined when it needs none. */
+  readonly tokenUrl?: string | undefined;
   create(config: ProviderConfig, environment: ProviderEnvironment): Promise<Provider>;
 }
 
@@ -22,10 +25,12 @@ function registration<S extends z.ZodType<ProviderConfig>>(
   displayName: string,
   configSchema: S,
   create: (config: z.output<S>, environment: ProviderEnvironment) => Promise<Provider>,
+  tokenUrl?: string,
 ): Registration {
   return {
     displayName,
     configSchema,
+    tokenUrl,
     create: (config, environment) => create(parsed(configSchema, config), environment),
   };
 }
@@ -44,16 +49,26 @@ const registrations: Readonly<Record<ProviderType, Registration>> = {
     const { SshProvider } = await import('./ssh/sshProvider.ts');
     return new SshProvider(config, environment);
   }),
+  fly: registration(
+    'Fly.io',
+    FlyProviderConfig,
+    async (config, environment) => {
+      const { FlyProvider } = await import('./fly/flyProvider.ts');
+      return new FlyProvider(config, environment);
+    },
+    'https://fly.io/docs/security/tokens/',
+  ),
 };
 
 /** Makes providers from settings (seed, Provider Factory). */
 export const ProviderFactory = {
   /** The types that can be made. */
-  types(): { type: ProviderType; displayName: string; configSchema: z.ZodType<ProviderConfig> }[] {
-    return Object.entries(registrations).map(([type, { displayName, configSchema }]) => ({
+  types(): (Omit<Registration, 'create'> & { type: ProviderType })[] {
+    return Object.entries(registrations).map(([type, { displayName, configSchema, tokenUrl }]) => ({
       type,
       displayName,
       configSchema,
+      tokenUrl,
     }));
   },
 

@@ -23,6 +23,9 @@ export function buttonsFor(code: string | undefined, retryable: boolean, t: Tran
       return [addProvider, settings('remoteSwarm.providers')];
     case 'provider-unreachable':
       return [retry, settings('remoteSwarm.providers'), log];
+    case 'token-missing':
+    case 'token-refused':
+      return [{ label: t('Edit Provider'), does: { command: 'remoteSwarm.editProvider' } }, log];
     case 'provider-unusable':
       return [settings('remoteSwarm.providers')];
     case 'invalid-setting':

@@ -124,6 +124,7 @@ export function rowTooltip(
         t,
         node.bytes === undefined ? undefined : bytesText(node.bytes, locale),
         snapshots,
+        node.costsAtRest,
       );
     case 'found': {
       const { swarmId, createdAt, detail } = node.found.observation;

@@ -35,6 +35,8 @@ export interface TreeFacts {
   readonly moves?: ReadonlyMap<string, string>;
   /** What a home in the trash takes, where it is known. */
   bytesOf?(record: InstanceRecord): number | undefined;
+  /** Whether one that does not run costs money where it is. */
+  costsAtRest?(providerId: string): boolean;
 }
 
 /** What a row stands for. */
@@ -45,6 +47,7 @@ export type Node =
       readonly movingTo?: string | undefined;
       /** In the trash, what its home takes, where that is known. */
       readonly bytes?: number | undefined;
+      readonly costsAtRest?: boolean | undefined;
     }
   | { readonly kind: 'found'; readonly found: FoundResource }
   /** `state` is missing when instances name a provider that the settings no longer hold. */
@@ -151,7 +154,8 @@ export function treeOf(facts: TreeFacts): InstanceTree {
   for (const record of shown) {
     const id = instanceRowId(record.id);
     const bytes = record.status === 'trashed' ? facts.bytesOf?.(record) : undefined;
-    nodes.set(id, { kind: 'instance', record, movingTo: facts.moves?.get(record.id), bytes });
+    const costsAtRest = facts.costsAtRest?.(record.providerId);
+    nodes.set(id, { kind: 'instance', record, movingTo: facts.moves?.get(record.id), bytes, costsAtRest });
     if (record.status === 'trashed') trash.push(id);
     else if (choice.grouping === 'none') ungrouped.push(id);
     else {
@@ -218,7 +222,7 @@ const sameItems = (a: readonly string[], b: readonly string[]) =>
 function sameNode(a: Node | undefined, b: Node): boolean {
   if (a?.kind !== b.kind) return false;
   if (a.kind === 'instance' && b.kind === 'instance') {
-    return a.record === b.record && a.movingTo === b.movingTo && a.bytes === b.bytes;
+    return a.record === b.record && a.movingTo === b.movingTo && a.bytes === b.bytes && a.costsAtRest === b.costsAtRest;
   }
   return JSON.stringify(a) === JSON.stringify(b);
 }

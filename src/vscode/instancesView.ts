@@ -137,7 +137,9 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
     const found = this.#foundNames.shown(core?.controller.listFound() ?? []);
     const moves = movesOf(core?.controller.migrations.listMigrations() ?? []);
     const bytesOf = (record: InstanceRecord) => this.#trashSizes.of(record);
-    this.#tree = core ? treeOf({ records, found, providers, choice: this.#choice, moves, bytesOf }) : noTree;
+    const costsAtRest = (id: string) => core?.controller.providers.find(id)?.abilities.costsAtRest === true;
+    const facts = { records, found, providers, choice: this.#choice, moves, bytesOf, costsAtRest };
+    this.#tree = core ? treeOf(facts) : noTree;
     this.#setState(this.#stateOf(records, providers, found));
     this.#describe(records);
     const changes = changesBetween(before, this.#tree);

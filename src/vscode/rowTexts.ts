@@ -152,6 +152,7 @@ export function tooltipOf(
   t: Translate,
   takes?: string,
   snapshots: readonly Snapshot[] = [],
+  costsAtRest = false,
 ): string {
   const { config } = record;
   const lines = [
@@ -167,6 +168,8 @@ export function tooltipOf(
     const day = new Date(until).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
     lines.push(escapeMarkdown(t('Restore brings it back until {0}; then it is removed for good.', day)));
   }
+  if (costsAtRest && ['stopped', 'failed', 'trashed'].includes(record.status))
+    lines.push(`$(credit-card) ${escapeMarkdown(t('While it does not run its home is still paid for.'))}`);
   for (const problem of record.setup?.problems ?? []) lines.push(`$(warning) ${escapeMarkdown(problem)}`);
 
   const [youngest] = snapshots;
@@ -175,6 +178,7 @@ export function tooltipOf(
     [t('Home'), takes],
     [t('Snapshots'), youngest && t('{0}, the last one {1}', snapshots.length, ago(youngest.takenAt, now, locale))],
     [t('Image'), config.image],
+    [t('Region'), config.region],
     [t('Size'), sizeText(config.resources, t)],
     [t('Workspace'), workspaceText(config.source)],
     [t('Ports'), listed(config.ports.map(String))],

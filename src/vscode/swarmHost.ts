@@ -11,6 +11,8 @@ import type { ProviderField } from './providerFields.ts';
 export interface ProviderTypeInfo {
   readonly type: string;
   readonly title: string;
+  /** Where it is told how to make the token with which it is reached; undefined when it needs none. */
+  readonly tokenUrl?: string | undefined;
   readonly fields: readonly ProviderField[];
 }
 
@@ -27,6 +29,8 @@ export interface SwarmCore {
   readonly providerTypes: readonly ProviderTypeInfo[];
   /** Reaches a place that is configured so, and lets go of it. Rejects with the reason and its fix. */
   testProvider(config: ProviderConfig, ctx: OperationContext): Promise<void>;
+  /** Keeps the token with which a provider is reached in the secret storage, in the place of the one before. */
+  writeToken(providerId: string, token: string): Promise<void>;
   installEditorServer(ctx: OperationContext): Promise<void>;
   dispose(): Promise<void>;
 }

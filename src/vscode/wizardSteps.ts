@@ -24,6 +24,7 @@ export type StepId =
   | 'gitUrl'
   | 'gitRef'
   | 'folder'
+  | 'region'
   | 'size'
   | 'cpuCores'
   | 'memoryGb'
@@ -79,6 +80,12 @@ const roomIn = (state: WizardState, facts: WizardFacts) =>
     .filter(({ limits }) => limits)
     .map(({ capabilities }) => capabilities.maxResourcesPerInstance);
 
+/** Where the chosen provider can make a home; empty when it has no choice, or none was chosen. */
+export function regionsFor(state: WizardState, facts: WizardFacts): readonly string[] {
+  if (!state.answers.provider) return [];
+  return inPlay(state, facts).flatMap(({ capabilities }) => capabilities.supportedRegions ?? []);
+}
+
 /** The sizes that fit a provider in play; empty when none of them limits anything. */
 export function presetsFor(state: WizardState, facts: WizardFacts): Preset[] {
   const rooms = roomIn(state, facts);
@@ -96,6 +103,7 @@ export function stepsOf(state: WizardState, facts: WizardFacts): StepId[] {
   const steps: StepId[] = ['name', 'provider', 'source'];
   if (answers.source === 'git') steps.push('gitUrl', 'gitRef');
   if (answers.source === 'folder') steps.push('folder');
+  if (regionsFor(state, facts).length > 0) steps.push('region');
   if (inPlay(state, facts).some(({ limits }) => limits)) {
     steps.push('size');
     if (answers.size === 'custom') steps.push('cpuCores', 'memoryGb');
@@ -224,6 +232,7 @@ export function requestOf(
       name: answer('name'),
       source: sourceOf(answer('source'), answer),
       resources: { ...(cpuCores !== undefined && { cpuCores }), ...(memoryMb !== undefined && { memoryMb }) },
+      ...(answer('region') && { region: answer('region') }),
       ...(answer('image') && { image: answer('image') }),
       env: pairs('env'),
       secretEnv,

@@ -20,7 +20,7 @@ import { ensureTestImage } from '../engine/support/images.ts';
 import type { Figure } from './figure.ts';
 import { median } from './figure.ts';
 
-const rounds = 5;
+export const rounds = 5;
 /** Rounds follow soon after each other, so that nobody waits minutes for five. */
 const pause = 5;
 
@@ -88,14 +88,14 @@ export async function measureHealthRound(count: number): Promise<Figure[]> {
 const answering = `const server = require('http').createServer((_, answer) => answer.end('stub'));
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));`;
 
-interface Round {
+export interface Round {
   readonly wall: number;
   readonly cpu: number;
   readonly lists: number;
 }
 
 /** The first round, which also measures CPU and memory of each container, is not among them. */
-async function measureRounds(provider: Provider, directory: string, count: number) {
+export async function measureRounds(provider: Provider, directory: string, count: number) {
   // One for each round: a histogram that is enabled again counts the time in between as a delay.
   let delay = monitorEventLoopDelay({ resolution: 1 });
   const delays: number[] = [];
@@ -147,7 +147,7 @@ async function measureRounds(provider: Provider, directory: string, count: numbe
   }
 }
 
-function recordOf(id: string, swarmId: string): InstanceRecord {
+export function recordOf(id: string, swarmId: string): InstanceRecord {
   const at = new Date().toISOString();
   return InstanceRecord.parse({
     ...{ id, swarmId, epoch: 1, owner: { user: 'ada', machine: 'engine' }, createdAt: at, providerId: 'engine' },

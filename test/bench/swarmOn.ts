@@ -38,6 +38,7 @@ export function swarmOn(
     rejectedProviders: () => [],
     vault: new MemoryVault(),
     readSecret: async () => undefined,
+    writeSecret: async () => {},
     gitCredential: async () => undefined,
     texts: { translate: inEnglish, warn: () => {} },
     unreadable: () => {},

@@ -1,4 +1,5 @@
 import type { OperationContext } from '../../model/operationContext.ts';
+import { listeningPorts } from '../listeningPorts.ts';
 import { outputOf } from './containerExec.ts';
 import { node } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
@@ -15,13 +16,4 @@ export async function readOpenPorts(
 ): Promise<number[]> {
   const tables = await outputOf(engine, containerId, [node, '-e', print], 'Listing the ports', ctx);
   return listeningPorts(tables).filter(port => port !== serverPort);
-}
-
-/** Pure: the ports in the kernel's tables of sockets. The engine's own name server (127.0.0.11) is left out. */
-export function listeningPorts(tables: string): number[] {
-  const ports = tables.split('\n').flatMap(line => {
-    const [, address = '', port = ''] = /^\s*\d+: ([0-9A-F]{8,32}):([0-9A-F]{4}) \S+ 0A /.exec(line) ?? [];
-    return address === '' || address === '0B00007F' ? [] : [Number.parseInt(port, 16)];
-  });
-  return [...new Set(ports)].sort((a, b) => a - b);
 }

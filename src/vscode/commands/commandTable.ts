@@ -4,6 +4,7 @@ import { chooseFilter, chooseGrouping, chooseSorting, clearFilter } from './choo
 import { createFromJson, createFromThisDocument } from './createFromJson.ts';
 import { remove, removePermanently, restart, restore, start, stop } from './lifecycle.ts';
 import { attach, copyUrl, open, openInstanceTerminal, revealStateFile, showLogs } from './reach.ts';
+import { removeStrayHomes } from './removeStrayHomes.ts';
 import { removeSwarm } from './removeSwarm.ts';
 import { showAuditLog, verifyAuditLog } from './showAudit.ts';
 import { showPorts } from './showPorts.ts';
@@ -59,6 +60,7 @@ export const commandTable: readonly Command[] = [
   command('showAuditLog', showAuditLog),
   command('verifyAuditLog', verifyAuditLog),
   command('collectDiagnostics', async face => (await import('./collectDiagnostics.ts')).collectDiagnostics(face)),
+  command('removeStrayHomes', removeStrayHomes),
   command('removeSwarm', removeSwarm),
   command('checkHealth', async (face, call) => (await import('./health.ts')).checkHealth(face, call)),
   command('recover', async (face, call) => (await import('./health.ts')).recover(face, call)),

@@ -17,6 +17,7 @@ import {
   positionOf,
   presetsFor,
   problemOf,
+  regionsFor,
   requestOf,
   type StepId,
   type WizardFacts,
@@ -84,6 +85,8 @@ function askAnswer(
       return askOne(frame, t('What shall its workspace hold?'), sourceItems(), current ?? 'empty');
     case 'folder':
       return askFolder(frame, current);
+    case 'region':
+      return askOne(frame, t('In which region shall its home be?'), regionItems(state, facts), current ?? '');
     case 'size':
       return askOne(frame, t('How big shall it be?'), sizeItems(state, facts), current ?? '');
     case 'options':
@@ -149,6 +152,13 @@ function sourceItems(): Choice[] {
       description: t('copied with its uncommitted files'),
       value: 'folder',
     },
+  ];
+}
+
+function regionItems(state: WizardState, facts: WizardFacts): Choice[] {
+  return [
+    { label: t('Default'), description: t('what the provider gives'), value: '' },
+    ...regionsFor(state, facts).map(region => ({ label: region, value: region })),
   ];
 }
 
@@ -221,6 +231,7 @@ async function askSummary(
     row(t('Name'), config.name, 'name'),
     row(t('Provider'), provider ?? t('chosen for you'), 'provider'),
     row(t('Workspace'), source ?? t('empty'), 'source'),
+    ...(regionsFor(state, facts).length > 0 ? [row(t('Region'), config.region ?? t('default'), 'region')] : []),
     ...(presetsFor(state, facts).length > 0
       ? [row(t('Size'), sizeText(config.resources ?? {}, t) ?? t('default'), 'size')]
       : []),

@@ -11,6 +11,7 @@ import { entriesIn, withEntry } from '../providerEntries.ts';
 import type { ProviderField } from '../providerFields.ts';
 import { problemText } from '../rowTexts.ts';
 import { plain } from '../showError.ts';
+import type { ProviderTypeInfo } from '../swarmHost.ts';
 import { t } from '../translate.ts';
 import type { CommandCall } from './commandTable.ts';
 
@@ -31,7 +32,7 @@ export async function addProvider(face: Face, { rows: [row] }: CommandCall): Pro
   const node = row === undefined ? undefined : face.view.node(row);
   const missing = node?.kind === 'provider' && node.state === undefined ? node.id : undefined;
   const start: ProviderConfig = { id: missing ?? freeName(taken, info.type), type: info.type };
-  await askAndSave(face, start, info.fields, taken, title);
+  await askAndSave(face, start, info, taken, title);
 }
 
 /** Changes a provider of the settings. */
@@ -42,9 +43,9 @@ export async function editProvider(face: Face, { rows: [row] }: CommandCall): Pr
     await vscode.commands.executeCommand('workbench.action.openSettings', 'remoteSwarm.providers');
     return;
   }
-  const fields = providerTypes.find(({ type }) => type === current.type)?.fields ?? [];
+  const info = providerTypes.find(({ type }) => type === current.type);
   const title = t('Edit Provider {0}', current.id);
-  await askAndSave(face, current, fields, undefined, title);
+  await askAndSave(face, current, info, undefined, title);
 }
 
 /** Says whether a provider can be used, or why not. */
@@ -165,17 +166,20 @@ async function askField(field: ProviderField, current: unknown, frame: StepFrame
 async function askAndSave(
   face: Face,
   start: ProviderConfig,
-  fields: readonly ProviderField[],
+  info: ProviderTypeInfo | undefined,
   taken: readonly string[] | undefined,
   title: string,
 ): Promise<void> {
+  const fields = info?.fields ?? [];
   const change = t('Change');
   const keep = t('Save Anyway');
   for (let config = await askConfig(start, fields, taken, title); config; ) {
+    if (info?.tokenUrl !== undefined && !(await askToken(face, config.id, info.title, info.tokenUrl, title))) return;
     const problem = await problemOf(face, config);
     if (problem === 'given up') return;
     if (problem === undefined) {
       await save(config);
+      await lookAgain(face, config.id);
       void announce(config.id);
       return;
     }
@@ -185,6 +189,20 @@ async function askAndSave(
     if (chosen !== change) return;
     config = await askConfig(config, fields, taken, title);
   }
+}
+
+/** Asks for the token with which a provider is reached, and keeps it; false when the person gave up. */
+async function askToken(face: Face, id: string, place: string, url: string, title: string): Promise<boolean> {
+  const prompt = t(
+    'The token for {0}; leave it empty to keep the one that is stored. How to make one: {1}',
+    place,
+    url,
+  );
+  const token = await askText({ title, prompt, value: '', password: true });
+  if (typeof token !== 'string') return false;
+  const core = await face.host.core();
+  if (token.trim() !== '') await core.writeToken(id, token.trim());
+  return true;
 }
 
 /** Why the provider can't be used, with the next step; undefined when it can. */
@@ -199,6 +217,13 @@ async function problemOf(face: Face, config: ProviderConfig): Promise<string | '
     const hint = error instanceof SwarmError ? [error.hint] : [];
     return [problemText({ id: config.id, problem: messageOf(error) }, t), ...hint].filter(Boolean).join(' ');
   }
+}
+
+/** Its token may be another one where its settings are the same, and nobody else tells of that. */
+async function lookAgain(face: Face, id: string): Promise<void> {
+  const { controller } = await face.host.core();
+  if (controller.providers.find(id))
+    await withProgress('view', t('Asking {0}', id), ctx => controller.refresh(ctx, id));
 }
 
 async function announce(id: string): Promise<void> {

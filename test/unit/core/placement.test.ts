@@ -73,6 +73,17 @@ describe('placement', () => {
     expect(placed).toMatchObject({ providerId: 'docker' });
   });
 
+  test('a region is chosen among those of the provider', () => {
+    const { capabilities, ...rest } = candidate('cloud', { instances: 50 });
+    const cloud = { ...rest, capabilities: { ...capabilities, supportedRegions: ['ams', 'fra'] } };
+    const placed = (region: string) => choosePlacement({ resources: {} }, [candidate('local'), cloud], region);
+    expect(placed('fra')).toMatchObject({ providerId: 'cloud' });
+    expect(placed('iad')).toEqual({
+      providerId: undefined,
+      refusals: ['"local" has no regions to choose from', '"cloud" has no region "iad"'],
+    });
+  });
+
   test('never chooses a provider that does not fit, and always one that does', () => {
     const someCandidate = fc.record({
       reachable: fc.boolean(),

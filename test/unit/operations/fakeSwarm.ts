@@ -66,6 +66,11 @@ const makeSnapshot = ({ id, config }: InstanceRecord): Snapshot => ({
 export class FakeSwarm implements Swarm {
   readonly records = new Map<string, InstanceRecord>();
   readonly registry = { getInstance: (id: string) => this.records.get(id) };
+  readonly strayHomes = {
+    remove: async () => {
+      this.calls.push('removeStrayHome');
+    },
+  };
   readonly healths = new Map<string, InstanceHealth>();
   readonly health = { get: (id: string) => this.healths.get(id) };
   /** Method names, in order. Only those that would touch the world. */

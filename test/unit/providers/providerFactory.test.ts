@@ -10,7 +10,10 @@ const environment = {
 };
 
 /** What a type can't do without, beside its id. */
-const needed: Readonly<Record<string, object>> = { ssh: { host: 'build.example' } };
+const needed: Readonly<Record<string, object>> = {
+  ssh: { host: 'build.example' },
+  fly: { organization: 'personal' },
+};
 
 describe('the provider factory', () => {
   test('makes a provider of each type from what it needs, and contacts nothing', async () => {

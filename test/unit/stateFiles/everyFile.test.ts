@@ -74,6 +74,22 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
     'the files of the docker command line',
   ],
   'src/providers/docker/dockerProvider.ts': ['readFile readFile', 'programs of this extension'],
+  'src/providers/fly/flyAbilities.ts': ['readFileSync', 'what the kernel says inside a machine'],
+  'src/providers/fly/flyLogs.ts': ['LogPage', 'what Fly.io says'],
+  'src/providers/fly/instanceMachine.ts': ['InstanceId InstanceId InstanceRole', 'what Fly.io says'],
+  'src/providers/fly/machineInstance.ts': [
+    'InstanceConfig JSON.parse',
+    'what is noted on a machine, in flyRules.test.ts',
+  ],
+  'src/providers/fly/machineMaker.ts': ['open readFile', 'programs of this extension'],
+  'src/providers/fly/machineStats.ts': [
+    'JSON.parse Measured readFileSync readFileSync',
+    'what a program inside a machine prints',
+  ],
+  'media/instance/gate.mjs': [
+    'JSON.parse readFileSync readFileSync',
+    'what the provider says, and what Fly.io has written',
+  ],
   'media/instance/home.mjs': [
     'JSON.parse JSON.parse JSON.parse',
     'what its like at another home says; its record of hashes in homeProgram.test.ts',

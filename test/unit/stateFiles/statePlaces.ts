@@ -23,6 +23,7 @@ const at = '2026-01-02T03:04:05.000Z';
 const wholeConfig: InstanceConfig = {
   name: 'box',
   image: 'team/editor:1',
+  region: 'here',
   resources: { cpuCores: 1, memoryMb: 512, pids: 100 },
   env: { MODE: 'test' },
   secretEnv: ['TOKEN'],

@@ -73,6 +73,7 @@ async function open({ root, state, instances }: Awaited<ReturnType<typeof makeWo
     rejectedProviders: () => [],
     vault: new MemoryVault(),
     readSecret: async () => undefined,
+    writeSecret: async () => {},
     gitCredential: async () => undefined,
     texts: { translate: inEnglish, warn: () => {} },
     unreadable: found => told.push(found),

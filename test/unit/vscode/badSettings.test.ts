@@ -111,7 +111,10 @@ const settingOf = (config: SwarmConfig, key: string): unknown =>
     .reduce<unknown>((value, name) => (value as Record<string, unknown>)[name], config);
 
 /** What a kind can't do without. */
-const needed: Readonly<Record<string, object>> = { ssh: { host: 'build.example' } };
+const needed: Readonly<Record<string, object>> = {
+  ssh: { host: 'build.example' },
+  fly: { organization: 'personal' },
+};
 
 /** What more an entry of the list may hold is the business of its kind. */
 const settingFields = fieldsBelow({ type: 'object', properties }, valid).filter(field => field.path.at(-1) !== 'KEY');
@@ -144,6 +147,13 @@ const texts: Readonly<Record<string, string>> = {
   'docker.tls.key': '/srv/tls/key.pem',
   'docker.image': 'team/editor:1',
   'docker.runtimeImage': 'team/editor:1',
+  'fly.id': 'bad',
+  'fly.organization': 'personal',
+  'fly.region': 'fra',
+  'fly.image': 'team/editor:1',
+  'fly.endpoints.api': 'https://api.example/v1',
+  'fly.endpoints.logs': 'https://logs.example/v1',
+  'fly.endpoints.edge': 'https://edge.example',
 };
 
 /** Folders may be called anything that a person can read. */
@@ -198,6 +208,7 @@ async function live(values: Record<string, unknown>) {
     rejectedProviders: () => found.rejected,
     vault: new MemoryVault(),
     readSecret: async () => undefined,
+    writeSecret: async () => {},
     gitCredential: async () => undefined,
     texts: { translate: inEnglish, warn: () => {} },
     unreadable: () => {},
@@ -361,7 +372,7 @@ describe('bad settings', () => {
     const problem = 'The provider "bad" in remoteSwarm.providers is of no known kind: its "type" is "dockr".';
     expect(rows.find(({ id }) => id === 'bad')).toMatchObject({
       problem,
-      hint: 'Set "type" to one of: local, docker, ssh.',
+      hint: 'Set "type" to one of: local, docker, ssh, fly.',
     });
     expect(refused).toMatchObject({ code: 'provider-unusable', message: expect.stringContaining(problem) });
   });

@@ -21,7 +21,13 @@ const { defaultPolicy } = await import('../../../src/model/config.ts');
 beforeEach(() => editor.reset());
 
 /** A window whose swarm lives in memory: commands, view and gate are the real ones. */
-async function makeWindow(options: MemoryProviderOptions = {}, place = new MemoryPlace(), disk = new MemoryDisk()) {
+async function makeWindow(
+  options: MemoryProviderOptions = {},
+  place = new MemoryPlace(),
+  disk = new MemoryDisk(),
+  tokenUrl?: string,
+) {
+  const tokens = new Map<string, string>();
   const { controller, vault } = memorySwarm({ place, disk, providers: [new MemoryProvider(place, options)] });
   const audit: unknown[] = [];
   const gate = new OperationGate(
@@ -35,7 +41,8 @@ async function makeWindow(options: MemoryProviderOptions = {}, place = new Memor
   const core = {
     controller,
     gate,
-    providerTypes: [{ type: 'memory', title: 'Memory', fields: [] }],
+    providerTypes: [{ type: 'memory', title: 'Memory', fields: [], tokenUrl }],
+    writeToken: async (id: string, token: string) => void tokens.set(id, token),
     testProvider: async () => {
       if (tested.problem) throw tested.problem;
     },
@@ -56,7 +63,7 @@ async function makeWindow(options: MemoryProviderOptions = {}, place = new Memor
     await new Promise(resolve => setImmediate(resolve));
     expect(editor.answers).toEqual([]);
   };
-  return { controller, vault, place, disk, view, audit, tested, run };
+  return { controller, vault, place, disk, view, audit, tested, tokens, run };
 }
 
 /** Up to the options of the wizard: a name, the one provider, nothing in the workspace. */
@@ -178,6 +185,25 @@ describe('what was found', () => {
   });
 });
 
+describe('Remove Homes Without an Instance', () => {
+  test('shows what is there, and removes what was chosen and agreed to', async () => {
+    const { run, controller } = await makeWindow();
+    const [provider] = controller.providers.all();
+    const homes = ['aaaaaaaaaaaa', 'bbbbbbbbbbbb'].map(id => ({ id, sizeGb: 3 }));
+    await run('removeStrayHomes');
+    expect(editor.messages.at(-1)?.text).toMatch(/^Every home/);
+    const removed: string[] = [];
+    Object.assign(provider?.abilities ?? {}, { strayHomes: async () => homes });
+    Object.assign(provider ?? {}, { deleteInstance: async (id: string) => removed.push(id) });
+    await run('removeStrayHomes', [
+      ['Homes Without an Instance', 'bbbbbbbbbbbb'],
+      ['Remove a home for good?', 'Remove Permanently'],
+    ]);
+    expect(editor.messages.at(-1)).toMatchObject({ detail: expect.stringContaining('bbbbbbbbbbbb (memory, 3 GB)') });
+    expect(removed).toEqual(['bbbbbbbbbbbb']);
+  });
+});
+
 describe('Add Provider', () => {
   const answers: Answer[] = [
     ['What kind of place', 'Memory'],
@@ -207,6 +233,31 @@ describe('Add Provider', () => {
       ['cube cannot be reached', 'Save Anyway'],
     ]);
     expect(saved()).toEqual([{ id: 'cube', type: 'memory' }]);
+  });
+
+  test('asks for a token where one is needed, and keeps it out of the settings; an empty one keeps what there is', async () => {
+    const { run, tokens } = await makeWindow({}, undefined, undefined, 'https://token.example');
+    await run('addProvider', [
+      ...answers,
+      [
+        'The token for Memory; leave it empty to keep the one that is stored. How to make one: https://token.example',
+        ' s3cret ',
+      ],
+      ['box is ready.', undefined],
+    ]);
+    expect([...tokens]).toEqual([['box', 's3cret']]);
+    expect(saved()).toEqual([{ id: 'box', type: 'memory' }]);
+    await run('editProvider', [
+      ['Edit Provider', 'box'],
+      ['The token for Memory', ''],
+      ['box is ready.', undefined],
+    ]);
+    expect([...tokens]).toEqual([['box', 's3cret']]);
+    await run('editProvider', [
+      ['Edit Provider', 'box'],
+      ['The token for Memory', undefined],
+    ]);
+    expect(saved()).toEqual([{ id: 'box', type: 'memory' }]);
   });
 
   test('on the row of a provider that the settings lack offers its name', async () => {

@@ -124,6 +124,13 @@ describe('other rows', () => {
     expect(rowTooltip(node, now, wording)).toBe('no answer\n\nStart it\\.');
   });
 
+  test('one that does not run says that it costs, where it does', () => {
+    const tip = (status: 'running' | 'stopped', costsAtRest: boolean) =>
+      rowTooltip({ kind: 'instance', record: record(1, { status }), costsAtRest }, now, wording);
+    expect(tip('stopped', true)).toContain('its home is still paid for');
+    for (const other of [tip('running', true), tip('stopped', false)]) expect(other).not.toContain('paid');
+  });
+
   test('groups count; the trash is closed', () => {
     expect(rowOf({ kind: 'trashGroup', count: 2 }, wording)).toMatchObject({ collapse: 'collapsed', description: '2' });
     expect(rowOf({ kind: 'status', status: 'starting', count: 1 }, wording)).toMatchObject({

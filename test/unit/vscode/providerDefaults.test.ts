@@ -45,6 +45,7 @@ function open(settings: Record<string, unknown>, unreadable: (found: unknown) =>
     rejectedProviders: () => rejected,
     vault: new MemoryVault(),
     readSecret: async () => undefined,
+    writeSecret: async () => {},
     gitCredential: async () => undefined,
     texts: { translate: inEnglish, warn: () => {} },
     unreadable,

@@ -65,6 +65,20 @@ describe('the create wizard', () => {
     expect(InstanceConfig.parse(config)).toMatchObject({ name: 'shop', source: { kind: 'empty' }, resources: {} });
   });
 
+  test('a region is asked for where the chosen provider has some, and none where nothing is chosen', () => {
+    const cloud = place('cloud');
+    const capabilities = { ...cloud.capabilities, supportsMultiRegion: true, supportedRegions: ['ams', 'fra'] };
+    const both = { ...facts, providers: [...facts.providers, { ...cloud, capabilities }] };
+    const at = (provider: string, region?: string) =>
+      ({ step: 'summary', answers: { name: 'shop', provider, ...(region && { region }) } }) as const;
+    expect(stepsOf(at('cloud'), both)).toEqual(['name', 'provider', 'source', 'region', 'options', 'summary']);
+    expect(requestOf(at('cloud', 'fra'), both).config.region).toBe('fra');
+    for (const provider of ['local', '']) {
+      expect(stepsOf(at(provider), both)).not.toContain('region');
+      expect(requestOf(at(provider, 'fra'), both).config.region).toBeUndefined();
+    }
+  });
+
   test('the long way: everything is asked and nothing is lost', () => {
     const state = walk({
       name: ' shop ',

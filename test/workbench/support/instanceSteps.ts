@@ -3,6 +3,8 @@ import type { Workbench } from './workbench.ts';
 interface Wish {
   readonly provider: string;
   readonly name: string;
+  /** Where the provider has a choice. */
+  readonly region?: string;
   /** Takes a picture of a step. */
   shot?(step: string): Promise<void>;
   /** Presses Back at the second step, to see that what was typed is kept. */
@@ -10,7 +12,10 @@ interface Wish {
 }
 
 /** Makes an instance as a person does, and waits until it runs. The rows of the view must show. */
-export async function createByWizard(workbench: Workbench, { provider, name, shot, goBackOnce }: Wish): Promise<void> {
+export async function createByWizard(
+  workbench: Workbench,
+  { provider, name, shot, goBackOnce, region: wantedRegion = 'Default' }: Wish,
+): Promise<void> {
   await workbench.command('Remote Swarm: Create Instance…');
   await workbench.type('A name for the instance', name);
   if (goBackOnce) {
@@ -21,8 +26,15 @@ export async function createByWizard(workbench: Workbench, { provider, name, sho
   }
   await workbench.pick('Where shall it run?', provider);
   await workbench.pick('What shall its workspace hold?', 'Nothing');
+  const region = workbench.stepIsOpen('In which region shall its home be?');
   const size = workbench.stepIsOpen('How big shall it be?');
-  await size.or(workbench.stepIsOpen('What else shall it have?')).waitFor();
+  const others = workbench.stepIsOpen('What else shall it have?');
+  await region.or(size).or(others).waitFor();
+  if (await region.isVisible()) {
+    await shot?.('2-wizard-region');
+    await workbench.pick('In which region shall its home be?', wantedRegion);
+    await size.or(others).waitFor();
+  }
   if (await size.isVisible()) await workbench.pick('How big shall it be?', 'Default');
   await workbench.accept('What else shall it have?');
   await workbench.step('Press Enter to create it');

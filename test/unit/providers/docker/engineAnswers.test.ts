@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { diskOf, readUsage } from '../../../../src/providers/docker/containerDisks.ts';
 import { usageOf } from '../../../../src/providers/docker/containerStats.ts';
 import { instanceOf } from '../../../../src/providers/docker/engineWatch.ts';
-import { listeningPorts } from '../../../../src/providers/docker/openPorts.ts';
 import { PullProgress } from '../../../../src/providers/docker/pull.ts';
+import { listeningPorts } from '../../../../src/providers/listeningPorts.ts';
 
 test('the ports in the kernel tables: listening ones only, IPv4 and IPv6, each once, not the name server', () => {
   const header = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';

@@ -1,0 +1,324 @@
+import { isDeepStrictEqual } from 'node:util';
+import { credentialKey } from '../../model/config.ts';
+import { providerRefused, unsupported } from '../../model/errors.ts';
+import { homeMissing } from '../../model/homeErrors.ts';
+import type {
+  InstanceConfig,
+  InstanceFilter,
+  InstanceRole,
+  InstanceUpdate,
+  VSCodeInstance,
+} from '../../model/instance.ts';
+import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import type {
+  CommandResult,
+  ExecuteOptions,
+  HomeProcess,
+  HomeTask,
+  InstanceLogs,
+  InstanceSpec,
+  LogOptions,
+  Provider,
+  ProviderCapabilities,
+} from '../../model/provider.ts';
+import { passesFilter } from '../instanceFilter.ts';
+import { instanceVariables, updatedConfig } from '../instanceMark.ts';
+import { refuseRole } from '../instanceRoles.ts';
+import type { ProviderEnvironment } from '../providerEnvironment.ts';
+import { reservedFile } from '../reservedFile.ts';
+import { Turns } from '../turns.ts';
+import { AppBuilder } from './appBuilder.ts';
+import { FlyAbilities } from './flyAbilities.ts';
+import { FlyApi } from './flyApi.ts';
+import type { FlyProviderConfig } from './flyConfig.ts';
+import { idTaken } from './flyErrors.ts';
+import { FlyLogs } from './flyLogs.ts';
+import { Gate } from './gate.ts';
+import { homeAtGate, runAtGate } from './gateProgram.ts';
+import { type HomeVolume, volumesIn } from './homeVolume.ts';
+import { appName, type InstanceMachine } from './instanceMachine.ts';
+import { homeProgramThere, largest, launcher, layout, node } from './machineConfig.ts';
+import { instanceOn, markOf } from './machineInstance.ts';
+import { MachineMaker } from './machineMaker.ts';
+import { Machines } from './machines.ts';
+
+/** The rest of a volume its file system needs for itself. */
+const shareForFiles = 0.96;
+
+/** Instances on Fly.io: each one an app with a machine, and a volume with its home that outlives the machine. */
+export class FlyProvider implements Provider {
+  readonly id: string;
+  readonly type = 'fly';
+  readonly abilities: FlyAbilities;
+  readonly machines: Machines;
+  readonly builder: AppBuilder;
+  readonly gate: Gate;
+  readonly logs: FlyLogs;
+  readonly #api: FlyApi;
+  readonly #config: FlyProviderConfig;
+  readonly #maker: MachineMaker;
+  readonly #turns = new Turns();
+  /** Those that gates have let in, by instance. */
+  readonly #tokens = new Map<string, string>();
+  #regions: string[] = [];
+  #nearest: string | undefined;
+
+  constructor(config: FlyProviderConfig, environment: ProviderEnvironment) {
+    this.id = config.id;
+    this.#config = config;
+    const {
+      api = 'https://api.machines.dev/v1',
+      logs: logsUrl = 'https://api.fly.io/api/v1',
+      edge,
+    } = config.endpoints ?? {};
+    this.#api = new FlyApi(this.id, api, () => environment.readSecret(credentialKey(this.id)));
+    this.machines = new Machines(this.#api, config.organization);
+    this.builder = new AppBuilder(this.#api, this.machines);
+    this.gate = new Gate(this.id, edge);
+    this.logs = new FlyLogs(this.#api, logsUrl);
+    const { machines, builder, gate, logs } = this;
+    this.#maker = new MachineMaker(config, environment.launcher, machines, builder, gate, logs);
+    this.abilities = new FlyAbilities(this);
+  }
+
+  /** Regions are those of Fly, once it was reached. */
+  getCapabilities(): ProviderCapabilities {
+    return {
+      supportsLiveResize: false,
+      supportsSnapshotting: false,
+      supportsMultiRegion: true,
+      supportedRegions: [...this.#regions],
+      maxInstancesPerUser: 1_000,
+      maxResourcesPerInstance: {
+        cpu: { cores: largest.cores },
+        memory: { min: 256, max: largest.memoryMb },
+        storage: { size: this.#config.diskGb * 1_024, persistent: true },
+      },
+    };
+  }
+
+  async initialize(ctx: OperationContext = quietContext): Promise<void> {
+    await this.#api.call('The check of the token', ctx, (client, signal) => client.GET('/tokens/current', { signal }));
+    const { regions = [], nearest } = await this.#api.call('The list of regions', ctx, (client, signal) =>
+      client.GET('/platform/regions', { signal }),
+    );
+    this.#regions = regions.flatMap(({ code, deprecated }) => (code && !deprecated ? [code] : [])).sort();
+    this.#nearest = nearest ?? this.#regions[0];
+    const { region } = this.#config;
+    if (region !== undefined && !this.#regions.includes(region))
+      throw providerRefused(
+        'unknown-region',
+        `The provider "${this.id}" names the region "${region}", which Fly.io has not.`,
+        `Set it to one of: ${this.#regions.join(', ')}.`,
+      );
+  }
+
+  async createInstance(spec: InstanceSpec, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    const { id, swarmId } = spec.identity;
+    this.#refuse(spec);
+    return this.#turns.take(id, async () => {
+      const existing = await this.machines.find(id, ctx);
+      if (existing && existing.swarmId !== swarmId) throw idTaken(appName(id));
+      if (existing) return this.#start(existing, ctx);
+      let made = false;
+      try {
+        ctx.report('Making the app of the instance');
+        made = await this.builder.ensureApp(id, this.#config.organization, ctx);
+        await this.#maker.make(spec, 'owner', this.#region(spec), ctx);
+        return await this.#maker.answering(await this.machines.existing(id, ctx), ctx);
+      } catch (error) {
+        // What can't be undone now is found by its name later.
+        if (made) await this.builder.removeAll(id, this.#config.organization, quietContext).catch(() => {});
+        throw error;
+      }
+    });
+  }
+
+  async getInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance | null> {
+    const found = await this.machines.findWhole(instanceId, ctx);
+    if (!found) return null;
+    const end = await this.machines.endOf(found.machine, found.row, ctx);
+    return { ...instanceOn(this.id, found.machine), ...end };
+  }
+
+  async listInstances(filter: InstanceFilter = {}, ctx: OperationContext = quietContext): Promise<VSCodeInstance[]> {
+    const instances = (await this.machines.list(ctx)).map(machine => instanceOn(this.id, machine));
+    return instances.filter(instance => passesFilter(instance, filter, this.type));
+  }
+
+  async startInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#turns.take(instanceId, async () => this.#start(await this.machines.existing(instanceId, ctx), ctx));
+  }
+
+  async stopInstance(instanceId: string, force = false, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#turns.take(instanceId, async () => {
+      const machine = await this.machines.existing(instanceId, ctx);
+      ctx.report('Stopping the editor server');
+      await this.machines.stop(machine, force, ctx);
+      return instanceOn(this.id, await this.machines.existing(instanceId, ctx));
+    });
+  }
+
+  async deleteInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<boolean> {
+    return this.#turns.take(instanceId, () => this.builder.removeAll(instanceId, this.#config.organization, ctx));
+  }
+
+  async updateInstance(
+    instanceId: string,
+    update: InstanceUpdate,
+    ctx: OperationContext = quietContext,
+    secrets: Readonly<Record<string, string>> = {},
+  ): Promise<VSCodeInstance> {
+    return this.#turns.take(instanceId, async () => {
+      const machine = await this.machines.existing(instanceId, ctx);
+      const { identity, config } = markOf(machine);
+      const next = updatedConfig(config, update);
+      this.#refuse(next);
+      const variables = await this.#maker.variables(instanceId, ctx);
+      const nextVariables = instanceVariables(next, secrets, variables);
+      const sameVariables = isDeepStrictEqual(variables, nextVariables);
+      if (sameVariables && isDeepStrictEqual(this.#maker.sizeOf(config), this.#maker.sizeOf(next))) {
+        await this.machines.note(machine, 'config', JSON.stringify(next), ctx);
+        return instanceOn(this.id, await this.machines.existing(instanceId, ctx));
+      }
+      const version = sameVariables
+        ? undefined
+        : await this.builder.writeSecrets(instanceId, { environment: JSON.stringify(nextVariables) }, ctx);
+      const runs = machine.status === 'running';
+      ctx.report(runs ? 'Restarting the machine with the changed config' : 'Changing the machine');
+      const mark = { identity, config: next };
+      const changed = await this.#maker.change(machine, { mark, mode: machine.mode }, runs, version, ctx);
+      return runs ? this.#maker.answering(changed, ctx) : instanceOn(this.id, changed);
+    });
+  }
+
+  async getInstanceLogs(
+    instanceId: string,
+    options: LogOptions = {},
+    ctx: OperationContext = quietContext,
+  ): Promise<InstanceLogs> {
+    await this.machines.existing(instanceId, ctx);
+    return this.logs.read(instanceId, options, ctx);
+  }
+
+  /** Through the gate, for the reasons that {@link Gate} tells. */
+  async executeCommand(
+    instanceId: string,
+    command: string,
+    options: ExecuteOptions = quietContext,
+  ): Promise<CommandResult> {
+    const shell = ['sh', '-c', 'cd "$1" 2>/dev/null; exec sh -c "$2"', 'sh', layout.workspace, command];
+    return this.run(instanceId, [node, launcher, 'exec', layout.reserved, ...shell], options);
+  }
+
+  /** Runs a program in the machine of an instance that runs. */
+  async run(instanceId: string, argv: readonly string[], options: ExecuteOptions): Promise<CommandResult> {
+    await this.machines.running(instanceId, options);
+    const stream = await this.gate.open(instanceId, 'run', await this.readToken(instanceId, options), options);
+    return runAtGate(this.id, stream, argv, layout.home, options);
+  }
+
+  /** The same, now and then: it is taken for running, and its token for the one that it had. */
+  async runAgain(instanceId: string, argv: readonly string[], options: ExecuteOptions): Promise<CommandResult> {
+    const token = this.#tokens.get(instanceId) ?? (await this.readToken(instanceId, options));
+    this.#tokens.delete(instanceId);
+    const stream = await this.gate.open(instanceId, 'run', token, options);
+    this.#tokens.set(instanceId, token);
+    return runAtGate(this.id, stream, argv, layout.home, options);
+  }
+
+  async dispose(): Promise<void> {
+    this.abilities.dispose();
+  }
+
+  /** Makes its machine anew on the same home, and starts it. The token stays, and so do secrets that are not given. */
+  async recreate(spec: InstanceSpec, ctx: OperationContext): Promise<VSCodeInstance> {
+    const { id, swarmId } = spec.identity;
+    this.#refuse(spec);
+    return this.#turns.take(id, async () => {
+      const owner = await this.builder.swarmOfHome(id, ctx);
+      if (owner === undefined) throw homeMissing(id, this.id);
+      const machine = await this.machines.find(id, ctx);
+      if (owner !== swarmId || (machine && machine.swarmId !== swarmId)) throw idTaken(appName(id));
+      if (machine) {
+        refuseRole(id, machine.role);
+        ctx.report('Removing the machine');
+        await this.machines.stop(machine, false, ctx);
+        await this.machines.remove(id, machine.machineId, ctx);
+      }
+      await this.#maker.make(spec, 'owner', this.#region(spec), ctx);
+      return this.#maker.answering(await this.machines.existing(id, ctx), ctx);
+    });
+  }
+
+  /** Makes it, or goes on making it, for a home that will come from elsewhere. */
+  async prepareIncoming(spec: InstanceSpec, ctx: OperationContext): Promise<VSCodeInstance> {
+    const { id, swarmId, epoch } = spec.identity;
+    this.#refuse(spec);
+    return this.#turns.take(id, async () => {
+      const existing = await this.machines.find(id, ctx);
+      if (existing) {
+        if (existing.role !== 'incoming' || existing.swarmId !== swarmId || existing.epoch !== epoch)
+          throw idTaken(appName(id));
+        return instanceOn(this.id, existing);
+      }
+      await this.builder.ensureApp(id, this.#config.organization, ctx);
+      await this.#maker.make(spec, 'incoming', this.#region(spec), ctx);
+      return instanceOn(this.id, await this.machines.existing(id, ctx));
+    });
+  }
+
+  /** Stops it and gives it the other role; one that has it already is left as it is. */
+  async moveTo(role: InstanceRole, instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
+    return this.#turns.take(instanceId, async () => {
+      const machine = await this.machines.existing(instanceId, ctx);
+      if (machine.role !== role) {
+        await this.machines.stop(machine, false, ctx);
+        await this.machines.note(machine, 'role', role, ctx);
+      }
+      return instanceOn(this.id, await this.machines.existing(instanceId, ctx));
+    });
+  }
+
+  /** What a new volume has for a home. */
+  get freeBytes(): number {
+    return Math.floor(this.#config.diskGb * 1024 ** 3 * shareForFiles);
+  }
+
+  homeVolumes(ctx: OperationContext): Promise<HomeVolume[]> {
+    return volumesIn(this.#api, this.#config.organization, ctx);
+  }
+
+  async readToken(instanceId: string, ctx: OperationContext): Promise<string> {
+    const token = await this.builder.readSecret(instanceId, 'token', ctx);
+    if (token === undefined) await this.machines.existing(instanceId, ctx);
+    return reservedFile.token(instanceId, token);
+  }
+
+  /**
+   * In the machine that mounts the home, as a volume of Fly's can be read in no other way. One that does not run is
+   * started for it without its editor server, and ends by itself when nobody has needed it for a minute.
+   */
+  async openHome(instanceId: string, task: HomeTask, ctx: OperationContext): Promise<HomeProcess> {
+    const machine = await this.#turns.take(instanceId, () => this.#maker.held(instanceId, ctx));
+    const token = await this.readToken(instanceId, ctx);
+    const stream = await this.#maker.untilOpen(() => this.gate.open(machine.id, 'run', token, ctx), ctx);
+    return homeAtGate(instanceId, this.id, stream, [node, homeProgramThere, task], layout.home);
+  }
+
+  async #start(machine: InstanceMachine, ctx: OperationContext): Promise<VSCodeInstance> {
+    refuseRole(machine.id, machine.role);
+    ctx.report('Starting the machine');
+    return this.#maker.answering(await this.#maker.inMode(machine, 'serve', ctx), ctx);
+  }
+
+  /** Where its home is made. One that comes from elsewhere may name a region of there. */
+  #region({ region }: InstanceConfig): string {
+    if (region !== undefined && this.#regions.includes(region)) return region;
+    return this.#config.region ?? this.#nearest ?? '';
+  }
+
+  #refuse({ resources }: Pick<InstanceConfig, 'resources'>): void {
+    if (resources.pids !== undefined) throw unsupported(this.id, 'limit the number of processes');
+  }
+}

@@ -1,0 +1,128 @@
+import {
+  InstanceId,
+  InstanceIdentity,
+  InstanceRole,
+  type InstanceStatus,
+  type StopCause,
+} from '../../model/instance.ts';
+import type { InstanceObservation } from '../../model/provider.ts';
+import type { Schemas } from './flyApi.ts';
+
+/** Keys of a machine's metadata. */
+export const label = {
+  swarm: 'remote-swarm.swarm',
+  instance: 'remote-swarm.instance',
+  epoch: 'remote-swarm.epoch',
+  created: 'remote-swarm.created',
+  owner: 'remote-swarm.owner',
+  config: 'remote-swarm.config',
+  role: 'remote-swarm.role',
+  mode: 'remote-swarm.mode',
+} as const;
+
+/** What a machine does when it starts: serve the editor, or only let its home be read and written. */
+export type MachineMode = 'serve' | 'hold';
+
+/** Names of apps are shared by all the world. */
+export const appName = (instanceId: string) => `remote-swarm-${instanceId}`;
+/** Whose app it is; undefined when it is none of ours. */
+export const instanceOfApp = (app: string): string | undefined =>
+  InstanceId.safeParse(app.replace(/^remote-swarm-/, '')).data;
+export const machineName = 'instance';
+/** A volume's name tells whose it is also when its machine is gone. */
+export const volumeName = (swarmId: string) => `rs_${swarmId}`;
+
+/** One of our machines, as Fly tells it. */
+export interface InstanceMachine extends InstanceObservation {
+  readonly machineId: string;
+  /** Its version; another one after each update. */
+  readonly version: string;
+  readonly state: string;
+  readonly mode: MachineMode;
+  readonly updatedAt: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** What a list and a get have in common. */
+type Row = Pick<Schemas['OrgMachine'], 'id' | 'instance_id' | 'state' | 'created_at' | 'updated_at'> & {
+  config?: { metadata?: Record<string, string> };
+};
+
+const { epoch, createdAt, swarmId } = InstanceIdentity.shape;
+
+/** Reads a row; undefined when it is not ours, or no longer there. */
+export function readMachine(row: Row): InstanceMachine | undefined {
+  const metadata = row.config?.metadata ?? {};
+  const id = InstanceId.safeParse(metadata[label.instance]).data;
+  const swarm = swarmId.safeParse(metadata[label.swarm]).data;
+  const role = InstanceRole.safeParse(metadata[label.role]).data;
+  const state = row.state ?? 'unknown';
+  if (!id || !swarm || !role || !row.id || state === 'destroyed' || state === 'replaced') return undefined;
+  const mode = metadata[label.mode] === 'hold' ? 'hold' : 'serve';
+  return {
+    id,
+    swarmId: swarm,
+    epoch: epoch.catch(1).parse(Number(metadata[label.epoch])),
+    createdAt: createdAt.catch(new Date(row.created_at ?? 0).toISOString()).parse(metadata[label.created]),
+    role,
+    ...statusOf(state, role, mode),
+    machineId: row.id,
+    version: row.instance_id ?? '',
+    state,
+    mode,
+    updatedAt: row.updated_at ?? '',
+    metadata,
+  };
+}
+
+/** What Fly's state means. One that only lets its home be read is stopped: its editor does not run. */
+function statusOf(state: string, role: InstanceRole, mode: MachineMode): { status: InstanceStatus; detail?: string } {
+  if (role === 'trash') return { status: 'trashed' };
+  switch (state) {
+    case 'destroying':
+      return { status: 'deleting' };
+    case 'failed':
+    case 'launch_failed':
+      return { status: 'failed', detail: `Fly.io says ${state}` };
+    case 'created':
+      return { status: 'stopped', detail: 'never started' };
+    case 'stopped':
+      return { status: 'stopped' };
+    case 'suspended':
+      return { status: 'stopped', detail: 'suspended' };
+  }
+  if (mode === 'hold') return { status: 'stopped' };
+  switch (state) {
+    case 'started':
+      return { status: 'running' };
+    case 'creating':
+    case 'starting':
+    case 'restarting':
+    case 'updating':
+    case 'replacing':
+      return { status: 'starting' };
+    case 'stopping':
+    case 'suspending':
+      return { status: 'stopping' };
+    default:
+      return { status: 'unknown', detail: `Fly.io says ${state}` };
+  }
+}
+
+/** How a machine ended, as its events tell it. */
+interface ExitEvent {
+  readonly requested_stop?: boolean;
+  readonly oom_killed?: boolean;
+  readonly exit_code?: number;
+}
+
+/** Pure: how a machine ended that was not asked to; undefined when it was. The latest event comes first. */
+export function endOf(events: readonly Schemas['MachineEvent'][]): { cause: StopCause; detail: string } | undefined {
+  const last = events.find(({ type }) => type === 'exit' || type === 'start' || type === 'launch');
+  if (last?.type !== 'exit') return undefined;
+  const { exit_event: exit } = (last.request ?? {}) as { exit_event?: ExitEvent };
+  if (!exit || exit.requested_stop) return undefined;
+  if (exit.oom_killed) return { cause: 'out-of-memory', detail: 'ran out of memory' };
+  const cause = exit.exit_code === 126 || exit.exit_code === 127 ? 'bad-config' : 'exited';
+  return { cause, detail: `exited with code ${exit.exit_code}` };
+}

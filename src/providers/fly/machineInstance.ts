@@ -1,0 +1,26 @@
+import type * as z from 'zod';
+import { InstanceConfig, Owner, type VSCodeInstance } from '../../model/instance.ts';
+import type { InstanceMark } from '../instanceMark.ts';
+import { type InstanceMachine, label } from './instanceMachine.ts';
+
+/** Pure: the instance on a machine. */
+export function instanceOn(providerId: string, machine: InstanceMachine): VSCodeInstance {
+  const { identity, config } = markOf(machine);
+  const { role, status, detail } = machine;
+  return { ...identity, providerId, role, config, status, ...(detail !== undefined && { detail }) };
+}
+
+/** Pure: whose it is and what was asked for. One whose notes cannot be read can still be stopped or deleted. */
+export function markOf({ id, swarmId, epoch, createdAt, metadata }: InstanceMachine): InstanceMark {
+  const owner = noted(metadata[label.owner], Owner) ?? { user: 'unknown', machine: 'unknown' };
+  const config = noted(metadata[label.config], InstanceConfig) ?? InstanceConfig.parse({ name: id });
+  return { identity: { id, swarmId, epoch, createdAt, owner }, config };
+}
+
+function noted<S extends z.ZodType>(text: string | undefined, schema: S): z.output<S> | undefined {
+  try {
+    return schema.safeParse(JSON.parse(text ?? '')).data;
+  } catch {
+    return undefined;
+  }
+}

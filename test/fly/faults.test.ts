@@ -1,0 +1,208 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { appName, volumeName } from '../../src/providers/fly/instanceMachine.ts';
+import type { GuardedProvider } from '../../src/providers/guardedProvider.ts';
+import { newSpec, testSwarmId } from '../contract/specs.ts';
+import { expectCode } from '../contract/tools.ts';
+import { machineProblem } from './support/flyCloud.ts';
+import { type FlyScene, openFlyScene, organization } from './support/flyScene.ts';
+
+describe.skipIf(machineProblem() !== undefined)('when Fly.io is not at its best', () => {
+  const swarmId = testSwarmId();
+  let scene: FlyScene;
+  let provider: GuardedProvider;
+
+  beforeAll(async () => {
+    scene = await openFlyScene();
+    provider = scene.makeProvider();
+    await provider.initialize();
+  });
+  afterAll(() => scene?.close());
+  beforeEach(() => {
+    scene.server.faults.clear();
+    scene.server.calls.length = 0;
+    scene.cloud.full.clear();
+  });
+
+  const machineOf = (id: string) => {
+    const [machine] = scene.cloud.app(appName(id)).machines.values();
+    if (!machine) throw new Error('no machine');
+    return machine;
+  };
+  const callsOf = (pattern: RegExp) => scene.server.calls.filter(call => pattern.test(call));
+  async function created(): Promise<string> {
+    return (await provider.createInstance(newSpec(swarmId))).id;
+  }
+
+  test.each(['POST /apps', 'POST /apps/*/volumes', 'POST /apps/*/machines', 'POST /apps/*/secrets'])(
+    'a create whose answer to %s was lost makes one of each',
+    async call => {
+      scene.server.faults.add({ call, loseReply: true });
+      const id = await created();
+      const { machines, volumes } = scene.cloud.app(appName(id));
+      expect([machines.size, volumes.size]).toEqual([1, 1]);
+      expect((await provider.abilities.observe()).filter(row => row.id === id)).toMatchObject([{ status: 'running' }]);
+      expect(callsOf(/^POST \/apps\/[^/]+\/machines$/)).toHaveLength(1);
+      await provider.deleteInstance(id);
+    },
+  );
+
+  test('what a create that was cut off has left is gone on with, or goes as a whole', async () => {
+    const { cloud } = scene;
+    for (const ending of ['created', 'deleted']) {
+      const spec = newSpec(swarmId);
+      const { id } = spec.identity;
+      const app = cloud.makeApp(appName(id), organization, appName(id));
+      cloud.makeVolume(app, { name: volumeName(swarmId), region: 'ams' });
+      if (ending === 'created') {
+        expect(await provider.createInstance(spec)).toMatchObject({ id, status: 'running' });
+        expect([app.machines.size, app.volumes.size]).toEqual([1, 1]);
+        expect(machineOf(id).region).toBe('ams');
+      }
+      expect(await provider.deleteInstance(id)).toBe(true);
+      expect(cloud.apps.has(appName(id))).toBe(false);
+    }
+  });
+
+  test('a storm of 429 is waited out for as long as it says', async () => {
+    const id = await created();
+    await provider.stopInstance(id);
+    scene.server.faults.add({
+      call: 'POST /apps/*/machines/*/start',
+      times: 2,
+      answer: { status: 429, retryAfter: 1 },
+    });
+    const begin = performance.now();
+    expect(await provider.startInstance(id)).toMatchObject({ status: 'running' });
+    expect(performance.now() - begin).toBeGreaterThan(1_900);
+    expect(callsOf(/^POST .*\/start$/)).toHaveLength(3);
+    await provider.deleteInstance(id);
+  });
+
+  test('a machine that somebody else has leased is left alone until it is given back', async () => {
+    const id = await created();
+    const machine = machineOf(id);
+    machine.lease = { nonce: 'somebody-elses', until: Date.now() + 60_000 };
+    const stopping = provider.stopInstance(id);
+    await vi.waitFor(() => expect(callsOf(/^POST .*\/lease$/).length).toBeGreaterThan(2), 10_000);
+    expect(machine.state).toBe('started');
+    expect(callsOf(/^POST .*\/stop$/)).toEqual([]);
+    machine.lease = undefined;
+    expect(await stopping).toMatchObject({ status: 'stopped' });
+    expect(machine.lease).toBeUndefined();
+    await provider.deleteInstance(id);
+  });
+
+  test('where there is no room nothing is left, it is said what to do, and another region is it', async () => {
+    scene.cloud.full.add('fra');
+    const spec = newSpec(swarmId);
+    await expectCode(provider.createInstance(spec), 'no-capacity');
+    expect(scene.cloud.apps.has(appName(spec.identity.id))).toBe(false);
+    const { id } = await provider.createInstance({ ...spec, region: 'ams' });
+    expect([
+      machineOf(id).region,
+      ...[...scene.cloud.app(appName(id)).volumes.values()].map(({ region }) => region),
+    ]).toEqual(['ams', 'ams']);
+    await provider.deleteInstance(id);
+  });
+
+  test('no room beside a home that is there leaves the home', async () => {
+    const spec = newSpec(swarmId);
+    const { id } = spec.identity;
+    await provider.createInstance(spec);
+    await provider.executeCommand(id, 'echo kept > file');
+    scene.cloud.full.add('fra');
+    await expectCode(provider.abilities.recreateInstance(spec), 'no-capacity');
+    expect(await provider.abilities.hasHome(id)).toBe(true);
+    scene.cloud.full.clear();
+    await provider.abilities.recreateInstance(spec);
+    expect((await provider.executeCommand(id, 'cat file')).stdout).toBe('kept\n');
+    await provider.deleteInstance(id);
+  });
+
+  test('lists that lag neither double an instance nor lose or keep one', async () => {
+    const { listLag } = scene.cloud;
+    scene.cloud.listLag = 2_500;
+    const spec = newSpec(swarmId);
+    const { id } = spec.identity;
+    const rows = async () => (await provider.abilities.observe()).filter(row => row.id === id);
+    await provider.createInstance(spec);
+    expect(await rows()).toMatchObject([{ status: 'running' }]);
+    expect(await scene.makeProvider().createInstance(spec)).toMatchObject({ id, status: 'running' });
+    expect(scene.cloud.app(appName(id)).machines.size).toBe(1);
+    await provider.stopInstance(id);
+    expect(await rows()).toMatchObject([{ status: 'stopped' }]);
+    await provider.deleteInstance(id);
+    expect(await rows()).toEqual([]);
+    scene.cloud.listLag = listLag;
+  });
+
+  test('errors of the server pass, and a change is made once', async () => {
+    const id = await created();
+    scene.server.faults.add({ call: 'GET /apps/*/machines/*', times: 2, answer: { status: 503 } });
+    expect(await provider.getInstance(id)).toMatchObject({ status: 'running' });
+    await provider.stopInstance(id);
+    scene.server.faults.add({ call: 'POST /apps/*/machines/*/start', answer: { status: 500 } });
+    expect(await provider.startInstance(id)).toMatchObject({ status: 'running' });
+    await provider.deleteInstance(id);
+  });
+
+  test('a token that was revoked is told, nothing is taken for gone, and another one goes on', async () => {
+    const id = await created();
+    const { token } = scene;
+    scene.server.tokens.delete(token);
+    await expectCode(provider.abilities.observe(), 'token-refused');
+    await expectCode(provider.getInstance(id), 'token-refused');
+    await expectCode(provider.initialize(), 'token-refused');
+    const said = await provider.getInstance(id).catch((error: Error) => `${error.message} ${JSON.stringify(error)}`);
+    expect(said).not.toContain(token);
+    scene.server.tokens.add('another');
+    scene.token = 'FlyV1 another';
+    expect(await provider.getInstance(id)).toMatchObject({ status: 'running' });
+    await provider.deleteInstance(id);
+    scene.token = '';
+    await expectCode(provider.initialize(), 'token-missing');
+    scene.token = token;
+    scene.server.tokens.add(token);
+  });
+
+  test('a name that somebody else in the world has is refused', async () => {
+    const spec = newSpec(swarmId);
+    scene.cloud.makeApp(appName(spec.identity.id), 'somebody-else', 'default');
+    await expectCode(provider.createInstance(spec), 'id-taken');
+    expect(await provider.deleteInstance(spec.identity.id)).toBe(false);
+    expect(scene.cloud.apps.get(appName(spec.identity.id))?.organization).toBe('somebody-else');
+  });
+
+  test('nothing of all that was against the document of Fly.io', () => {
+    expect(scene.guard.violations()).toEqual([]);
+  });
+
+  test('an answer that is not as in the document is not let through either', async () => {
+    const app = scene.cloud.makeApp('seeded-answer', organization, 'x');
+    Object.assign(app, { name: 5 });
+    const headers = { authorization: `Bearer ${scene.token}` };
+    const wrong = await fetch(`${scene.guard.url}/apps/seeded-answer`, { headers });
+    expect([wrong.status, await wrong.text()]).toEqual([500, expect.stringContaining('name must be string')]);
+    scene.cloud.apps.delete('seeded-answer');
+  });
+
+  test('a field that is not in the document is not let through, and is told', async () => {
+    const call = (body: unknown) =>
+      fetch(`${scene.guard.url}/apps`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${scene.token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    const wrong = await call({ name: 'seeded', org_slug: 'personal', netwrok: 'x' });
+    expect([wrong.status, await wrong.text()]).toEqual([422, expect.stringContaining('netwrok')]);
+    expect(scene.cloud.apps.has('seeded')).toBe(false);
+    expect((await call({ name: 'seeded', org_slug: 'personal', network: 'x' })).status).toBe(201);
+    await vi.waitFor(
+      () =>
+        expect(scene.guard.violations().slice(-1)).toEqual([
+          expect.stringMatching(/post \/apps .*UNPROCESSABLE_ENTITY/),
+        ]),
+      5_000,
+    );
+  });
+});
