@@ -12,7 +12,7 @@ import { organization } from './support/flyScene.ts';
 import { FlyWorld, type Place, worldProblem } from './support/flyWorld.ts';
 
 /** One after the other they are every pair of places of which one is Fly.io, in both orders. */
-const way: readonly Place[] = ['fly', 'engine', 'fly', 'local'];
+const way: readonly Place[] = ['fly', 'engine', 'fly', 'host', 'fly', 'local'];
 const strategies = ['stop-and-recreate', 'create-then-stop'] as const;
 
 /** In the long form (REMOTE_SWARM_SOAK=1) and in the short one. */
@@ -26,7 +26,7 @@ const homes =
 const moves = homes.flatMap(home => home.strategies.map(strategy => ({ ...home, strategy })));
 
 describe.skipIf(worldProblem() !== undefined)(
-  'an instance that moves between this computer, an engine and Fly.io',
+  'an instance that moves between this computer, an engine, an ssh host and Fly.io',
   () => {
     let world: FlyWorld;
     let window: SwarmController;

@@ -11,24 +11,32 @@ import { diskController } from '../../crash/diskController.ts';
 import { type Engine, engineProblem, startEngine } from '../../engine/support/engine.ts';
 import { guardedDocker } from '../../engine/support/engineInstances.ts';
 import { ensureTestImage } from '../../engine/support/images.ts';
+import { type SshHost, sshHostProblem } from '../../ssh/support/sshHost.ts';
+import { prepareForSsh, sshProvider, startPreparedHost, useHosts } from '../../ssh/support/sshProviders.ts';
 import { machineProblem } from './flyCloud.ts';
 import { type FlyScene, openFlyScene } from './flyScene.ts';
 
-export const worldProblem = () => machineProblem() ?? engineProblem();
+export const worldProblem = () => machineProblem() ?? engineProblem() ?? sshHostProblem();
 
 /** Where an instance of the world can be. */
-export type Place = 'local' | 'engine' | 'fly';
+export type Place = 'local' | 'engine' | 'host' | 'fly';
 
-/** This computer, a Docker engine and Fly.io, with a state directory on which windows come one after the other. */
+/** This computer, a Docker engine, an ssh host and Fly.io, with a state directory on which windows come one after the other. */
 export class FlyWorld {
   readonly scene: FlyScene;
   readonly #engine: Engine;
+  readonly #host: SshHost;
+  readonly #onHost: GuardedProvider;
   readonly #folder: string;
+  readonly #restorePath: () => void;
 
-  private constructor(scene: FlyScene, engine: Engine, folder: string) {
+  private constructor(scene: FlyScene, engine: Engine, host: SshHost, folder: string) {
     this.scene = scene;
     this.#engine = engine;
+    this.#host = host;
+    this.#onHost = sshProvider(host, 'host');
     this.#folder = folder;
+    this.#restorePath = useHosts([host], folder);
   }
 
   static async open(): Promise<FlyWorld> {
@@ -38,9 +46,16 @@ export class FlyWorld {
       path.resolve(import.meta.dirname, '../../engine/support/stubServer.mjs'),
       path.join(folder, 'out', 'server-main.js'),
     );
-    const [scene, engine] = await Promise.all([openFlyScene(), startEngine({ name: 'nofly' })]);
+    await prepareForSsh();
+    const [scene, engine, host] = await Promise.all([
+      openFlyScene(),
+      startEngine({ name: 'nofly' }),
+      startPreparedHost('nofly'),
+    ]);
     await ensureTestImage(engine.docker, 'stub');
-    return new FlyWorld(scene, engine, folder);
+    const world = new FlyWorld(scene, engine, host, folder);
+    await world.#onHost.initialize();
+    return world;
   }
 
   /** A window that has read its state, and looked at every place. */
@@ -59,6 +74,7 @@ export class FlyWorld {
         endpoint: this.#engine.host,
         image: await ensureTestImage(this.#engine.docker, 'stub'),
       }),
+      this.#onHost,
       this.scene.makeProvider(),
     ]);
     const window = await diskController(this.#state, providers, undefined, {}, new StreamCarrier());
@@ -76,9 +92,10 @@ export class FlyWorld {
   /** The folder of its home, as it lies on this machine. */
   homeOn(place: Place, id: string): string {
     if (place === 'engine') return path.join(this.#engine.root, 'data/volumes', `remote-swarm-${id}`, '_data/home');
-    if (place === 'local') {
-      const name = readdirSync(path.join(this.#folder, 'local')).find(each => each.startsWith(id));
-      return path.join(this.#folder, 'local', name ?? '', 'home');
+    if (place === 'local' || place === 'host') {
+      const instances = this.#instances(place);
+      const name = readdirSync(instances).find(each => each.startsWith(id));
+      return path.join(instances, name ?? '', 'home');
     }
     const [volume] = this.scene.cloud.app(appName(id)).volumes.values();
     return path.join(volume?.folder ?? '', 'home');
@@ -87,15 +104,26 @@ export class FlyWorld {
   /** Whether anything of it is there. */
   async isOn(place: Place, id: string): Promise<boolean> {
     if (place === 'fly') return this.scene.cloud.apps.has(appName(id));
-    if (place === 'local') return readdirSync(path.join(this.#folder, 'local')).some(name => name.startsWith(id));
+    if (place === 'local' || place === 'host')
+      return readdirSync(this.#instances(place)).some(name => name.startsWith(id));
     const { Volumes } = await this.#engine.docker.listVolumes();
     return (Volumes ?? []).some(({ Name }) => Name.includes(id));
   }
 
   async close(): Promise<void> {
+    await this.#onHost.dispose();
+    this.#restorePath();
     await this.#engine.stop();
+    await this.#host.stop();
     await this.scene.close();
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Where the instances of a place lie that are processes. */
+  #instances(place: 'local' | 'host'): string {
+    return place === 'local'
+      ? path.join(this.#folder, 'local')
+      : path.join(this.#host.home, '.remote-swarm', 'instances');
   }
 
   get #state(): string {
