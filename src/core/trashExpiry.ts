@@ -2,12 +2,13 @@ import type { Disposable } from '../model/event.ts';
 import type { InstanceRecord } from '../model/instance.ts';
 import type { ObserverLease } from '../model/stateStore.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
+import { LongDue } from './longDue.ts';
 
 /** Milliseconds that the trash keeps what was deleted (semantics 22). */
 const trashTime = 7 * 86_400_000;
 /** Milliseconds: a clock that is set meanwhile is noticed within this. */
 const longestSleep = 3_600_000;
-/** Milliseconds until what could not be removed is tried again. */
+/** Milliseconds until what is due, and was not removed, is looked at again. */
 const retryAfter = 60_000;
 
 /** Until when the trash keeps it; undefined when it is not there. */
@@ -20,6 +21,7 @@ export class TrashExpiry implements Disposable {
   readonly #lease: ObserverLease;
   readonly #remove: (instanceId: string) => Promise<void>;
   readonly #subscriptions: Disposable[];
+  readonly #longDue = new LongDue();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isDisposed = false;
 
@@ -52,7 +54,7 @@ export class TrashExpiry implements Disposable {
   async #empty(): Promise<void> {
     const now = Date.now();
     for (const { id, until } of this.#trash()) {
-      if (until > now || !this.#lease.isHeld()) continue;
+      if (!this.#longDue.holds(id, until <= now) || !this.#lease.isHeld()) continue;
       await this.#remove(id).catch(() => {}); // It is in the audit log, and tried again.
     }
     this.#plan(retryAfter);

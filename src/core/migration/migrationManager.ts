@@ -16,6 +16,7 @@ import { type OperationContext, quietContext, withTimeout } from '../../model/op
 import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import type { KeyedLock, LockHandle, ObserverLease } from '../../model/stateStore.ts';
 import { randomId } from '../instanceId.ts';
+import { LongDue } from '../longDue.ts';
 import { instanceError, timestamp } from '../records.ts';
 import { planOf, refugeOf, refuseTarget, refuseUnmovable, roomAt } from './migrationPlanner.ts';
 import { MigrationRun, type MigrationWorld } from './migrationRun.ts';
@@ -40,6 +41,7 @@ export class MigrationManager {
   /** Those that this window carries out now, and how to stop them. */
   readonly #running = new Map<string, AbortController>();
   readonly #parked: ParkedCopies;
+  readonly #longDue = new LongDue();
   #settling: Promise<void> | undefined;
   /** A migration, whose id this is, has changed in any window. */
   readonly onDidChange: Event<string>;
@@ -292,7 +294,9 @@ export class MigrationManager {
   async #settleAll(): Promise<void> {
     const { book, lease, locks, registry } = this.#options;
     const ctx = { signal: this.#disposed.signal, report: () => {} };
-    const due = book.list().filter(each => nextAct(each) !== 'nothing' || isOverdue(each) || isToClear(each));
+    const due = book
+      .list()
+      .filter(each => nextAct(each) !== 'nothing' || this.#longDue.holds(each.id, isOverdue(each)) || isToClear(each));
     for (const { id, instanceId } of due) {
       if (!lease.isHeld() || ctx.signal.aborted || (await locks.isHeld(instanceId))) continue;
       try {

@@ -6,7 +6,8 @@ import { MemoryPlace } from '../../fakes/memoryPlace.ts';
 import { MemoryDisk } from '../../fakes/memoryStore.ts';
 import { memorySwarm } from '../../fakes/memorySwarm.ts';
 
-const hour = 3_600_000;
+const minute = 60_000;
+const hour = 60 * minute;
 const day = 24 * hour;
 
 const toFake = ['Date', 'performance', 'setTimeout', 'clearTimeout'] as const;
@@ -36,6 +37,23 @@ test('what was deleted is there for seven days, and then it is gone', async () =
     names: ['kept'],
   });
   expect(place.instances.get(other.id)?.running).toBe(true);
+  trash.dispose();
+  await controller.dispose();
+});
+
+test('a clock that is wrong for some minutes removes nothing', async () => {
+  const { controller, trash, place } = await open();
+  const { id } = await controller.createInstance({ name: 'web' });
+  await controller.deleteInstance(id);
+  for (let again = 0; again < 20; again++) {
+    vi.setSystemTime(Date.now() + 365 * day);
+    await vi.advanceTimersByTimeAsync(9 * minute);
+    vi.setSystemTime(Date.now() - 365 * day);
+    await vi.advanceTimersByTimeAsync(hour + again * minute);
+  }
+  expect(place.homesOf.has(id)).toBe(true);
+  await vi.advanceTimersByTimeAsync(7 * day);
+  expect(place.homesOf.has(id)).toBe(false);
   trash.dispose();
   await controller.dispose();
 });
