@@ -1,8 +1,9 @@
 import { wrongState } from '../model/errors.ts';
 import { type OperationContext, quietContext } from '../model/operationContext.ts';
 import type { StrayHome } from '../model/provider.ts';
-import type { KeyedLock } from '../model/stateStore.ts';
+import type { KeyedLock, SecretVault } from '../model/stateStore.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
+import type { MigrationBook } from './migration/migrationBook.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 
 /** A home that no instance of the swarm is known to have. */
@@ -10,26 +11,30 @@ export interface UnknownHome extends StrayHome {
   readonly providerId: string;
 }
 
-/** Homes of this swarm that cost something and are no instance's any more. Nothing removes one but a person. */
-export class StrayHomes {
-  readonly #swarmId: string;
-  readonly #registry: InstanceRegistry;
-  readonly #providers: ProviderDirectory;
-  readonly #locks: KeyedLock;
+export interface StrayHomesOptions {
+  readonly swarmId: string;
+  readonly registry: InstanceRegistry;
+  readonly providers: ProviderDirectory;
+  readonly locks: KeyedLock;
+  readonly vault: SecretVault;
+  readonly book: MigrationBook;
+}
 
-  constructor(swarmId: string, registry: InstanceRegistry, providers: ProviderDirectory, locks: KeyedLock) {
-    this.#swarmId = swarmId;
-    this.#registry = registry;
-    this.#providers = providers;
-    this.#locks = locks;
+/** Homes of this swarm that are no instance's any more. Nothing removes one, or makes one, but a person. */
+export class StrayHomes {
+  readonly #options: StrayHomesOptions;
+
+  constructor(options: StrayHomesOptions) {
+    this.#options = options;
   }
 
   /** On all providers that can tell. Rejects when one does not answer. */
   async list(ctx: OperationContext = quietContext): Promise<UnknownHome[]> {
-    const known = new Set((await this.#registry.readAll()).map(({ id }) => id));
+    const { registry, providers, swarmId } = this.#options;
+    const known = new Set((await registry.readAll()).map(({ id }) => id));
     const found = await Promise.all(
-      this.#providers.all().map(async ({ id: providerId, abilities }) => {
-        const homes = (await abilities.strayHomes?.(this.#swarmId, ctx)) ?? [];
+      providers.all().map(async ({ id: providerId, abilities }) => {
+        const homes = (await abilities.strayHomes?.(swarmId, ctx)) ?? [];
         return homes.map(home => ({ ...home, providerId }));
       }),
     );
@@ -38,12 +43,30 @@ export class StrayHomes {
 
   /** For good, and only what is a stray home still. Rejects with `wrong-state` when it is not. */
   async remove(providerId: string, id: string, ctx: OperationContext = quietContext): Promise<void> {
-    await this.#locks.run(id, ctx, async lock => {
+    await this.#options.locks.run(id, ctx, async lock => {
       const found = await this.list(ctx);
       if (!found.some(home => home.providerId === providerId && home.id === id))
         throw wrongState(id, 'no stray home', 'look again');
       lock.assertHeld();
-      await this.#providers.get(providerId).deleteInstance(id, ctx);
+      await this.#options.providers.get(providerId).deleteInstance(id, ctx);
+    });
+  }
+
+  /**
+   * Forgets an instance whose deletion for good cannot come to its end, as when a provider is gone. What its providers
+   * still have stays there: should they come back, it is an instance again. Rejects with `wrong-state` for any other one.
+   */
+  async leave(instanceId: string, ctx: OperationContext = quietContext): Promise<void> {
+    const { registry, book, vault, locks } = this.#options;
+    await locks.run(instanceId, ctx, async lock => {
+      const record = (await registry.readAll()).find(({ id }) => id === instanceId);
+      if (record && record.desired !== 'absent')
+        throw wrongState(instanceId, record.status, 'delete it permanently first');
+      const migrations = (await book.readAll()).filter(each => each.instanceId === instanceId);
+      lock.assertHeld();
+      for (const { id } of migrations) await book.forget(id);
+      if (record) await registry.removeInstance(instanceId);
+      await vault.forget(instanceId);
     });
   }
 }

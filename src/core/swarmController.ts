@@ -60,7 +60,7 @@ export class SwarmController {
     this.providers = providers;
     this.#options = options;
     this.access = new InstanceAccess(registry, providers);
-    this.strayHomes = new StrayHomes(swarmId, registry, providers, locks);
+    this.strayHomes = new StrayHomes({ swarmId, registry, providers, locks, vault, book: options.migrationBook });
     this.#lifecycle = new InstanceLifecycle(registry, providers, vault, sources, (...of) =>
       this.migrations.forgetInstance(...of),
     );

@@ -27,7 +27,7 @@ import {
   startMigration,
 } from './migrationOperations.ts';
 import type { Operation } from './operation.ts';
-import { adoptInstances, openInstance, removeStrayHomes, removeSwarm } from './personOperations.ts';
+import { adoptInstances, forgetInstances, openInstance, removeStrayHomes, removeSwarm } from './personOperations.ts';
 import {
   deleteSnapshot,
   failOverInstance,
@@ -66,6 +66,7 @@ export const catalog: readonly Operation[] = [
   openInstance,
   removeSwarm,
   removeStrayHomes,
+  forgetInstances,
   resetCrashLoop,
   pauseMonitoring,
   recreateUnkept,

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { InstanceId, InstanceName } from '../model/instance.ts';
 import type { Endpoint } from '../model/provider.ts';
-import { BatchResult, batchOutcomes, runBatch } from './batch.ts';
+import { BatchResult, batchOutcomes, InstanceIds, runBatch } from './batch.ts';
 import { OneInstanceId, ProviderReference } from './instanceInputs.ts';
 import { defineOperation } from './operation.ts';
 import { nameLines, registered, targetOf } from './targets.ts';
@@ -90,6 +90,44 @@ export const removeStrayHomes = defineOperation({
       return undefined;
     });
   },
+});
+
+/** What cannot be deleted for good, since a provider is gone (semantics 23: absence is never believed without a look). */
+export const forgetInstances = defineOperation({
+  name: 'forget_swarm_instance',
+  title: 'Forget Instances',
+  description: 'Forgets instances that are being deleted for good, where that cannot come to its end.',
+  effect: 'destroy',
+  audience: 'person',
+  alwaysAsks: true,
+  input: z.strictObject({ instanceIds: InstanceIds }),
+  output: BatchResult,
+  outcomes: batchOutcomes,
+  targets: (swarm, { instanceIds }) =>
+    instanceIds.flatMap(id => {
+      const record = swarm.registry.getInstance(id);
+      if (record) return targetOf(record);
+      const migration = swarm.migrations.listMigrations().find(({ instanceId }) => instanceId === id);
+      if (!migration) return [];
+      const { instanceName, sourceProviderId, targetProviderId } = migration;
+      return { id, name: instanceName, facts: `${sourceProviderId}, ${targetProviderId}` };
+    }),
+  question: (t, _input, targets) => ({
+    title:
+      targets.length === 1 ? t('Forget "{0}"?', targets[0]?.name ?? '') : t('Forget {0} instances?', targets.length),
+    detail: [
+      nameLines(t, targets),
+      t(
+        'They go from the lists, and so do their secrets. What their providers still have stays there: it is paid for as before, and should a provider come back, it is shown again.',
+      ),
+    ].join('\n\n'),
+    action: targets.length === 1 ? t('Forget Instance') : t('Forget {0} Instances', targets.length),
+  }),
+  run: (swarm, { instanceIds }, ctx) =>
+    runBatch(instanceIds, ctx, async id => {
+      await swarm.strayHomes.leave(id, ctx);
+      return undefined;
+    }),
 });
 
 /** What opening answers: an address with its token in it, and the tunnel that keeps it alive. For the face only. */

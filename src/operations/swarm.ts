@@ -49,7 +49,7 @@ export interface Swarm
     | 'deleteSnapshot'
   >;
   readonly access: Pick<InstanceAccess, 'openInstance' | 'getInstanceLogs' | 'executeCommand'>;
-  readonly strayHomes: Pick<StrayHomes, 'remove'>;
+  readonly strayHomes: Pick<StrayHomes, 'remove' | 'leave'>;
   readonly registry: Pick<InstanceRegistry, 'getInstance'>;
   readonly health: Pick<HealthMonitor, 'get'>;
 }

@@ -17,7 +17,8 @@ export type InstanceAction =
   | 'failOver'
   | 'delete'
   | 'restore'
-  | 'purge';
+  | 'purge'
+  | 'forget';
 
 /** `goBack`: to one of its snapshots, which outlives what it is of. */
 const actionsByStatus: Readonly<Record<InstanceStatus, readonly InstanceAction[]>> = {
@@ -40,7 +41,7 @@ const actionsByStatus: Readonly<Record<InstanceStatus, readonly InstanceAction[]
   stopping: ['logs', 'delete'],
   stopped: ['start', 'logs', 'edit', 'migrate', 'snapshot', 'goBack', 'delete'],
   failed: ['start', 'logs', 'edit', 'goBack', 'delete'],
-  deleting: [],
+  deleting: ['forget'],
   trashed: ['restore', 'goBack', 'purge'],
   lost: ['goBack', 'delete', 'purge'],
   unknown: ['logs', 'failOver', 'goBack', 'delete'],
@@ -56,10 +57,12 @@ const looks: readonly InstanceAction[] = ['open', 'attach', 'terminal', 'ports',
 
 /** The actions that make sense for an instance as it is now, where it is. */
 export function actionsOf(
-  { status, providerId }: InstanceRecord,
+  { status, providerId, error }: InstanceRecord,
   talents: ProviderTalents,
   isMoving = false,
 ): readonly InstanceAction[] {
   const actions = actionsByStatus[status].filter(action => !isMoving || looks.includes(action));
-  return talents.canAttach(providerId) ? actions : actions.filter(action => action !== 'attach');
+  // What is about to go is let go; what does not go can be forgotten.
+  const can = { attach: talents.canAttach(providerId), forget: error !== undefined };
+  return actions.filter(action => (action === 'attach' || action === 'forget' ? can[action] : true));
 }

@@ -65,11 +65,12 @@ export function migrationFace(migration: Migration): MigrationFace | undefined {
   }
 }
 
-export type MigrationAction = 'cancel' | 'compare' | 'rollBack' | 'cleanUp';
+export type MigrationAction = 'cancel' | 'compare' | 'rollBack' | 'cleanUp' | 'forget';
 
 /** What a person can do with it now. */
 export function migrationActions(migration: Migration): MigrationAction[] {
   const face = migrationFace(migration);
+  if (face === 'clearing') return ['forget'];
   if (face === 'running') return migration.pivotedAt === undefined ? ['cancel'] : [];
   if (face === 'parked') return ['compare', 'rollBack', 'cleanUp'];
   return face === 'rolledBack' && migration.parkedUntil !== undefined ? ['compare', 'cleanUp'] : [];

@@ -2,7 +2,7 @@ import type { Face } from '../face.ts';
 import { adopt, adoptAll } from './adopt.ts';
 import { chooseFilter, chooseGrouping, chooseSorting, clearFilter } from './chooseView.ts';
 import { createFromJson, createFromThisDocument } from './createFromJson.ts';
-import { remove, removePermanently, restart, restore, start, stop } from './lifecycle.ts';
+import { forget, remove, removePermanently, restart, restore, start, stop } from './lifecycle.ts';
 import { attach, copyUrl, open, openInstanceTerminal, revealStateFile, showLogs } from './reach.ts';
 import { removeStrayHomes } from './removeStrayHomes.ts';
 import { removeSwarm } from './removeSwarm.ts';
@@ -44,6 +44,7 @@ export const commandTable: readonly Command[] = [
   command('delete', remove),
   command('restore', restore),
   command('deletePermanently', removePermanently),
+  command('forget', forget),
   command('adopt', adopt),
   command('adoptAll', adoptAll),
   command('refresh', face => face.host.use(core => core.controller.refresh())),

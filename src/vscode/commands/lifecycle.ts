@@ -1,5 +1,6 @@
 import type { Face } from '../face.ts';
 import type { InstanceAction } from '../instanceActions.ts';
+import { migrationActions } from '../migrationRows.ts';
 import { operateOnAll } from '../operate.ts';
 import { t } from '../translate.ts';
 import type { CommandCall } from './commandTable.ts';
@@ -38,3 +39,14 @@ export const restore = (face: Face, call: CommandCall) =>
 /** For good. The gate asks first. */
 export const removePermanently = (face: Face, call: CommandCall) =>
   onAll(face, call, 'purge', 'purge_swarm_instance', t('Delete Instances Permanently'), t('Deleting permanently…'));
+
+/** What cannot be deleted for good: of an instance, or what a migration has left of one. The gate asks first. */
+export async function forget(face: Face, call: CommandCall): Promise<void> {
+  const left = call.rows
+    .flatMap(row => face.migrations.migration(row) ?? [])
+    .filter(migration => migrationActions(migration).includes('forget'))
+    .map(({ instanceId }) => instanceId);
+  if (left.length > 0)
+    await operateOnAll(face, 'forget_swarm_instance', { instanceIds: [...new Set(left)] }, t('Forgetting…'));
+  else await onAll(face, call, 'forget', 'forget_swarm_instance', t('Forget Instances'), t('Forgetting…'));
+}

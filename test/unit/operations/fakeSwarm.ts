@@ -70,6 +70,9 @@ export class FakeSwarm implements Swarm {
     remove: async () => {
       this.calls.push('removeStrayHome');
     },
+    leave: async () => {
+      this.calls.push('forgetInstance');
+    },
   };
   readonly healths = new Map<string, InstanceHealth>();
   readonly health = { get: (id: string) => this.healths.get(id) };

@@ -29,6 +29,7 @@ const registered = [...read('src/vscode/commands/commandTable.ts').matchAll(/\bc
 const destructive = [
   'remoteSwarm.delete',
   'remoteSwarm.deletePermanently',
+  'remoteSwarm.forget',
   'remoteSwarm.removeStrayHomes',
   'remoteSwarm.removeSwarm',
   'remoteSwarm.cleanUpMigration',
