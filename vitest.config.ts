@@ -17,8 +17,8 @@ const project = (name: string, include: string[], test: Record<string, unknown> 
 });
 
 const patient = { testTimeout: 120_000, hookTimeout: 180_000 };
-// What mostly waits for processes and engines runs two files at a time, also on two cores.
-const waiting = { ...patient, maxWorkers: 2, sequence: { groupOrder: 1 } };
+// What mostly waits for processes and engines runs three files at a time, also on two cores.
+const waiting = { ...patient, maxWorkers: 3, sequence: { groupOrder: 1 } };
 // A real editor keeps two cores busy by itself.
 const busy = { ...patient, fileParallelism: false, sequence: { groupOrder: 2 } };
 

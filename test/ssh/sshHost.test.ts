@@ -30,9 +30,13 @@ describe.skipIf(problem !== undefined)(`hosts of the tests${problem ? ` (not her
   });
 
   test('a port of one is not a port of the other', () => {
-    const listen = `require('net').createServer(s => s.end('one')).listen(7000, '127.0.0.1')`;
-    writeFileSync(path.join(one.home, 'listen.cjs'), listen);
-    one.run('sh', '-c', `'${process.execPath}' /root/listen.cjs >/dev/null 2>&1 &`);
+    const listen = [
+      ...['use IO::Socket::INET;', 'my $server = IO::Socket::INET->new(LocalAddr => "127.0.0.1:7000", Listen => 5);'],
+      'while (my $socket = $server->accept) { print $socket "one"; close $socket }',
+    ];
+    writeFileSync(path.join(one.home, 'listen.pl'), listen.join('\n'));
+    // Neither this checkout nor its node need be in a place that a host shows.
+    one.run('sh', '-c', 'perl /root/listen.pl >/dev/null 2>&1 &');
     const ask = `exec 3<>/dev/tcp/127.0.0.1/7000 && cat <&3`;
     const asked = (host: SshHost) => ssh(host.path, host.name, `bash -c '${ask}'`);
     let answer = asked(one);
