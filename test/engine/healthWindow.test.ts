@@ -11,6 +11,7 @@ import { describeWithOwnEngine } from './support/testEngine.ts';
 import { WatchedSwarm } from './support/watchedSwarm.ts';
 
 const hour = 3_600_000;
+const isLong = process.env.REMOTE_SWARM_SOAK === '1';
 const rows: FaultRow[] = [];
 afterAll(() => console.log(faultTable(rows)));
 
@@ -87,7 +88,9 @@ describeWithOwnEngine('what the monitor says and does when its own window is wha
     },
   ];
 
-  test.each(faults.map(fault => [fault.name, fault] as const))('%s: nothing is done', async (_, fault) => {
+  // Stalls between rounds are suffered in the short form, too, by instances on this computer.
+  const suffered = faults.filter(({ name }) => isLong || !name.endsWith('between rounds'));
+  test.each(suffered.map(fault => [fault.name, fault] as const))('%s: nothing is done', async (_, fault) => {
     const row = await suffer('window', swarm, [id], fault);
     rows.push(row);
     if (fault.verdict === 'healthy') expect(row.statuses).toEqual(['healthy']);

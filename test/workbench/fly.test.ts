@@ -5,6 +5,10 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { projectRoot } from '../../scripts/editorHost.ts';
 import { installEditorServer } from '../../src/providers/editorServerInstaller.ts';
+import { engineProblem } from '../engine/support/engine.ts';
+import { ensureTestImage } from '../engine/support/images.ts';
+import { testEngine } from '../engine/support/testEngine.ts';
+import { EngineWorld } from '../engine/support/world.ts';
 import { machineProblem } from '../fly/support/flyCloud.ts';
 import { type FlyScene, openFlyScene } from '../fly/support/flyScene.ts';
 import { launchChromium } from './support/chromium.ts';
@@ -13,9 +17,12 @@ import { MigrationSteps } from './support/migrationSteps.ts';
 import { Workbench } from './support/workbench.ts';
 import { WorkbenchServer } from './support/workbenchServer.ts';
 
-describe.skipIf(machineProblem() !== undefined)('on Fly.io, as its stand-in is', () => {
+const problem = machineProblem() ?? engineProblem();
+
+describe.skipIf(problem !== undefined)('on Fly.io, as its stand-in is', () => {
   let browser: Browser;
   let scene: FlyScene;
+  let world: EngineWorld;
   let server: WorkbenchServer;
   let workbench: Workbench;
   let moves: MigrationSteps;
@@ -29,8 +36,12 @@ describe.skipIf(machineProblem() !== undefined)('on Fly.io, as its stand-in is',
     scene = await openFlyScene({ editor });
     const certificate = path.join(folder, 'edge.pem');
     writeFileSync(certificate, scene.certificate);
+    const engine = await testEngine();
+    world = new EngineWorld(engine.docker);
+    const docker = { id: 'engine', type: 'docker', endpoint: engine.host };
+    const image = await ensureTestImage(engine.docker, 'codeServer');
     server = await WorkbenchServer.start({
-      settings: { 'remoteSwarm.providers': [scene.config] },
+      settings: { 'remoteSwarm.providers': [scene.config, { ...docker, image }] },
       env: { NODE_EXTRA_CA_CERTS: certificate },
     });
     workbench = await Workbench.open(browser, server, { width: 1280, height: 1000 });
@@ -38,13 +49,16 @@ describe.skipIf(machineProblem() !== undefined)('on Fly.io, as its stand-in is',
   }, 300_000);
   afterAll(async () => {
     await workbench?.close();
+    await server?.stop();
+    const swarmId = await server?.swarmId();
+    if (swarmId) await world.removeSwarm(swarmId);
     await server?.dispose();
     await scene?.close();
     await browser?.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test('an instance lives there, moves to this computer and back, and is gone', { timeout: 300_000 }, async () => {
+  test('an instance lives there, moves to an engine and back, and is gone', { timeout: 300_000 }, async () => {
     onTestFailed(() => workbench.screenshotsOfAll('failed-fly'));
     await workbench.openView();
     await workbench.rowSays('fly', /no token/);
@@ -67,14 +81,14 @@ describe.skipIf(machineProblem() !== undefined)('on Fly.io, as its stand-in is',
     await workbench.screenshot('fly-4-inside', there);
     await there.close();
 
-    await moves.choose('Fay', 'local', 'Stop, then copy');
-    await workbench.notification('Fay lives on local now.').waitFor({ timeout: 120_000 });
+    await moves.choose('Fay', 'engine', 'Stop, then copy');
+    await workbench.notification('Fay lives on engine now.').waitFor({ timeout: 120_000 });
     await workbench.rowSays('Fay', /^running/);
     await workbench.clearNotifications();
     await workbench.command('Remote Swarm: Clean Up Source');
     await workbench.pick('Clean Up the Source of a Migration', 'Fay');
     await workbench.dialogButton('Clean Up Parked Copy');
-    await moves.says('Fay', /^moved · fly → local/);
+    await moves.says('Fay', /^moved · fly → engine/);
     expect(scene.cloud.apps.size).toBe(0);
 
     await moves.choose('Fay', 'fly', 'Stop, then copy');
