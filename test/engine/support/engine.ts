@@ -3,6 +3,7 @@ import { existsSync, globSync, mkdirSync, openSync, readdirSync, readFileSync, r
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Dockerode from 'dockerode';
+import { alive } from './alive.ts';
 import { makeCertificates } from './certificates.ts';
 
 /** Everything of all engines of the tests; on memory, where an engine makes containers two to four times as fast. */
@@ -71,8 +72,6 @@ const quietly = (work: () => unknown) => {
   }
 };
 const readPid = (file: string) => Number(existsSync(file) ? readFileSync(file, 'utf8') : 0);
-const alive = (pid: number) =>
-  pid > 0 && existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 
 /** Starts an engine that ends with {@link Engine.stop}; what a killed test run left is ended first. */
 export async function startEngine({

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 
 const run = (file: string, ...args: string[]) => execFileSync(file, args, { encoding: 'utf8', stdio: 'pipe' });
 
@@ -17,7 +18,7 @@ const networkNames = (key: string) => ({ name: `rh-${key}`.slice(0, 15), link: `
 /** A network namespace that this one reaches at 172.29.n.2. */
 export function makeNetwork(key: string): HostNetwork {
   const { name, link } = networkNames(key);
-  const subnet = freeSubnet();
+  const subnet = freeSubnet(key);
   const address = `172.29.${subnet}.2`;
   run('ip', 'netns', 'add', name);
   run('ip', 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'outside', 'netns', name);
@@ -32,10 +33,14 @@ export function makeNetwork(key: string): HostNetwork {
   return { name, link, address, block, unblock };
 }
 
-/** A number whose range 172.29.n nobody on this machine uses. */
-function freeSubnet(): number {
+/** A number whose range 172.29.n nobody on this machine uses. Those who look at the same moment begin at different ones. */
+function freeSubnet(key: string): number {
   const used = run('ip', '-4', '-o', 'addr');
-  for (let number = 10; number < 250; number++) if (!used.includes(`172.29.${number}.`)) return number;
+  const first = createHash('sha256').update(key).digest().readUInt8();
+  for (let tries = 0; tries < 256; tries++) {
+    const number = (first + tries) % 256;
+    if (!used.includes(`172.29.${number}.`)) return number;
+  }
   throw new Error('no free subnet');
 }
 

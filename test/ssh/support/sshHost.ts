@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { alive } from '../../engine/support/alive.ts';
 import { makeNetwork, removeNetwork } from './hostNetwork.ts';
 
 /** Everything of all hosts of the tests. */
@@ -103,8 +104,6 @@ const quietly = (work: () => unknown) => {
     // It is so already.
   }
 };
-const alive = (pid: number) =>
-  pid > 0 && existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 
 async function until(condition: () => boolean, what: () => string): Promise<void> {
   const deadline = performance.now() + 30_000;
