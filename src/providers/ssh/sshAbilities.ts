@@ -20,6 +20,7 @@ import { shellWord } from '../shellWord.ts';
 import { sshArguments } from '../sshLink.ts';
 import { ForwardedPort } from './forwardedPort.ts';
 import { HostWatch } from './hostWatch.ts';
+import { closed } from './lastingLink.ts';
 import { Probes } from './probes.ts';
 import type { SshProvider } from './sshProvider.ts';
 
@@ -34,8 +35,8 @@ export class SshAbilities implements ProviderAbilities {
   readonly #probes: Probes;
   readonly #open = new Set<Disposable>();
   readonly #told = new WeakMap<InstanceObservation, { readonly instance: VSCodeInstance; readonly at: number }>();
-
   readonly #heard = new WeakMap<InstanceObservation, Probe>();
+  #isDisposed = false;
 
   constructor(provider: SshProvider) {
     this.#provider = provider;
@@ -82,6 +83,11 @@ export class SshAbilities implements ProviderAbilities {
   async connect(instanceId: string, port?: number, ctx: OperationContext = quietContext): Promise<Endpoint> {
     const serverPort = await this.#provider.call('serverPort', [instanceId], ctx);
     const forwarded = await ForwardedPort.open(this.#provider.connection, port ?? serverPort);
+    if (this.#isDisposed || ctx.signal.aborted) {
+      forwarded.dispose();
+      ctx.signal.throwIfAborted();
+      throw closed();
+    }
     const kept = this.#keep(forwarded);
     return { host: forwarded.host, port: forwarded.port, dispose: () => kept.dispose() };
   }
@@ -159,13 +165,14 @@ export class SshAbilities implements ProviderAbilities {
     const target = JSON.stringify({ hostName, ...(user && { user }), ...(port && { port }) });
     const authority = `ssh-remote+${Buffer.from(target).toString('hex')}`;
     return {
-      uri: `vscode-remote://${authority}${encodeURI(this.workspacePath(instanceId))}`,
+      uri: `vscode-remote://${authority}${this.workspacePath(instanceId).split('/').map(encodeURIComponent).join('/')}`,
       extensionId: 'ms-vscode-remote.remote-ssh',
     };
   }
 
   /** Ends every endpoint and watch that is still open. */
   dispose(): void {
+    this.#isDisposed = true;
     for (const resource of this.#open) resource.dispose();
   }
 
