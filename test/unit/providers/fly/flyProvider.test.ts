@@ -63,3 +63,13 @@ test('a change of a machine keeps the role that another window gave it meanwhile
   const [machine] = cloud.app(appName(id)).machines.values();
   expect(machine?.config.metadata?.[label.role]).toBe('parked');
 });
+
+test('a connection that comes after the provider was closed is closed, too', async () => {
+  const spec = newSpec(swarmId);
+  const { id } = spec.identity;
+  await provider.prepareIncoming(spec, quietContext);
+  await provider.machines.start(await provider.machines.existing(id, quietContext), quietContext);
+  const connecting = provider.abilities.connect(id);
+  await provider.dispose();
+  await expect(connecting).rejects.toMatchObject({ code: 'provider-unreachable' });
+});
