@@ -153,7 +153,10 @@ export class HostSetup {
   }
 
   #loadPrograms(): Promise<Programs> {
-    this.#programs ??= loadPrograms(this.#environment.launcher);
+    this.#programs ??= loadPrograms(this.#environment.launcher).catch(error => {
+      this.#programs = undefined;
+      throw error;
+    });
     return this.#programs;
   }
 

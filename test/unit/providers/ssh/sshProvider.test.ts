@@ -1,10 +1,11 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { quietContext } from '../../../../src/model/operationContext.ts';
+import { HostSetup } from '../../../../src/providers/ssh/hostSetup.ts';
 import { HostShell } from '../../../../src/providers/ssh/hostShell.ts';
 import { SshProvider } from '../../../../src/providers/ssh/sshProvider.ts';
 import { newSpec, testSwarmId } from '../../../contract/specs.ts';
@@ -14,7 +15,7 @@ const fakeSsh = `#!${process.execPath}
 const { spawn } = require('node:child_process');
 const args = process.argv.slice(2);
 if (args.includes('-N')) {
-  const lead = args.includes('-L') ? args[args.indexOf('-L') + 1].split(':')[0] : args.findLast(arg => /^ControlPath=/.test(arg)).slice(12);
+  const lead = args.includes('-L') ? args[args.indexOf('-L') + 1].split(':')[0] : args.findLast(arg => /^ControlPath=/.test(arg)).slice(13, -1);
   require('node:fs').appendFileSync(process.env.FAKE_SSH_LINKS, process.pid + '\\n');
   setTimeout(() => require('node:net').createServer().listen(lead), args.includes('-L') ? 500 : 0);
 } else {
@@ -82,6 +83,17 @@ if (process.argv[3] === 'home') {
     const shell = new HostShell(provider.connection, path.join(folder, 'host'));
     expect(await shell.run('pwd; echo two', [], quietContext)).toBe(`${path.join(folder, 'host')}\ntwo\n`);
     await expect(shell.run('echo no >&2; exit 3', [], quietContext)).rejects.toThrow(/^no$/);
+  });
+
+  test('programs that could not be read once are read again', async () => {
+    const launcher = path.join(folder, 'media/instance/launcher.mjs');
+    const { connection } = provider;
+    const environment = { localDirectory: '', editorServerDirectory: '', launcher, readSecret: async () => undefined };
+    const setup = new HostSetup(connection, undefined, environment);
+    renameSync(launcher, `${launcher}.away`);
+    await expect(setup.command()).rejects.toThrow('ENOENT');
+    renameSync(`${launcher}.away`, launcher);
+    expect(await setup.command()).toMatch(/programs/);
   });
 
   test('the address for Remote-SSH names the folder, whatever is in its path', async () => {
