@@ -9,7 +9,7 @@
 // A connection begins with an HTTP request for /remote-swarm/port/<n> or /remote-swarm/run, which is upgraded. The one
 // is then joined to that port. The other carries frames of a letter, the length of 4 bytes, and the content. There:
 // s what to run ({ argv, cwd }, first of all), i input, e the end of input, k kill. Back: o output, r errors, x the
-// exit code. Whatever was run is ended with all that it started when its connection is lost before its end.
+// exit code, p nothing. Whatever was run is ended with all that it started when its connection is lost before its end.
 import { spawn } from 'node:child_process';
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
@@ -26,17 +26,27 @@ const markName = 'REMOTE_SWARM_RUN';
 /** How long a home is held for the next who needs it, and output is waited for after an end; milliseconds. */
 const idleTime = 60_000;
 const outputGrace = 250;
-/** What may wait to be sent. */
+/** What may wait to be sent, and the longest frame. */
 const mostWaiting = 1024 * 1024;
+const mostFrame = 16 * 1024 * 1024;
+/** Between two looks whether somebody is still there who can't be listened to; milliseconds. */
+const lookTime = 1_000;
 
 for (const name of ['REMOTE_SWARM_TOKEN', 'REMOTE_SWARM_ENVIRONMENT']) delete process.env[name];
 process.umask(0o022);
-mkdirSync(join(home, 'workspace'), { recursive: true });
+mkdirSync(home, { recursive: true });
 mkdirSync(reserved, { recursive: true, mode: 0o700 });
-process.umask(0o077);
-for (const name of ['token', 'environment.json']) copyFileSync(join(boot, name), join(reserved, name));
-process.umask(0o022);
-const token = readFileSync(join(reserved, 'token'), 'utf8').trim();
+if (serve.length > 0) {
+  try {
+    mkdirSync(join(home, 'workspace'), { recursive: true });
+  } catch {
+    // Whatever lies in its place is the person's own.
+  }
+  process.umask(0o077);
+  for (const name of ['token', 'environment.json']) copyFileSync(join(boot, name), join(reserved, name));
+  process.umask(0o022);
+}
+const token = readFileSync(join(boot, 'token'), 'utf8').trim();
 
 /** @param {string | undefined} given */
 function isAllowed(given) {
@@ -59,12 +69,13 @@ const server = createServer((request, response) => {
     answer.pipe(response);
   });
   asked.on('error', () => response.writeHead(502).end());
+  response.on('close', () => asked.destroy());
 });
 server.on('upgrade', (request, /** @type {import('node:net').Socket} */ socket, head) => {
   socket.on('error', () => socket.destroy());
   const [, portThere, run] = /^\/remote-swarm\/(?:port\/(\d+)|(run))$/.exec(request.url ?? '') ?? [];
   if (!isAllowed(request.headers.authorization)) return void refuse(socket, '403 Forbidden');
-  if (portThere === undefined && run === undefined) return void refuse(socket, '404 Not Found');
+  if (run === undefined && !(Number(portThere) < 65_536)) return void refuse(socket, '404 Not Found');
   connections += 1;
   rest();
   socket.on('close', () => {
@@ -80,8 +91,11 @@ server.on('upgrade', (request, /** @type {import('node:net').Socket} */ socket, 
   }
 });
 
-/** @param {import('node:net').Socket} socket @param {string} status */
-const refuse = (socket, status) => socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+/** Whoever is refused need not hang up for it. @param {import('node:net').Socket} socket @param {string} status */
+function refuse(socket, status) {
+  socket.write(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+  socket.destroySoon();
+}
 /** @param {import('node:net').Socket} socket */
 const accept = socket =>
   socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: remote-swarm\r\n\r\n');
@@ -110,8 +124,10 @@ function readFrames(socket, program) {
   let waiting = Buffer.alloc(0);
   socket.on('data', (/** @type {Buffer} */ chunk) => {
     waiting = waiting.length === 0 ? chunk : Buffer.concat([waiting, chunk]);
-    while (waiting.length >= 5 && waiting.length >= 5 + waiting.readUInt32BE(1)) {
+    while (waiting.length >= 5) {
       const end = 5 + waiting.readUInt32BE(1);
+      if (end > mostFrame) return void socket.destroy();
+      if (waiting.length < end) return;
       program.take(String.fromCharCode(waiting[0] ?? 0), waiting.subarray(5, end));
       waiting = waiting.subarray(end);
     }
@@ -126,26 +142,47 @@ class Program {
     this.mark = randomBytes(8).toString('hex');
     /** @type {import('node:child_process').ChildProcessWithoutNullStreams | undefined} */
     this.child = undefined;
+    /** @type {NodeJS.Timeout | undefined} */
+    this.looks = undefined;
     this.over = false;
+    socket.on('close', () => clearInterval(this.looks));
   }
 
   /** @param {string} kind @param {Buffer} content */
   take(kind, content) {
-    if (kind === 's') this.#start(JSON.parse(content.toString()));
+    if (kind === 's') this.#try(content);
     else if (kind === 'k') this.kill();
     else if (kind === 'e') this.child?.stdin.end();
-    else if (kind === 'i' && this.child?.stdin.writable && !this.child.stdin.write(content)) {
-      this.socket.pause();
-      this.child.stdin.once('drain', () => this.socket.resume());
+    else if (kind === 'i' && this.child?.stdin.writable && !this.child.stdin.write(content)) this.#hold();
+  }
+
+  /** What can't be run at all is an end of its own, and of nothing else. @param {Buffer} what */
+  #try(what) {
+    try {
+      this.#start(JSON.parse(what.toString()));
+    } catch (error) {
+      this.#send('r', Buffer.from(`${error instanceof Error ? error.message : error}\n`));
+      this.#finish(127);
     }
+  }
+
+  /** Nothing is read until there is room for it: then only what is written tells that the connection was lost. */
+  #hold() {
+    this.socket.pause();
+    this.looks ??= setInterval(() => this.#send('p', Buffer.alloc(0)), lookTime);
+  }
+
+  #goOn() {
+    clearInterval(this.looks);
+    this.looks = undefined;
+    this.socket.resume();
   }
 
   /** @param {{ argv: string[], cwd: string }} what */
   #start({ argv: [file = '', ...args], cwd }) {
     const child = spawn(file, args, { cwd, env: { ...process.env, [markName]: this.mark }, detached: true });
     this.child = child;
-    child.stdin.on('error', () => this.socket.resume());
-    child.stdin.on('close', () => this.socket.resume());
+    for (const event of ['drain', 'error', 'close']) child.stdin.on(event, () => this.#goOn());
     for (const [kind, stream] of /** @type {const} */ ([
       ['o', child.stdout],
       ['r', child.stderr],

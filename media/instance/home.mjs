@@ -47,6 +47,8 @@ const nameOf = (/** @type {string} */ path) => path.slice(path.lastIndexOf('/') 
 class Folder {
   /** The one that is the working directory. @type {Folder | undefined} */
   static #entered;
+  /** Path of what was reached last, for errors: the system tells of a bare name, or of a descriptor. */
+  static reached = '.';
   #isNear;
 
   constructor(/** @type {Buffer} */ at, /** @type {string} */ path) {
@@ -59,6 +61,7 @@ class Folder {
 
   /** Makes it the working directory, and answers with what is good as long as it is. */
   reach(/** @type {string} */ name) {
+    Folder.reached = this.pathOf(name);
     if (!this.#isNear) return this.at(name);
     if (Folder.#entered !== this) process.chdir(this.base);
     Folder.#entered = this;
@@ -761,6 +764,14 @@ try {
   // Without this whoever reads takes it for cut off.
   process.stderr.write('done\n');
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+  process.stderr.write(`${reasonOf(error)}\n`);
   process.exitCode = 1;
+}
+
+/** In one line, with the whole path of what it was about. */
+function reasonOf(/** @type {unknown} */ error) {
+  if (!(error instanceof Error)) return String(error);
+  if (!('path' in error)) return error.message;
+  const [why] = error.message.split(" '", 1);
+  return `${why} ${JSON.stringify(bytesOf(Folder.reached).toString())}`;
 }

@@ -17,8 +17,15 @@ export function spawnHome(
   return homeProcess(child, said => checkSaid(instanceId, providerId, said));
 }
 
-/** The program as a child of this process, or what leads to it. `check` throws at what it says when it failed. */
-export function homeProcess(child: ChildProcessWithoutNullStreams, check: (said: string) => void): HomeProcess {
+/**
+ * The program as a child of this process, or what leads to it. `check` throws at what it says when it failed; `parts` is
+ * what a chunk of its output has for the reader.
+ */
+export function homeProcess(
+  child: ChildProcessWithoutNullStreams,
+  check: (said: string) => void,
+  parts: (chunk: Buffer) => readonly Buffer[] = chunk => [chunk],
+): HomeProcess {
   // Its end closes no stream that is ours to close.
   const exited = new Promise<void>(resolve => child.on('exit', () => resolve()));
   const failed = new Promise<never>((_, reject) => child.on('error', reject));
@@ -31,7 +38,7 @@ export function homeProcess(child: ChildProcessWithoutNullStreams, check: (said:
   const done = Promise.race([text(child.stderr), failed]).then(check);
   done.catch(() => {});
   return {
-    output: readAhead(child.stdout, chunk => [chunk]),
+    output: readAhead(child.stdout, parts),
     write: writerTo(child.stdin),
     done,
     signs: () => signs,

@@ -30,7 +30,7 @@ export function sshArguments(
 ): string[] {
   const options = [
     ...['BatchMode=yes', 'ConnectTimeout=10', 'ServerAliveInterval=5', 'ServerAliveCountMax=3'],
-    ...['ControlMaster=no', `ControlPath=${connection}`, 'ControlPersist=no'],
+    ...['ControlMaster=no', `ControlPath="${unexpanded(connection)}"`, 'ControlPersist=no'],
   ];
   return [
     ...extra,
@@ -42,6 +42,9 @@ export function sshArguments(
   ];
 }
 
+/** A path in which `ssh` would else put something of its own. */
+const unexpanded = (file: string) => file.replaceAll('%', '%%');
+
 /** Arguments for `ssh` that make `socket` lead there, and nothing else. */
 export function linkArguments(target: SshTarget, socket: string, lead: SshLead): string[] {
   const idle = ['-N', '-T'];
@@ -49,8 +52,9 @@ export function linkArguments(target: SshTarget, socket: string, lead: SshLead):
     const shared = ['-o', 'ControlMaster=yes', '-o', 'ClearAllForwardings=yes'];
     return sshArguments(target, [...idle, ...shared], socket);
   }
-  const strict = ['-o', 'ExitOnForwardFailure=yes', '-o', 'StreamLocalBindMask=0177'];
-  return sshArguments(target, [...idle, ...strict, '-L', `${socket}:${lead.forwardTo}`]);
+  // A forward of the person's own, that another ssh has already, is no reason to end.
+  const lenient = ['-o', 'ExitOnForwardFailure=no', '-o', 'StreamLocalBindMask=0177'];
+  return sshArguments(target, [...idle, ...lenient, '-L', `${unexpanded(socket)}:${lead.forwardTo}`]);
 }
 
 /**

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import {
   appendFileSync,
   chmodSync,
+  chownSync,
   constants,
   existsSync,
   linkSync,
@@ -246,11 +247,18 @@ describe('the program beside a home', () => {
     expect(await whole('other')).toBe(await whole('one'));
     expect(statSync(at('other', 'folder', 'file'))).toMatchObject({ ...nobody, mode: 0o100640 });
 
-    // What it may not read is not left out without a word.
-    writeFileSync(at('one', 'secret'), 'for root', { mode: 0o600 });
-    const { status, stderr } = runAs('one', 'export', runAs('other', 'list').stdout);
-    expect(status).toBe(1);
-    expect(stderr.toString()).toMatch(/permission denied.*secret/);
+    // What it may not read is not left out without a word, and the word says where it lies.
+    const deep = at('one', 'folder', 'dé\nep');
+    mkdirSync(deep);
+    writeFileSync(path.join(deep, 'secret'), 'for root', { mode: 0o600 });
+    for (const mode of [0o755, 0o600, 0o000]) {
+      chownSync(deep, nobody.uid, nobody.gid);
+      chmodSync(deep, mode);
+      const { status, stderr } = runAs('one', 'export', runAs('other', 'list').stdout);
+      expect(status).toBe(1);
+      expect(stderr.toString()).toMatch(/permission denied.* "folder\/dé\\nep/);
+      expect(stderr.toString().trim()).not.toMatch(/\n|\/proc/);
+    }
   });
 
   // Elsewhere nothing is remembered, since a ctime does not tell enough.

@@ -34,8 +34,8 @@ export class AppBuilder {
   }
 
   /**
-   * Makes the app with a network of its own, and its address; false when it was there. Rejects with `id-taken` when its
-   * name, which is one for all the world, is somebody else's.
+   * Makes the app with a network of its own, and its address; false when it was there, or may have been and has a home in
+   * it. Rejects with `id-taken` when its name, which is one for all the world, is somebody else's.
    */
   async ensureApp(instanceId: string, organization: string, ctx: OperationContext): Promise<boolean> {
     const name = appName(instanceId);
@@ -50,7 +50,7 @@ export class AppBuilder {
       const app = await this.#app(name, ctx);
       if (!app) throw error;
       if (!isOf(organization, app)) throw idTaken(name, error);
-      made = isOutcomeUnknown(error);
+      made = isOutcomeUnknown(error) && (await this.swarmOfHome(instanceId, ctx)) === undefined;
     }
     const params = { path: { app_name: name } };
     const { ips } = await this.#api.call('Looking for an address', ctx, (client, signal) =>

@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import { providerUnreachable } from '../../model/errors.ts';
 import type { Disposable } from '../../model/event.ts';
 import type { InstanceRole, VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
@@ -13,7 +14,6 @@ import type {
   ProviderAbilities,
   StrayHome,
   TerminalSpec,
-  TerminalStream,
 } from '../../model/provider.ts';
 import { listeningPorts } from '../listeningPorts.ts';
 import type { FlyProvider } from './flyProvider.ts';
@@ -35,6 +35,7 @@ export class FlyAbilities implements ProviderAbilities {
   readonly costsAtRest = true;
   readonly #provider: FlyProvider;
   readonly #open = new Set<Disposable>();
+  #isDisposed = false;
 
   constructor(provider: FlyProvider) {
     this.#provider = provider;
@@ -72,16 +73,8 @@ export class FlyAbilities implements ProviderAbilities {
     await machines.running(instanceId, ctx);
     const token = await this.#provider.readToken(instanceId, ctx);
     const opened = await GatePort.open(() => gate.open(instanceId, `port/${port}`, token, quietContext));
-    const kept: Endpoint = {
-      host: opened.host,
-      port: opened.port,
-      dispose: () => {
-        this.#open.delete(kept);
-        opened.dispose();
-      },
-    };
-    this.#open.add(kept);
-    return kept;
+    const { dispose } = this.#keep(opened);
+    return { host: opened.host, port: opened.port, dispose };
   }
 
   /** At the app's own address, which wakes no machine; Fly's API is not asked. */
@@ -171,15 +164,7 @@ export class FlyAbilities implements ProviderAbilities {
       kind: 'stream',
       open: async (size, ctx = quietContext) => {
         const terminal = await openTerminalAtGate(() => reach(ctx), size);
-        const kept: TerminalStream = {
-          ...terminal,
-          dispose: () => {
-            this.#open.delete(kept);
-            terminal.dispose();
-          },
-        };
-        this.#open.add(kept);
-        return kept;
+        return { ...terminal, ...this.#keep(terminal) };
       },
     };
   }
@@ -201,6 +186,23 @@ export class FlyAbilities implements ProviderAbilities {
 
   /** Ends every connection that is still open. */
   dispose(): void {
+    this.#isDisposed = true;
     for (const resource of this.#open) resource.dispose();
+  }
+
+  /** Until it is disposed of, there or here. Throws when there is nobody any more who would do that. */
+  #keep(resource: Disposable): Disposable {
+    if (this.#isDisposed) {
+      resource.dispose();
+      throw providerUnreachable(this.#provider.id, 'it was closed meanwhile', 'Open the instance again.');
+    }
+    const kept = {
+      dispose: () => {
+        this.#open.delete(kept);
+        resource.dispose();
+      },
+    };
+    this.#open.add(kept);
+    return kept;
   }
 }

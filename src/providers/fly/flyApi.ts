@@ -3,7 +3,7 @@ import createClient, { type Client } from 'openapi-fetch';
 import { messageOf, providerUnreachable } from '../../model/errors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { components, paths } from './api/machinesApi.d.ts';
-import { FlyAnswer, flyError, tokenMissing } from './flyErrors.ts';
+import { FlyAnswer, flyError, tokenMissing, tokenUnusable } from './flyErrors.ts';
 import { RateLimiter } from './rateLimiter.ts';
 
 export type Schemas = components['schemas'];
@@ -80,6 +80,7 @@ export class FlyApi {
   async send(request: Request): Promise<Response> {
     const token = await this.#readToken();
     if (!token?.trim()) throw tokenMissing(this.providerId);
+    if (!/^[\x20-\x7e]+$/.test(token.trim())) throw tokenUnusable(this.providerId);
     request.headers.set('authorization', authorizationOf(token));
     const isRead = request.method === 'GET';
     const key = `${request.method} ${new URL(request.url).pathname}`;

@@ -94,3 +94,11 @@ export const tokenMissing = (providerId: string) =>
     `The provider "${providerId}" has no token for Fly.io yet.`,
     'Make one with "fly tokens create org --expiry 720h" and enter it.',
   );
+
+/** Said without a word of it: what would refuse it as a header quotes it. */
+export const tokenUnusable = (providerId: string) =>
+  providerRefused(
+    'token-unusable',
+    `The token of the provider "${providerId}" holds a line break, or a character that no token has.`,
+    'Copy the token again, as one line, and enter it.',
+  );

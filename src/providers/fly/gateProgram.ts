@@ -8,6 +8,9 @@ import { checkSaid, writerTo } from '../homeProgram.ts';
 import { readAhead } from '../readAhead.ts';
 
 const headSize = 5;
+const codeSize = 4;
+/** Far below what a gate takes, and far above what one sends. */
+const mostContent = 1024 * 1024;
 const mostSaid = 4_096;
 /** How long a gate has to end what was given up. */
 const endPatience = 5_000;
@@ -19,20 +22,31 @@ function frame(kind: string, content: Uint8Array = new Uint8Array()): Buffer {
   return Buffer.concat([head, content]);
 }
 
-/** Takes the frames of `media/instance/gate.mjs` out of what comes, however it was cut. */
+/**
+ * Takes the frames of `media/instance/gate.mjs` out of what comes, however it was cut. Whoever works in the instance may
+ * have put something else in the gate's place: a stream on which no such frames come is ended.
+ */
 export class FrameReader {
+  readonly #stream: Duplex;
   #waiting: Buffer = Buffer.alloc(0);
+
+  constructor(stream: Duplex) {
+    this.#stream = stream;
+  }
 
   take(chunk: Buffer): { kind: string; content: Buffer }[] {
     this.#waiting = this.#waiting.length === 0 ? chunk : Buffer.concat([this.#waiting, chunk]);
     const found: { kind: string; content: Buffer }[] = [];
     while (this.#waiting.length >= headSize) {
-      const end = headSize + this.#waiting.readUInt32BE(1);
+      const kind = String.fromCharCode(this.#waiting[0] ?? 0);
+      const length = this.#waiting.readUInt32BE(1);
+      if (kind === 'x' ? length !== codeSize : length > mostContent) {
+        this.#stream.destroy(new Error('The gate sent what is no frame.'));
+        break;
+      }
+      const end = headSize + length;
       if (this.#waiting.length < end) break;
-      found.push({
-        kind: String.fromCharCode(this.#waiting[0] ?? 0),
-        content: this.#waiting.subarray(headSize, end),
-      });
+      if (kind !== 'p') found.push({ kind, content: this.#waiting.subarray(headSize, end) });
       this.#waiting = this.#waiting.subarray(end);
     }
     return found;
@@ -49,7 +63,11 @@ export class GateProgram {
     this.#stream = stream;
     stream.write(frame('s', Buffer.from(JSON.stringify({ argv, cwd }))));
     this.input = new Transform({
-      transform: (chunk, _, done) => done(null, frame('i', chunk)),
+      transform: (chunk: Buffer, _, done) => {
+        for (let start = 0; start < chunk.length; start += mostContent)
+          this.input.push(frame('i', chunk.subarray(start, start + mostContent)));
+        done();
+      },
       flush: done => done(null, frame('e')),
     });
     this.input.pipe(stream, { end: false });
@@ -81,7 +99,7 @@ export async function runAtGate(
   const program = new GateProgram(stream, argv, cwd);
   const output = { o: new CappedOutput(maxOutputBytes), r: new CappedOutput(maxOutputBytes) };
   const ended = Promise.withResolvers<number>();
-  const reader = new FrameReader();
+  const reader = new FrameReader(stream);
   stream.on('data', (chunk: Buffer) => {
     for (const { kind, content } of reader.take(chunk)) {
       if (kind === 'o' || kind === 'r') output[kind].add(content);
@@ -123,12 +141,12 @@ export function homeAtGate(
   cwd: string,
 ): HomeProcess {
   const program = new GateProgram(stream, argv, cwd);
-  const reader = new FrameReader();
+  const reader = new FrameReader(stream);
   let said = '';
   let signs = 0;
   const output = readAhead(stream, chunk => {
-    signs += 1;
     const found = reader.take(chunk);
+    signs += found.length;
     for (const { kind, content } of found) if (kind === 'r') said = (said + content.toString()).slice(-mostSaid);
     return found.filter(({ kind }) => kind === 'o').map(({ content }) => content);
   });

@@ -26,7 +26,7 @@ export async function openTerminalAtGate(reach: Reach, { columns, rows }: Termin
   const program = new GateProgram(stream, argv, layout.home);
   const data = new Emitter<string>();
   const exit = new Emitter<number | undefined>();
-  const reader = new FrameReader();
+  const reader = new FrameReader(stream);
   const decoder = new TextDecoder();
   let over = false;
   const finish = (code: number | undefined) => {

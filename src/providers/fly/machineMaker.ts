@@ -107,10 +107,9 @@ export class MachineMaker {
     ctx: OperationContext,
   ): Promise<InstanceMachine> {
     const programs = await this.#programs();
-    const { role } = machine;
     return this.#machines.update(
       machine,
-      config => {
+      (config, role) => {
         const volumeId = config.mounts?.[0]?.volume ?? '';
         return { ...config, ...machineConfig({ mark, mode, role, ...this.sizeOf(mark.config), volumeId, programs }) };
       },

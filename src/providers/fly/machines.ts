@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { instanceBusy, instanceNotFound, providerUnreachable, timedOut, wrongState } from '../../model/errors.ts';
+import type { InstanceRole } from '../../model/instance.ts';
 import { type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
 import type { FlyApi, Schemas } from './flyApi.ts';
 import { flyStatus, isAbsent } from './flyErrors.ts';
@@ -200,11 +201,12 @@ export class Machines {
 
   /**
    * Puts what `change` makes of its whole config in its place, which restarts one that runs; with `launch` it runs after
-   * that, else it stays as it was. Answers with its next version.
+   * that, else it stays as it was. Answers with its next version. The role is the one that it has by then, whatever it was
+   * when its caller looked.
    */
   async update(
     machine: InstanceMachine,
-    change: (config: Schemas['fly.MachineConfig']) => Schemas['fly.MachineConfig'],
+    change: (config: Schemas['fly.MachineConfig'], role: InstanceRole) => Schemas['fly.MachineConfig'],
     launch: boolean,
     secretsVersion: number | undefined,
     ctx: OperationContext,
@@ -212,12 +214,13 @@ export class Machines {
     const { id, machineId } = machine;
     const next = await this.#leased(machine, ctx, async headers => {
       const row = await this.#get(id, machineId, ctx);
-      if (!row?.config || !row.instance_id) throw instanceNotFound(id);
+      const role = row && readMachine(row)?.role;
+      if (!row?.config || !row.instance_id || !role) throw instanceNotFound(id);
       return this.#api.call('Changing the machine', ctx, (client, signal) =>
         client.POST('/apps/{app_name}/machines/{machine_id}', {
           params: { path: pathOf(id, machineId) },
           body: {
-            config: change(row.config ?? {}),
+            config: change(row.config ?? {}, role),
             ...(row.instance_id !== undefined && { current_version: row.instance_id }),
             skip_launch: !launch,
             ...(secretsVersion !== undefined && { min_secrets_version: secretsVersion }),

@@ -17,6 +17,7 @@ import { homeProcess, spawnHome } from '../spawnHome.ts';
 import { notThere } from './hostCall.ts';
 import { HostShell, ScriptFailed } from './hostShell.ts';
 import type { SshConnection } from './sshConnection.ts';
+import { afterMark, chunksAfterMark } from './startMark.ts';
 
 /** Where everything of ours on a host lies, below its directory, so that releases do not disturb each other. */
 const serverFolder = `server/code-server-${editorServerVersion}`;
@@ -42,10 +43,13 @@ export class HostSetup {
     this.#environment = environment;
   }
 
-  /** What the host's shell is to run for a call of the program; it ends with {@link notThere} where there is none. */
-  async command(args: readonly string[] = []): Promise<string> {
+  /**
+   * What the host's shell is to run for a call of the program, after `before`; it ends with {@link notThere} where there is
+   * none.
+   */
+  async command(args: readonly string[] = [], before = ''): Promise<string> {
     const run = `programs/${await this.#programsName()}/run`;
-    return this.#shell.command(`[ -x "$d/${run}" ] && exec "$d/${run}" "$d" "$@"; exit ${notThere}`, args);
+    return this.#shell.command(`${before}[ -x "$d/${run}" ] && exec "$d/${run}" "$d" "$@"; exit ${notThere}`, args);
   }
 
   /** Brings what is not there. */
@@ -96,13 +100,14 @@ export class HostSetup {
     await this.#shell.run('cat > "$1/home.mjs"', [partial], ctx, createReadStream(home));
 
     const check = (said: string) => {
-      const words = said.trim();
+      const words = afterMark(said).trim();
       if (words !== 'done') throw this.#notBrought(words.slice(0, 300) || 'the connection was lost');
     };
     const local = (task: HomeTask) => spawnHome('', this.#connection.providerId, home, root, task);
     const start = (script: string, ...args: string[]) =>
       this.#shell.start(`cd "$d/$1/tree" && ${script}`, [partial, node, ...args]);
-    const remote = (task: HomeTask) => homeProcess(start('exec "./$2" ../home.mjs "$3"', task), check);
+    const remote = (task: HomeTask) =>
+      homeProcess(start('exec "./$2" ../home.mjs "$3"', task), check, chunksAfterMark());
     const opened: HomeProcess[] = [];
     const open = (process: HomeProcess) => {
       opened.push(process);
@@ -112,7 +117,7 @@ export class HostSetup {
     ctx.signal.addEventListener('abort', end, { once: true });
     try {
       const receiving = start('"./$2" -e "$3" | "./$2" ../home.mjs import', unpack);
-      const incoming = open(homeProcess(receiving, check));
+      const incoming = open(homeProcess(receiving, check, chunksAfterMark()));
       const [there, outgoing] = [open(remote('list')), open(local('export'))];
       const tell = (bytes: number) => ctx.report(`Bringing the editor server to ${host}: ${megabytes(bytes)}`);
       // Whoever takes it in says why it can't.
@@ -148,7 +153,10 @@ export class HostSetup {
   }
 
   #loadPrograms(): Promise<Programs> {
-    this.#programs ??= loadPrograms(this.#environment.launcher);
+    this.#programs ??= loadPrograms(this.#environment.launcher).catch(error => {
+      this.#programs = undefined;
+      throw error;
+    });
     return this.#programs;
   }
 

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import type { OperationContext } from '../../model/operationContext.ts';
 import { shellWord } from '../shellWord.ts';
 import { endChild, type SshConnection } from './sshConnection.ts';
+import { afterMark, sayMark } from './startMark.ts';
 
 /** Begins each script: `$1` is the directory of the settings, or empty. */
 const find = 'd=$1; [ -n "$d" ] || d=$HOME/.remote-swarm; shift; umask 077';
@@ -31,9 +32,9 @@ export class HostShell {
     return this.#command(`${find}; ${script}`, args);
   }
 
-  /** Starts such a script, on a connection of its own. */
+  /** Starts such a script, on a connection of its own. Its streams begin with the mark. */
   start(script: string, args: readonly string[]): ChildProcessWithoutNullStreams {
-    return this.#connection.startAlone(this.command(script, args));
+    return this.#connection.startAlone(this.command(`${sayMark}${script}`, args));
   }
 
   /** Runs a script in the directory, which is made at need, and answers with what it printed. Rejects with `ScriptFailed`. */
@@ -44,7 +45,7 @@ export class HostShell {
     input?: AsyncIterable<Uint8Array | string>,
   ): Promise<string> {
     signal.throwIfAborted();
-    const command = this.#command(`${make}; ${script}`, args);
+    const command = this.#command(`${sayMark}${make}; ${script}`, args);
     const child = input ? this.#connection.startAlone(command, compressed) : await this.#connection.start(command);
     const abort = () => endChild(child);
     signal.addEventListener('abort', abort, { once: true });
@@ -52,7 +53,8 @@ export class HostShell {
     const closed = new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
     try {
       const sending = pipeline(input ?? Readable.from([]), child.stdin).catch(() => {});
-      const [out, said, code] = await Promise.all([text(child.stdout), text(child.stderr), closed, sending]);
+      const streams = [child.stdout, child.stderr].map(async stream => afterMark(await text(stream)));
+      const [[out = '', said = ''], code] = await Promise.all([Promise.all(streams), closed, sending]);
       if (code === 0) return out;
       if (code === 255 || code === null) throw this.#connection.problem(said.trim() || 'the connection was lost');
       throw new ScriptFailed(said.trim().slice(0, 300) || `a script ended with ${code}`);

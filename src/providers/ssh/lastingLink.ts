@@ -40,5 +40,5 @@ export class LastingLink {
   }
 }
 
-const closed = () =>
+export const closed = () =>
   new SwarmError({ family: 'network', code: 'connection-closed', message: 'The connection to the host was closed.' });

@@ -20,7 +20,9 @@ import { shellWord } from '../shellWord.ts';
 import { sshArguments } from '../sshLink.ts';
 import { ForwardedPort } from './forwardedPort.ts';
 import { HostWatch } from './hostWatch.ts';
+import { closed } from './lastingLink.ts';
 import { Probes } from './probes.ts';
+import { bare } from './sshConnection.ts';
 import type { SshProvider } from './sshProvider.ts';
 
 /** How long what was told of an instance is as good as what a get tells; milliseconds. */
@@ -34,8 +36,8 @@ export class SshAbilities implements ProviderAbilities {
   readonly #probes: Probes;
   readonly #open = new Set<Disposable>();
   readonly #told = new WeakMap<InstanceObservation, { readonly instance: VSCodeInstance; readonly at: number }>();
-
   readonly #heard = new WeakMap<InstanceObservation, Probe>();
+  #isDisposed = false;
 
   constructor(provider: SshProvider) {
     this.#provider = provider;
@@ -82,6 +84,11 @@ export class SshAbilities implements ProviderAbilities {
   async connect(instanceId: string, port?: number, ctx: OperationContext = quietContext): Promise<Endpoint> {
     const serverPort = await this.#provider.call('serverPort', [instanceId], ctx);
     const forwarded = await ForwardedPort.open(this.#provider.connection, port ?? serverPort);
+    if (this.#isDisposed || ctx.signal.aborted) {
+      forwarded.dispose();
+      ctx.signal.throwIfAborted();
+      throw closed();
+    }
     const kept = this.#keep(forwarded);
     return { host: forwarded.host, port: forwarded.port, dispose: () => kept.dispose() };
   }
@@ -138,7 +145,7 @@ export class SshAbilities implements ProviderAbilities {
   async terminal(instanceId: string, ctx: OperationContext = quietContext): Promise<TerminalSpec> {
     await this.#provider.call('serverPort', [instanceId], ctx);
     const command = await this.#provider.terminalCommand(instanceId);
-    const args = sshArguments(this.#provider.connection.target, ['-tt'], 'none', command);
+    const args = sshArguments(this.#provider.connection.target, ['-tt', ...bare], 'none', command);
     const env = Object.entries(process.env).flatMap(([name, value]) =>
       value === undefined ? [] : [[name, value] as const],
     );
@@ -159,13 +166,14 @@ export class SshAbilities implements ProviderAbilities {
     const target = JSON.stringify({ hostName, ...(user && { user }), ...(port && { port }) });
     const authority = `ssh-remote+${Buffer.from(target).toString('hex')}`;
     return {
-      uri: `vscode-remote://${authority}${encodeURI(this.workspacePath(instanceId))}`,
+      uri: `vscode-remote://${authority}${this.workspacePath(instanceId).split('/').map(encodeURIComponent).join('/')}`,
       extensionId: 'ms-vscode-remote.remote-ssh',
     };
   }
 
   /** Ends every endpoint and watch that is still open. */
   dispose(): void {
+    this.#isDisposed = true;
     for (const resource of this.#open) resource.dispose();
   }
 

@@ -64,8 +64,10 @@ export function endChild(child: ChildProcessWithoutNullStreams): void {
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
 }
 
-/** No terminal, nothing of the person's own forwards and commands, and no word but on errors. */
-const quietly = [
-  '-T',
-  ...['ClearAllForwardings=yes', 'RemoteCommand=none', 'LogLevel=ERROR'].flatMap(option => ['-o', option]),
-];
+/** Nothing of the person's own forwards and commands, and no word but on errors. */
+export const bare = ['ClearAllForwardings=yes', 'RemoteCommand=none', 'LogLevel=ERROR'].flatMap(option => [
+  '-o',
+  option,
+]);
+/** The same without a terminal. */
+const quietly = ['-T', ...bare];

@@ -24,6 +24,7 @@ import { HostSetup } from './hostSetup.ts';
 import { SshAbilities } from './sshAbilities.ts';
 import type { SshProviderConfig } from './sshConfig.ts';
 import { SshConnection } from './sshConnection.ts';
+import { afterMark, chunksAfterMark, sayMark } from './startMark.ts';
 
 /** Of each kind. An ssh server lets ten through one connection, and some stay open for long. */
 const callsAtOnce = 4;
@@ -134,9 +135,10 @@ export class SshProvider implements Provider {
 
   /** Starts `home.mjs` on the host, whose streams are those of the `ssh` that leads there. */
   async openHome(instanceId: string, task: HomeTask, ctx: OperationContext): Promise<HomeProcess> {
-    const command = await this.#setup.command(hostModes.home(instanceId, task));
+    const command = await this.#setup.command(hostModes.home(instanceId, task), sayMark);
     ctx.signal.throwIfAborted();
-    const program = homeProcess(this.connection.startAlone(command), said => checkSaid(instanceId, this.id, said));
+    const check = (said: string) => checkSaid(instanceId, this.id, afterMark(said));
+    const program = homeProcess(this.connection.startAlone(command), check, chunksAfterMark());
     try {
       if (!(await this.getInstance(instanceId, ctx))) throw instanceNotFound(instanceId);
       return program;

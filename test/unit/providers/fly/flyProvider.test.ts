@@ -1,0 +1,75 @@
+import * as path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { quietContext } from '../../../../src/model/operationContext.ts';
+import type { FlyProviderConfig } from '../../../../src/providers/fly/flyConfig.ts';
+import { FlyProvider } from '../../../../src/providers/fly/flyProvider.ts';
+import { appName, label, volumeName } from '../../../../src/providers/fly/instanceMachine.ts';
+import { markOf } from '../../../../src/providers/fly/machineInstance.ts';
+import { MachineMaker } from '../../../../src/providers/fly/machineMaker.ts';
+import { newSpec, testSwarmId } from '../../../contract/specs.ts';
+import { CloudServer } from '../../../fly/support/cloudServer.ts';
+import { FlyCloud } from '../../../fly/support/flyCloud.ts';
+
+const launcher = path.resolve(import.meta.dirname, '../../../../media/instance/launcher.mjs');
+const swarmId = testSwarmId();
+let cloud: FlyCloud;
+let server: CloudServer;
+let config: FlyProviderConfig;
+let provider: FlyProvider;
+
+beforeEach(async () => {
+  cloud = new FlyCloud({ hollow: true, listLag: 0 });
+  server = await CloudServer.start(cloud);
+  server.tokens.add('fo1_test');
+  config = {
+    ...{ id: 'fly', type: 'fly', organization: 'personal', region: 'fra', diskGb: 3 },
+    endpoints: { api: server.apiUrl, logs: server.logsUrl },
+  };
+  provider = new FlyProvider(config, {
+    ...{ localDirectory: '/nonexistent', editorServerDirectory: '/nonexistent', launcher },
+    readSecret: async () => 'fo1_test',
+  });
+});
+afterEach(async () => {
+  await provider.dispose();
+  await server.close();
+  await cloud.close();
+});
+
+test.each([
+  ['of ours', swarmId],
+  ['of another swarm', testSwarmId()],
+])('a home %s outlives a create that fails and could not see who had made its app', async (_, owner) => {
+  const spec = newSpec(swarmId);
+  const name = appName(spec.identity.id);
+  const app = cloud.makeApp(name, 'personal', name);
+  const home = cloud.makeVolume(app, { name: volumeName(owner), region: 'fra' });
+  server.faults.add({ call: 'POST /apps', answer: { status: 502 } });
+  cloud.full.add('fra');
+  await expect(provider.createInstance(spec)).rejects.toThrow();
+  expect(cloud.apps.get(name)?.volumes.get(home.id)?.state).toMatch(/^creat/);
+});
+
+test('a change of a machine keeps the role that another window gave it meanwhile', async () => {
+  const spec = newSpec(swarmId);
+  const { id } = spec.identity;
+  await provider.prepareIncoming(spec, quietContext);
+  const seen = await provider.machines.existing(id, quietContext);
+  await provider.moveTo('parked', id, quietContext);
+  const { machines, builder, gate, logs } = provider;
+  const maker = new MachineMaker(config, launcher, machines, builder, gate, logs);
+  const changed = await maker.change(seen, { mark: markOf(seen), mode: 'hold' }, false, undefined, quietContext);
+  expect(changed).toMatchObject({ role: 'parked', mode: 'hold' });
+  const [machine] = cloud.app(appName(id)).machines.values();
+  expect(machine?.config.metadata?.[label.role]).toBe('parked');
+});
+
+test('a connection that comes after the provider was closed is closed, too', async () => {
+  const spec = newSpec(swarmId);
+  const { id } = spec.identity;
+  await provider.prepareIncoming(spec, quietContext);
+  await provider.machines.start(await provider.machines.existing(id, quietContext), quietContext);
+  const connecting = provider.abilities.connect(id);
+  await provider.dispose();
+  await expect(connecting).rejects.toMatchObject({ code: 'provider-unreachable' });
+});
