@@ -60,9 +60,10 @@ export class StrayHomes {
     const { registry, book, vault, locks } = this.#options;
     await locks.run(instanceId, ctx, async lock => {
       const record = (await registry.readAll()).find(({ id }) => id === instanceId);
-      if (record && record.desired !== 'absent')
-        throw wrongState(instanceId, record.status, 'delete it permanently first');
       const migrations = (await book.readAll()).filter(each => each.instanceId === instanceId);
+      // One whose record cannot be read may well be alive.
+      const isGoing = record ? record.desired === 'absent' : migrations.some(each => each.instanceRemovedAt);
+      if (!isGoing) throw wrongState(instanceId, record?.status ?? 'unknown', 'delete it permanently first');
       lock.assertHeld();
       for (const { id } of migrations) await book.forget(id);
       if (record) await registry.removeInstance(instanceId);

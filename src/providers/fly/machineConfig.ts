@@ -81,7 +81,7 @@ export function metadataOf({ identity, config }: InstanceMark, role: MachinePlan
 /** Readable by whoever runs the image; nobody but the instance is in its machine. */
 const readable = 0o444;
 
-/** A machine's config. It holds no secret and none of the instance's variables. */
+/** A machine's config. It holds no secret; plain variables are in its metadata, as all of the instance's config. */
 export function machineConfig({ mark, role, mode, image, resources, volumeId, programs }: MachinePlan) {
   const { id } = mark.identity;
   const serve = serveArguments(launcher, serverMain, layout, id, '127.0.0.1', serverPort);
