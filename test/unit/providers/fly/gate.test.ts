@@ -38,7 +38,8 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
   if (gate && gate.exitCode === null && gate.signalCode === null) {
-    gate.kill('SIGKILL');
+    // It ends its editor server, too, which SIGKILL would not let it do.
+    gate.kill();
     await once(gate, 'exit');
   }
   gate = undefined;
