@@ -84,6 +84,9 @@ const masked = [
   'git',
 ];
 
+/** Where programs are looked up there, whatever whoever runs the tests has put on the PATH besides. */
+const pathThere = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
 /** Why no host can be started here; undefined when one can. */
 export function sshHostProblem(): string | undefined {
   if (process.platform !== 'linux') return 'hosts of the tests need Linux';
@@ -186,7 +189,7 @@ export async function startSshHost(
     keylessPath: at('ssh', 'keyless-bin'),
     agentlessPath: at('ssh', 'agentless-bin'),
     strangeUserPath: at('ssh', 'strange-user-bin'),
-    run: (file, ...args) => run('nsenter', ...enter(), file, ...args),
+    run: (file, ...args) => run('nsenter', ...enter(), '/usr/bin/env', `PATH=${pathThere}`, file, ...args),
     killSshd: async () => {
       const pids = sshds();
       signal(pids, 'SIGKILL');
