@@ -156,9 +156,9 @@ export class Reconciler implements Disposable {
     this.#providers.noteFailure(provider.id, error);
     const seen = { status: 'unknown', detail: messageOf(error) } as const;
     for (const record of this.#registry.listInstances(provider.id)) {
-      // One that failed may never have been made: that its provider is silent changes nothing in it. What is left to be
-      // done is known by the status.
-      if (['creating', 'stopping', 'deleting', 'failed'].includes(record.status)) continue;
+      // One that failed may never have been made, and one in the trash rests: that its provider is silent changes nothing
+      // in them. What is left to be done is known by the status.
+      if (['creating', 'stopping', 'deleting', 'failed', 'trashed'].includes(record.status)) continue;
       this.#registry.observeInstance(record.id, current => withStatus(current, seen));
     }
   }

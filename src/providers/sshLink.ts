@@ -25,8 +25,8 @@ const patience = 12_000;
 export function sshArguments(
   { host, user, port }: SshTarget,
   extra: readonly string[],
-  connection = 'none',
-  command?: string,
+  connection: string,
+  command: string,
 ): string[] {
   const options = [
     ...['BatchMode=yes', 'ConnectTimeout=10', 'ServerAliveInterval=5', 'ServerAliveCountMax=3'],
@@ -38,23 +38,26 @@ export function sshArguments(
     ...(port === undefined ? [] : ['-p', String(port)]),
     '--',
     user === undefined ? host : `${user}@${host}`,
-    ...(command === undefined ? [] : [command]),
+    command,
   ];
 }
 
 /** A path in which `ssh` would else put something of its own. */
 const unexpanded = (file: string) => file.replaceAll('%', '%%');
 
-/** Arguments for `ssh` that make `socket` lead there, and nothing else. */
+/** Ends with the stream that it reads, and so with whoever started `ssh`, however that ends. */
+const waits = 'cat';
+
+/** Arguments for `ssh` that make `socket` lead there, as long as its input stays open, and do nothing else. */
 export function linkArguments(target: SshTarget, socket: string, lead: SshLead): string[] {
-  const idle = ['-N', '-T'];
+  const idle = ['-T', '-o', 'RemoteCommand=none'];
   if (lead === 'connection') {
     const shared = ['-o', 'ControlMaster=yes', '-o', 'ClearAllForwardings=yes'];
-    return sshArguments(target, [...idle, ...shared], socket);
+    return sshArguments(target, [...idle, ...shared], socket, waits);
   }
   // A forward of the person's own, that another ssh has already, is no reason to end.
   const lenient = ['-o', 'ExitOnForwardFailure=no', '-o', 'StreamLocalBindMask=0177'];
-  return sshArguments(target, [...idle, ...lenient, '-L', `${unexpanded(socket)}:${lead.forwardTo}`]);
+  return sshArguments(target, [...idle, ...lenient, '-L', `${unexpanded(socket)}:${lead.forwardTo}`], 'none', waits);
 }
 
 /**
@@ -88,12 +91,12 @@ export class SshLink {
     // A short path: a socket's may have about a hundred characters.
     const directory = await mkdtemp(path.join(os.tmpdir(), 'rsw-'));
     const socketPath = path.join(directory, 's');
-    const child = spawn('ssh', linkArguments(target, socketPath, lead), { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn('ssh', linkArguments(target, socketPath, lead), { stdio: ['pipe', 'ignore', 'pipe'] });
     const link = new SshLink(directory, socketPath, child);
     const limit = AbortSignal.timeout(patience);
     try {
       while (!(await exists(socketPath))) {
-        if (link.#problem !== undefined) throw sshProblem(providerId, target.host, link.#problem);
+        if (link.#problem !== undefined) throw sshProblem(providerId, target, link.#problem);
         await sleep(25, undefined, { signal: limit }).catch(() => {});
         if (limit.aborted) throw timedOut(`Connecting to ${target.host} with ssh`, patience);
       }
@@ -125,7 +128,9 @@ const exists = (file: string) =>
   );
 
 /** Words what `ssh` said on its error stream. */
-export function sshProblem(providerId: string, host: string, said: string): SwarmError {
+export function sshProblem(providerId: string, { host, user, port }: SshTarget, said: string): SwarmError {
+  const command = `ssh ${port === undefined ? '' : `-p ${port} `}${user === undefined ? '' : `${user}@`}${host}`;
+  const known = port === undefined ? host : `[${host}]:${port}`;
   const last = said.split('\n').at(-1)?.replace(/\.$/, '').slice(0, 300) ?? '';
   if (/ENOENT/.test(said)) {
     return providerRefused('ssh-missing', 'There is no ssh on this machine.', 'Install OpenSSH, then try again.');
@@ -134,14 +139,14 @@ export function sshProblem(providerId: string, host: string, said: string): Swar
     return providerRefused(
       'ssh-host-key-changed',
       `The host key of ${host} is not the one that is known: it was set up anew, or something else answers in its place.`,
-      `Ask whoever runs the host. If the new key is its own, run "ssh-keygen -R ${host}", then "ssh ${host}" in a terminal.`,
+      `Ask whoever runs the host. If the new key is its own, run "ssh-keygen -R ${known}", then "${command}" in a terminal.`,
     );
   }
   if (/Host key verification failed/i.test(said)) {
     return providerRefused(
       'ssh-host-key',
       `The host key of ${host} is not known.`,
-      `Run "ssh ${host}" once in a terminal, compare the key, and try again.`,
+      `Run "${command}" once in a terminal, compare the key, and try again.`,
     );
   }
   if (/Permission denied|Too many authentication failures/i.test(said)) {
@@ -161,6 +166,6 @@ export function sshProblem(providerId: string, host: string, said: string): Swar
   return providerUnreachable(
     providerId,
     `ssh to ${host} failed: ${last}`,
-    `Check that "ssh ${host}" works in a terminal without a question.`,
+    `Check that "${command}" works in a terminal without a question.`,
   );
 }

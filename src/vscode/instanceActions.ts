@@ -1,4 +1,5 @@
 import type { InstanceRecord, InstanceStatus } from '../model/instance.ts';
+import { isInTrash } from './instanceTree.ts';
 
 /** What a person can do with one instance; each is a tag in its row's `contextValue`. */
 export type InstanceAction =
@@ -57,11 +58,14 @@ const looks: readonly InstanceAction[] = ['open', 'attach', 'terminal', 'ports',
 
 /** The actions that make sense for an instance as it is now, where it is. */
 export function actionsOf(
-  { status, providerId, error }: InstanceRecord,
+  record: InstanceRecord,
   talents: ProviderTalents,
   isMoving = false,
 ): readonly InstanceAction[] {
-  const actions = actionsByStatus[status].filter(action => !isMoving || looks.includes(action));
+  const { status, providerId, error } = record;
+  const actions = actionsByStatus[isInTrash(record) ? 'trashed' : status].filter(
+    action => !isMoving || looks.includes(action),
+  );
   // What is about to go is let go; what does not go can be forgotten.
   const can = { attach: talents.canAttach(providerId), forget: error !== undefined };
   return actions.filter(action => (action === 'attach' || action === 'forget' ? can[action] : true));

@@ -2,7 +2,7 @@ import { restorableUntil } from '../core/trashExpiry.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Translate } from '../operations/translate.ts';
 import { actionsOf, type ProviderTalents } from './instanceActions.ts';
-import type { Node } from './instanceTree.ts';
+import { isInTrash, type Node } from './instanceTree.ts';
 import { bytesText } from './migrationRows.ts';
 import {
   ago,
@@ -160,12 +160,14 @@ export function rowTooltip(
   }
 }
 
-/** What follows the state: where it is moving to, or what it costs in the trash and until when. */
+/** What follows the state: where it is moving to, that it is to go to the trash, or what it costs in the trash and until when. */
 function detailsOf({ record, movingTo, bytes }: Extract<Node, { kind: 'instance' }>, { t, locale }: Wording): string[] {
   const until = record.status === 'trashed' ? restorableUntil(record) : undefined;
+  const waits = record.status !== 'trashed' && isInTrash(record);
   const day = until && new Date(until).toLocaleDateString(locale, { month: 'short', day: 'numeric' });
   return [
     ...(movingTo === undefined ? [] : [t('moving to {0}…', movingTo)]),
+    ...(waits ? [t('goes to the trash once {0} answers', record.providerId)] : []),
     ...(bytes === undefined ? [] : [bytesText(bytes, locale)]),
     ...(day === undefined ? [] : [t('until {0}', day)]),
   ];

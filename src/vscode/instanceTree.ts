@@ -97,6 +97,10 @@ export const statusOrder: readonly InstanceStatus[] = [
 /** True when a person should look at the instance. */
 export const isTroubled = (record: InstanceRecord) => record.status === 'failed' || record.status === 'lost';
 
+/** True of what is in the trash, and of what goes there once its provider answers. */
+export const isInTrash = ({ status, desired }: InstanceRecord) =>
+  status === 'trashed' || (status === 'unknown' && desired === 'trashed');
+
 /** True when the choice hides anything at all. */
 export const isFiltered = (choice: ViewChoice) => choice.text.trim() !== '' || choice.statuses.length > 0;
 
@@ -156,7 +160,7 @@ export function treeOf(facts: TreeFacts): InstanceTree {
     const bytes = record.status === 'trashed' ? facts.bytesOf?.(record) : undefined;
     const costsAtRest = facts.costsAtRest?.(record.providerId);
     nodes.set(id, { kind: 'instance', record, movingTo: facts.moves?.get(record.id), bytes, costsAtRest });
-    if (record.status === 'trashed') trash.push(id);
+    if (isInTrash(record)) trash.push(id);
     else if (choice.grouping === 'none') ungrouped.push(id);
     else {
       const group = choice.grouping === 'provider' ? providerRowId(record.providerId) : statusRowId(record.status);

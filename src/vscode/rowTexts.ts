@@ -104,7 +104,7 @@ export function descriptionOf(
   details: readonly string[] = [],
 ): string {
   const parts = [texts[record.status], ...details];
-  if (record.status === 'failed' && record.error !== undefined) parts.push(record.error.message);
+  if (['failed', 'deleting'].includes(record.status) && record.error !== undefined) parts.push(record.error.message);
   else if (record.detail !== undefined && record.status !== 'running') parts.push(record.detail);
   if (record.setup?.status === 'failed') parts.push(t('setup failed'));
   else if (record.setup?.status === 'pending' && record.status === 'running') parts.push(t('setting up…'));

@@ -4,7 +4,7 @@ import type { ProviderState } from '../model/swarmStatus.ts';
 import type { Translate } from '../operations/translate.ts';
 import { faceIcon, faceText, reasonOf } from './healthRows.ts';
 import { faceOf, isListed, isUnwell } from './healthTree.ts';
-import { isTroubled } from './instanceTree.ts';
+import { isInTrash, isTroubled } from './instanceTree.ts';
 import { escapeMarkdown, iconOf, problemText, type StatusTexts, statusTexts } from './rowTexts.ts';
 
 /** The swarm as the status bar tells it. */
@@ -31,7 +31,7 @@ export function summaryOf(
   healthOf: (instanceId: string) => InstanceHealth | undefined,
   t: Translate,
 ): Summary | undefined {
-  const present = records.filter(({ status }) => status !== 'trashed');
+  const present = records.filter(record => !isInTrash(record));
   if (present.length === 0) return undefined;
   const running = present.filter(({ status }) => status === 'running').length;
   const unwell = present.flatMap(record => {

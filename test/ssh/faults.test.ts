@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { globSync, readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -89,8 +91,11 @@ describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not
     await vi.waitFor(async () => expect(await provider.getInstance('abcdefabcdef')).toBeNull(), 60_000);
   });
 
-  test('where the program was removed that is said, and testing the provider brings it back', async () => {
-    host.run('sh', '-c', 'rm -r /root/.remote-swarm/programs');
+  test.each([
+    ['the program was removed', 'rm -r programs'],
+    ['a part of the program was removed', 'rm programs/*/run'],
+  ])('where %s that is said, and testing the provider brings it back', async (_, removal) => {
+    host.run('sh', '-c', `cd /root/.remote-swarm; ${removal}`);
     expect(await failureOf(provider.getInstance('abcdefabcdef'))).toMatchObject({ code: 'ssh-host-not-prepared' });
     await provider.initialize();
     expect(await provider.getInstance('abcdefabcdef')).toBeNull();
@@ -119,7 +124,8 @@ describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not
     expect(await provider.createInstance(spec, ctx)).toMatchObject({ id, status: 'running' });
     expect(lost).toBeDefined();
     expect((await provider.abilities.observe()).filter(row => row.id === id)).toHaveLength(1);
-    const servers = () => globSync('/proc/[0-9]*/cmdline').filter(file => serves(file, id));
+    const servers = () =>
+      commands().filter(argv => argv.includes('serve') && argv.some(argument => argument.includes(`${id}--owner`)));
     expect(servers()).toHaveLength(1);
     await provider.deleteInstance(id);
     expect(servers()).toEqual([]);
@@ -155,13 +161,31 @@ describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not
     await other.dispose();
     await provider.deleteInstance(id);
   });
+
+  test('no ssh outlives the window that started it, however that ends', async () => {
+    const connections = () => commands().flatMap(argv => (argv.includes(host.config) ? [argv.join(' ')] : []));
+    const before = connections();
+    const program = path.join(import.meta.dirname, 'support', 'dyingWindow.ts');
+    const child = spawn(process.execPath, [program, host.name], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const ended = once(child, 'exit');
+    await Promise.race([once(child.stdout, 'data'), ended]);
+    const own = connections().filter(command => !before.includes(command));
+    expect(
+      [...own].filter(command => command.includes(' cat')),
+      [...own].join('\n'),
+    ).toHaveLength(3);
+    child.stdin.write('end\n');
+    expect(await ended).toEqual([null, 'SIGKILL']);
+    await vi.waitFor(() => expect(connections().filter(command => own.includes(command))).toEqual([]), 10_000);
+  });
 });
 
-function serves(file: string, id: string): boolean {
-  try {
-    const argv = readFileSync(file, 'utf8').split('\0');
-    return argv.includes('serve') && argv.some(argument => argument.includes(`${id}--owner`));
-  } catch {
-    return false;
-  }
-}
+/** What the processes of this machine, and so of all hosts, were called with. */
+const commands = (): string[][] =>
+  globSync('/proc/[0-9]*/cmdline').map(file => {
+    try {
+      return readFileSync(file, 'utf8').split('\0');
+    } catch {
+      return [];
+    }
+  });

@@ -20,7 +20,16 @@ import { LongDue } from '../longDue.ts';
 import { instanceError, timestamp } from '../records.ts';
 import { planOf, refugeOf, refuseTarget, refuseUnmovable, roomAt } from './migrationPlanner.ts';
 import { MigrationRun, type MigrationWorld } from './migrationRun.ts';
-import { freshSteps, isKeptAt, isOverdue, isOvertaken, isToClear, nextAct, overtaken } from './migrationSteps.ts';
+import {
+  awaitsOther,
+  freshSteps,
+  isKeptAt,
+  isOverdue,
+  isOvertaken,
+  isToClear,
+  nextAct,
+  overtaken,
+} from './migrationSteps.ts';
 import { ParkedCopies } from './parkedCopies.ts';
 import { clearEnds, settleStray } from './strayCopies.ts';
 
@@ -183,7 +192,7 @@ export class MigrationManager {
       const act = nextAct(migration);
       const run = new MigrationRun(this.#options, id, lock);
       if (act === 'undo') await this.#undo(run, id, interrupted(), ctx);
-      if (act !== 'go-on') continue;
+      if (act !== 'go-on' || awaitsOther(migration)) continue;
       if (isOvertaken(migration, record.epoch)) await book.update(id, overtaken);
       else if (migration.rolledBackAt !== undefined) await run.goOn(ctx);
       else {
@@ -304,6 +313,7 @@ export class MigrationManager {
           if (registry.getInstance(instanceId)) await this.settle(instanceId, lock, ctx);
           const now = await book.read(id);
           if (isToClear(now)) await clearEnds(this.#options, now, lock, ctx);
+          else if (awaitsOther(now)) await new MigrationRun(this.#options, id, lock).goOn(ctx);
           else if (isOverdue(now)) await this.#parked.remove(now, lock, ctx);
         });
       } catch {

@@ -12,7 +12,18 @@ import { instanceError, timestamp, withStatus } from '../records.ts';
 import type { HomeCarrier } from './homeCarrier.ts';
 import type { MigrationBook } from './migrationBook.ts';
 import { refuseTarget, refuseUnmovable } from './migrationPlanner.ts';
-import { begun, downtimeOf, endOf, isCopyOf, ownerOf, parkedAt, unfinishedEnding, withStep } from './migrationSteps.ts';
+import {
+  awaitsOther,
+  begun,
+  downtimeOf,
+  endOf,
+  isCopyOf,
+  leftCopy,
+  ownerOf,
+  parkedAt,
+  unfinishedEnding,
+  withStep,
+} from './migrationSteps.ts';
 
 /** Milliseconds that a step may take which does not read the home; what does has as long as the whole migration. */
 const stepTimeout = 300_000;
@@ -81,7 +92,7 @@ export class MigrationRun {
       } catch (error) {
         failure ??= { error };
         if (step === 'create-target') {
-          const left = `The copy of "${migration.instanceName}" (${migration.instanceId}) on "${migration.targetProviderId}"`;
+          const left = leftCopy(migration.instanceName, migration.instanceId, migration.targetProviderId);
           await this.#write(current => ({ ...current, leftovers: [left] }));
         }
       }
@@ -201,16 +212,11 @@ export class MigrationRun {
         const { instanceId, sourceProviderId } = migration;
         const { providers } = this.#world;
         await providers.get(migration.targetProviderId).abilities.setRole(instanceId, 'owner', ctx);
+        const isParked = await this.#park(instanceId, sourceProviderId, ctx);
         const parkedUntil = new Date(Date.now() + parkedTime).toISOString();
-        try {
-          await providers.get(sourceProviderId).abilities.setRole(instanceId, 'parked', ctx);
-          return { parkedUntil };
-        } catch (error) {
-          ctx.signal.throwIfAborted();
-          if (!isAway(error)) throw error;
-          // Whoever sees it again puts it aside, by its epoch.
-          return { parkedUntil, note: `"${sourceProviderId}" does not answer: what it has is put aside once it does.` };
-        }
+        if (isParked) return { parkedUntil };
+        // Whoever sees it again puts it aside, by its epoch.
+        return { parkedUntil, note: `"${sourceProviderId}" does not answer: what it has is put aside once it does.` };
       },
       'start-target': async (migration, ctx) => {
         const record = await this.#record(migration);
@@ -260,22 +266,34 @@ export class MigrationRun {
     }
   }
 
-  /** The parked copy is the owner again, and the other one is parked. */
+  /** The parked copy is the owner again, and the other one is parked: where that is away, once it answers. */
   async #settleRollBack(migration: Migration, ctx: OperationContext): Promise<Migration> {
     const { providers, book } = this.#world;
-    const { instanceId } = migration;
-    const other = providers.get(parkedAt(migration));
-    const owner = providers.get(ownerOf(migration).providerId);
+    const { instanceId, instanceName } = migration;
+    const other = parkedAt(migration);
     await this.follow();
-    await other.abilities.setRole(instanceId, 'parked', ctx);
-    await owner.abilities.setRole(instanceId, 'owner', ctx);
-    const record = await this.#record(migration);
-    if (migration.wasRunning) await this.#start(record, ctx);
-    return book.update(this.#id, current => ({
-      ...current,
-      endedAt: timestamp(),
-      parkedUntil: new Date(Date.now() + parkedTime).toISOString(),
-    }));
+    const isParked = await this.#park(instanceId, other, ctx);
+    if (!awaitsOther(migration)) {
+      await providers.get(ownerOf(migration).providerId).abilities.setRole(instanceId, 'owner', ctx);
+      const record = await this.#record(migration);
+      if (migration.wasRunning) await this.#start(record, ctx);
+    }
+    const ended = { endedAt: timestamp(), parkedUntil: new Date(Date.now() + parkedTime).toISOString(), leftovers: [] };
+    const waiting = { leftovers: [leftCopy(instanceName, instanceId, other)] };
+    return book.update(this.#id, current => ({ ...current, ...(isParked ? ended : waiting) }));
+  }
+
+  /** False while the provider does not answer, or is in use no more. */
+  async #park(instanceId: string, providerId: string, ctx: OperationContext): Promise<boolean> {
+    try {
+      await this.#world.providers.get(providerId).abilities.setRole(instanceId, 'parked', ctx);
+      return true;
+    } catch (error) {
+      ctx.signal.throwIfAborted();
+      if (error instanceof SwarmError && ['provider-unreachable', 'unknown-provider'].includes(error.code))
+        return false;
+      throw error;
+    }
   }
 
   #telling(step: MigrationStep): (bytes: number) => void {
@@ -299,10 +317,6 @@ export class MigrationRun {
     return [providers.get(sourceProviderId), providers.get(targetProviderId)];
   }
 }
-
-/** Its provider does not answer, or is in use no more. */
-const isAway = (error: unknown) =>
-  error instanceof SwarmError && ['provider-unreachable', 'unknown-provider'].includes(error.code);
 
 /** The registry's record says where the owner is. Only when that changes, what is wanted of it becomes `owner`'s, too. */
 export async function makeOwner(

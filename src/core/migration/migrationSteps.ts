@@ -46,6 +46,14 @@ export const overtaken = (migration: Migration): Migration => ({
   steps: migration.steps.map(state => (state.status === 'done' ? state : { ...state, status: 'skipped' })),
 });
 
+/** Whether of one that is rolled back the owner was seen to, and only the other copy, which is away, has yet to be parked. */
+export const awaitsOther = ({ rolledBackAt, endedAt, leftovers }: Migration): boolean =>
+  rolledBackAt !== undefined && endedAt === undefined && leftovers.length > 0;
+
+/** How a copy is named that is left at a provider. */
+export const leftCopy = (instanceName: string, instanceId: string, providerId: string): string =>
+  `The copy of "${instanceName}" (${instanceId}) on "${providerId}"`;
+
 /** Whether its parked copy was kept long enough. */
 export const isOverdue = ({ status, parkedUntil, endedAt }: Migration): boolean =>
   status === 'completed' && endedAt !== undefined && parkedUntil !== undefined && Date.parse(parkedUntil) <= Date.now();

@@ -46,6 +46,7 @@ export class ParkedCopies {
         ...current,
         wasRunning: record.desired === 'running',
         rolledBackAt: timestamp(),
+        leftovers: [],
       }));
       return new MigrationRun(this.#world, migrationId, lock).goOn(ctx);
     });

@@ -8,7 +8,7 @@ import { getTwice } from '../instanceLifecycle.ts';
 import { isSame } from '../isSame.ts';
 import { timestamp } from '../records.ts';
 import { type MigrationWorld, makeOwner, parkedTime } from './migrationRun.ts';
-import { freshSteps, isCopyOf, isKeptAt, nextAct } from './migrationSteps.ts';
+import { freshSteps, isCopyOf, isKeptAt, leftCopy, nextAct } from './migrationSteps.ts';
 
 type World = Pick<MigrationWorld, 'registry' | 'providers' | 'book'>;
 
@@ -76,7 +76,7 @@ export async function clearEnds(
   const failed = cleared.find(outcome => outcome.status === 'rejected');
   if (failed) {
     const left = [sourceProviderId, targetProviderId].filter((_, index) => cleared[index]?.status === 'rejected');
-    const leftovers = left.map(place => `The copy of "${instanceName}" (${instanceId}) on "${place}"`);
+    const leftovers = left.map(place => leftCopy(instanceName, instanceId, place));
     await book.update(id, current => (isSame(current.leftovers, leftovers) ? current : { ...current, leftovers }));
     throw failed.reason;
   }

@@ -21,6 +21,9 @@ import { afterMark, chunksAfterMark } from './startMark.ts';
 
 /** Where everything of ours on a host lies, below its directory, so that releases do not disturb each other. */
 const serverFolder = `server/code-server-${editorServerVersion}`;
+/** The files by which a folder with all that belongs in it is known. */
+const serverMark = 'installed.json';
+const programsMark = 'run';
 /** What is on its way lies below this until it was checked. */
 const partialPrefix = '.partial-';
 
@@ -48,7 +51,7 @@ export class HostSetup {
    * none.
    */
   async command(args: readonly string[] = [], before = ''): Promise<string> {
-    const run = `programs/${await this.#programsName()}/run`;
+    const run = `programs/${await this.#programsName()}/${programsMark}`;
     return this.#shell.command(`${before}[ -x "$d/${run}" ] && exec "$d/${run}" "$d" "$@"; exit ${notThere}`, args);
   }
 
@@ -64,7 +67,7 @@ export class HostSetup {
 
   async #prepare(ctx: OperationContext): Promise<void> {
     const programs = await this.#programsName();
-    const look = `uname -s; uname -m; [ -f ${serverFolder}/installed.json ] && echo server; [ -x programs/${programs}/run ] && echo programs; true`;
+    const look = `uname -s; uname -m; [ -f ${serverFolder}/${serverMark} ] && echo server; [ -x programs/${programs}/${programsMark} ] && echo programs; true`;
     const [system = '', machine = '', ...present] = (await this.#shell.run(look, [], ctx)).split('\n');
     if (present.includes('server') && present.includes('programs')) return;
     const platform = platformOf(system, machine);
@@ -136,9 +139,7 @@ export class HostSetup {
       ctx.signal.removeEventListener('abort', end);
       end();
     }
-    // Another window may have been quicker.
-    const place = `mkdir -p server; [ -e ${serverFolder} ] || mv "$1/tree" ${serverFolder}`;
-    await this.#shell.run(place, [partial], ctx);
+    await this.#shell.run(place, [`${partial}/tree/${node}`, placer, `${partial}/tree`, serverFolder, serverMark], ctx);
   }
 
   async #bringPrograms(node: string, partial: string, name: string, ctx: OperationContext): Promise<void> {
@@ -148,8 +149,7 @@ export class HostSetup {
     const receive = 'mkdir "$1/programs"; n=$PWD/$2; cd "$1/programs"; exec "$n" -e "$3"';
     const said = await this.#shell.run(receive, [partial, node, receiver], ctx, Readable.from([JSON.stringify(files)]));
     if (said.trim() !== digestOfFiles(files)) throw this.#differs('The program of Remote Swarm');
-    const place = 'mkdir -p programs; [ -e "programs/$2" ] || mv "$1/programs" "programs/$2"';
-    await this.#shell.run(place, [partial, name], ctx);
+    await this.#shell.run(place, [node, placer, `${partial}/programs`, `programs/${name}`, programsMark], ctx);
   }
 
   #loadPrograms(): Promise<Programs> {
@@ -193,6 +193,19 @@ export class HostSetup {
 
 /** Runs on the host's node. */
 const unpack = 'process.stdin.pipe(require("zlib").createGunzip()).pipe(process.stdout)';
+
+const place = 'n=$1; shift; exec "$n" -e "$@"';
+/**
+ * Gives a folder its final name. One that lies there without its mark, as who tidies a disk may leave it, makes way; but
+ * one that another window was quicker to bring does not.
+ */
+const placer = [
+  'const fs = require("fs"), path = require("path"), [made, place, mark] = process.argv.slice(1);',
+  'const whole = () => fs.existsSync(path.join(place, mark));',
+  'fs.mkdirSync(path.dirname(place), { recursive: true });',
+  'if (fs.existsSync(place) && !whole()) try { fs.renameSync(place, path.join(path.dirname(made), "torn")); } catch {}',
+  'try { fs.renameSync(made, place); } catch (error) { if (!whole()) throw error; }',
+].join(' ');
 
 /** Writes files that come as JSON, and says the digest of what the disk has then. */
 const receiver = [

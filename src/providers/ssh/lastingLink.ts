@@ -11,18 +11,16 @@ export class LastingLink {
     this.#open = open;
   }
 
-  /** One that lives, as far as is known. Rejects as opening it does. */
+  /** One that lives, as far as is known. Rejects as opening it does, and when it is lost again at once. */
   async get(): Promise<SshLink> {
+    const known = this.#link;
+    const before = await known;
     if (this.#disposed) throw closed();
-    this.#link ??= this.#begin();
-    const current = this.#link;
-    const link = await current;
-    if (link.alive) return link;
-    if (this.#link === current) {
-      this.#link = undefined;
-      await link.dispose();
-    }
-    return this.get();
+    if (before?.alive) return before;
+    if (this.#link === known) this.#link = this.#begin(before);
+    const link = await this.#link;
+    if (!link?.alive) throw closed();
+    return link;
   }
 
   async dispose(): Promise<void> {
@@ -31,8 +29,8 @@ export class LastingLink {
     await link?.dispose();
   }
 
-  #begin(): Promise<SshLink> {
-    const opening = this.#open();
+  #begin(before: SshLink | undefined): Promise<SshLink> {
+    const opening = Promise.resolve(before?.dispose()).then(this.#open);
     opening.catch(() => {
       if (this.#link === opening) this.#link = undefined;
     });

@@ -38,7 +38,7 @@ export class SshConnection {
 
   /** What `ssh` said when it failed, with the way out. */
   problem(said: string): SwarmError {
-    return sshProblem(this.providerId, this.target.host, said);
+    return sshProblem(this.providerId, this.target, said);
   }
 
   /** Ends the shared connection and all that was started. */

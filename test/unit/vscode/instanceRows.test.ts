@@ -67,12 +67,23 @@ describe('an instance’s row', () => {
     ['running', ['open', 'stop', 'delete'], ['start', 'purge', 'restore']],
     ['stopped', ['start', 'edit', 'delete'], ['open', 'stop', 'terminal']],
     ['trashed', ['restore', 'purge'], ['start', 'delete', 'open']],
-    ['unknown', ['delete'], ['start', 'stop', 'purge']],
+    ['unknown', ['failOver', 'delete'], ['start', 'stop', 'purge', 'forget']],
+    ['deleting', [], ['delete', 'forget']],
   ] as const)('%s offers what fits', (status, offered, hidden) => {
     const { contextValue } = rowOf(instance(1, { status }), wording);
     const offers = (action: string) => new RegExp(`^instance\\b.*\\+can-${action}\\b`).test(contextValue);
     expect(offered.filter(action => !offers(action))).toEqual([]);
     expect(hidden.filter(offers)).toEqual([]);
+  });
+
+  test('whose provider is gone leads to its end all the same, and says why it waits', () => {
+    const goes = rowOf(instance(1, { status: 'unknown', desired: 'trashed' }), wording);
+    expect(goes.description).toMatch(/^unknown · goes to the trash once local answers/);
+    expect(goes.contextValue).toBe('instance+unknown+can-restore+can-goBack+can-purge');
+    const error = { code: 'provider-unreachable', message: 'docker does not answer.', at: '2026-03-01T12:00:00.000Z' };
+    const stuck = rowOf(instance(1, { status: 'deleting', desired: 'absent', error }), wording);
+    expect(stuck.description).toMatch(/^deleting… · docker does not answer\./);
+    expect(stuck.contextValue).toBe('instance+deleting+can-forget');
   });
 });
 

@@ -99,6 +99,37 @@ describe('of a target that dies right after the pivot', () => {
   });
 });
 
+test('one that is rolled back runs, and is stopped, while the other end has died', async () => {
+  const world = await twoPlaces();
+  const { controller, here, there, id, agent, person } = world;
+  const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  await agent('start_migration', { migrationId });
+  const { stopInstance } = there;
+  there.stopInstance = (...asked) =>
+    stopInstance.apply(there, asked).finally(() => {
+      there.place.unreachable = true;
+    });
+  expect(await person('roll_back_migration', { migrationId })).toMatchObject({
+    rolledBack: true,
+    leftovers: [`The copy of "web" (${id}) on "there"`],
+  });
+  expect(controller.getInstance(id)).toMatchObject({ providerId: 'here', epoch: 1, status: 'running' });
+  await controller.stopInstance(id);
+  await lookUntilSettled(world);
+  expect(here.place.instances.get(id)).toMatchObject({ role: 'owner', running: false });
+  there.place.unreachable = false;
+  await lookUntilSettled(world);
+  expect(there.place.instances.get(id)).toMatchObject({ role: 'parked', running: false });
+  expect(here.place.instances.get(id)).toMatchObject({ role: 'owner', running: false });
+  expect(controller.migrations.getMigrationStatus(migrationId)).toMatchObject({
+    status: 'completed',
+    leftovers: [],
+    endedAt: expect.any(String),
+    parkedUntil: expect.any(String),
+  });
+  await controller.dispose();
+});
+
 test('what fails over while an earlier try to move it is still being taken back stays where it is then', async () => {
   const third = new MemoryProvider(new MemoryPlace(), { id: 'third' });
   const world = await twoPlaces({}, {}, new MemoryCarrier(), [third]);

@@ -132,9 +132,9 @@ describe('an address', () => {
         }
         if (endpoint.kind !== 'ssh') return expect.fail('another kind');
         const args = linkArguments(endpoint, '/tmp/x.sock', { forwardTo: endpoint.socket });
-        expect(args.at(-2)).toBe('--');
-        expect(args.at(-1)).toMatch(/^[^-\s][^\s]*$/);
-        expect(args.slice(0, -2).filter(arg => arg.startsWith('-') && !/^-[NToLp]$/.test(arg))).toEqual([]);
+        expect(args.at(-3)).toBe('--');
+        expect(args.at(-2)).toMatch(/^[^-\s][^\s]*$/);
+        expect(args.slice(0, -3).filter(arg => arg.startsWith('-') && !/^-[ToLp]$/.test(arg))).toEqual([]);
       }),
     );
   });

@@ -84,7 +84,7 @@ test.each([
   ['spawn ssh ENOENT', 'ssh-missing'],
   ['ssh: Could not resolve hostname far: Name or service not known', 'provider-unreachable'],
 ])('ssh that says "%s" is told with the way out', (said, code) => {
-  const error = sshProblem('docker', 'far', said);
+  const error = sshProblem('docker', { host: 'far' }, said);
   expect(error.code).toBe(code);
   expect(error.hint).toBeTruthy();
 });
