@@ -1,5 +1,6 @@
 import type { InstanceRecord, InstanceStatus } from '../model/instance.ts';
 import { isInTrash } from './instanceTree.ts';
+import { isStuck } from './rowTexts.ts';
 
 /** What a person can do with one instance; each is a tag in its row's `contextValue`. */
 export type InstanceAction =
@@ -62,11 +63,11 @@ export function actionsOf(
   talents: ProviderTalents,
   isMoving = false,
 ): readonly InstanceAction[] {
-  const { status, providerId, error } = record;
+  const { status, providerId } = record;
   const actions = actionsByStatus[isInTrash(record) ? 'trashed' : status].filter(
     action => !isMoving || looks.includes(action),
   );
   // What is about to go is let go; what does not go can be forgotten.
-  const can = { attach: talents.canAttach(providerId), forget: error !== undefined };
+  const can = { attach: talents.canAttach(providerId), forget: isStuck(record) };
   return actions.filter(action => (action === 'attach' || action === 'forget' ? can[action] : true));
 }

@@ -27,8 +27,13 @@ const icons: Readonly<Record<InstanceStatus, RowIcon>> = {
 /** The icon of a status. Every status at rest has a shape of its own; the passing ones spin. */
 export const iconOf = (status: InstanceStatus): RowIcon => icons[status];
 
-/** The icon of an instance: one that runs though its set-up failed is painted as a warning. */
-export function recordIcon({ status, setup }: InstanceRecord): RowIcon {
+/** True of what is deleted for good, and does not go. */
+export const isStuck = ({ status, error }: InstanceRecord) => status === 'deleting' && error !== undefined;
+
+/** The icon of an instance: one that runs though its set-up failed is painted as a warning, as is one that does not go. */
+export function recordIcon(record: InstanceRecord): RowIcon {
+  const { status, setup } = record;
+  if (isStuck(record)) return { id: 'circle-slash', color: 'list.warningForeground' };
   const icon = iconOf(status);
   return status === 'running' && setup?.status === 'failed' ? { ...icon, color: 'list.warningForeground' } : icon;
 }
@@ -104,7 +109,7 @@ export function descriptionOf(
   details: readonly string[] = [],
 ): string {
   const parts = [texts[record.status], ...details];
-  if (['failed', 'deleting'].includes(record.status) && record.error !== undefined) parts.push(record.error.message);
+  if (record.error !== undefined && (record.status === 'failed' || isStuck(record))) parts.push(record.error.message);
   else if (record.detail !== undefined && record.status !== 'running') parts.push(record.detail);
   if (record.setup?.status === 'failed') parts.push(t('setup failed'));
   else if (record.setup?.status === 'pending' && record.status === 'running') parts.push(t('setting up…'));
@@ -157,7 +162,7 @@ export function tooltipOf(
   const { config } = record;
   const lines = [
     `### ${escapeMarkdown(config.name)}`,
-    `$(${iconOf(record.status).id}) **${escapeMarkdown(texts[record.status])}** · ${escapeMarkdown(ago(record.statusSince, now, locale))}` +
+    `$(${recordIcon(record).id}) **${escapeMarkdown(texts[record.status])}** · ${escapeMarkdown(ago(record.statusSince, now, locale))}` +
       (record.detail === undefined ? '' : ` · ${escapeMarkdown(record.detail)}`),
   ];
   if (record.error !== undefined) {

@@ -5,7 +5,7 @@ import type { Translate } from '../operations/translate.ts';
 import { faceIcon, faceText, reasonOf } from './healthRows.ts';
 import { faceOf, isListed, isUnwell } from './healthTree.ts';
 import { isInTrash, isTroubled } from './instanceTree.ts';
-import { escapeMarkdown, iconOf, problemText, type StatusTexts, statusTexts } from './rowTexts.ts';
+import { escapeMarkdown, isStuck, problemText, recordIcon, type StatusTexts, statusTexts } from './rowTexts.ts';
 
 /** The swarm as the status bar tells it. */
 export interface Summary {
@@ -55,7 +55,9 @@ export function summaryOf(
       state => `$(debug-disconnect) ${escapeMarkdown(state.id)} · ${escapeMarkdown(problemText(state, t))}`,
     ),
   ];
-  const isPassing = present.some(({ id, status }) => passing.includes(status) || healthOf(id)?.status === 'recovering');
+  const isPassing = present.some(
+    record => (passing.includes(record.status) && !isStuck(record)) || healthOf(record.id)?.status === 'recovering',
+  );
   const faces = unwell.map(({ health }) => faceOf(health));
   const isBad = troubled.some(({ status }) => status === 'failed') || faces.some(face => face !== 'degraded');
   const count = troubled.length + unwell.length;
@@ -72,7 +74,7 @@ export function summaryOf(
 function recordLine(record: InstanceRecord, texts: StatusTexts): string {
   const why = record.error?.message ?? record.detail;
   const state = `${texts[record.status]}${isTroubled(record) && why !== undefined ? `: ${why}` : ''}`;
-  return `$(${iconOf(record.status).id}) ${escapeMarkdown(record.config.name)} · ${escapeMarkdown(state)}`;
+  return `$(${recordIcon(record).id}) ${escapeMarkdown(record.config.name)} · ${escapeMarkdown(state)}`;
 }
 
 function unwellLine({ config }: InstanceRecord, health: InstanceHealth, t: Translate): string {

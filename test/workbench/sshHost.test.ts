@@ -101,6 +101,32 @@ describe.skipIf(problem !== undefined)(`on an ssh host${problem ? ` (not here: $
       await back.close();
       await workbench.screenshot('ssh-6-over');
       expect(filesOnHost('later.txt').map(file => readFileSync(file, 'utf8'))).toEqual(['written in a container\n']);
+      await workbench.clearNotifications();
+    });
+
+    test('what lies on a host that is gone for good can be forgotten', { timeout: 180_000 }, async () => {
+      onTestFailed(() => workbench.screenshotsOfAll('failed-ssh-forget'));
+      host.block();
+      await workbench.contextAction('Sina', 'Delete…');
+      await workbench.dialogButton('Delete Instance');
+      await workbench.unfold('Trash');
+      await workbench.rowSays('Sina', /^unknown · goes to the trash once ssh answers/);
+      await workbench.screenshot('ssh-7-trash');
+      await workbench.contextAction('Sina', 'Delete Permanently…');
+      await workbench.dialogButton('Delete Permanently');
+      await workbench.rowSays('Sina', /^deleting… · The provider "ssh" does not answer/);
+      await workbench.openContextMenu('Sina');
+      await workbench.screenshot('ssh-8-left');
+      await workbench.page.keyboard.press('Escape');
+      await workbench.menu.waitFor({ state: 'detached' });
+      await workbench.contextAction('Sina', 'Forget Instance…');
+      await workbench.dialogText();
+      await workbench.screenshot('ssh-9-forget');
+      await workbench.dialogButton('Forget Instance');
+      await workbench.row('Sina').waitFor({ state: 'detached' });
+      await workbench.screenshot('ssh-10-forgotten');
+      expect(filesOnHost('later.txt')).toHaveLength(1);
+      host.unblock();
     });
   });
 });

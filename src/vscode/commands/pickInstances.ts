@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { InstanceRecord } from '../../model/instance.ts';
 import type { Face } from '../face.ts';
 import { actionsOf, type InstanceAction } from '../instanceActions.ts';
-import { descriptionOf, iconOf, statusTexts } from '../rowTexts.ts';
+import { descriptionOf, recordIcon, statusTexts } from '../rowTexts.ts';
 import { t } from '../translate.ts';
 import type { CommandCall } from './commandTable.ts';
 
@@ -59,7 +59,7 @@ async function choose(
   const items = records
     .sort((a, b) => a.config.name.localeCompare(b.config.name))
     .map(record => ({
-      label: `$(${iconOf(record.status).id}) ${record.config.name}`,
+      label: `$(${recordIcon(record).id}) ${record.config.name}`,
       description: descriptionOf(record, texts, true, t),
       record,
     }));

@@ -83,7 +83,7 @@ describe('an instance’s row', () => {
     const error = { code: 'provider-unreachable', message: 'docker does not answer.', at: '2026-03-01T12:00:00.000Z' };
     const stuck = rowOf(instance(1, { status: 'deleting', desired: 'absent', error }), wording);
     expect(stuck.description).toMatch(/^deleting… · docker does not answer\./);
-    expect(stuck.contextValue).toBe('instance+deleting+can-forget');
+    expect(stuck).toMatchObject({ contextValue: 'instance+deleting+can-forget', icon: { id: 'circle-slash' } });
   });
 });
 
