@@ -118,7 +118,7 @@ export const forgetInstances = defineOperation({
     detail: [
       nameLines(t, targets),
       t(
-        'They go from the lists, and so do their secrets. What their providers still have stays there: it is paid for as before, and should a provider come back, it is shown again.',
+        'What is forgotten goes from the lists, and its secrets with it. What its providers still have stays there: it is paid for as before, and should a provider come back, it is shown again.',
       ),
     ].join('\n\n'),
     action: targets.length === 1 ? t('Forget Instance') : t('Forget {0} Instances', targets.length),
