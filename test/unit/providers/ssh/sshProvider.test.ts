@@ -14,7 +14,7 @@ import { newSpec, testSwarmId } from '../../../contract/specs.ts';
 const fakeSsh = `#!${process.execPath}
 const { spawn } = require('node:child_process');
 const args = process.argv.slice(2);
-if (args.includes('-N')) {
+if (args.at(-1) === 'cat') {
   const lead = args.includes('-L') ? args[args.indexOf('-L') + 1].split(':')[0] : args.findLast(arg => /^ControlPath=/.test(arg)).slice(13, -1);
   require('node:fs').appendFileSync(process.env.FAKE_SSH_LINKS, process.pid + '\\n');
   setTimeout(() => require('node:net').createServer().listen(lead), args.includes('-L') ? 500 : 0);
