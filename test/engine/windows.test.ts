@@ -161,7 +161,7 @@ describeWithOwnEngine('windows on one state directory and one engine', () => {
       await new EngineInstances(engine).serverPid(instanceId);
 
       for (const window of windows) {
-        window.process.kill('SIGTERM');
+        expect(window.process.kill('SIGTERM'), 'it had not ended by itself').toBe(true);
         await once(window.process, 'exit', { signal: AbortSignal.timeout(20_000) });
       }
     },
