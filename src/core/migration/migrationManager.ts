@@ -192,8 +192,9 @@ export class MigrationManager {
       const act = nextAct(migration);
       const run = new MigrationRun(this.#options, id, lock);
       if (act === 'undo') await this.#undo(run, id, interrupted(), ctx);
-      if (act !== 'go-on' || awaitsOther(migration)) continue;
+      if (act !== 'go-on') continue;
       if (isOvertaken(migration, record.epoch)) await book.update(id, overtaken);
+      else if (awaitsOther(migration)) continue;
       else if (migration.rolledBackAt !== undefined) await run.goOn(ctx);
       else {
         await run.follow();

@@ -271,9 +271,10 @@ export class MigrationRun {
     const { providers, book } = this.#world;
     const { instanceId, instanceName } = migration;
     const other = parkedAt(migration);
-    await this.follow();
+    const isOwnerSeenTo = awaitsOther(migration);
+    if (!isOwnerSeenTo) await this.follow();
     const isParked = await this.#park(instanceId, other, ctx);
-    if (!awaitsOther(migration)) {
+    if (!isOwnerSeenTo) {
       await providers.get(ownerOf(migration).providerId).abilities.setRole(instanceId, 'owner', ctx);
       const record = await this.#record(migration);
       if (migration.wasRunning) await this.#start(record, ctx);
@@ -283,14 +284,14 @@ export class MigrationRun {
     return book.update(this.#id, current => ({ ...current, ...(isParked ? ended : waiting) }));
   }
 
-  /** False while the provider does not answer, or is in use no more. */
+  /** False while the provider does not answer, in whatever way, or is in use no more. */
   async #park(instanceId: string, providerId: string, ctx: OperationContext): Promise<boolean> {
     try {
       await this.#world.providers.get(providerId).abilities.setRole(instanceId, 'parked', ctx);
       return true;
     } catch (error) {
       ctx.signal.throwIfAborted();
-      if (error instanceof SwarmError && ['provider-unreachable', 'unknown-provider'].includes(error.code))
+      if (error instanceof SwarmError && (error.family === 'network' || error.code === 'unknown-provider'))
         return false;
       throw error;
     }

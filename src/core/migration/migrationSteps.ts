@@ -35,6 +35,19 @@ export function nextAct({ status, pivotedAt, rolledBackAt, endedAt }: Migration)
 /** Whether a failover has let the instance live on elsewhere since: only that raises the epoch behind its back. */
 export const isOvertaken = ({ sourceEpoch }: Migration, epoch: number): boolean => epoch > sourceEpoch + 1;
 
+/** The epoch of whoever takes an instance over: higher than that of every copy that ever owned it, wherever it lies. */
+export const nextEpoch = (
+  { id, epoch }: Pick<InstanceRecord, 'id' | 'epoch'>,
+  migrations: readonly Migration[],
+): number =>
+  1 +
+  Math.max(
+    epoch,
+    ...migrations.flatMap(({ instanceId, pivotedAt, sourceEpoch }) =>
+      instanceId === id && pivotedAt !== undefined ? [sourceEpoch + 1] : [],
+    ),
+  );
+
 /** Whether what an end has may be of this migration's making: no other swarm's, nor moved on since. */
 export const isCopyOf = (migration: Migration, there: Pick<InstanceIdentity, 'swarmId' | 'epoch'>): boolean =>
   (migration.swarmId === undefined || there.swarmId === migration.swarmId) && !isOvertaken(migration, there.epoch);
@@ -42,7 +55,7 @@ export const isCopyOf = (migration: Migration, there: Pick<InstanceIdentity, 'sw
 /** What becomes of one that was overtaken: what is at its source may be nowhere else, and waits for a person. */
 export const overtaken = (migration: Migration): Migration => ({
   ...migration,
-  ...({ status: 'completed', endedAt: timestamp(), parkedUntil: untilDecided } as const),
+  ...({ status: 'completed', endedAt: timestamp(), parkedUntil: untilDecided, leftovers: [] } as const),
   steps: migration.steps.map(state => (state.status === 'done' ? state : { ...state, status: 'skipped' })),
 });
 

@@ -14,6 +14,7 @@ import type { HomeCarrier } from '../migration/homeCarrier.ts';
 import type { MigrationBook } from '../migration/migrationBook.ts';
 import { refuseTarget } from '../migration/migrationPlanner.ts';
 import { makeOwner } from '../migration/migrationRun.ts';
+import { nextEpoch } from '../migration/migrationSteps.ts';
 import { parkedBy } from '../migration/strayCopies.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
 import type { SharedRecords } from '../sharedRecords.ts';
@@ -186,7 +187,7 @@ export class SnapshotManager {
       const instances = registry.getInstanceCount(target.id);
       await removeIncoming(target, record, lock, ctx);
       await refuseTarget(record, source, target, instances, carrier, ctx);
-      const owner = { providerId: target.id, epoch: record.epoch + 1 };
+      const owner = { providerId: target.id, epoch: nextEpoch(record, migrationBook.list()) };
       const { id, swarmId, createdAt } = record;
       const identity = { id, swarmId, createdAt, owner: record.owner, epoch: owner.epoch };
       ctx.report('Making the instance there');

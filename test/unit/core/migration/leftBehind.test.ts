@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
+import { timedOut } from '../../../../src/model/errors.ts';
 import { untilDecided } from '../../../../src/model/migration.ts';
 import { quietContext } from '../../../../src/model/operationContext.ts';
 import { migrationReport } from '../../../../src/operations/migrationViews.ts';
@@ -99,35 +100,73 @@ describe('of a target that dies right after the pivot', () => {
   });
 });
 
-test('one that is rolled back runs, and is stopped, while the other end has died', async () => {
-  const world = await twoPlaces();
-  const { controller, here, there, id, agent, person } = world;
-  const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
-  await agent('start_migration', { migrationId });
-  const { stopInstance } = there;
-  there.stopInstance = (...asked) =>
-    stopInstance.apply(there, asked).finally(() => {
-      there.place.unreachable = true;
+describe('of one that is rolled back while the other end dies', () => {
+  /** `dies`: what the other end does to whoever asks it then. */
+  async function deadEnd(dies: (there: MemoryProvider) => void, others: readonly MemoryProvider[] = []) {
+    const world = await twoPlaces({}, {}, new MemoryCarrier(), others);
+    const { controller, there, id, agent, person } = world;
+    await controller.snapshots.takeSnapshot(id, quietContext);
+    const { id: migrationId } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+    await agent('start_migration', { migrationId });
+    const { stopInstance } = there;
+    there.stopInstance = (...asked) => stopInstance.apply(there, asked).finally(() => dies(there));
+    expect(await person('roll_back_migration', { migrationId })).toMatchObject({
+      rolledBack: true,
+      leftovers: [`The copy of "web" (${id}) on "there"`],
     });
-  expect(await person('roll_back_migration', { migrationId })).toMatchObject({
-    rolledBack: true,
-    leftovers: [`The copy of "web" (${id}) on "there"`],
+    expect(controller.getInstance(id)).toMatchObject({ providerId: 'here', epoch: 1, status: 'running' });
+    return { ...world, status: () => controller.migrations.getMigrationStatus(migrationId) };
+  }
+  const falls = (there: MemoryProvider) => {
+    there.place.unreachable = true;
+  };
+
+  test('the instance runs and is stopped, and the other copy is parked once it can be', async () => {
+    const world = await deadEnd(falls);
+    const { controller, here, there, id, status } = world;
+    await controller.stopInstance(id);
+    await lookUntilSettled(world);
+    expect(here.place.instances.get(id)).toMatchObject({ role: 'owner', running: false });
+    there.place.unreachable = false;
+    await lookUntilSettled(world);
+    expect(there.place.instances.get(id)).toMatchObject({ role: 'parked', running: false });
+    expect(here.place.instances.get(id)).toMatchObject({ role: 'owner', running: false });
+    expect(status()).toMatchObject({ status: 'completed', leftovers: [], endedAt: expect.any(String) });
+    expect(status().parkedUntil).toBeDefined();
+    await controller.dispose();
   });
-  expect(controller.getInstance(id)).toMatchObject({ providerId: 'here', epoch: 1, status: 'running' });
-  await controller.stopInstance(id);
-  await lookUntilSettled(world);
-  expect(here.place.instances.get(id)).toMatchObject({ role: 'owner', running: false });
-  there.place.unreachable = false;
-  await lookUntilSettled(world);
-  expect(there.place.instances.get(id)).toMatchObject({ role: 'parked', running: false });
-  expect(here.place.instances.get(id)).toMatchObject({ role: 'owner', running: false });
-  expect(controller.migrations.getMigrationStatus(migrationId)).toMatchObject({
-    status: 'completed',
-    leftovers: [],
-    endedAt: expect.any(String),
-    parkedUntil: expect.any(String),
+
+  test('that is silent instead, the same holds', async () => {
+    const world = await deadEnd(({ abilities }) => {
+      const { setRole } = abilities;
+      abilities.setRole = async () => {
+        abilities.setRole = setRole;
+        throw timedOut('The change of its role', 10_000);
+      };
+    });
+    await lookUntilSettled(world);
+    expect(world.there.place.instances.get(world.id)).toMatchObject({ role: 'parked', running: false });
+    expect(world.here.place.instances.get(world.id)).toMatchObject({ role: 'owner', running: true });
+    await world.controller.dispose();
   });
-  await controller.dispose();
+
+  test.each([['here'], ['there']] as const)('what fails over stays there, though %s answers first', async first => {
+    const third = new MemoryProvider(new MemoryPlace(), { id: 'third' });
+    const world = await deadEnd(falls, [third]);
+    const { controller, here, there, id, status } = world;
+    here.place.unreachable = true;
+    await controller.refresh();
+    await controller.snapshots.failOver(id, 'third', quietContext);
+    for (const place of first === 'here' ? [here, there] : [there, here]) {
+      place.place.unreachable = false;
+      await lookUntilSettled(world);
+      expect(controller.getInstance(id)).toMatchObject({ providerId: 'third', status: 'running' });
+      expect(place.place.instances.get(id)).toMatchObject({ role: 'parked', running: false });
+    }
+    expect(third.place.instances.get(id)).toMatchObject({ role: 'owner', running: true });
+    expect(status()).toMatchObject({ status: 'completed', parkedUntil: untilDecided, leftovers: [] });
+    await controller.dispose();
+  });
 });
 
 test('what fails over while an earlier try to move it is still being taken back stays where it is then', async () => {
