@@ -34,7 +34,8 @@ export function activate(context: vscode.ExtensionContext): RemoteSwarmApi {
     return part;
   };
   const log = keep(vscode.window.createOutputChannel('Remote Swarm', { log: true }));
-  const host: SwarmHost = keep(new SwarmHost(() => buildCore(context, log, host, keep)));
+  const creations = new Map<string, AbortController>();
+  const host: SwarmHost = keep(new SwarmHost(() => buildCore(context, log, host, creations, keep)));
   const view = keep(new InstancesView(host, context.workspaceState));
   const health = keep(new HealthView(host));
   const healthPanels = keep(new HealthPanels(host, context.extensionUri, log));
@@ -73,6 +74,7 @@ async function buildCore(
   context: vscode.ExtensionContext,
   log: vscode.LogOutputChannel,
   host: SwarmHost,
+  creations: Map<string, AbortController>,
   keep: <T extends { dispose(): unknown }>(part: T) => T,
 ): Promise<SwarmCore> {
   const [{ buildSwarm, stateDirectoryOf, stateEntries }, { Settings }, { InstanceSecrets }, { followStateDirectory }] =
@@ -106,6 +108,7 @@ async function buildCore(
     writeSecret: async (name, value) => context.secrets.store(name, value),
     gitCredential: gitHubCredential,
     texts: { translate: t, warn: message => log.warn(message) },
+    creations,
     unreadable: found => void unreadableFiles.tell(found),
   });
 }

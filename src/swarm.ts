@@ -60,6 +60,8 @@ export interface Surroundings {
   /** The password with which a private repository can be read. */
   gitCredential(url: string): Promise<string | undefined>;
   readonly texts: GateTexts;
+  /** The creates that are under way in this window, whichever of its swarms makes them. */
+  readonly creations: Map<string, AbortController>;
   /** Told of each state file that cannot be read. */
   unreadable(found: Quarantined): void;
 }
@@ -125,6 +127,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     providers,
     providerBook,
     locks: new FileLock(path.join(stateDirectory, 'locks')),
+    creations: surroundings.creations,
     vault,
     sources: {
       packFolder: (folder, signal, note) => packFolder(folder, [storageDirectory, stateDirectory], signal, note),
@@ -187,6 +190,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     },
     writeToken: (providerId, token) => surroundings.writeSecret(credentialKey(providerId), token),
     installEditorServer: async ctx => void (await installEditorServer(editorServerDirectory, ctx)),
+    rest: () => lease.resign(),
     dispose: async () => {
       trash.dispose();
       schedule.dispose();

@@ -47,7 +47,6 @@ export class SwarmController {
   readonly #options: SwarmControllerOptions;
   readonly #lifecycle: InstanceLifecycle;
   readonly #reconciler: Reconciler;
-  readonly #making = new Map<string, AbortController>();
   readonly #changed = new Emitter<void>();
   readonly #unreadable: Quarantined[] = [];
   /** Anything that a view shows has changed. */
@@ -150,7 +149,7 @@ export class SwarmController {
     const id = randomId(12);
     const making = new AbortController();
     const own = { signal: AbortSignal.any([ctx.signal, making.signal]), report: ctx.report };
-    this.#making.set(id, making);
+    this.#options.creations.set(id, making);
     try {
       return await this.#options.locks.run(id, own, async lock => {
         const record = await this.#options.locks.run('names', own, async () => {
@@ -163,7 +162,7 @@ export class SwarmController {
         return this.#lifecycle.create(record, lock, own);
       });
     } finally {
-      this.#making.delete(id);
+      this.#options.creations.delete(id);
     }
   }
 
@@ -250,7 +249,7 @@ export class SwarmController {
   /** To the trash, from where `restoreInstance` brings it back (semantics 22). Ends a create that is under way. */
   deleteInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
     this.getInstance(instanceId);
-    this.#making.get(instanceId)?.abort();
+    this.#options.creations.get(instanceId)?.abort();
     return this.#locked(instanceId, ctx, async (record, lock) =>
       record.status === 'trashed' || record.desired === 'absent' ? record : this.#lifecycle.trash(record, lock, ctx),
     );
@@ -270,7 +269,7 @@ export class SwarmController {
   /** Removes the instance and its home for good. Refused when it is more alive than `seen`, when a person agreed to it. */
   purgeInstance(instanceId: string, ctx: OperationContext = quietContext, seen?: Condition): Promise<void> {
     refuseRevived(this.getInstance(instanceId), seen);
-    this.#making.get(instanceId)?.abort();
+    this.#options.creations.get(instanceId)?.abort();
     // Both ends of a migration go: none is settled before, as its target may never answer again.
     return this.#options.locks.run(instanceId, ctx, async lock => {
       const record = await this.registry.readInstance(instanceId);

@@ -21,6 +21,8 @@ export interface SwarmControllerOptions {
   readonly providers: ProviderDirectory;
   readonly providerBook: SharedRecords<ProviderRecord>;
   readonly locks: KeyedLock;
+  /** How to end the creates that are under way in this window, by instance; of all its controllers. */
+  readonly creations: Map<string, AbortController>;
   readonly vault: SecretVault;
   readonly sources: SetupSources;
   /** A provider's id or type, or empty to let placement choose; asked at each create. */

@@ -163,6 +163,15 @@ export const instanceBusy = (instanceId: string, doing: string) =>
     retryable: true,
   });
 
+export const swarmBusy = () =>
+  new SwarmError({
+    family: 'state',
+    code: 'swarm-busy',
+    message: 'The swarm is still at work in this window.',
+    hint: 'Wait until it has ended, or cancel it, and try again.',
+    retryable: true,
+  });
+
 export const recoveryRefused = (id: string, why: string) =>
   new SwarmError({
     family: 'state',

@@ -52,6 +52,8 @@ export interface ObserverLease extends Disposable {
   readonly onDidChange: Event<void>;
   /** Begins to wait for a turn, which ends with `dispose`. */
   start(): void;
+  /** Gives the turn back, or waits for none any more. */
+  resign(): void;
 }
 
 /** An append-only text file that rotates by day; the audit log is written to one. */

@@ -69,11 +69,15 @@ export class LeaderLease implements ObserverLease {
     void this.#look();
   }
 
-  /** Gives the lease back: who waits has it at its next look. */
-  dispose(): void {
+  /** Who waits has it at its next look. */
+  resign(): void {
     clearInterval(this.#timer);
-    this.#changes.dispose();
     this.#letGo();
+  }
+
+  dispose(): void {
+    this.#changes.dispose();
+    this.resign();
   }
 
   /** Waits for the lease, or notices that it is lost. Never rejects. */

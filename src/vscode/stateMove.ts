@@ -20,7 +20,7 @@ export async function followStateDirectory(host: SwarmHost, to: string, entries:
     to,
   );
   const chosen = await vscode.window.showWarningMessage(question, { modal: true, detail }, move, leave);
-  if (chosen === move) await host.reload(() => moveState(entries, from, to));
+  if (chosen === move) await host.whileDown(() => moveState(entries, from, to));
   else if (chosen === leave) await host.reload();
   else await sayUnmoved();
 }

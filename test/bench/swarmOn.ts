@@ -41,6 +41,7 @@ export function swarmOn(
     writeSecret: async () => {},
     gitCredential: async () => undefined,
     texts: { translate: inEnglish, warn: () => {} },
+    creations: new Map(),
     unreadable: () => {},
   });
 }

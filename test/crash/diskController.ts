@@ -46,6 +46,7 @@ export async function diskController(
     providers,
     providerBook: new SharedRecords(new JsonFileStore(path.join(stateDirectory, 'providers'), ProviderRecord, 1)),
     locks: new FileLock(path.join(stateDirectory, 'locks')),
+    creations: new Map(),
     vault: new MemoryVault(),
     sources: { packFolder: async function* () {}, gitCredential: async () => undefined },
     defaultProviderType: () => '',

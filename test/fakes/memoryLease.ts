@@ -50,11 +50,17 @@ export class MemoryLease implements ObserverLease {
     if (this.#seat.holder === undefined) this.#seat.pass();
   }
 
-  dispose(): void {
-    this.#changes.dispose();
+  resign(): void {
+    const wasHeld = this.#epoch !== undefined;
     this.#epoch = undefined;
     this.#seat.waiting.delete(this);
     if (this.#seat.holder === this) this.#seat.pass();
+    if (wasHeld) this.#tell();
+  }
+
+  dispose(): void {
+    this.#changes.dispose();
+    this.resign();
   }
 
   /** The seat's word that it is this one's now. */

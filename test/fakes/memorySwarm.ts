@@ -89,6 +89,8 @@ export interface MemorySwarmOptions {
   readonly snapshotDisk?: MemoryDisk;
   /** Of all windows. */
   readonly locks?: KeyedLock;
+  /** Of one window. */
+  readonly creations?: Map<string, AbortController>;
 }
 
 /** A whole swarm in memory. A second one on the same disk and place is what a restart of the window makes. */
@@ -108,6 +110,7 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     providers: new ProviderDirectory(options.providers ?? [new MemoryProvider(place)]),
     providerBook: new SharedRecords(new MemoryStore(ProviderRecord, options.providerDisk ?? new MemoryDisk())),
     locks: options.locks ?? new MemoryLock(),
+    creations: options.creations ?? new Map(),
     vault,
     sources: {
       packFolder: async function* () {

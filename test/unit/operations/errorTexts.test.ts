@@ -45,6 +45,7 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   instanceNotFound: [[id]],
   instanceBusy: [[id, 'being stopped']],
   wrongState: [[id, 'stopped', 'it must be running']],
+  swarmBusy: [[]],
   recoveryRefused: [['a1b2c3d4e5f6', 'Its home is not proven to be safe.']],
   homeMissing: [[id, 'docker']],
   migrationNotFound: [[id]],

@@ -76,6 +76,7 @@ async function open({ root, state, instances }: Awaited<ReturnType<typeof makeWo
     writeSecret: async () => {},
     gitCredential: async () => undefined,
     texts: { translate: inEnglish, warn: () => {} },
+    creations: new Map(),
     unreadable: found => told.push(found),
   });
   onTestFinished(() => core.dispose());

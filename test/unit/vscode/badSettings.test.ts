@@ -211,6 +211,7 @@ async function live(values: Record<string, unknown>) {
     writeSecret: async () => {},
     gitCredential: async () => undefined,
     texts: { translate: inEnglish, warn: () => {} },
+    creations: new Map(),
     unreadable: () => {},
   });
   const { providers } = core.controller.getSwarmStatus();

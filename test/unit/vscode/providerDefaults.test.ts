@@ -48,6 +48,7 @@ function open(settings: Record<string, unknown>, unreadable: (found: unknown) =>
     writeSecret: async () => {},
     gitCredential: async () => undefined,
     texts: { translate: inEnglish, warn: () => {} },
+    creations: new Map(),
     unreadable,
   });
 }
