@@ -4,7 +4,9 @@ import {
   type InstanceConfigInput,
   type InstanceRecord,
   type InstanceUpdate,
+  NewInstanceName,
 } from '../model/instance.ts';
+import { looksLike } from '../model/lookalike.ts';
 import { problemsOf } from '../model/problemsOf.ts';
 import type { Provider } from '../model/provider.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
@@ -16,7 +18,14 @@ export function checkedConfig(input: InstanceConfigInput, secrets: Readonly<Reco
   const parsed = InstanceConfig.safeParse(input, { reportInput: true });
   if (!parsed.success) throw invalidInput('The instance', problemsOf(parsed.error, 'config'));
   checkSecrets(parsed.data.secretEnv, secrets);
+  checkNewName(parsed.data.name);
   return parsed.data;
+}
+
+/** Throws `invalidInput` for a name that is not given any more, though older instances may bear one like it. */
+export function checkNewName(name: string): void {
+  const parsed = NewInstanceName.safeParse(name);
+  if (!parsed.success) throw invalidInput('The instance', problemsOf(parsed.error, 'name'));
 }
 
 /** Throws `invalidInput` naming the variables of `secretEnv` that have no value. */
@@ -26,19 +35,15 @@ export function checkSecrets(secretEnv: readonly string[], secrets: Readonly<Rec
     throw invalidInput('The instance', [`secretEnv: no value is stored for ${missing.join(', ')}`]);
 }
 
-/** Throws `nameTaken` when another of the records outside the trash has the name, or is about to have it. */
+/** Throws `nameTaken` when another of the records outside the trash has a name that looks so, or is about to have it. */
 export function claimName(records: readonly InstanceRecord[], name: string, except?: string, hint?: string): void {
+  const isTaken = looksLike(name);
   const other = records.find(
     ({ id, config, wanted, desired }) =>
-      id !== except &&
-      desired !== 'trashed' &&
-      [config, wanted].some(one => one !== undefined && nameKey(one.name) === nameKey(name)),
+      id !== except && desired !== 'trashed' && [config, wanted].some(one => one !== undefined && isTaken(one.name)),
   );
   if (other) throw nameTaken(other.config.name, other.id, hint);
 }
-
-/** Equal for names that people take for the same. */
-const nameKey = (name: string) => name.normalize('NFC').toLowerCase();
 
 const candidate = (
   provider: Provider,

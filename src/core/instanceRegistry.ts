@@ -1,8 +1,8 @@
 import pLimit from 'p-limit';
-import picomatch from 'picomatch';
 import { instanceExists, instanceNotFound, invalidInput, SwarmError } from '../model/errors.ts';
 import { type Disposable, Emitter, type Event } from '../model/event.ts';
 import type { InstanceRecord, InstanceStatus } from '../model/instance.ts';
+import { namePattern } from '../model/namePattern.ts';
 import type { Quarantined, RecordStore } from '../model/stateStore.ts';
 import { isSame } from './isSame.ts';
 
@@ -12,9 +12,6 @@ type Observed = Pick<InstanceRecord, (typeof observedFields)[number]>;
 
 /** Records written at once by a flush. */
 const writersAtOnce = 8;
-
-/** Wildcards a name pattern may hold; the work of matching grows by the length of the name with each. */
-const mostWildcards = 4;
 
 /** A record appeared or changed in a way that shows; `record` is undefined when it is gone. */
 export interface RegistryChange {
@@ -132,14 +129,10 @@ export class InstanceRegistry {
     return providerId === undefined ? this.#records.size : this.listInstances(providerId).length;
   }
 
-  /** By a glob over the name, ignoring case: `*` (at most four), `?`, `[abc]`, `{a,b}`; all else stands for itself. */
-  findInstancesByName(namePattern: string): InstanceRecord[] {
-    const problems: string[] = [];
-    if (namePattern === '') problems.push('it must not be empty');
-    if (namePattern.split(/\*+/).length > mostWildcards + 1) problems.push(`it may hold at most ${mostWildcards} "*"`);
-    if (problems.length > 0) throw invalidInput('The name pattern', problems);
-    const literal = namePattern.replace(/[()|+@$\\]/g, '\\$&');
-    const matches = picomatch(literal, { nocase: true, nonegate: true, noextglob: true });
+  /** By a pattern of the name, ignoring case: `*` stands for any text, `?` for one character. */
+  findInstancesByName(pattern: string): InstanceRecord[] {
+    if (pattern === '') throw invalidInput('The name pattern', ['it must not be empty']);
+    const matches = namePattern(pattern);
     return this.#find(record => matches(record.config.name));
   }
 

@@ -9,6 +9,7 @@ import {
   type Condition,
   checkedConfig,
   checkFit,
+  checkNewName,
   checkSecrets,
   claimName,
   merged,
@@ -220,6 +221,7 @@ export class SwarmController {
   ): Promise<InstanceRecord> {
     return this.#locked(instanceId, ctx, async (record, lock) => {
       refuseInTrash(record, 'restore it before changing it');
+      if (update.name !== undefined && update.name !== record.config.name) checkNewName(update.name);
       const wanted = merged(record.wanted ?? record.config, update);
       checkFit(wanted, record.providerId, this.providers);
       const { vault } = this.#options;

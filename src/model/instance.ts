@@ -10,7 +10,7 @@ export type InstanceId = z.infer<typeof InstanceId>;
 export const SwarmId = z.string().regex(/^[a-z0-9]{16}$/, 'must be 16 lower-case letters and digits');
 export type SwarmId = z.infer<typeof SwarmId>;
 
-/** What people call an instance: 1 to 60 letters, digits, spaces, dots, dashes, underscores; unique in a swarm, ignoring case. */
+/** What people call an instance: 1 to 60 letters, digits, spaces, dots, dashes, underscores. */
 export const InstanceName = z
   .string()
   .max(60, 'must have at most 60 characters')
@@ -19,6 +19,12 @@ export const InstanceName = z
     'must be letters, digits, spaces, dots, dashes or underscores, and begin with a letter or digit',
   );
 export type InstanceName = z.infer<typeof InstanceName>;
+
+/** A name that is given now: unlike older ones without characters that nobody sees. No two in a swarm look alike. */
+export const NewInstanceName = InstanceName.refine(
+  name => !/\p{Default_Ignorable_Code_Point}/u.test(name),
+  'must not hold characters that nobody sees',
+);
 
 const oneLine = (most: number) =>
   z
@@ -134,7 +140,7 @@ export type InstanceConfigInput = z.input<typeof InstanceConfig>;
 
 /** What `updateInstance` may change. The source is used at first start only, so it can't be changed. */
 export const InstanceUpdate = z.strictObject({
-  name: InstanceConfig.shape.name.optional(),
+  name: NewInstanceName.optional(),
   image: InstanceConfig.shape.image,
   resources: Resources.optional(),
   env: InstanceConfig.shape.env.removeDefault().optional(),
@@ -244,7 +250,7 @@ export const InstanceFilter = z.strictObject({
   /** A provider's id, or a type meaning every provider of that type. */
   provider: oneLine(64).optional(),
   status: z.array(InstanceStatus).max(10).optional(),
-  /** Glob over the name, ignoring case: `*`, `?`, `[abc]`, `{a,b}`. */
+  /** Pattern of the name, ignoring case: `*` stands for any text, `?` for one character. */
   name: oneLine(128).optional(),
   metadata: Metadata.optional(),
 });

@@ -34,9 +34,12 @@ export function lastLines(lines: readonly string[], mostBytes: number): string[]
   return kept.reverse();
 }
 
-/** Shows what a screen would hide or reorder: control and format characters, line breaks and tabs aside, as `\u{…}`. */
+/** Shows what a screen would hide or reorder: control, format and unseen characters, line breaks and tabs aside, as `\u{…}`. */
 export function visible(text: string): string {
-  return text.replace(/[^\P{C}\n\t]/gu, character => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+  return text.replace(
+    /[^\P{C}\n\t]|[\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]/gu,
+    character => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
 }
 
 /** The same on one line of at most `most` characters: what a foreign text may look like inside a sentence. */

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { InstanceConfig, InstanceId, InstanceUpdate } from '../model/instance.ts';
+import { InstanceConfig, InstanceId, InstanceUpdate, NewInstanceName } from '../model/instance.ts';
 import { ProviderId } from '../model/provider.ts';
 
 /** A provider by its id, or by its type. */
@@ -26,7 +26,7 @@ const { shape } = InstanceConfig;
 const update = InstanceUpdate.shape;
 
 export const CreateInput = z.strictObject({
-  name: shape.name.describe(words.name),
+  name: NewInstanceName.describe(words.name),
   provider: ProviderReference.optional().describe(
     'Id or type of the provider to create it on, as get_swarm_status shows them. Leave out to let the controller choose.',
   ),

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { InstanceName } from '../model/instance.ts';
+import { NewInstanceName } from '../model/instance.ts';
 import type { OperationContext } from '../model/operationContext.ts';
 import { SnapshotId } from '../model/snapshotId.ts';
 import { OneInstanceId, ProviderReference } from './instanceInputs.ts';
@@ -11,7 +11,7 @@ import { nameLines, registered, type Target } from './targets.ts';
 const Taken = z.strictObject({ id: SnapshotId, bytes: z.int(), files: z.int(), added: z.int() });
 const Row = z.looseObject({ id: z.string(), name: z.string(), status: z.string(), provider: z.string() });
 const newHome = {
-  name: InstanceName,
+  name: NewInstanceName,
   /** Left out: placement chooses. */
   provider: ProviderReference.optional(),
 };

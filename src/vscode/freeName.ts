@@ -1,7 +1,8 @@
+import { looksLike } from '../model/lookalike.ts';
+
 /** The first of `dev`, `dev-2`, `dev-3`… that nobody has. */
 export function freeName(takenNames: readonly string[], wanted = 'dev'): string {
-  const taken = new Set(takenNames.map(name => name.toLowerCase()));
   let name = wanted;
-  for (let number = 2; taken.has(name.toLowerCase()); number++) name = `${wanted}-${number}`;
+  for (let number = 2; takenNames.some(looksLike(name)); number++) name = `${wanted}-${number}`;
   return name;
 }

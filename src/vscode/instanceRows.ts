@@ -1,5 +1,6 @@
 import { restorableUntil } from '../core/trashExpiry.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+import { visible } from '../model/textCut.ts';
 import type { Translate } from '../operations/translate.ts';
 import { actionsOf, type ProviderTalents } from './instanceActions.ts';
 import { isInTrash, type Node } from './instanceTree.ts';
@@ -52,7 +53,7 @@ export function rowOf(node: Node, wording: Wording): Row {
       const details = detailsOf(node, wording);
       const actions = actionsOf(record, wording, movingTo !== undefined);
       return {
-        label: record.config.name,
+        label: visible(record.config.name),
         description: descriptionOf(record, wording.statusTexts, wording.showProvider, t, details),
         icon: movingTo === undefined ? recordIcon(record) : { id: 'arrow-swap', color: 'charts.blue' },
         collapse: 'none',

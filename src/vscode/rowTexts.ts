@@ -2,6 +2,7 @@ import { restorableUntil } from '../core/trashExpiry.ts';
 import type { InstanceConfig, InstanceRecord, InstanceStatus, WorkspaceSource } from '../model/instance.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { ProviderState } from '../model/swarmStatus.ts';
+import { visible } from '../model/textCut.ts';
 import type { Translate } from '../operations/translate.ts';
 import type { FoundResource } from './instanceTree.ts';
 
@@ -161,7 +162,7 @@ export function tooltipOf(
 ): string {
   const { config } = record;
   const lines = [
-    `### ${escapeMarkdown(config.name)}`,
+    `### ${escapeMarkdown(visible(config.name))}`,
     `$(${recordIcon(record).id}) **${escapeMarkdown(texts[record.status])}** · ${escapeMarkdown(ago(record.statusSince, now, locale))}` +
       (record.detail === undefined ? '' : ` · ${escapeMarkdown(record.detail)}`),
   ];

@@ -6,10 +6,11 @@ import {
   GitUrl,
   InstanceConfig,
   type InstanceConfigInput,
-  InstanceName,
+  NewInstanceName,
   Port,
   type WorkspaceSource,
 } from '../model/instance.ts';
+import { looksLike } from '../model/lookalike.ts';
 import { problemsOf } from '../model/problemsOf.ts';
 import type { ProviderCapabilities } from '../model/provider.ts';
 import type { Translate } from '../operations/translate.ts';
@@ -165,10 +166,10 @@ export function problemOf(state: WizardState, answer: string, facts: WizardFacts
   };
   switch (step) {
     case 'name':
-      if (facts.takenNames.some(name => name.toLowerCase() === answer.trim().toLowerCase())) {
+      if (facts.takenNames.some(looksLike(answer.trim()))) {
         return t('An instance of this name exists already.');
       }
-      return firstProblem(InstanceName, answer.trim());
+      return firstProblem(NewInstanceName, answer.trim());
     case 'gitUrl':
       return firstProblem(GitUrl, answer.trim());
     case 'gitRef':

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { InstanceRecord } from '../../model/instance.ts';
+import { visible } from '../../model/textCut.ts';
 import type { Face } from '../face.ts';
 import { actionsOf, type InstanceAction } from '../instanceActions.ts';
 import { descriptionOf, recordIcon, statusTexts } from '../rowTexts.ts';
@@ -59,7 +60,7 @@ async function choose(
   const items = records
     .sort((a, b) => a.config.name.localeCompare(b.config.name))
     .map(record => ({
-      label: `$(${recordIcon(record).id}) ${record.config.name}`,
+      label: `$(${recordIcon(record).id}) ${visible(record.config.name)}`,
       description: descriptionOf(record, texts, true, t),
       record,
     }));

@@ -379,8 +379,9 @@ describe('finding', () => {
   test.each([
     ['web*', [idA, idB]],
     ['WEB PROD ?', [idA]],
-    ['*[12]', [idA, idC]],
-    ['{web-dev,größe*}', [idB, idC]],
+    ['*[12]', []],
+    ['{web-dev,größe*}', []],
+    ['*e?-*', [idB]],
     ['*', [idA, idB, idC]],
     ['web', []],
     ['(web-dev)', []],
@@ -392,14 +393,12 @@ describe('finding', () => {
     expect(ids((await filled()).findInstancesByName(pattern))).toEqual(expected);
   });
 
-  test('a name pattern that would take for ever, or says nothing, is refused', async () => {
+  test('an empty name pattern is refused, and one that looks like a name finds it', async () => {
     const { registry } = openWindow();
     await registry.registerInstance(instance(idA, { name: 'a'.repeat(60) }));
-    for (const pattern of ['', '*a*a*a*a*b']) {
-      expect(() => registry.findInstancesByName(pattern)).toThrow(expect.objectContaining({ code: 'invalid-input' }));
-    }
-    expect(registry.findInstancesByName('*a**a*a*b')).toEqual([]);
-    expect(registry.findInstancesByName('(a+)+b')).toEqual([]);
+    expect(() => registry.findInstancesByName('')).toThrow(expect.objectContaining({ code: 'invalid-input' }));
+    expect(registry.findInstancesByName('*a*a*a*a*a*b')).toEqual([]);
+    expect(ids(registry.findInstancesByName('\u0430*A'))).toEqual([idA]);
   });
 
   test('by metadata', async () => {

@@ -41,6 +41,19 @@ describe('creating', () => {
     expect(place.instances.size).toBe(1);
   });
 
+  test('refuses a name that looks like one that is taken, and one with what nobody sees', async () => {
+    const { controller, place } = await swarm();
+    await controller.createInstance({ name: 'prod' });
+    const { id } = await controller.createInstance({ name: 'other' });
+    const taken = { code: 'name-taken' };
+    await expect(controller.createInstance({ name: 'pr\u043Ed' })).rejects.toMatchObject(taken);
+    await expect(controller.updateInstance(id, { name: 'PR0D' })).rejects.toMatchObject(taken);
+    const unseen = { code: 'invalid-input', message: expect.stringContaining('characters that nobody sees') };
+    await expect(controller.createInstance({ name: 'prod\u3164' })).rejects.toMatchObject(unseen);
+    await expect(controller.updateInstance(id, { name: 'prod\u034F' })).rejects.toMatchObject(unseen);
+    expect(place.instances.size).toBe(2);
+  });
+
   test('of two at once with one name, one is made', async () => {
     const { controller, place } = await swarm();
     const both = await Promise.allSettled([
