@@ -1,28 +1,19 @@
-import { instanceNotFound, isAbort, recoveryRefused, unknownDefaultProvider, wrongState } from '../model/errors.ts';
+import { instanceNotFound, recoveryRefused, unknownDefaultProvider, wrongState } from '../model/errors.ts';
 import { Emitter } from '../model/event.ts';
 import type { InstanceHealth, RecoveryRung } from '../model/health.ts';
 import type { InstanceConfigInput, InstanceFilter, InstanceRecord, InstanceUpdate } from '../model/instance.ts';
 import { type OperationContext, quietContext } from '../model/operationContext.ts';
 import type { LockHandle, Quarantined } from '../model/stateStore.ts';
 import type { SwarmStatus } from '../model/swarmStatus.ts';
-import {
-  type Condition,
-  checkedConfig,
-  checkFit,
-  checkNewName,
-  checkSecrets,
-  claimName,
-  merged,
-  place,
-  refuseInTrash,
-  refuseRevived,
-} from './admission.ts';
+import { type Condition, checkedConfig, place, refuseInTrash, refuseRevived } from './admission.ts';
 import { HealthMonitor } from './health/healthMonitor.ts';
 import { refusal } from './health/recoveryLadder.ts';
 import { InstanceAccess } from './instanceAccess.ts';
 import { randomId } from './instanceId.ts';
 import { InstanceLifecycle } from './instanceLifecycle.ts';
+import { InstanceNames } from './instanceNames.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
+import { InstanceUpdates } from './instanceUpdates.ts';
 import { MigrationManager } from './migration/migrationManager.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { type FoundInstance, Reconciler } from './reconciler.ts';
@@ -47,6 +38,8 @@ export class SwarmController {
   readonly snapshots: SnapshotManager;
   readonly #options: SwarmControllerOptions;
   readonly #lifecycle: InstanceLifecycle;
+  readonly #names: InstanceNames;
+  readonly #updates: InstanceUpdates;
   readonly #reconciler: Reconciler;
   readonly #changed = new Emitter<void>();
   readonly #unreadable: Quarantined[] = [];
@@ -64,6 +57,9 @@ export class SwarmController {
     this.#lifecycle = new InstanceLifecycle(registry, providers, vault, sources, (...of) =>
       this.migrations.forgetInstance(...of),
     );
+    this.#names = new InstanceNames(registry, locks);
+    const parts = { registry, providers, vault, lifecycle: this.#lifecycle, names: this.#names };
+    this.#updates = new InstanceUpdates(parts);
     this.#reconciler = new Reconciler({
       ...{ swarmId, registry, providers, locks },
       isRemoved: instanceId => this.migrations.isRemoved(instanceId),
@@ -153,8 +149,7 @@ export class SwarmController {
     this.#options.creations.set(id, making);
     try {
       return await this.#options.locks.run(id, own, async lock => {
-        const record = await this.#options.locks.run('names', own, async () => {
-          claimName(await registry.readAll(), config.name);
+        const record = await this.#names.give(config.name, own, async () => {
           await vault.store(id, secrets);
           return registry.registerInstance(
             asked(id, this.swarmId, this.#options.owner, provider.id, config, restoring),
@@ -219,33 +214,7 @@ export class SwarmController {
     ctx: OperationContext = quietContext,
     secrets: Readonly<Record<string, string>> = {},
   ): Promise<InstanceRecord> {
-    return this.#locked(instanceId, ctx, async (record, lock) => {
-      refuseInTrash(record, 'restore it before changing it');
-      if (update.name !== undefined && update.name !== record.config.name) checkNewName(update.name);
-      const wanted = merged(record.wanted ?? record.config, update);
-      checkFit(wanted, record.providerId, this.providers);
-      const { vault } = this.#options;
-      const before = await vault.read(instanceId);
-      const known = { ...before, ...secrets };
-      // Of those it had, only its provider may know the value, as when it was adopted; it keeps it.
-      checkSecrets(
-        wanted.secretEnv.filter(name => !record.config.secretEnv.includes(name)),
-        known,
-      );
-      const intend = (current: InstanceRecord): InstanceRecord => ({ ...current, wanted });
-      const intended =
-        update.name === undefined
-          ? await this.registry.updateInstance(instanceId, intend)
-          : await this.#named(update.name, record, ctx, intend);
-      await vault.store(instanceId, known);
-      try {
-        return await this.#lifecycle.update(intended, lock, ctx);
-      } catch (error) {
-        await vault.store(instanceId, before);
-        if (isAbort(error)) await this.#lifecycle.takeBack(intended, error);
-        throw error;
-      }
-    });
+    return this.#locked(instanceId, ctx, (record, lock) => this.#updates.update(record, update, secrets, lock, ctx));
   }
 
   /** To the trash, from where `restoreInstance` brings it back (semantics 22). Ends a create that is under way. */
@@ -262,8 +231,8 @@ export class SwarmController {
       if (record.desired !== 'trashed')
         throw wrongState(instanceId, record.status, 'only what is in the trash can be restored');
       const hint = 'Give that one another name, then restore this one.';
-      const toRestore = (current: InstanceRecord): InstanceRecord => ({ ...current, desired: 'stopped' });
-      const intended = await this.#named(record.config.name, record, ctx, toRestore, hint);
+      const toRestore = () => this.registry.updateInstance(instanceId, current => ({ ...current, desired: 'stopped' }));
+      const intended = await this.#names.give(record.config.name, ctx, toRestore, instanceId, hint);
       return this.#lifecycle.restore(intended, lock, ctx);
     });
   }
@@ -362,20 +331,6 @@ export class SwarmController {
     await this.registry.dispose();
     await this.providers.dispose();
     this.#changed.dispose();
-  }
-
-  /** Changes a record that bears the name from then on, or again. Throws `nameTaken`. */
-  #named(
-    name: string,
-    { id }: InstanceRecord,
-    ctx: OperationContext,
-    change: (current: InstanceRecord) => InstanceRecord,
-    hint?: string,
-  ): Promise<InstanceRecord> {
-    return this.#options.locks.run('names', ctx, async () => {
-      claimName(await this.registry.readAll(), name, id, hint);
-      return this.registry.updateInstance(id, change);
-    });
   }
 
   /** `work` gets the record as it is on disk: another window may have changed it while this one waited. */
