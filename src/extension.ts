@@ -11,7 +11,6 @@ import { type ContributedTool, registerLanguageModelTools } from './vscode/langu
 import { MigrationStatusBar } from './vscode/migrationStatusBar.ts';
 import { MigrationsView } from './vscode/migrationsView.ts';
 import { Notifier } from './vscode/notifier.ts';
-import { PortForwards } from './vscode/portForwards.ts';
 import { showError } from './vscode/showError.ts';
 import { StatusBar } from './vscode/statusBar.ts';
 import { type SwarmCore, SwarmHost } from './vscode/swarmHost.ts';
@@ -43,9 +42,8 @@ export function activate(context: vscode.ExtensionContext): RemoteSwarmApi {
   const statusBar = keep(new StatusBar(host));
   const migrationStatusBar = keep(new MigrationStatusBar(host));
   const logChannels = keep(new InstanceLogChannels());
-  const forwards = keep(new PortForwards());
   const documents = keep(new TextDocuments());
-  const face: Face = { context, log, host, view, health, healthPanels, migrations, logChannels, forwards, documents };
+  const face: Face = { context, log, host, view, health, healthPanels, migrations, logChannels, documents };
   const notifier = keep(new Notifier(face));
 
   keep(registerCommands(face));
@@ -61,7 +59,6 @@ export function activate(context: vscode.ExtensionContext): RemoteSwarmApi {
       statusBar.refresh();
       migrationStatusBar.refresh();
       const registry = host.ready?.controller.registry;
-      forwards.keepOnly(id => registry?.getInstance(id)?.status === 'running');
       logChannels.keepOnly(id => registry?.getInstance(id) !== undefined);
     }),
   );

@@ -14,6 +14,7 @@ import type {
 import { need } from './instanceLifecycle.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
+import { SharedEndpoints } from './sharedEndpoints.ts';
 
 /**
  * The ways into an instance. Changes nothing that the registry knows. Every method throws `instanceNotFound`; those that
@@ -22,10 +23,12 @@ import type { ProviderDirectory } from './providerDirectory.ts';
 export class InstanceAccess {
   readonly #registry: InstanceRegistry;
   readonly #providers: ProviderDirectory;
+  readonly endpoints: SharedEndpoints;
 
   constructor(registry: InstanceRegistry, providers: ProviderDirectory) {
     this.#registry = registry;
     this.#providers = providers;
+    this.endpoints = new SharedEndpoints(registry);
   }
 
   getInstanceLogs(instanceId: string, options?: LogOptions, ctx?: OperationContext): Promise<InstanceLogs> {
@@ -47,16 +50,27 @@ export class InstanceAccess {
     ctx: OperationContext = quietContext,
   ): Promise<{ url: string; endpoint: Endpoint }> {
     const { abilities } = this.#runningProvider(instanceId);
-    const [endpoint, token] = await Promise.all([
-      abilities.connect(instanceId, undefined, ctx),
-      abilities.readToken(instanceId, ctx),
-    ]);
-    const query = new URLSearchParams({ tkn: token, folder: abilities.workspacePath(instanceId) });
-    return { url: `http://${endpoint.host}:${endpoint.port}/${instanceId}/?${query}`, endpoint };
+    const reading = abilities.readToken(instanceId, ctx);
+    reading.catch(() => {});
+    const endpoint = await this.connectPort(instanceId, undefined, ctx);
+    try {
+      const query = new URLSearchParams({ tkn: await reading, folder: abilities.workspacePath(instanceId) });
+      return { url: `http://${endpoint.host}:${endpoint.port}/${instanceId}/?${query}`, endpoint };
+    } catch (error) {
+      endpoint.dispose();
+      throw error;
+    }
   }
 
-  async connectPort(instanceId: string, port: number, ctx?: OperationContext): Promise<Endpoint> {
-    return this.#runningProvider(instanceId).abilities.connect(instanceId, port, ctx);
+  /** Without a port, to its editor server. */
+  async connectPort(
+    instanceId: string,
+    port: number | undefined,
+    ctx: OperationContext = quietContext,
+  ): Promise<Endpoint> {
+    const { abilities } = this.#runningProvider(instanceId);
+    const connect = (own: OperationContext) => abilities.connect(instanceId, port, own);
+    return this.endpoints.open(this.#recordOf(instanceId), port, connect, ctx);
   }
 
   async listPorts(instanceId: string, ctx?: OperationContext): Promise<number[]> {

@@ -327,6 +327,7 @@ export class SwarmController {
     this.snapshots.dispose();
     await this.health.dispose();
     this.conditions.dispose();
+    this.access.endpoints.dispose();
     this.#reconciler.dispose();
     await this.registry.dispose();
     await this.providers.dispose();

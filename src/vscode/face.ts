@@ -4,7 +4,6 @@ import type { HealthView } from './healthView.ts';
 import type { InstanceLogChannels } from './instanceLogChannels.ts';
 import type { InstancesView } from './instancesView.ts';
 import type { MigrationsView } from './migrationsView.ts';
-import type { PortForwards } from './portForwards.ts';
 import type { SwarmHost } from './swarmHost.ts';
 import type { TextDocuments } from './textDocuments.ts';
 
@@ -18,6 +17,5 @@ export interface Face {
   readonly healthPanels: HealthPanels;
   readonly migrations: MigrationsView;
   readonly logChannels: InstanceLogChannels;
-  readonly forwards: PortForwards;
   readonly documents: TextDocuments;
 }

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { SharedEndpoints } from '../../core/sharedEndpoints.ts';
 import type { Face } from '../face.ts';
 import { withProgress } from '../operationContext.ts';
 import { t } from '../translate.ts';
@@ -19,12 +20,11 @@ export async function showPorts(face: Face, call: CommandCall): Promise<void> {
     withProgress('view', t('Looking for ports…'), ctx => core.controller.access.listPorts(id, ctx)),
   );
   const ports = [...new Set([...listening, ...config.ports])].sort((a, b) => a - b);
-  const port = await choosePort(face, id, config.name, ports, listening);
+  const { controller } = await face.host.core();
+  const port = await choosePort(controller.access.endpoints, id, config.name, ports, listening);
   if (port === undefined) return;
   const endpoint = await face.host.use(core =>
-    withProgress('view', t('Forwarding…'), ctx =>
-      face.forwards.open(id, port, () => core.controller.access.connectPort(id, port, ctx)),
-    ),
+    withProgress('view', t('Forwarding…'), ctx => core.controller.access.connectPort(id, port, ctx)),
   );
   const local = vscode.Uri.parse(`http://${endpoint.host}:${endpoint.port}/`, true);
   await vscode.env.openExternal(await vscode.env.asExternalUri(local));
@@ -32,7 +32,7 @@ export async function showPorts(face: Face, call: CommandCall): Promise<void> {
 
 /** A pick whose forwarded ports have a button that ends the forwarding. */
 function choosePort(
-  face: Face,
+  endpoints: SharedEndpoints,
   instanceId: string,
   name: string,
   ports: readonly number[],
@@ -40,14 +40,14 @@ function choosePort(
 ): Promise<number | undefined> {
   const end: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon('close'), tooltip: t('Stop Forwarding') };
   const itemOf = (port: number): PortItem => {
-    const endpoint = face.forwards.get(instanceId, port);
+    const localPort = endpoints.localPortOf(instanceId, port);
     const state = listening.includes(port) ? t('an application listens') : t('nothing listens yet');
-    const forwarded = endpoint && t('forwarded to localhost:{0}', endpoint.port);
+    const forwarded = localPort && t('forwarded to localhost:{0}', localPort);
     return {
       port,
-      label: `$(${endpoint ? 'radio-tower' : 'plug'}) ${port}`,
+      label: `$(${localPort ? 'radio-tower' : 'plug'}) ${port}`,
       description: [state, forwarded].filter(text => text !== undefined).join(' · '),
-      buttons: endpoint ? [end] : [],
+      buttons: localPort ? [end] : [],
     };
   };
   const items = (): PortItem[] => [
@@ -60,7 +60,7 @@ function choosePort(
     pick.placeholder = t('Choose a port to forward it and open it in the browser');
     pick.items = items();
     pick.onDidTriggerItemButton(({ item }) => {
-      if (item.port !== undefined) face.forwards.close(instanceId, item.port);
+      if (item.port !== undefined) endpoints.close(instanceId, item.port);
       pick.items = items();
     });
     pick.onDidAccept(() => {

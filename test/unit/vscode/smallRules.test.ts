@@ -1,14 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { invalidInput } from '../../../src/model/errors.ts';
-import type { Endpoint } from '../../../src/model/provider.ts';
 import { CreateInput } from '../../../src/operations/instanceInputs.ts';
 import { inEnglish } from '../../../src/operations/translate.ts';
 import { auditText, verdictText } from '../../../src/vscode/auditText.ts';
 import { buttonsFor } from '../../../src/vscode/errorButtons.ts';
 import { freeName } from '../../../src/vscode/freeName.ts';
 import { instanceTemplate, inWizardWords, parseInstanceText } from '../../../src/vscode/instanceTemplate.ts';
-import { PortForwards } from '../../../src/vscode/portForwards.ts';
 import { fieldsOf } from '../../../src/vscode/providerFields.ts';
 
 describe('the buttons under an error', () => {
@@ -70,18 +68,6 @@ test('the fields of a provider type are asked by their schema', () => {
   expect(host).toMatchObject({ title: 'Host', description: 'Where it is.' });
   expect(host?.problem('http:x')).toBe('must be ssh');
   expect(mode?.choices).toEqual(['a', 'b']);
-});
-
-test('a port is forwarded once, and let go of when its instance no longer runs', async () => {
-  let closed = 0;
-  const connect = async (): Promise<Endpoint> => ({ host: '127.0.0.1', port: 4000, dispose: () => void closed++ });
-  const forwards = new PortForwards();
-  expect(await forwards.open('i', 80, connect)).toBe(await forwards.open('i', 80, connect));
-  forwards.keepOnly(() => true);
-  expect(forwards.get('i', 80)?.port).toBe(4000);
-  forwards.keepOnly(() => false);
-  expect(closed).toBe(1);
-  expect(forwards.get('i', 80)).toBeUndefined();
 });
 
 test('the audit log is told with names, the latest first', () => {
