@@ -153,7 +153,13 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
   });
   const audit = new AuditLog(new FileAppendLog(path.join(stateDirectory, 'audit'), `${os.hostname()}-${process.pid}`));
   const budget = new JsonFileStore(path.join(stateDirectory, 'agent-destroys'), DestroyBudget, 1, told);
-  const gate = new OperationGate(controller, audit, new BlastRadius(budget), () => surroundings.config(), texts);
+  const gate = new OperationGate(
+    controller,
+    audit,
+    new BlastRadius(budget, () => os.uptime() * 1000),
+    () => surroundings.config(),
+    texts,
+  );
   note = found => controller.noteUnreadable(found);
   early.forEach(note);
   if (quarantined) told(quarantined);

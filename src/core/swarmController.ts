@@ -343,6 +343,7 @@ export class SwarmController {
     this.getInstance(instanceId);
     return this.#options.locks.run(instanceId, ctx, async lock => {
       await this.migrations.settle(instanceId, lock, ctx);
+      await ctx.permit?.(instanceId);
       return work(await this.registry.readInstance(instanceId), lock);
     });
   }

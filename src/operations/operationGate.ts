@@ -127,41 +127,44 @@ export class OperationGate {
     }
     const limit = this.#settings().agentDestroyLimit;
     const reservation = await this.#blastRadius.reserve(event.targets, limit);
+    const refusal = destroyLimitReached(limit, reservation.retryAt?.toTimeString().slice(0, 5));
+    const [granted, others] = split(targets, reservation);
+    const refused = new Map(others.map(({ id }) => [id, refusal]));
+    const permit = async (instanceId: string) => {
+      const limitNow = this.#settings().agentDestroyLimit;
+      if (!reservation.granted.has(instanceId) || !(await reservation.permits(instanceId, limitNow)))
+        throw destroyLimitReached(limitNow, undefined);
+    };
     let outcomes: Readonly<Record<string, string>> = {};
+    const told = (done: typeof outcomes) => {
+      outcomes = done;
+    };
     try {
-      const refusal = destroyLimitReached(limit, reservation.retryAt?.toTimeString().slice(0, 5));
       if (reservation.granted.size === 0) throw refusal;
-      const [granted, others] = split(targets, reservation);
-      const refused = new Map(others.map(({ id }) => [id, refusal]));
-      return await this.#confirmAndRun(
-        operation,
-        prepared,
-        { targets: granted, refused },
-        verdict,
-        call,
-        event,
-        done => {
-          outcomes = done;
-        },
-      );
+      const scope = { targets: granted, refused, permit };
+      return await this.#confirmAndRun(operation, prepared, scope, verdict, call, event, told);
     } finally {
       // Only what was begun can have destroyed anything; of that, what the swarm says is doomed counts as destroyed.
       const begun = event.phase === 'failed' || event.phase === 'done';
-      const spared = [...reservation.granted].filter(id => !begun || (outcomes[id] !== 'done' && !this.#isDoomed(id)));
-      await reservation.giveBack(spared).catch(error => this.#texts.warn(messageOf(error)));
+      const destroyed = [...reservation.granted].filter(id => begun && (outcomes[id] === 'done' || this.#isDoomed(id)));
+      await reservation.close(destroyed).catch(error => this.#texts.warn(messageOf(error)));
     }
   }
 
   async #confirmAndRun(
     operation: Operation,
     prepared: PreparedOperation,
-    scope: { targets: readonly Target[]; refused: ReadonlyMap<string, SwarmError> },
+    scope: Pick<RunContext, 'targets' | 'refused' | 'permit'>,
     verdict: Verdict,
     call: OperationCall,
     event: AuditEvent,
     told: (outcomes: Readonly<Record<string, string>>) => void = () => {},
   ): Promise<unknown> {
-    if (verdict === 'confirm') await this.#confirm(operation, prepared, scope, call);
+    if (verdict === 'confirm') {
+      await this.#confirm(operation, prepared, scope, call);
+      // The settings may be others by now.
+      this.#judge(operation, call);
+    }
     call.signal.throwIfAborted();
     await this.#appendFirst(operation, { ...event, phase: 'asked' });
     event.phase = 'failed';
@@ -182,7 +185,7 @@ export class OperationGate {
   async #confirm(
     operation: Operation,
     prepared: PreparedOperation,
-    { targets, refused }: { targets: readonly Target[]; refused: ReadonlyMap<string, SwarmError> },
+    { targets, refused }: Pick<RunContext, 'targets' | 'refused'>,
     call: OperationCall,
   ): Promise<void> {
     const { translate } = this.#texts;

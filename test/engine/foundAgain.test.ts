@@ -27,10 +27,15 @@ const list = 'GET /containers/json remote-swarm.instance';
 
 /** What the command Adopt All does. */
 const gateOf = (swarm: SwarmController) =>
-  new OperationGate(swarm, { append: async () => {} }, new BlastRadius(new MemoryStore(DestroyBudget)), () => ({
-    policy: defaultPolicy,
-    agentDestroyLimit: 3,
-  }));
+  new OperationGate(
+    swarm,
+    { append: async () => {} },
+    new BlastRadius(new MemoryStore(DestroyBudget), () => 0),
+    () => ({
+      policy: defaultPolicy,
+      agentDestroyLimit: 3,
+    }),
+  );
 const person = { ...quietContext, caller: 'person', actor: 'ada', confirm: async () => true } as const;
 
 /** What has to be as it was; when something was seen or written is not part of it. */

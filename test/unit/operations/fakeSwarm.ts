@@ -3,6 +3,7 @@ import { instanceNotFound, migrationNotFound, wrongState } from '../../../src/mo
 import type { InstanceHealth } from '../../../src/model/health.ts';
 import { InstanceConfig, type InstanceConfigInput, type InstanceRecord } from '../../../src/model/instance.ts';
 import type { Migration, MigrationStrategy } from '../../../src/model/migration.ts';
+import type { OperationContext } from '../../../src/model/operationContext.ts';
 import type { Snapshot } from '../../../src/model/snapshot.ts';
 import type { Swarm } from '../../../src/operations/swarm.ts';
 
@@ -129,12 +130,13 @@ export class FakeSwarm implements Swarm {
   };
   updateInstance = (id: string, update: object) =>
     this.#change('update', id, { config: { ...this.getInstance(id).config, ...update } });
-  deleteInstance = (id: string) =>
-    this.#change('delete', id, {
-      status: 'trashed',
-      desired: 'trashed',
-      trashedAt: new Date(Date.now()).toISOString(),
-    });
+  deleteInstance = (id: string, ctx?: OperationContext) =>
+    this.#change(
+      'delete',
+      id,
+      { status: 'trashed', desired: 'trashed', trashedAt: new Date(Date.now()).toISOString() },
+      ctx,
+    );
 
   async purgeInstance(id: string): Promise<void> {
     await this.#change('purge', id, {});
@@ -209,10 +211,16 @@ export class FakeSwarm implements Swarm {
     return migration;
   }
 
-  async #change(method: string, id: string, change: Partial<InstanceRecord>): Promise<InstanceRecord> {
+  async #change(
+    method: string,
+    id: string,
+    change: Partial<InstanceRecord>,
+    ctx?: OperationContext,
+  ): Promise<InstanceRecord> {
     const record = this.getInstance(id);
     this.calls.push(method);
     await this.before(method, id);
+    await ctx?.permit?.(id);
     const next = { ...record, ...change };
     this.add(next);
     return next;

@@ -8,7 +8,7 @@ import { auditUnavailable, SwarmError } from '../../../src/model/errors.ts';
 import { BlastRadius, DestroyBudget } from '../../../src/operations/blastRadius.ts';
 import { catalog } from '../../../src/operations/catalog.ts';
 import type { Confirmation, Operation, OperationCall } from '../../../src/operations/operation.ts';
-import { OperationGate } from '../../../src/operations/operationGate.ts';
+import { type GateSettings, OperationGate } from '../../../src/operations/operationGate.ts';
 import { JsonFileStore } from '../../../src/storage/jsonFileStore.ts';
 import { FakeSwarm } from './fakeSwarm.ts';
 
@@ -26,6 +26,9 @@ export function makeBench(
     folder?: string;
     policy?: Policy;
     agentDestroyLimit?: number;
+    /** Milliseconds since the machine was started. */
+    uptime?: () => number;
+    settings?: () => GateSettings;
     operations?: readonly Operation[];
   } = {},
 ) {
@@ -71,8 +74,11 @@ export function makeBench(
   const gate = new OperationGate(
     swarm,
     audit,
-    new BlastRadius(new JsonFileStore(path.join(folder, 'budgets'), DestroyBudget, 1)),
-    () => ({ policy, agentDestroyLimit }),
+    new BlastRadius(
+      new JsonFileStore(path.join(folder, 'budgets'), DestroyBudget, 1),
+      options.uptime ?? (() => 1_000_000),
+    ),
+    options.settings ?? (() => ({ policy, agentDestroyLimit })),
     {
       translate: (text, ...args) => text.replace(/\{(\d)\}/g, (_, i) => String(args[i])),
       warn: text => warnings.push(text),

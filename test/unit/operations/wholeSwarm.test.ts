@@ -12,7 +12,7 @@ async function open() {
   const gate = new OperationGate(
     controller,
     { append: async () => {} },
-    new BlastRadius(new MemoryStore(DestroyBudget)),
+    new BlastRadius(new MemoryStore(DestroyBudget), () => 0),
     () => ({ policy: defaultPolicy, agentDestroyLimit: 3 }),
   );
   const call = { actor: 'test', signal: new AbortController().signal, report: () => {}, confirm: async () => true };

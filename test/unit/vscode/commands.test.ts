@@ -33,7 +33,7 @@ async function makeWindow(
   const gate = new OperationGate(
     controller,
     { append: async event => void audit.push(event) },
-    new BlastRadius(new MemoryStore(DestroyBudget, new MemoryDisk())),
+    new BlastRadius(new MemoryStore(DestroyBudget, new MemoryDisk()), () => 0),
     () => ({ policy: defaultPolicy, agentDestroyLimit: 3 }),
     { translate: inEnglish, warn: () => {} },
   );

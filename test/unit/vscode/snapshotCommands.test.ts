@@ -27,7 +27,7 @@ async function makeWindow() {
   const gate = new OperationGate(
     controller,
     { append: async () => {} },
-    new BlastRadius(new MemoryStore(DestroyBudget)),
+    new BlastRadius(new MemoryStore(DestroyBudget), () => 0),
     () => ({ policy: defaultPolicy, agentDestroyLimit: 3 }),
   );
   await controller.initialize();

@@ -40,7 +40,7 @@ export async function twoPlaces(
   const gate = new OperationGate(
     controller,
     { append: async () => {} },
-    new BlastRadius(new MemoryStore(DestroyBudget)),
+    new BlastRadius(new MemoryStore(DestroyBudget), () => 0),
     () => ({ policy: defaultPolicy, agentDestroyLimit: 3 }),
   );
   const as = (caller: 'agent' | 'person') => (name: string, input: unknown) =>
