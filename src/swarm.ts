@@ -13,6 +13,7 @@ import { StreamKeeper } from './core/snapshots/homeKeeper.ts';
 import { SnapshotSchedule } from './core/snapshots/snapshotSchedule.ts';
 import { SwarmController } from './core/swarmController.ts';
 import { TrashExpiry } from './core/trashExpiry.ts';
+import type { GitCredential } from './core/workspaceSetup.ts';
 import { credentialKey, type ProviderConfig, type SwarmConfig } from './model/config.ts';
 import { messageOf, SwarmError, unknownEnabledProvider } from './model/errors.ts';
 import { InstanceHealth } from './model/health.ts';
@@ -57,8 +58,8 @@ export interface Surroundings {
   /** A provider's credential in the secret storage. */
   readSecret(name: string): Promise<string | undefined>;
   writeSecret(name: string, value: string): Promise<void>;
-  /** The password with which a private repository can be read. */
-  gitCredential(url: string): Promise<string | undefined>;
+  /** What opens private repositories on the same host as the address. */
+  gitCredential(url: string): GitCredential | undefined;
   readonly texts: GateTexts;
   /** The creates that are under way in this window, whichever of its swarms makes them. */
   readonly creations: Map<string, AbortController>;

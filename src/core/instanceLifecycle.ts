@@ -3,6 +3,7 @@ import { restoreCutOff } from '../model/homeErrors.ts';
 import type { InstanceIdentity, InstanceRecord, InstanceStatus, VSCodeInstance } from '../model/instance.ts';
 import { type OperationContext, quietContext, withTimeout } from '../model/operationContext.ts';
 import type { Provider } from '../model/provider.ts';
+import type { SetupConsent } from '../model/setupConsent.ts';
 import type { LockHandle, SecretVault } from '../model/stateStore.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
@@ -45,7 +46,12 @@ export class InstanceLifecycle {
    * A first create. Cancelled before its provider has handed the instance over, it leaves nothing; after that the
    * instance may be in use, and only the rest of its first start is given up.
    */
-  async create(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
+  async create(
+    record: InstanceRecord,
+    lock: LockHandle,
+    ctx: OperationContext,
+    consent?: SetupConsent,
+  ): Promise<InstanceRecord> {
     let made: InstanceRecord;
     try {
       made = await this.#make(record, lock, ctx);
@@ -53,11 +59,19 @@ export class InstanceLifecycle {
       if (ctx.signal.aborted) await this.remove(record, lock, withTimeout(quietContext, rollBackMilliseconds));
       throw error;
     }
-    return this.#setUp(made, ctx).catch(error => {
+    return this.#setUp(made, ctx, consent).catch(error => {
       if (!ctx.signal.aborted) throw error;
-      const problems = ['The rest of its first start was cancelled.'];
-      return this.#registry.updateInstance(record.id, now => ({ ...now, setup: { status: 'failed', problems } }));
+      return this.#registry.updateInstance(record.id, withoutSetup);
     });
+  }
+
+  /**
+   * Gives up the rest of a first start, whoever is at it and holds the lock meanwhile, in any window: who would wait for
+   * the lock need not wait for a repository.
+   */
+  async giveUpSetup(instanceId: string): Promise<void> {
+    const { setup } = await this.#registry.readInstance(instanceId);
+    if (setup?.status === 'pending') await this.#registry.updateInstance(instanceId, withoutSetup);
   }
 
   async start(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
@@ -223,10 +237,25 @@ export class InstanceLifecycle {
     }
   }
 
-  async #setUp(record: InstanceRecord, ctx: OperationContext): Promise<InstanceRecord> {
+  async #setUp(record: InstanceRecord, ctx: OperationContext, consent?: SetupConsent): Promise<InstanceRecord> {
     if (record.setup?.status !== 'pending') return record;
-    const setup = await setUpWorkspace(this.#providers.get(record.providerId), record, this.#sources, ctx);
-    return this.#registry.updateInstance(record.id, current => ({ ...current, setup }));
+    const givenUp = new AbortController();
+    const watch = this.#registry.onDidChange(({ id, record: now }) => {
+      if (id === record.id && now?.setup?.status !== 'pending') givenUp.abort();
+    });
+    try {
+      const own = { signal: AbortSignal.any([ctx.signal, givenUp.signal]), report: ctx.report };
+      const setup = await setUpWorkspace(this.#providers.get(record.providerId), record, this.#sources, own, consent);
+      return await this.#registry.updateInstance(record.id, now =>
+        now.setup?.status === 'pending' ? { ...now, setup } : now,
+      );
+    } catch (error) {
+      ctx.signal.throwIfAborted();
+      if (givenUp.signal.aborted) return this.#registry.readInstance(record.id);
+      throw error;
+    } finally {
+      watch.dispose();
+    }
   }
 
   async #transition(
@@ -286,6 +315,12 @@ const identityOf = ({ id, swarmId, epoch, owner, createdAt }: InstanceRecord): I
 
 /** A create has failed, or goes on: there may be nothing at its provider. */
 const isUnmade = ({ status }: InstanceRecord) => status === 'failed' || status === 'creating';
+
+/** The record of one whose first start is not gone on with, if it had not ended. */
+const withoutSetup = (record: InstanceRecord): InstanceRecord =>
+  record.setup?.status === 'pending'
+    ? { ...record, setup: { status: 'failed', problems: ['The rest of its first start was cancelled.'] } }
+    : record;
 
 const withoutWanted = ({ wanted: _wanted, ...record }: InstanceRecord): InstanceRecord => record;
 

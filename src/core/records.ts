@@ -52,14 +52,17 @@ export function instanceError(error: unknown): InstanceError {
   };
 }
 
-/** The first record of an instance that was asked for, and is not made yet; `restoring`: for a snapshot's home. */
+/**
+ * The first record of an instance that was asked for, and is not made yet; `restoring`: for a snapshot's home,
+ * `byPerson`: not by a program that decides by itself.
+ */
 export function asked(
   id: string,
   swarmId: string,
   owner: Owner,
   providerId: string,
   config: InstanceConfig,
-  restoring?: string,
+  { restoring, byPerson }: { restoring?: string | undefined; byPerson: boolean },
 ): InstanceRecord {
   const now = timestamp();
   const needsSetup = config.source.kind !== 'empty' || config.extensions.length > 0;
@@ -78,7 +81,7 @@ export function asked(
     desired: 'running',
     statusSince: now,
     ...(restoring === undefined ? {} : { restoring }),
-    ...(needsSetup ? { setup: { status: 'pending', problems: [] } } : {}),
+    ...(needsSetup && { setup: { status: 'pending', problems: [], ...(byPerson && { askedByPerson: true }) } }),
   };
 }
 

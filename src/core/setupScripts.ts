@@ -4,6 +4,28 @@ export const occupied = 73;
 /** One word of a POSIX shell, whatever is in it. */
 export const quote = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
 
+/** What a set-up takes over of the instance's variables, whoever chose them: the way out of its network. */
+const ways = ['http_proxy', 'https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY', 'no_proxy', 'NO_PROXY'];
+/** And those that say which programs, keys and certificates are to be trusted. */
+const trusted = ['PATH', 'SSH_AUTH_SOCK', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'GIT_SSL_CAINFO', 'GIT_SSL_CAPATH'];
+const usualPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/**
+ * Runs `script` with few variables, and none that could make its programs do something else. The variables `chosen` for
+ * the instance, by name, may come from an agent: of them nothing is trusted. The marks by which a provider finds again
+ * what it has started are kept.
+ */
+export function inCleanEnvironment(script: string, chosen: readonly string[]): string {
+  const kept = [...ways, ...trusted.filter(name => !chosen.includes(name))];
+  return `${kept.includes('PATH') ? '' : `${usualPath}; export PATH`}
+set --
+for name in $(env | sed -n 's/^\\(REMOTE_SWARM_[A-Z_]*\\)=.*/\\1/p') ${kept.join(' ')}; do
+  eval "[ -z \\"\\\${$name+set}\\" ] || set -- \\"\\$@\\" \\"$name=\\$$name\\""
+done
+exec env -i ${usualPath} HOME="$HOME" LC_ALL=C "$@" sh -c ${quote(script)}
+`;
+}
+
 /**
  * Takes the only turn in this home. A script whose window is gone may still run: it is waited for, by its process id and
  * its command line, since ids are used again. The lock is a link that leads nowhere, so that it is made with its
@@ -34,28 +56,13 @@ const variables = (workspace: string, part: string) =>
   `workspace=${quote(workspace)}; part="$HOME/.remote-swarm-setup/part-${part}"`;
 
 /** Fills a folder of its own beside the workspace; the workspace stays as it is. What an earlier try left is removed. */
-const fillScript = (workspace: string, part: string, fill: string) => `${variables(workspace, part)}
+export const fillScript = (workspace: string, part: string, fill: string) => `${variables(workspace, part)}
 ${takeTurn}
 if [ -e "$base/done" ] || [ -e "$full" ]; then exit 0; fi
 refuse_occupied
 rm -rf "$base"/part-*
 ${fill}
 `;
-
-/** The credential comes on standard input and is known to git for this one command only. */
-export function cloneScript(workspace: string, part: string, url: string, ref: string | undefined): string {
-  const helper = `!f() { echo username=x-access-token; echo "password=$REMOTE_SWARM_GIT_CREDENTIAL"; }; f`;
-  const unknown = quote(`error: the repository has no branch, tag or commit "${ref}"`);
-  const checkout = `git -C "$part" checkout --quiet ${quote(ref ?? '')} -- || { rm -rf "$part"; echo ${unknown} >&2; exit 1; }`;
-  return fillScript(
-    workspace,
-    part,
-    `IFS= read -r REMOTE_SWARM_GIT_CREDENTIAL || true; export REMOTE_SWARM_GIT_CREDENTIAL GIT_TERMINAL_PROMPT=0
-command -v git >/dev/null || { echo 'error: git is not installed in this instance' >&2; exit 127; }
-git -c ${quote(`credential.helper=${helper}`)} clone --quiet -- ${quote(url)} "$part" || { rm -rf "$part"; exit 1; }
-${ref === undefined ? '' : checkout}`,
-  );
-}
 
 /** The tar comes on standard input. That all of it came, only its sender knows: then {@link moveInScript} may follow. */
 export const unpackScript = (workspace: string, part: string) =>

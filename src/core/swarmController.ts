@@ -3,6 +3,7 @@ import { Emitter } from '../model/event.ts';
 import type { InstanceHealth, RecoveryRung } from '../model/health.ts';
 import type { InstanceConfigInput, InstanceFilter, InstanceRecord, InstanceUpdate } from '../model/instance.ts';
 import { type OperationContext, quietContext } from '../model/operationContext.ts';
+import type { SetupConsent } from '../model/setupConsent.ts';
 import type { LockHandle, Quarantined } from '../model/stateStore.ts';
 import type { SwarmStatus } from '../model/swarmStatus.ts';
 import { type Condition, checkedConfig, place, refuseInTrash, refuseRevived } from './admission.ts';
@@ -131,13 +132,13 @@ export class SwarmController {
     if (this.#options.loadStateOnStartup) await this.#reconciler.refresh(ctx, providerId);
   }
 
-  /** `restoring`: the snapshot that its home is to become then. */
+  /** `restoring`: the snapshot that its home is to become then. Without `consent` nobody is asked for a credential. */
   async createInstance(
     input: InstanceConfigInput,
     providerType?: string,
     ctx: OperationContext = quietContext,
     secrets: Readonly<Record<string, string>> = {},
-    restoring?: string,
+    { restoring, consent }: { restoring?: string; consent?: SetupConsent | undefined } = {},
   ): Promise<InstanceRecord> {
     const { registry } = this;
     const { vault } = this.#options;
@@ -152,10 +153,12 @@ export class SwarmController {
         const record = await this.#names.give(config.name, own, async () => {
           await vault.store(id, secrets);
           return registry.registerInstance(
-            asked(id, this.swarmId, this.#options.owner, provider.id, config, restoring),
+            asked(id, this.swarmId, this.#options.owner, provider.id, config, {
+              ...{ restoring, byPerson: consent?.isLasting ?? false },
+            }),
           );
         });
-        return this.#lifecycle.create(record, lock, own);
+        return this.#lifecycle.create(record, lock, own, consent);
       });
     } finally {
       this.#options.creations.delete(id);
@@ -192,7 +195,9 @@ export class SwarmController {
     });
   }
 
-  stopInstance(instanceId: string, force = false, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
+  /** Of a first start that is under way the rest is given up. */
+  async stopInstance(instanceId: string, force = false, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
+    await this.#lifecycle.giveUpSetup(instanceId);
     return this.#locked(instanceId, ctx, async (record, lock) =>
       record.desired === 'trashed' || record.desired === 'absent'
         ? record
@@ -218,9 +223,10 @@ export class SwarmController {
   }
 
   /** To the trash, from where `restoreInstance` brings it back (semantics 22). Ends a create that is under way. */
-  deleteInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
+  async deleteInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
     this.getInstance(instanceId);
     this.#options.creations.get(instanceId)?.abort();
+    await this.#lifecycle.giveUpSetup(instanceId);
     return this.#locked(instanceId, ctx, async (record, lock) =>
       record.status === 'trashed' || record.desired === 'absent' ? record : this.#lifecycle.trash(record, lock, ctx),
     );
@@ -238,9 +244,10 @@ export class SwarmController {
   }
 
   /** Removes the instance and its home for good. Refused when it is more alive than `seen`, when a person agreed to it. */
-  purgeInstance(instanceId: string, ctx: OperationContext = quietContext, seen?: Condition): Promise<void> {
+  async purgeInstance(instanceId: string, ctx: OperationContext = quietContext, seen?: Condition): Promise<void> {
     refuseRevived(this.getInstance(instanceId), seen);
     this.#options.creations.get(instanceId)?.abort();
+    await this.#lifecycle.giveUpSetup(instanceId);
     // Both ends of a migration go: none is settled before, as its target may never answer again.
     return this.#options.locks.run(instanceId, ctx, async lock => {
       const record = await this.registry.readInstance(instanceId);

@@ -1,72 +1,168 @@
 import { messageOf } from '../model/errors.ts';
 import type { InstanceRecord, SetupState } from '../model/instance.ts';
-import type { OperationContext } from '../model/operationContext.ts';
+import { type OperationContext, withTimeout } from '../model/operationContext.ts';
 import type { CommandResult, Provider } from '../model/provider.ts';
+import type { CredentialUse, SetupConsent } from '../model/setupConsent.ts';
+import { onOneLine } from '../model/textCut.ts';
+import { cloneScript, isOverSsh, silent, wantsCredential } from './cloneScript.ts';
 import { randomId } from './instanceId.ts';
-import { cloneScript, moveInScript, occupied, unpackScript } from './setupScripts.ts';
+import { inCleanEnvironment, moveInScript, occupied, unpackScript } from './setupScripts.ts';
 
 /** What the first start needs from the machine that runs the controller. */
 export interface SetupSources {
   /** A tar of a local folder, with its uncommitted files. `note` is told of files that were in motion meanwhile. */
   packFolder(path: string, signal: AbortSignal, note: (problem: string) => void): AsyncIterable<Uint8Array>;
-  /** The password with which a private repository at `url` can be read; undefined when there is none. */
-  gitCredential(url: string): Promise<string | undefined>;
+  /** What opens private repositories of the same scheme and host as `url`; undefined when there is nothing for them. */
+  gitCredential(url: string): GitCredential | undefined;
 }
+
+/** The person's way into the repositories of one host. */
+export interface GitCredential {
+  /** The password of a clone; undefined when there is none. With `mayAsk` the person, who is there, may be asked to sign in. */
+  read(mayAsk: boolean): Promise<string | undefined>;
+}
+
+/** How long each step of a first set-up may take; seconds. */
+export interface SetupTimes {
+  /** Without any progress of a clone, or of what takes a folder. */
+  readonly silence: number;
+  readonly fill: number;
+  readonly extension: number;
+}
+const usualTimes: SetupTimes = { silence: 60, fill: 7_200, extension: 900 };
 
 async function* once(text: string): AsyncIterable<Uint8Array> {
   yield new TextEncoder().encode(text);
 }
 
+/** Calls `stop` when a chunk is not taken for long. */
+async function* watched(source: AsyncIterable<Uint8Array>, seconds: number, stop: () => void) {
+  for await (const chunk of source) {
+    const timer = setTimeout(stop, seconds * 1000);
+    try {
+      yield chunk;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
 /**
  * Fills the workspace and installs the extensions of a running instance. Says what failed; rejects only when cancelled.
  * May be done again at any time: a workspace that something lies in is left as it is, unless it was we who put it there.
+ * Without `consent` nobody is there to be asked.
  */
 export async function setUpWorkspace(
   provider: Provider,
-  { id, config: { source, extensions } }: InstanceRecord,
+  record: InstanceRecord,
   sources: SetupSources,
   ctx: OperationContext,
+  consent?: SetupConsent,
+  times = usualTimes,
 ): Promise<SetupState> {
+  const { id, config } = record;
+  const { source, extensions, env, secretEnv } = config;
+  const chosen = [...Object.keys(env), ...secretEnv];
   const problems: string[] = [];
   const notes: string[] = [];
-  const run = async (what: string, command: string, stdin?: () => Promise<AsyncIterable<Uint8Array>>) => {
-    ctx.signal.throwIfAborted();
-    ctx.report(`${what}…`);
-    try {
-      const options = stdin ? { ...ctx, stdin: await stdin() } : { ...ctx };
-      const result = await provider.executeCommand(id, command, options);
-      if (result.exitCode !== 0) problems.push(problemOf(what, result));
-      return result.exitCode === 0;
-    } catch (error) {
-      ctx.signal.throwIfAborted();
-      problems.push(`${what} failed: ${messageOf(error)}`);
-      return false;
-    }
-  };
   const part = randomId(8);
   const workspace = provider.abilities.workspacePath(id);
+
+  /** Undefined when it could not be run to its end: then the problem is noted. */
+  const run = async (what: string, seconds: number, command: string, stdin?: AsyncIterable<Uint8Array>) => {
+    ctx.signal.throwIfAborted();
+    ctx.report(`${what}…`);
+    const stuck = new AbortController();
+    const limited = withTimeout({ ...ctx, signal: AbortSignal.any([ctx.signal, stuck.signal]) }, seconds * 1000);
+    const fed = stdin && { stdin: watched(stdin, times.silence, () => stuck.abort()) };
+    try {
+      return await provider.executeCommand(id, command, { ...limited, ...fed });
+    } catch (error) {
+      ctx.signal.throwIfAborted();
+      const slow = `it was not through after ${seconds} seconds`;
+      const still = `the instance took nothing of it for ${times.silence} seconds`;
+      const why = stuck.signal.aborted ? still : limited.signal.aborted ? slow : messageOf(error);
+      problems.push(`${what} failed: ${onOneLine(why, 500)}`);
+      return undefined;
+    }
+  };
+  const isDone = (what: string, result: CommandResult | undefined) => {
+    if (result !== undefined && result.exitCode !== 0) problems.push(problemOf(what, result, times));
+    return result?.exitCode === 0;
+  };
+  const fill = async (what: string, filling: Promise<CommandResult | undefined>) => {
+    if (!isDone(what, await filling)) return;
+    const moving = 'Filling the workspace';
+    isDone(moving, await run(moving, times.fill, inCleanEnvironment(moveInScript(workspace, part), chosen)));
+  };
+
+  const clone = async (what: string, url: string, ref?: string) => {
+    const attempt = (password?: string) => {
+      const script = cloneScript(workspace, part, {
+        ...{ url, ref, withCredential: password !== undefined, silence: times.silence },
+      });
+      const stdin = password === undefined ? undefined : once(`${password}\n`);
+      return run(what, times.fill, inCleanEnvironment(script, chosen), stdin);
+    };
+    const ask = (kind: CredentialUse['kind']) =>
+      consent && orAborted(consent.mayUse({ kind, host: hostOf(url), url, instance: record }), ctx.signal);
+    if (isOverSsh(url)) {
+      // Without a key there is no way in, so that it is asked before. A person has asked for it themself.
+      const agreed = (await ask('keys')) ?? record.setup?.askedByPerson === true;
+      if (agreed) return attempt();
+      problems.push(`${what} failed: nobody agreed that it may use ssh keys.`);
+      return undefined;
+    }
+    const result = await attempt();
+    const credential = sources.gitCredential(url);
+    if (result?.exitCode !== wantsCredential || credential === undefined) return result;
+    const agreed = (await ask('account')) ?? record.setup?.askedByPerson === true;
+    const reading = agreed ? credential.read(consent !== undefined) : Promise.resolve(undefined);
+    const password = await orAborted(reading, ctx.signal);
+    return password === undefined ? result : attempt(password);
+  };
+
   if (source.kind === 'git') {
-    const { url, ref } = source;
-    const credential = async () => once(`${(await sources.gitCredential(url)) ?? ''}\n`);
-    const filled = await run(`Cloning ${url}`, cloneScript(workspace, part, url, ref), credential);
-    if (filled) await run('Filling the workspace', moveInScript(workspace, part));
+    const what = `Cloning ${source.url}`;
+    await fill(what, clone(what, source.url, source.ref));
   }
   if (source.kind === 'folder') {
-    const { path } = source;
-    const pack = async () => sources.packFolder(path, ctx.signal, note => notes.push(note));
-    const filled = await run(`Copying ${path}`, unpackScript(workspace, part), pack);
-    if (filled) await run('Filling the workspace', moveInScript(workspace, part));
+    const what = `Copying ${source.path}`;
+    const pack = sources.packFolder(source.path, ctx.signal, note => notes.push(note));
+    await fill(what, run(what, times.fill, inCleanEnvironment(unpackScript(workspace, part), chosen), pack));
   }
   for (const extension of extensions) {
-    await run(`Installing ${extension}`, provider.abilities.installExtensionCommand(id, extension));
+    const what = `Installing ${extension}`;
+    const command = provider.abilities.installExtensionCommand(id, extension);
+    isDone(what, await run(what, times.extension, command));
   }
   return { status: problems.length === 0 ? 'done' : 'failed', problems: [...problems, ...notes] };
 }
 
-const problemOf = (what: string, { exitCode, stderr }: CommandResult) =>
-  exitCode === occupied
-    ? `${what} was not done: the workspace is not empty, as when an earlier first set-up was cut off. What is in it was left as it is.`
-    : `${what} failed: ${usefulLines(stderr) || `exit code ${exitCode}`}`;
+const hostOf = (url: string) => /^(?:\w+:\/\/)?(?:[^/@]*@)?([^/]+?)(?:[/]|:(?!\d+(?:\/|$))|$)/.exec(url)?.[1] ?? url;
+
+/** What it resolves to, unless the signal is aborted before. Nothing waits for a question that was given up. */
+function orAborted<T>(waited: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    waited.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+function problemOf(what: string, { exitCode, stderr }: CommandResult, { silence }: SetupTimes): string {
+  switch (exitCode) {
+    case occupied:
+      return `${what} was not done: the workspace is not empty, as when an earlier first set-up was cut off. What is in it was left as it is.`;
+    case silent:
+      return `${what} failed: nothing came for ${silence} seconds.`;
+    case wantsCredential:
+      return `${what} failed: the repository is private, or is not there, and no credential of yours opens it.`;
+    default:
+      return `${what} failed: ${onOneLine(usefulLines(stderr), 500) || `exit code ${exitCode}`}`;
+  }
+}
 
 /** The last three lines up to the last one that says it is an error, as git does: what follows those is advice. */
 export function usefulLines(text: string): string {

@@ -221,6 +221,8 @@ export type InstanceError = z.infer<typeof InstanceError>;
 export const SetupState = z.strictObject({
   status: z.enum(['pending', 'done', 'failed']),
   problems: z.array(z.string()).default([]),
+  /** While it is pending: a credential of the person may be used without a question, as they asked for it themself. */
+  askedByPerson: z.boolean().optional(),
 });
 export type SetupState = z.infer<typeof SetupState>;
 

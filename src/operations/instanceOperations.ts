@@ -163,7 +163,7 @@ export const createInstance = defineOperation({
   }),
   made: ({ id }) => id,
   run: async (swarm, { provider, ...config }, ctx) =>
-    changed(await swarm.createInstance(config, provider, ctx, ctx.secrets)),
+    changed(await swarm.createInstance(config, provider, ctx, ctx.secrets, { consent: ctx.consent })),
 });
 
 export const updateInstance = defineOperation({

@@ -3,6 +3,7 @@ import type { Caller, Effect } from '../model/config.ts';
 import { invalidInput, type SwarmError, unexpectedResult } from '../model/errors.ts';
 import type { OperationContext } from '../model/operationContext.ts';
 import { problemsOf } from '../model/problemsOf.ts';
+import type { SetupConsent } from '../model/setupConsent.ts';
 import type { Audience } from './policy.ts';
 import type { Swarm } from './swarm.ts';
 import type { Target } from './targets.ts';
@@ -35,6 +36,8 @@ export interface RunContext extends OperationContext {
   /** Instances that the gate did not let through, with the reason; an outcome says so for each. */
   readonly refused: ReadonlyMap<string, SwarmError>;
   readonly secrets?: Readonly<Record<string, string>>;
+  /** Undefined when nobody is there who could agree to anything. */
+  readonly consent: SetupConsent | undefined;
 }
 
 /** An entry of the catalog, as its author writes it. */

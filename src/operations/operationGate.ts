@@ -14,6 +14,7 @@ import {
 import { bytesOf, visible } from '../model/textCut.ts';
 import type { BlastRadius, Reservation } from './blastRadius.ts';
 import { catalog } from './catalog.ts';
+import { consentOf } from './credentialConsent.ts';
 import type { Operation, OperationCall, PreparedOperation, RunContext } from './operation.ts';
 import { isCapped, judge } from './policy.ts';
 import type { Swarm } from './swarm.ts';
@@ -172,6 +173,9 @@ export class OperationGate {
       ...scope,
       signal: call.signal,
       report: (message, fraction) => call.report(message, fraction),
+      consent: consentOf(call, this.#texts.translate, outcome =>
+        this.#audit.append({ ...event, phase: 'asked', outcome }),
+      ),
       ...(call.secrets && { secrets: call.secrets }),
     };
     const { output, outcomes, made } = await prepared.run(this.#swarm, ctx);

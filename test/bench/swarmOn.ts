@@ -39,7 +39,7 @@ export function swarmOn(
     vault: new MemoryVault(),
     readSecret: async () => undefined,
     writeSecret: async () => {},
-    gitCredential: async () => undefined,
+    gitCredential: () => undefined,
     texts: { translate: inEnglish, warn: () => {} },
     creations: new Map(),
     unreadable: () => {},

@@ -48,7 +48,7 @@ export async function diskController(
     locks: new FileLock(path.join(stateDirectory, 'locks')),
     creations: new Map(),
     vault: new MemoryVault(),
-    sources: { packFolder: async function* () {}, gitCredential: async () => undefined },
+    sources: { packFolder: async function* () {}, gitCredential: () => undefined },
     defaultProviderType: () => '',
     loadStateOnStartup: true,
     healthBook: new HealthBook(new JsonFileStore(path.join(stateDirectory, 'health'), InstanceHealth, 1), () => 1),

@@ -116,7 +116,7 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
       packFolder: async function* () {
         yield new Uint8Array();
       },
-      gitCredential: async () => options.gitCredential,
+      gitCredential: () => ({ read: async () => options.gitCredential }),
     },
     defaultProviderType: () => options.defaultProviderType ?? '',
     loadStateOnStartup: options.loadStateOnStartup ?? true,

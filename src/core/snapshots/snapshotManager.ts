@@ -43,7 +43,7 @@ export interface SnapshotManagerOptions {
     providerType: string,
     ctx: OperationContext,
     secrets: Readonly<Record<string, string>>,
-    restoring: string,
+    beside: { restoring: string },
   ): Promise<InstanceRecord>;
   /** Runs `work` on an instance whose lock is held, and of which nothing is left unfinished. */
   locked<R>(
@@ -145,7 +145,7 @@ export class SnapshotManager {
     // What came from its source, and its extensions, are in the home.
     const source = { kind: 'empty' } as const;
     const config = { ...snapshot.config, name, secretEnv, extensions: [], source };
-    const { id } = await create(config, providerType, ctx, secrets, snapshotId);
+    const { id } = await create(config, providerType, ctx, secrets, { restoring: snapshotId });
     return locked(id, ctx, async (record, lock) => {
       try {
         const stopped = await lifecycle.stop(record, false, lock, ctx);

@@ -1,11 +1,14 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { wantsCredential } from '../../../src/core/cloneScript.ts';
+import { quote } from '../../../src/core/setupScripts.ts';
 import type { SwarmController } from '../../../src/core/swarmController.ts';
 import { SwarmError } from '../../../src/model/errors.ts';
+import { MemoryLease, ObserverSeat } from '../../fakes/memoryLease.ts';
 import type { MemoryCall } from '../../fakes/memoryPlace.ts';
 import { MemoryPlace } from '../../fakes/memoryPlace.ts';
 import { MemoryProvider } from '../../fakes/memoryProvider.ts';
 import { MemoryDisk } from '../../fakes/memoryStore.ts';
-import { type MemorySwarmOptions, memorySwarm } from '../../fakes/memorySwarm.ts';
+import { MemoryLock, type MemorySwarmOptions, memorySwarm } from '../../fakes/memorySwarm.ts';
 
 const swarms: SwarmController[] = [];
 
@@ -108,21 +111,24 @@ describe('creating', () => {
     expect([...disk.records.values()].join()).not.toContain('s3cret');
   });
 
-  test('a clone that fails is told, and the instance runs', async () => {
+  test('a clone that fails is told, and the instance runs; no command holds the credential', async () => {
     const { controller, place } = await swarm({ gitCredential: 'hunter2' });
     const commands: string[] = [];
     place.shell = async (_id, command) => {
       commands.push(command);
-      return { exitCode: 128, stdout: '', stderr: 'Cloning\nfatal: repository not found\n', truncated: false };
+      const exitCode = commands.length === 1 ? wantsCredential : 1;
+      return { exitCode, stdout: '', stderr: 'Cloning\nfatal: repository not found\n', truncated: false };
     };
     const source = { kind: 'git', url: "https://example.org/it's.git" } as const;
-    const record = await controller.createInstance({ name: 'one', source });
+    const consent = { isLasting: true, mayUse: async () => true };
+    const record = await controller.createInstance({ name: 'one', source }, '', undefined, {}, { consent });
+    expect(commands).toHaveLength(2);
     expect(record).toMatchObject({
       status: 'running',
       setup: { status: 'failed', problems: [expect.stringContaining('fatal: repository not found')] },
     });
     expect(commands.join()).not.toContain('hunter2');
-    expect(commands.join()).toContain(`'https://example.org/it'\\''s.git'`);
+    expect(commands.join()).toContain(quote(quote(source.url)).slice(1, -1));
   });
 });
 
@@ -323,8 +329,8 @@ describe('no home is lost without a person’s permanent delete', () => {
   const extensions = ['publisher.name'];
 
   /** A swarm whose clone hangs until its signal is aborted, with the instance already running. */
-  async function cloning() {
-    const made = await swarm();
+  async function cloning(options: MemorySwarmOptions = {}) {
+    const made = await swarm(options);
     made.place.hang('executeCommand');
     const creating = made.controller.createInstance({ name: 'one', source, extensions });
     creating.catch(() => {});
@@ -379,6 +385,26 @@ describe('no home is lost without a person’s permanent delete', () => {
     await controller.deleteInstance(id);
     expect(place.instances.get(id)).toMatchObject({ role: 'trash' });
     expect(await controller.restoreInstance(id)).toMatchObject({ status: 'stopped' });
+  });
+
+  describe.each(['this', 'another'])('in %s window, while a repository is silent,', which => {
+    const ends: [string, (controller: SwarmController, id: string) => Promise<unknown>, object | undefined][] = [
+      ['a stop', (controller, id) => controller.stopInstance(id), { role: 'owner', running: false }],
+      ['a forced stop', (controller, id) => controller.stopInstance(id, true), { role: 'owner', running: false }],
+      ['a delete', (controller, id) => controller.deleteInstance(id), { role: 'trash', running: false }],
+      ['a permanent delete', (controller, id) => controller.purgeInstance(id), undefined],
+    ];
+    test.each(ends)('%s ends the first start and goes on', async (_, end, there) => {
+      const [seat, locks] = [new ObserverSeat(), new MemoryLock()];
+      const { controller, place, disk, creating, id } = await cloning({ locks, lease: new MemoryLease(seat) });
+      const next = { place, disk, locks, lease: new MemoryLease(seat) };
+      await end(which === 'this' ? controller : (await swarm(next)).controller, id);
+      if (there) expect(place.instances.get(id)).toMatchObject(there);
+      else expect(place.instances.has(id)).toBe(false);
+      const made = await creating.catch(() => undefined);
+      if (there)
+        expect(made?.setup).toMatchObject({ status: 'failed', problems: [expect.stringContaining('cancelled')] });
+    });
   });
 
   test('a delete never removes what a place says it does not have: its home may still be there', async () => {

@@ -13,12 +13,14 @@ import {
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { cloneScript, moveInScript, unpackScript } from '../../../src/core/setupScripts.ts';
+import { cloneScript } from '../../../src/core/cloneScript.ts';
+import { moveInScript, unpackScript } from '../../../src/core/setupScripts.ts';
 import { type SetupSources, setUpWorkspace, usefulLines } from '../../../src/core/workspaceSetup.ts';
-import type { InstanceConfigInput, InstanceRecord } from '../../../src/model/instance.ts';
+import { InstanceConfig, type InstanceConfigInput, type InstanceRecord } from '../../../src/model/instance.ts';
 import { quietContext } from '../../../src/model/operationContext.ts';
 import { packFolder } from '../../../src/storage/packFolder.ts';
 import { newSpec } from '../../contract/specs.ts';
+import { GitServer } from '../../fakes/gitServer.ts';
 import { MemoryPlace } from '../../fakes/memoryPlace.ts';
 import { MemoryProvider } from '../../fakes/memoryProvider.ts';
 
@@ -27,6 +29,7 @@ let root: string;
 let home: string;
 let place: MemoryPlace;
 let provider: MemoryProvider;
+let server: GitServer;
 const workspace = (...names: string[]) => path.join(home, 'workspace', ...names);
 const git = (...args: string[]) =>
   execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', '-C', path.join(root, 'origin'), ...args]);
@@ -40,6 +43,8 @@ beforeEach(async () => {
   git('init', '--quiet');
   git('add', '.');
   git('commit', '--quiet', '-m', 'first');
+  server = await GitServer.start();
+  server.publish(path.join(root, 'origin'));
   place = new MemoryPlace({ homes: path.join(root, 'homes') });
   provider = new MemoryProvider(place);
   const { identity, ...spec } = newSpec('a'.repeat(16), { name: 'one' });
@@ -47,16 +52,19 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await place.dispose();
+  server.dispose();
   rmSync(root, { recursive: true, force: true });
 });
 
 const sources: SetupSources = {
   packFolder: (folder, signal, note) => packFolder(folder, [], signal, note),
-  gitCredential: async () => undefined,
+  gitCredential: () => undefined,
 };
-const setUp = (source: InstanceConfigInput['source'], from = sources) =>
-  setUpWorkspace(provider, { id, config: { source, extensions: [] } } as unknown as InstanceRecord, from, quietContext);
-const clone = (ref?: string) => setUp({ kind: 'git', url: path.join(root, 'origin'), ...(ref && { ref }) });
+const setUp = (source: InstanceConfigInput['source'], from = sources) => {
+  const config = InstanceConfig.parse({ name: 'one', source });
+  return setUpWorkspace(provider, { id, config } as InstanceRecord, from, quietContext);
+};
+const clone = (ref?: string) => setUp({ kind: 'git', url: server.url, ...(ref && { ref }) });
 const copy = (from = sources) => setUp({ kind: 'folder', path: path.join(root, 'origin') }, from);
 const run = (command: string) =>
   spawn('/bin/sh', ['-c', command], { env: { PATH: process.env.PATH ?? '', HOME: home }, stdio: 'ignore' });
@@ -140,7 +148,7 @@ describe.each([
 
 describe('what is cut off', () => {
   test('a clone that runs on when its window is gone fills no workspace', async () => {
-    const orphan = run(cloneScript(workspace(), 'orphan', path.join(root, 'origin'), undefined));
+    const orphan = run(cloneScript(workspace(), 'orphan', { url: server.url, withCredential: false, silence: 60 }));
     await new Promise(resolve => orphan.once('close', resolve));
     expect(readdirSync(workspace())).toEqual([]);
     writeFileSync(workspace('mine'), '');
@@ -175,6 +183,7 @@ describe('what is told', () => {
     git('rm', '--quiet', '.hidden');
     git('commit', '--quiet', '-m', 'second');
     git('checkout', '--quiet', '-');
+    server.publish(path.join(root, 'origin'));
     expect(await clone('other')).toEqual({ status: 'done', problems: [] });
     expect(existsSync(workspace('.hidden'))).toBe(false);
   });

@@ -74,7 +74,7 @@ async function open({ root, state, instances }: Awaited<ReturnType<typeof makeWo
     vault: new MemoryVault(),
     readSecret: async () => undefined,
     writeSecret: async () => {},
-    gitCredential: async () => undefined,
+    gitCredential: () => undefined,
     texts: { translate: inEnglish, warn: () => {} },
     creations: new Map(),
     unreadable: found => told.push(found),

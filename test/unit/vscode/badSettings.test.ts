@@ -209,7 +209,7 @@ async function live(values: Record<string, unknown>) {
     vault: new MemoryVault(),
     readSecret: async () => undefined,
     writeSecret: async () => {},
-    gitCredential: async () => undefined,
+    gitCredential: () => undefined,
     texts: { translate: inEnglish, warn: () => {} },
     creations: new Map(),
     unreadable: () => {},

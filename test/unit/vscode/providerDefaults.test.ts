@@ -46,7 +46,7 @@ function open(settings: Record<string, unknown>, unreadable: (found: unknown) =>
     vault: new MemoryVault(),
     readSecret: async () => undefined,
     writeSecret: async () => {},
-    gitCredential: async () => undefined,
+    gitCredential: () => undefined,
     texts: { translate: inEnglish, warn: () => {} },
     creations: new Map(),
     unreadable,

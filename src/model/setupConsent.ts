@@ -1,0 +1,19 @@
+import type { InstanceRecord } from './instance.ts';
+
+/** What a first set-up would take of the person's. */
+export interface CredentialUse {
+  /** Whom it opens: a host, with its port where that is not the usual one. */
+  readonly host: string;
+  /** `account`: a token of the person's account there. `keys`: the ssh keys that git finds where the instance runs. */
+  readonly kind: 'account' | 'keys';
+  readonly url: string;
+  readonly instance: Pick<InstanceRecord, 'id' | 'providerId' | 'config'>;
+}
+
+/** Who answers for what a first set-up takes of the person's. */
+export interface SetupConsent {
+  /** A person asked for the instance: what is to be gone on with after a crash needs no further question. */
+  readonly isLasting: boolean;
+  /** Whether the person agrees. Whoever gives up waiting need not wait for the answer. */
+  mayUse(use: CredentialUse): Promise<boolean>;
+}
