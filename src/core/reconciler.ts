@@ -138,7 +138,7 @@ export class Reconciler implements Disposable {
     const seen = new Map(ours.map(observation => [observation.id, observation]));
     const known = this.#registry.listInstances(provider.id);
     const [quick, slow] = partition(known, record => isQuick(settle(record, seen.get(record.id))));
-    const strangers = ours.filter(({ id, role }) => isWhole(role) && this.#registry.getInstance(id) === undefined);
+    const strangers = ours.filter(seen => isKnown(seen) && this.#registry.getInstance(seen.id) === undefined);
     await Promise.all(quick.map(record => this.#settle(provider, record, seen.get(record.id), ctx)));
     if (!ctx.signal.aborted) this.#observed.fire({ provider, seen });
     await Promise.all([
@@ -156,9 +156,7 @@ export class Reconciler implements Disposable {
     this.#providers.noteFailure(provider.id, error);
     const seen = { status: 'unknown', detail: messageOf(error) } as const;
     for (const record of this.#registry.listInstances(provider.id)) {
-      // One that failed may never have been made, and one in the trash rests: that its provider is silent changes nothing
-      // in them. What is left to be done is known by the status.
-      if (['creating', 'stopping', 'deleting', 'failed', 'trashed'].includes(record.status)) continue;
+      if (!isChangedBySilence(record)) continue;
       this.#registry.observeInstance(record.id, current => withStatus(current, seen));
     }
   }
@@ -182,6 +180,7 @@ export class Reconciler implements Disposable {
     if (step.do === 'show') {
       // Somebody is at work on it: what the list call saw may be older than what that work has written.
       if (isTransient(record) && (await this.#locks.isHeld(record.id))) return;
+      if (step.status === 'unknown' && !isChangedBySilence(record)) return;
       this.#registry.observeInstance(record.id, current =>
         withStatus(current, { status: step.status, detail: step.detail, port: seen?.port }),
       );
@@ -226,6 +225,9 @@ export class Reconciler implements Disposable {
 /** Whether a step only tells what is so; the others may take as long as a create. */
 const isQuick = (step: Settlement) => step.do === 'show' || step.do === 'confirm-absence';
 
+/** What its place can't tell all of now may be adopted when it can. */
+const isKnown = ({ role, status }: InstanceObservation) => isWhole(role) && status !== 'unknown';
+
 /** A copy on its way, or parked, is no instance: the one that it is of lives elsewhere. */
 const isWhole = (role: InstanceRole) => role === 'owner' || role === 'trash';
 
@@ -233,6 +235,13 @@ function partition<T>(items: readonly T[], first: (item: T) => boolean): [T[], T
   const { true: yes = [], false: no = [] } = Object.groupBy(items, item => (first(item) ? 'true' : 'false'));
   return [yes, no];
 }
+
+/**
+ * Whether it is shown as unknown while its place can't tell how it is. One that failed may never have been made, and one
+ * in the trash rests; what is left to be done in the others is known by their status.
+ */
+const isChangedBySilence = ({ status }: InstanceRecord) =>
+  !['creating', 'stopping', 'deleting', 'failed', 'trashed'].includes(status);
 
 const isTransient = ({ status }: InstanceRecord) =>
   status === 'starting' || status === 'stopping' || status === 'creating' || status === 'deleting';

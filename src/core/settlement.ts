@@ -24,6 +24,8 @@ export type Settlement =
  * so it may be applied at any time, by any window, again and again.
  */
 export function settle(record: InstanceRecord, seen: InstanceObservation | undefined): Settlement {
+  // What its place can't tell now is only shown: what is left to be done waits until it can (semantics 7).
+  if (seen?.status === 'unknown') return shown(seen);
   if (record.desired === 'absent') return { do: 'delete' };
   if (record.status === 'creating') return { do: 'finish-create' };
   if (!seen)
@@ -36,6 +38,10 @@ export function settle(record: InstanceRecord, seen: InstanceObservation | undef
   const isStopLeft = record.desired === 'stopped' && (record.status === 'stopping' || record.error !== undefined);
   if (isStopLeft && seen.status === 'running') return { do: 'stop' };
   if (record.restoring !== undefined && !inTrash) return { do: 'tell-cut-off' };
-  const status = inTrash ? 'trashed' : seen.status;
-  return seen.detail === undefined ? { do: 'show', status } : { do: 'show', status, detail: seen.detail };
+  return shown(inTrash ? { ...seen, status: 'trashed' } : seen);
 }
+
+const shown = ({ status, detail }: InstanceObservation): Settlement => ({
+  ...({ do: 'show', status } as const),
+  ...(detail !== undefined && { detail }),
+});

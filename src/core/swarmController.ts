@@ -316,6 +316,7 @@ export class SwarmController {
         ? await wholeInstance(provider, found.observation, ctx)
         : await provider.getInstance(instanceId, ctx);
       if (!instance) throw instanceNotFound(instanceId);
+      if (instance.status === 'unknown') throw wrongState(instanceId, 'unknown', 'adopt it when its provider can tell');
       const record = await this.registry.registerInstance(adopted(instance));
       this.#changed.fire();
       return record;

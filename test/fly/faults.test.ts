@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { FlyProvider } from '../../src/providers/fly/flyProvider.ts';
 import { appName, volumeName } from '../../src/providers/fly/instanceMachine.ts';
 import type { GuardedProvider } from '../../src/providers/guardedProvider.ts';
 import { newSpec, testSwarmId } from '../contract/specs.ts';
@@ -116,6 +117,71 @@ describe.skipIf(machineProblem() !== undefined)('when Fly.io is not at its best'
     scene.cloud.full.clear();
     await provider.abilities.recreateInstance(spec);
     expect((await provider.executeCommand(id, 'cat file')).stdout).toBe('kept\n');
+    await provider.deleteInstance(id);
+  });
+
+  test('while the host of a machine is away it is unknown to everybody, and nothing is made or done', async () => {
+    const spec = newSpec(swarmId);
+    const { id } = await provider.createInstance(spec);
+    const { machines, volumes } = scene.cloud.app(appName(id));
+    const [volume] = volumes.keys();
+    // One that has seen it before, and one that has not. What only fails is not tried again.
+    const makeBare = () => new FlyProvider(scene.config, scene.environment);
+    const seenBefore = makeBare();
+    await vi.waitFor(async () =>
+      expect((await seenBefore.listInstances()).filter(seen => seen.id === id)).toMatchObject([{ status: 'running' }]),
+    );
+    scene.cloud.away.add(volume ?? '');
+    scene.server.calls.length = 0;
+    for (const each of [seenBefore, makeBare()]) {
+      const { abilities } = each;
+      const row = { id, swarmId, role: 'owner', status: 'unknown' };
+      expect((await abilities.observe()).filter(seen => seen.id === id)).toMatchObject([row]);
+      expect(await each.getInstance(id)).toMatchObject(row);
+      const makers = [each.createInstance(spec), abilities.recreateInstance(spec), abilities.prepareIncoming(spec)];
+      const acts =
+        each !== seenBefore
+          ? makers
+          : [
+              ...makers,
+              each.startInstance(id),
+              each.stopInstance(id),
+              each.updateInstance(id, { name: 'other' }),
+              abilities.trashInstance(id),
+              abilities.setRole(id, 'parked'),
+              abilities.hasHome(id),
+              each.deleteInstance(id),
+            ];
+      const outcomes = await Promise.allSettled(acts);
+      expect([...machines.values()].map(({ state }) => state)).toEqual(['started']);
+      expect(outcomes).toMatchObject(
+        acts.map(() => ({ status: 'rejected', reason: { code: 'provider-unreachable' } })),
+      );
+    }
+    expect(callsOf(/^(POST|DELETE) /)).toEqual([]);
+    scene.cloud.away.clear();
+    expect(await provider.getInstance(id)).toMatchObject({ status: 'running', config: { name: spec.name } });
+    await provider.deleteInstance(id);
+  });
+
+  test('nothing is made or started beside a machine that has the volume already', async () => {
+    const spec = newSpec(swarmId);
+    const { id } = await provider.createInstance(spec);
+    const app = scene.cloud.app(appName(id));
+    const [volume] = app.volumes.keys();
+    await provider.stopInstance(id);
+    const { config } = machineOf(id);
+    scene.cloud.away.add(volume ?? '');
+    const other = scene.cloud.makeMachine(app, { name: 'other', region: 'fra', config: { ...config, metadata: {} } });
+    scene.cloud.away.clear();
+    await vi.waitFor(() => expect(other.state).toBe('started'), 10_000);
+    await expectCode(provider.startInstance(id), 'instance-busy');
+    await expectCode(
+      provider.updateInstance(id, { resources: { cpuCores: 4 } }).then(() => provider.startInstance(id)),
+      'instance-busy',
+    );
+    await expectCode(provider.abilities.recreateInstance(spec), 'instance-busy');
+    expect([...app.machines.values()].map(({ state }) => state)).toEqual(['stopped', 'started']);
     await provider.deleteInstance(id);
   });
 

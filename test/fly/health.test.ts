@@ -142,6 +142,21 @@ describe.skipIf(machineProblem() !== undefined)('what the monitor says and does 
     },
   ];
 
+  test('the host of a machine is away: nothing is done, and one machine has its volume', async () => {
+    const id = bystanders[0] ?? '';
+    const { id: volumeId } = volumeOf(id);
+    const { version } = machineOf(id);
+    const fault: Fault = {
+      ...{ name: 'host away', verdict: 'unknown', acts: [], rounds: 3, ...seen },
+      befall: () => scene.cloud.away.add(volumeId),
+      undo: () => scene.cloud.away.clear(),
+      says: /the host that it lives on/,
+    };
+    rows.push(await suffer('Fly.io', swarm, [id], fault));
+    expect([...scene.cloud.app(appName(id)).machines.values()].map(({ state }) => state)).toEqual(['started']);
+    expect(machineOf(id).version).toBe(version);
+  });
+
   test.each(outages.map(fault => [fault.name, fault] as const))('%s: nothing is done', async (_, fault) => {
     const before = bystanders.map(id => machineOf(id).version);
     rows.push(await suffer('Fly.io', swarm, bystanders, fault));

@@ -166,7 +166,7 @@ function statusFinding({ place, confirmed }: RoundFacts, starting: boolean): Fin
         ? finding('failed', `It does not run, though it should${now.detail ? `: ${withoutDot(now.detail)}` : ''}.`)
         : finding('unknown', `It is listed as ${now.status}; that is not confirmed yet.`);
     default:
-      return finding('unknown', `It is ${now.status}.`);
+      return finding('unknown', `It is ${now.status}${now.detail ? `: ${withoutDot(now.detail)}` : ''}.`);
   }
 }
 

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { timedOut } from '../../model/errors.ts';
-import type { InstanceIdentity, Resources } from '../../model/instance.ts';
+import { instanceBusy, timedOut } from '../../model/errors.ts';
+import type { InstanceIdentity, InstanceRole, Resources } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type { FlyApi, Schemas } from './flyApi.ts';
-import { FlyAnswer, flyStatus, idTaken, isAbsent, isOutcomeUnknown } from './flyErrors.ts';
+import { FlyAnswer, flyStatus, hostAway, idTaken, isAbsent, isOutcomeUnknown } from './flyErrors.ts';
 import { type HomeVolume, volumesOf } from './homeVolume.ts';
-import { appName, volumeName } from './instanceMachine.ts';
+import { appName, isAway, volumeName } from './instanceMachine.ts';
 import { guestOf, secretName } from './machineConfig.ts';
 import type { Machines } from './machines.ts';
 
@@ -50,7 +50,7 @@ export class AppBuilder {
       const app = await this.#app(name, ctx);
       if (!app) throw error;
       if (!isOf(organization, app)) throw idTaken(name, error);
-      made = isOutcomeUnknown(error) && (await this.swarmOfHome(instanceId, ctx)) === undefined;
+      made = isOutcomeUnknown(error) && (await this.homeOf(instanceId, ctx)) === undefined;
     }
     const params = { path: { app_name: name } };
     const { ips } = await this.#api.call('Looking for an address', ctx, (client, signal) =>
@@ -63,17 +63,17 @@ export class AppBuilder {
     return made;
   }
 
-  /** Whose home there is; undefined when there is none. */
-  async swarmOfHome(instanceId: string, ctx: OperationContext): Promise<string | undefined> {
-    const [volume] = await volumesOf(this.#api, instanceId, ctx);
-    return volume?.swarmId;
+  /** The home that there is; undefined when there is none. */
+  async homeOf(instanceId: string, ctx: OperationContext): Promise<HomeVolume | undefined> {
+    return (await volumesOf(this.#api, instanceId, ctx))[0];
   }
 
   /** The volume of the home: the one that is there, or a new one where a machine of its size has room too. */
   async ensureVolume(identity: InstanceIdentity, plan: VolumePlan, ctx: OperationContext): Promise<VolumePlace> {
     const { id, swarmId } = identity;
-    const [existing] = await volumesOf(this.#api, id, ctx);
+    const existing = await this.homeOf(id, ctx);
     if (existing && existing.swarmId !== swarmId) throw idTaken(appName(id));
+    if (existing?.away) throw hostAway(this.#api.providerId, id);
     if (existing) return existing;
     ctx.signal.throwIfAborted();
     return this.#settled(
@@ -93,15 +93,29 @@ export class AppBuilder {
         );
         return { id: made.id ?? '', region: made.region ?? '' };
       },
-      async () => (await volumesOf(this.#api, id, ctx))[0],
+      () => this.homeOf(id, ctx),
       ctx,
     );
   }
 
-  /** Makes the machine, unless one is there that an earlier try made whose answer was lost. */
-  async ensureMachine(instanceId: string, request: Schemas['CreateMachineRequest'], ctx: OperationContext) {
+  /**
+   * Makes the machine, unless one is there that an earlier try made whose answer was lost. Rejects with `instance-busy`
+   * when anything else has the home.
+   */
+  async ensureMachine(
+    { id: instanceId, swarmId, epoch }: InstanceIdentity,
+    role: InstanceRole,
+    request: Schemas['CreateMachineRequest'],
+    ctx: OperationContext,
+  ) {
     const make = async () => {
       try {
+        const holders = await this.#machines.holdersOf(instanceId, ctx);
+        if (holders.length > 0) {
+          const there = await this.#machines.find(instanceId, ctx);
+          if (there?.swarmId === swarmId && there.epoch === epoch && there.role === role) return true;
+          throw instanceBusy(instanceId, `its home is in use by the machine ${holders.join(', ')} at Fly.io`);
+        }
         ctx.signal.throwIfAborted();
         await this.#machines.create(instanceId, request);
         return true;
@@ -170,9 +184,11 @@ export class AppBuilder {
     if (!app || !isOf(organization, app)) return false;
     ctx.report('Removing the machine of the instance');
     const volumes = await volumesOf(this.#api, instanceId, ctx);
+    const rows = (await this.#machines.rowsIn(name, ctx)) ?? [];
+    if (volumes.some(({ away }) => away) || rows.some(isAway)) throw hostAway(this.#api.providerId, instanceId);
     // A machine that was made a moment ago may not be listed yet, but its volume knows it.
     const bound = volumes.flatMap(({ machineId }) => machineId ?? []);
-    const machineIds = new Set([...((await this.#machines.idsIn(name, ctx)) ?? []), ...bound]);
+    const machineIds = new Set([...rows.flatMap(({ id }) => id ?? []), ...bound]);
     for (const machineId of machineIds) await this.#machines.remove(instanceId, machineId, ctx);
     ctx.report('Removing the home of the instance');
     for (const { id } of volumes) await this.#removeVolume(name, id, ctx);

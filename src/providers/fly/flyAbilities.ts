@@ -16,6 +16,7 @@ import type {
   TerminalSpec,
 } from '../../model/provider.ts';
 import { listeningPorts } from '../listeningPorts.ts';
+import { hostAway } from './flyErrors.ts';
 import type { FlyProvider } from './flyProvider.ts';
 import { GatePort } from './gatePort.ts';
 import { openTerminalAtGate } from './gateTerminal.ts';
@@ -83,7 +84,9 @@ export class FlyAbilities implements ProviderAbilities {
   }
 
   async hasHome(instanceId: string, ctx: OperationContext = quietContext): Promise<boolean> {
-    return (await this.#provider.builder.swarmOfHome(instanceId, ctx)) !== undefined;
+    const home = await this.#provider.builder.homeOf(instanceId, ctx);
+    if (home?.away) throw hostAway(this.#provider.id, instanceId);
+    return home !== undefined;
   }
 
   recreateInstance(spec: InstanceSpec, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
@@ -129,7 +132,7 @@ export class FlyAbilities implements ProviderAbilities {
   async strayHomes(swarmId: string, ctx: OperationContext = quietContext): Promise<StrayHome[]> {
     const volumes = await this.#provider.homeVolumes(ctx);
     return volumes
-      .filter(volume => volume.swarmId === swarmId && volume.machineId === undefined)
+      .filter(({ swarmId: whose, machineId, away }) => whose === swarmId && machineId === undefined && !away)
       .map(({ instanceId, sizeGb }) => ({ id: instanceId, sizeGb }));
   }
 

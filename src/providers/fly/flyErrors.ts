@@ -79,6 +79,14 @@ export function flyError(providerId: string, doing: string, answer: FlyAnswer): 
   return refused('fly-refused', `${doing} failed: ${said}.`, 'Look at the log of Remote Swarm for the cause.');
 }
 
+/** It may run there, and go on writing: nothing is done about it, and nothing is made in its place. */
+export const hostAway = (providerId: string, instanceId: string) =>
+  providerUnreachable(
+    providerId,
+    `the host that "${instanceId}" lives on does not answer Fly.io`,
+    'Nothing is done to it meanwhile. Look at status.flyio.net, and try again when the host is back.',
+  );
+
 /** An instance's name at Fly is held by something else. */
 export const idTaken = (name: string, cause?: unknown) =>
   providerRefused(

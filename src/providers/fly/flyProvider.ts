@@ -137,6 +137,7 @@ export class FlyProvider implements Provider {
   async getInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance | null> {
     const found = await this.machines.findWhole(instanceId, ctx);
     if (!found) return null;
+    if (found.machine.away) return instanceOn(this.id, found.machine);
     const end = await this.machines.endOf(found.machine, found.row, ctx);
     return { ...instanceOn(this.id, found.machine), ...end };
   }
@@ -236,12 +237,13 @@ export class FlyProvider implements Provider {
     const { id, swarmId } = spec.identity;
     this.#refuse(spec);
     return this.#turns.take(id, async () => {
-      const owner = await this.builder.swarmOfHome(id, ctx);
-      if (owner === undefined) throw homeMissing(id, this.id);
+      const home = await this.builder.homeOf(id, ctx);
+      if (home === undefined) throw homeMissing(id, this.id);
       const machine = await this.machines.find(id, ctx);
-      if (owner !== swarmId || (machine && machine.swarmId !== swarmId)) throw idTaken(appName(id));
+      if (home.swarmId !== swarmId || (machine && machine.swarmId !== swarmId)) throw idTaken(appName(id));
       if (machine) {
         refuseRole(id, machine.role);
+        await this.machines.proveAlone(machine, ctx);
         ctx.report('Removing the machine');
         await this.machines.stop(machine, false, ctx);
         await this.machines.remove(id, machine.machineId, ctx);

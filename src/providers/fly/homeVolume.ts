@@ -17,15 +17,18 @@ export interface HomeVolume {
   readonly machineId: string | undefined;
   readonly bytesUsed: number | undefined;
   readonly sizeGb: number;
+  /** Its host does not answer Fly. */
+  readonly away: boolean;
 }
 
 /** Reads a row; undefined when it is no home of ours, or no longer one. */
 function readVolume(row: Schemas['Volume'], app: string): HomeVolume | undefined {
   const { id, name, region = '', state = '', attached_machine_id: machineId } = row;
-  const { bytes_used: bytesUsed, size_gb: sizeGb = 0 } = row;
+  const { bytes_used: bytesUsed, size_gb: sizeGb = 0, host_status: host = 'ok' } = row;
   const instanceId = instanceOfApp(app);
   if (!id || !instanceId || !name?.startsWith(prefix) || leaving.includes(state)) return undefined;
-  return { id, instanceId, region, swarmId: name.slice(prefix.length), machineId, bytesUsed, sizeGb };
+  const swarmId = name.slice(prefix.length);
+  return { id, instanceId, region, swarmId, machineId, bytesUsed, sizeGb, away: host !== 'ok' };
 }
 
 /** The volumes in an instance's app: its home, if it has one. */

@@ -39,25 +39,53 @@ export interface InstanceMachine extends InstanceObservation {
   readonly version: string;
   readonly state: string;
   readonly mode: MachineMode;
+  /** Its host does not answer Fly: what is told of it is as old as its last answer, and not all of it is told. */
+  readonly away: boolean;
   readonly updatedAt: string;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** What a list and a get have in common. */
-type Row = Pick<Schemas['OrgMachine'], 'id' | 'instance_id' | 'state' | 'created_at' | 'updated_at'> & {
-  config?: { metadata?: Record<string, string> };
-};
+type Row = Pick<Schemas['OrgMachine'], 'id' | 'instance_id' | 'state' | 'created_at' | 'updated_at'> &
+  Pick<Schemas['Machine'], 'host_status'> & {
+    config?: { metadata?: Record<string, string> };
+    incomplete_config?: { metadata?: Record<string, string> };
+  };
 
 const { epoch, createdAt, swarmId } = InstanceIdentity.shape;
 
-/** Reads a row; undefined when it is not ours, or no longer there. */
+const isGone = (state: string | undefined) => state === 'destroyed' || state === 'replaced';
+
+/** Pure: whether Fly can't tell now how it is. */
+export const isAway = ({ state, host_status: host = 'ok', config }: Row): boolean =>
+  !isGone(state) && (host !== 'ok' || config === undefined);
+
+/**
+ * Reads the row of a machine that is away, which is in the app of that instance. What the row lacks is as it was `known`
+ * before, and without that the least that holds for it: whose volume it has.
+ */
+export function awayMachine(row: Row, id: string, known: InstanceMachine | { swarmId: string }): InstanceMachine {
+  const { host_status: _host, incomplete_config: part, ...rest } = row;
+  const told = readMachine({ ...rest, config: rest.config ?? part ?? {} });
+  return {
+    ...{ id, role: 'owner', epoch: 1, mode: 'serve', metadata: {} },
+    createdAt: createdAt.catch(new Date(0).toISOString()).parse(row.created_at),
+    ...known,
+    ...told,
+    ...{ status: 'unknown', detail: 'the host that it lives on does not answer Fly.io', away: true },
+    ...{ machineId: row.id ?? '', version: row.instance_id ?? '' },
+    ...{ state: row.state ?? 'unknown', updatedAt: row.updated_at ?? '' },
+  };
+}
+
+/** Reads a whole row; undefined when it is not ours, or no longer there. */
 export function readMachine(row: Row): InstanceMachine | undefined {
   const metadata = row.config?.metadata ?? {};
   const id = InstanceId.safeParse(metadata[label.instance]).data;
   const swarm = swarmId.safeParse(metadata[label.swarm]).data;
   const role = InstanceRole.safeParse(metadata[label.role]).data;
   const state = row.state ?? 'unknown';
-  if (!id || !swarm || !role || !row.id || state === 'destroyed' || state === 'replaced') return undefined;
+  if (!id || !swarm || !role || !row.id || isGone(state)) return undefined;
   const mode = metadata[label.mode] === 'hold' ? 'hold' : 'serve';
   return {
     id,
@@ -70,6 +98,7 @@ export function readMachine(row: Row): InstanceMachine | undefined {
     version: row.instance_id ?? '',
     state,
     mode,
+    away: false,
     updatedAt: row.updated_at ?? '',
     metadata,
   };

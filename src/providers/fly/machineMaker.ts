@@ -93,7 +93,7 @@ export class MachineMaker {
       skip_launch: role !== 'owner',
       ...(version !== undefined && { min_secrets_version: version }),
     };
-    await this.#builder.ensureMachine(id, request, ctx);
+    await this.#builder.ensureMachine(identity, role, request, ctx);
     const made = await this.#machines.existing(id, ctx);
     await this.#machines.wait(made, role === 'owner' ? 'started' : 'settled', ctx);
   }

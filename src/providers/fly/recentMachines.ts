@@ -17,7 +17,7 @@ export class RecentMachines {
     for (const [id, { at }] of this.#seen) if (performance.now() - at > lag) this.#seen.delete(id);
     const list = rows.flatMap(row => {
       const seen = this.#seen.get(row.id);
-      if (!seen || (seen.machine && seen.machine.updatedAt < row.updatedAt)) return [row];
+      if (!seen || row.away || (seen.machine && seen.machine.updatedAt < row.updatedAt)) return [row];
       return seen.machine ? [seen.machine] : [];
     });
     const listed = new Set(rows.map(({ id }) => id));

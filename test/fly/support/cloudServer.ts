@@ -26,24 +26,31 @@ const wholeApp = ({ name, organization, machines, volumes }: CloudApp) => ({
   ...{ id: name, name, status: 'deployed', machine_count: machines.size, volume_count: volumes.size },
   organization: { name: organization, slug: organization },
 });
-const wholeVolume = ({ id, name, region, sizeGb, state, createdAt, machine, folder }: CloudVolume) => ({
-  ...{ id, name, region, size_gb: sizeGb, state, created_at: createdAt, encrypted: true },
-  ...usageOf(folder),
-  ...(machine !== undefined && { attached_machine_id: machine }),
-});
-const wholeMachine = ({ id, name, region, state, version, config, createdAt, updatedAt, events }: CloudMachine) => ({
-  ...{ id, name, region, state, instance_id: version, created_at: createdAt, updated_at: updatedAt, events },
-  config: {
-    ...config,
-    // Replies tell the older way whether it is stopped by itself.
-    ...(config.services && {
-      services: config.services.map(service => ({
-        ...service,
-        autostop: !['off', false, undefined].includes(service.autostop),
-      })),
-    }),
-  },
-});
+const hostStatus = (isAway: boolean) => ({ host_status: isAway ? 'unreachable' : 'ok' });
+const wholeVolume = (cloud: FlyCloud, volume: CloudVolume) => {
+  const { id, name, region, sizeGb, state, createdAt, machine, folder } = volume;
+  return {
+    ...{ id, name, region, size_gb: sizeGb, state, created_at: createdAt, encrypted: true },
+    ...hostStatus(cloud.away.has(id)),
+    ...usageOf(folder),
+    ...(machine !== undefined && { attached_machine_id: machine }),
+  };
+};
+/** Of a machine whose host does not answer only a part of the config is told, and that in another field. */
+const wholeMachine = (cloud: FlyCloud, machine: CloudMachine) => {
+  const { id, name, region, state, version, config, createdAt, updatedAt, events } = machine;
+  const row = {
+    ...{ id, name, region, state, instance_id: version, created_at: createdAt, updated_at: updatedAt },
+    ...hostStatus(cloud.isAway(machine)),
+  };
+  if (cloud.isAway(machine)) return { ...row, incomplete_config: { guest: config.guest, image: config.image } };
+  // Replies tell the older way whether it is stopped by itself.
+  const services = config.services?.map(service => ({
+    ...service,
+    autostop: !['off', false, undefined].includes(service.autostop),
+  }));
+  return { ...row, events, config: { ...config, ...(services && { services }) } };
+};
 
 /** The one organization that the tests' tokens are for; others' apps can't be seen. */
 const ownOrganization = 'personal';
@@ -58,6 +65,7 @@ const machineOf = (call: Call) => call.cloud.machine(appOf(call), call.parts[3] 
 function held(call: Call): CloudMachine {
   const machine = machineOf(call);
   if (machine.state === 'destroyed') throw new Refusal(404, `machine ${machine.id} not found`);
+  if (call.cloud.isAway(machine)) throw new Refusal(503, `the host of the machine ${machine.id} is unreachable`);
   if (machine.lease && machine.lease.until > Date.now() && machine.lease.nonce !== call.nonce)
     throw new Refusal(409, `aborted: lease is currently held by another user, expires in a while`);
   return machine;
@@ -101,29 +109,32 @@ const handlers: Readonly<Record<string, Handler>> = {
     if (value === undefined) throw new Refusal(404, `secret ${name} not found`);
     return [200, { name, digest: 'digest', ...(call.query.get('show_secrets') === 'true' && { value }) }];
   },
-  'GET /apps/*/volumes': async call => [200, [...appOf(call).volumes.values()].map(wholeVolume)],
+  'GET /apps/*/volumes': async call => [
+    200,
+    [...appOf(call).volumes.values()].map(each => wholeVolume(call.cloud, each)),
+  ],
   'POST /apps/*/volumes': async call => [
     200,
-    wholeVolume(call.cloud.makeVolume(appOf(call), call.body as Schemas['CreateVolumeRequest'])),
+    wholeVolume(call.cloud, call.cloud.makeVolume(appOf(call), call.body as Schemas['CreateVolumeRequest'])),
   ],
   'DELETE /apps/*/volumes/*': async call => {
     const volume = call.cloud.volume(appOf(call), call.parts[3] ?? '');
     call.cloud.removeVolume(volume);
-    return [200, wholeVolume(volume)];
+    return [200, wholeVolume(call.cloud, volume)];
   },
   'GET /apps/*/machines': async call => [
     200,
-    [...appOf(call).machines.values()].filter(call.cloud.isListed).map(wholeMachine),
+    [...appOf(call).machines.values()].filter(call.cloud.isListed).map(each => wholeMachine(call.cloud, each)),
   ],
   'POST /apps/*/machines': async call => [
     200,
-    wholeMachine(call.cloud.makeMachine(appOf(call), call.body as Schemas['CreateMachineRequest'])),
+    wholeMachine(call.cloud, call.cloud.makeMachine(appOf(call), call.body as Schemas['CreateMachineRequest'])),
   ],
-  'GET /apps/*/machines/*': async call => [200, wholeMachine(machineOf(call))],
+  'GET /apps/*/machines/*': async call => [200, wholeMachine(call.cloud, machineOf(call))],
   'POST /apps/*/machines/*': async call => {
     const machine = held(call);
     await call.cloud.updateMachine(machine, call.body as Schemas['UpdateMachineRequest']);
-    return [200, wholeMachine(machine)];
+    return [200, wholeMachine(call.cloud, machine)];
   },
   'DELETE /apps/*/machines/*': async call => {
     await call.cloud.removeMachine(held(call), call.query.get('force') === 'true');
@@ -160,13 +171,13 @@ const handlers: Readonly<Record<string, Handler>> = {
   },
   'POST /apps/*/machines/*/metadata/*': async call => {
     const { value = '' } = call.body as Schemas['upsertMetadataKeyRequest'];
-    call.cloud.note(machineOf(call), call.parts[5] ?? '', value);
+    call.cloud.note(held(call), call.parts[5] ?? '', value);
     return [204];
   },
   'GET /orgs/*/volumes': async ({ cloud, parts }) => {
     const apps = [...cloud.apps.values()].filter(({ organization }) => organization === parts[1]);
     const volumes = apps.flatMap(({ name, volumes }) =>
-      [...volumes.values()].map(volume => ({ ...wholeVolume(volume), app_name: name })),
+      [...volumes.values()].map(volume => ({ ...wholeVolume(cloud, volume), app_name: name })),
     );
     return [200, { volumes }];
   },

@@ -36,6 +36,11 @@ export class FlyCloud {
   /** Regions with no room for machines or volumes, and those whose machines are missing in the list. */
   readonly full = new Set<string>();
   readonly silent = new Set<string>();
+  /**
+   * Volumes whose hosts do not answer, with the machines on them: of those Fly tells no whole config, changes nothing, and
+   * holds nothing against anybody who makes another.
+   */
+  readonly away = new Set<string>();
   readonly transientTime: number;
   listLag: number;
   readonly #hollow: boolean;
@@ -116,7 +121,9 @@ export class FlyCloud {
 
   makeMachine(app: CloudApp, request: Schemas['CreateMachineRequest']): CloudMachine {
     const { name = randomId(8), region = 'iad', config = {}, skip_launch: skipLaunch = false } = request;
-    const same = [...app.machines.values()].find(other => other.name === name && other.state !== 'destroyed');
+    const same = [...app.machines.values()].find(
+      other => other.name === name && other.state !== 'destroyed' && !this.isAway(other),
+    );
     if (same)
       throw new Refusal(
         409,
@@ -125,7 +132,7 @@ export class FlyCloud {
     if (!config.image) throw new Refusal(400, 'invalid config.image: is required');
     this.#checkSecrets(app, request.min_secrets_version);
     const volume = this.#volumeOf(app, config);
-    if (volume && volume.machine !== undefined)
+    if (volume?.machine !== undefined && !this.away.has(volume.id))
       throw new Refusal(412, `failed_precondition: volume is currently bound to machine: ${volume.machine}`);
     if (volume && volume.region !== region) throw new Refusal(400, `volume ${volume.id} is not in ${region}`);
     if (this.full.has(region))
@@ -256,10 +263,18 @@ export class FlyCloud {
     }
   }
 
+  /** Whether its host does not answer. */
+  isAway({ config }: CloudMachine): boolean {
+    return this.away.has(config.mounts?.[0]?.volume ?? '');
+  }
+
   /** What a list has that is a little behind. */
   listed(machine: CloudMachine): Schemas['OrgMachine'] | undefined {
     const then = performance.now() - this.listLag;
-    return machine.history.findLast(({ at }) => at <= then)?.row;
+    const row = machine.history.findLast(({ at }) => at <= then)?.row;
+    if (!row || !this.isAway(machine)) return row;
+    const { config: _config, ...rest } = row;
+    return rest;
   }
 
   /** Whether lists have heard of it. */

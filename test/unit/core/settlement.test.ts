@@ -86,6 +86,17 @@ describe('settling what is wanted against what is seen', () => {
       seen({ status: 'stopped', detail: 'exit code 1' }),
       { do: 'show', status: 'stopped', detail: 'exit code 1' },
     ],
+    ...(['running', 'stopped', 'trashed'] as const).map(
+      desired =>
+        [
+          `of what is wanted ${desired} and can't be told now nothing is done`,
+          { desired, status: 'stopping', error, wanted: InstanceConfig.parse({ name: 'two' }) },
+          seen({ status: 'unknown', detail: 'away' }),
+          { do: 'show', status: 'unknown', detail: 'away' },
+        ] as const,
+    ),
+    ['and nothing is removed', { desired: 'absent' }, seen({ status: 'unknown' }), { do: 'show', status: 'unknown' }],
+    ['or made', { status: 'creating' }, seen({ status: 'unknown' }), { do: 'show', status: 'unknown' }],
   ] as const)('%s', (_rule, over, observation, step) => {
     expect(settle(record(over as Partial<InstanceRecord>), observation)).toEqual(step);
   });
