@@ -7,6 +7,7 @@ import { FlyAnswer, flyStatus, hostAway, idTaken, isAbsent, isOutcomeUnknown } f
 import { type HomeVolume, volumesOf } from './homeVolume.ts';
 import { appName, isAway, volumeName } from './instanceMachine.ts';
 import { guestOf, secretName } from './machineConfig.ts';
+import type { MachineReader } from './machineReader.ts';
 import type { Machines } from './machines.ts';
 
 /** What was made may take a moment to be listed. */
@@ -26,10 +27,12 @@ export interface VolumePlan {
 /** An instance's app, with all that is in it beside the machine: its address, its secrets, and the volume of its home. */
 export class AppBuilder {
   readonly #api: FlyApi;
+  readonly #reader: MachineReader;
   readonly #machines: Machines;
 
-  constructor(api: FlyApi, machines: Machines) {
+  constructor(api: FlyApi, reader: MachineReader, machines: Machines) {
     this.#api = api;
+    this.#reader = reader;
     this.#machines = machines;
   }
 
@@ -110,9 +113,9 @@ export class AppBuilder {
   ) {
     const make = async () => {
       try {
-        const holders = await this.#machines.holdersOf(instanceId, ctx);
+        const holders = await this.#reader.holdersOf(instanceId, ctx);
         if (holders.length > 0) {
-          const there = await this.#machines.find(instanceId, ctx);
+          const there = await this.#reader.find(instanceId, ctx);
           if (there?.swarmId === swarmId && there.epoch === epoch && there.role === role) return true;
           throw instanceBusy(instanceId, `its home is in use by the machine ${holders.join(', ')} at Fly.io`);
         }
@@ -129,7 +132,7 @@ export class AppBuilder {
         await this.#until('The making of the machine', make, ctx);
         return true;
       },
-      async () => ((await this.#machines.find(instanceId, ctx)) ? true : undefined),
+      async () => ((await this.#reader.find(instanceId, ctx)) ? true : undefined),
       ctx,
     );
   }
@@ -184,7 +187,7 @@ export class AppBuilder {
     if (!app || !isOf(organization, app)) return false;
     ctx.report('Removing the machine of the instance');
     const volumes = await volumesOf(this.#api, instanceId, ctx);
-    const rows = (await this.#machines.rowsIn(name, ctx)) ?? [];
+    const rows = (await this.#reader.rowsIn(name, ctx)) ?? [];
     if (volumes.some(({ away }) => away) || rows.some(isAway)) throw hostAway(this.#api.providerId, instanceId);
     // A machine that was made a moment ago may not be listed yet, but its volume knows it.
     const bound = volumes.flatMap(({ machineId }) => machineId ?? []);

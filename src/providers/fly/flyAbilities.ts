@@ -43,7 +43,7 @@ export class FlyAbilities implements ProviderAbilities {
   }
 
   async observe(ctx: OperationContext = quietContext): Promise<InstanceObservation[]> {
-    const machines = await this.#provider.machines.list(ctx);
+    const machines = await this.#provider.reader.list(ctx);
     return machines.map(({ id, swarmId, epoch, role, status, detail, createdAt }) => ({
       ...{ id, swarmId, epoch, role, status, createdAt },
       ...(detail !== undefined && { detail }),
@@ -52,7 +52,7 @@ export class FlyAbilities implements ProviderAbilities {
 
   /** The one list call tells all of it. */
   async describe(seen: InstanceObservation): Promise<VSCodeInstance | undefined> {
-    const machine = this.#provider.machines.listed(seen.id);
+    const machine = this.#provider.reader.listed(seen.id);
     return machine && instanceOn(this.#provider.id, machine);
   }
 
@@ -70,8 +70,8 @@ export class FlyAbilities implements ProviderAbilities {
   }
 
   async connect(instanceId: string, port = serverPort, ctx: OperationContext = quietContext): Promise<Endpoint> {
-    const { machines, gate } = this.#provider;
-    await machines.running(instanceId, ctx);
+    const { reader, gate } = this.#provider;
+    await reader.running(instanceId, ctx);
     const token = await this.#provider.readToken(instanceId, ctx);
     const opened = await GatePort.open(() => gate.open(instanceId, `port/${port}`, token, quietContext));
     const { dispose } = this.#keep(opened);
@@ -138,9 +138,9 @@ export class FlyAbilities implements ProviderAbilities {
 
   /** Of instances that do not run, or do not say, there is no row. Asks Fly's API for nothing that it has told before. */
   async stats(instanceIds: readonly string[], ctx: OperationContext = quietContext): Promise<InstanceStats[]> {
-    const { machines } = this.#provider;
-    if (instanceIds.some(id => !machines.listed(id))) await machines.list(ctx);
-    const running = instanceIds.filter(id => machines.listed(id)?.status === 'running');
+    const { reader } = this.#provider;
+    if (instanceIds.some(id => !reader.listed(id))) await reader.list(ctx);
+    const running = instanceIds.filter(id => reader.listed(id)?.status === 'running');
     const limit = pLimit(measuredAtOnce);
     const rows = await Promise.all(
       running.map(id =>
@@ -160,7 +160,7 @@ export class FlyAbilities implements ProviderAbilities {
 
   async terminal(instanceId: string): Promise<TerminalSpec> {
     const reach = async (ctx: OperationContext) => {
-      await this.#provider.machines.running(instanceId, ctx);
+      await this.#provider.reader.running(instanceId, ctx);
       return this.#provider.gate.open(instanceId, 'run', await this.#provider.readToken(instanceId, ctx), ctx);
     };
     return {
@@ -173,10 +173,10 @@ export class FlyAbilities implements ProviderAbilities {
   }
 
   async followLogs(instanceId: string, sink: (line: string) => void, ctx: OperationContext): Promise<void> {
-    const { machines, logs } = this.#provider;
-    const { version } = await machines.running(instanceId, ctx);
+    const { reader, logs } = this.#provider;
+    const { version } = await reader.running(instanceId, ctx);
     const stillRuns = async () => {
-      const machine = await machines.find(instanceId, ctx);
+      const machine = await reader.find(instanceId, ctx);
       return machine?.status === 'running' && machine.version === version;
     };
     await logs.follow(instanceId, sink, stillRuns, ctx);

@@ -40,6 +40,7 @@ import { appName, type InstanceMachine } from './instanceMachine.ts';
 import { homeProgramThere, largest, launcher, layout, node } from './machineConfig.ts';
 import { instanceOn, markOf } from './machineInstance.ts';
 import { MachineMaker } from './machineMaker.ts';
+import { MachineReader } from './machineReader.ts';
 import { Machines } from './machines.ts';
 
 /** The rest of a volume its file system needs for itself. */
@@ -50,6 +51,7 @@ export class FlyProvider implements Provider {
   readonly id: string;
   readonly type = 'fly';
   readonly abilities: FlyAbilities;
+  readonly reader: MachineReader;
   readonly machines: Machines;
   readonly builder: AppBuilder;
   readonly gate: Gate;
@@ -72,12 +74,13 @@ export class FlyProvider implements Provider {
       edge,
     } = config.endpoints ?? {};
     this.#api = new FlyApi(this.id, api, () => environment.readSecret(credentialKey(this.id)));
-    this.machines = new Machines(this.#api, config.organization);
-    this.builder = new AppBuilder(this.#api, this.machines);
+    this.reader = new MachineReader(this.#api, config.organization);
+    this.machines = new Machines(this.#api, this.reader);
+    this.builder = new AppBuilder(this.#api, this.reader, this.machines);
     this.gate = new Gate(this.id, edge);
     this.logs = new FlyLogs(this.#api, logsUrl);
-    const { machines, builder, gate, logs } = this;
-    this.#maker = new MachineMaker(config, environment.launcher, machines, builder, gate, logs);
+    const { reader, machines, builder, gate, logs } = this;
+    this.#maker = new MachineMaker(config, environment.launcher, reader, machines, builder, gate, logs);
     this.abilities = new FlyAbilities(this);
   }
 
@@ -117,7 +120,7 @@ export class FlyProvider implements Provider {
     const { id, swarmId } = spec.identity;
     this.#refuse(spec);
     return this.#turns.take(id, async () => {
-      const existing = await this.machines.find(id, ctx);
+      const existing = await this.reader.find(id, ctx);
       if (existing && existing.swarmId !== swarmId) throw idTaken(appName(id));
       if (existing) return this.#start(existing, ctx);
       let made = false;
@@ -125,7 +128,7 @@ export class FlyProvider implements Provider {
         ctx.report('Making the app of the instance');
         made = await this.builder.ensureApp(id, this.#config.organization, ctx);
         await this.#maker.make(spec, 'owner', this.#region(spec), ctx);
-        return await this.#maker.answering(await this.machines.existing(id, ctx), ctx);
+        return await this.#maker.answering(await this.reader.existing(id, ctx), ctx);
       } catch (error) {
         // What can't be undone now is found by its name later.
         if (made) await this.builder.removeAll(id, this.#config.organization, quietContext).catch(() => {});
@@ -135,28 +138,28 @@ export class FlyProvider implements Provider {
   }
 
   async getInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance | null> {
-    const found = await this.machines.findWhole(instanceId, ctx);
+    const found = await this.reader.findWhole(instanceId, ctx);
     if (!found) return null;
     if (found.machine.away) return instanceOn(this.id, found.machine);
-    const end = await this.machines.endOf(found.machine, found.row, ctx);
+    const end = await this.reader.endOf(found.machine, found.row, ctx);
     return { ...instanceOn(this.id, found.machine), ...end };
   }
 
   async listInstances(filter: InstanceFilter = {}, ctx: OperationContext = quietContext): Promise<VSCodeInstance[]> {
-    const instances = (await this.machines.list(ctx)).map(machine => instanceOn(this.id, machine));
+    const instances = (await this.reader.list(ctx)).map(machine => instanceOn(this.id, machine));
     return instances.filter(instance => passesFilter(instance, filter, this.type));
   }
 
   async startInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
-    return this.#turns.take(instanceId, async () => this.#start(await this.machines.existing(instanceId, ctx), ctx));
+    return this.#turns.take(instanceId, async () => this.#start(await this.reader.existing(instanceId, ctx), ctx));
   }
 
   async stopInstance(instanceId: string, force = false, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
-      const machine = await this.machines.existing(instanceId, ctx);
+      const machine = await this.reader.existing(instanceId, ctx);
       ctx.report('Stopping the editor server');
       await this.machines.stop(machine, force, ctx);
-      return instanceOn(this.id, await this.machines.existing(instanceId, ctx));
+      return instanceOn(this.id, await this.reader.existing(instanceId, ctx));
     });
   }
 
@@ -171,7 +174,7 @@ export class FlyProvider implements Provider {
     secrets: Readonly<Record<string, string>> = {},
   ): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
-      const machine = await this.machines.existing(instanceId, ctx);
+      const machine = await this.reader.existing(instanceId, ctx);
       const { identity, config } = markOf(machine);
       const next = updatedConfig(config, update);
       this.#refuse(next);
@@ -180,7 +183,7 @@ export class FlyProvider implements Provider {
       const sameVariables = isDeepStrictEqual(variables, nextVariables);
       if (sameVariables && isDeepStrictEqual(this.#maker.sizeOf(config), this.#maker.sizeOf(next))) {
         await this.machines.note(machine, 'config', JSON.stringify(next), ctx);
-        return instanceOn(this.id, await this.machines.existing(instanceId, ctx));
+        return instanceOn(this.id, await this.reader.existing(instanceId, ctx));
       }
       const version = sameVariables
         ? undefined
@@ -198,7 +201,7 @@ export class FlyProvider implements Provider {
     options: LogOptions = {},
     ctx: OperationContext = quietContext,
   ): Promise<InstanceLogs> {
-    await this.machines.existing(instanceId, ctx);
+    await this.reader.existing(instanceId, ctx);
     return this.logs.read(instanceId, options, ctx);
   }
 
@@ -214,7 +217,7 @@ export class FlyProvider implements Provider {
 
   /** Runs a program in the machine of an instance that runs. */
   async run(instanceId: string, argv: readonly string[], options: ExecuteOptions): Promise<CommandResult> {
-    await this.machines.running(instanceId, options);
+    await this.reader.running(instanceId, options);
     const stream = await this.gate.open(instanceId, 'run', await this.readToken(instanceId, options), options);
     return runAtGate(this.id, stream, argv, layout.home, options);
   }
@@ -239,17 +242,17 @@ export class FlyProvider implements Provider {
     return this.#turns.take(id, async () => {
       const home = await this.builder.homeOf(id, ctx);
       if (home === undefined) throw homeMissing(id, this.id);
-      const machine = await this.machines.find(id, ctx);
+      const machine = await this.reader.find(id, ctx);
       if (home.swarmId !== swarmId || (machine && machine.swarmId !== swarmId)) throw idTaken(appName(id));
       if (machine) {
         refuseRole(id, machine.role);
-        await this.machines.proveAlone(machine, ctx);
+        await this.reader.proveAlone(machine, ctx);
         ctx.report('Removing the machine');
         await this.machines.stop(machine, false, ctx);
         await this.machines.remove(id, machine.machineId, ctx);
       }
       await this.#maker.make(spec, 'owner', this.#region(spec), ctx);
-      return this.#maker.answering(await this.machines.existing(id, ctx), ctx);
+      return this.#maker.answering(await this.reader.existing(id, ctx), ctx);
     });
   }
 
@@ -258,7 +261,7 @@ export class FlyProvider implements Provider {
     const { id, swarmId, epoch } = spec.identity;
     this.#refuse(spec);
     return this.#turns.take(id, async () => {
-      const existing = await this.machines.find(id, ctx);
+      const existing = await this.reader.find(id, ctx);
       if (existing) {
         if (existing.role !== 'incoming' || existing.swarmId !== swarmId || existing.epoch !== epoch)
           throw idTaken(appName(id));
@@ -266,19 +269,19 @@ export class FlyProvider implements Provider {
       }
       await this.builder.ensureApp(id, this.#config.organization, ctx);
       await this.#maker.make(spec, 'incoming', this.#region(spec), ctx);
-      return instanceOn(this.id, await this.machines.existing(id, ctx));
+      return instanceOn(this.id, await this.reader.existing(id, ctx));
     });
   }
 
   /** Stops it and gives it the other role; one that has it already is left as it is. */
   async moveTo(role: InstanceRole, instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
-      const machine = await this.machines.existing(instanceId, ctx);
+      const machine = await this.reader.existing(instanceId, ctx);
       if (machine.role !== role) {
         await this.machines.stop(machine, false, ctx);
         await this.machines.note(machine, 'role', role, ctx);
       }
-      return instanceOn(this.id, await this.machines.existing(instanceId, ctx));
+      return instanceOn(this.id, await this.reader.existing(instanceId, ctx));
     });
   }
 
@@ -293,7 +296,7 @@ export class FlyProvider implements Provider {
 
   async readToken(instanceId: string, ctx: OperationContext): Promise<string> {
     const token = await this.builder.readSecret(instanceId, 'token', ctx);
-    if (token === undefined) await this.machines.existing(instanceId, ctx);
+    if (token === undefined) await this.reader.existing(instanceId, ctx);
     return reservedFile.token(instanceId, token);
   }
 

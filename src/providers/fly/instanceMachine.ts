@@ -29,6 +29,11 @@ export const appName = (instanceId: string) => `remote-swarm-${instanceId}`;
 export const instanceOfApp = (app: string): string | undefined =>
   InstanceId.safeParse(app.replace(/^remote-swarm-/, '')).data;
 export const machineName = 'instance';
+/** Where Fly's API has a machine. */
+export const machinePath = (instanceId: string, machineId: string) => ({
+  app_name: appName(instanceId),
+  machine_id: machineId,
+});
 /** A volume's name tells whose it is also when its machine is gone. */
 export const volumeName = (swarmId: string) => `rs_${swarmId}`;
 

@@ -17,6 +17,7 @@ import type { Gate } from './gate.ts';
 import { type InstanceMachine, type MachineMode, machineName } from './instanceMachine.ts';
 import { type InstancePrograms, type MachinePlan, machineConfig } from './machineConfig.ts';
 import { instanceOn, markOf } from './machineInstance.ts';
+import type { MachineReader } from './machineReader.ts';
 import type { Machines } from './machines.ts';
 
 /** Between two looks whether it answers; milliseconds. */
@@ -29,6 +30,7 @@ export class MachineMaker {
   readonly #providerId: string;
   readonly #config: FlyProviderConfig;
   readonly #launcherFile: string;
+  readonly #reader: MachineReader;
   readonly #machines: Machines;
   readonly #builder: AppBuilder;
   readonly #gate: Gate;
@@ -37,6 +39,7 @@ export class MachineMaker {
   constructor(
     config: FlyProviderConfig,
     launcherFile: string,
+    reader: MachineReader,
     machines: Machines,
     builder: AppBuilder,
     gate: Gate,
@@ -45,6 +48,7 @@ export class MachineMaker {
     this.#providerId = config.id;
     this.#config = config;
     this.#launcherFile = launcherFile;
+    this.#reader = reader;
     this.#machines = machines;
     this.#builder = builder;
     this.#gate = gate;
@@ -94,7 +98,7 @@ export class MachineMaker {
       ...(version !== undefined && { min_secrets_version: version }),
     };
     await this.#builder.ensureMachine(identity, role, request, ctx);
-    const made = await this.#machines.existing(id, ctx);
+    const made = await this.#reader.existing(id, ctx);
     await this.#machines.wait(made, role === 'owner' ? 'started' : 'settled', ctx);
   }
 
@@ -126,12 +130,12 @@ export class MachineMaker {
     }
     if (machine.state === 'started') return machine;
     await this.#machines.start(machine, ctx);
-    return this.#machines.existing(machine.id, ctx);
+    return this.#reader.existing(machine.id, ctx);
   }
 
   /** A machine in which the home can be read and written. */
   async held(instanceId: string, ctx: OperationContext): Promise<InstanceMachine> {
-    const machine = await this.#machines.existing(instanceId, ctx);
+    const machine = await this.#reader.existing(instanceId, ctx);
     return machine.state === 'started' ? machine : this.inMode(machine, 'hold', ctx);
   }
 
@@ -169,7 +173,7 @@ export class MachineMaker {
   }
 
   async #alive({ id }: InstanceMachine, ctx: OperationContext): Promise<InstanceMachine> {
-    const machine = await this.#machines.find(id, ctx);
+    const machine = await this.#reader.find(id, ctx);
     if (!machine) throw instanceNotFound(id);
     if (machine.status === 'running' || machine.status === 'starting') return machine;
     const { lines } = await this.#logs.read(id, { tail: 40 }, ctx).catch(() => ({ lines: [] }));

@@ -54,10 +54,10 @@ test('a change of a machine keeps the role that another window gave it meanwhile
   const spec = newSpec(swarmId);
   const { id } = spec.identity;
   await provider.prepareIncoming(spec, quietContext);
-  const seen = await provider.machines.existing(id, quietContext);
+  const seen = await provider.reader.existing(id, quietContext);
   await provider.moveTo('parked', id, quietContext);
-  const { machines, builder, gate, logs } = provider;
-  const maker = new MachineMaker(config, launcher, machines, builder, gate, logs);
+  const { reader, machines, builder, gate, logs } = provider;
+  const maker = new MachineMaker(config, launcher, reader, machines, builder, gate, logs);
   const changed = await maker.change(seen, { mark: markOf(seen), mode: 'hold' }, false, undefined, quietContext);
   expect(changed).toMatchObject({ role: 'parked', mode: 'hold' });
   const [machine] = cloud.app(appName(id)).machines.values();
@@ -68,7 +68,7 @@ test('a connection that comes after the provider was closed is closed, too', asy
   const spec = newSpec(swarmId);
   const { id } = spec.identity;
   await provider.prepareIncoming(spec, quietContext);
-  await provider.machines.start(await provider.machines.existing(id, quietContext), quietContext);
+  await provider.machines.start(await provider.reader.existing(id, quietContext), quietContext);
   const connecting = provider.abilities.connect(id);
   await provider.dispose();
   await expect(connecting).rejects.toMatchObject({ code: 'provider-unreachable' });
