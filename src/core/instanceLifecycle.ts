@@ -1,10 +1,18 @@
 import { isAbort, SwarmError, unsupported } from '../model/errors.ts';
 import { restoreCutOff } from '../model/homeErrors.ts';
 import type { InstanceIdentity, InstanceRecord, InstanceStatus, VSCodeInstance } from '../model/instance.ts';
-import { type OperationContext, quietContext, withTimeout } from '../model/operationContext.ts';
+import {
+  type LockedContext,
+  type OperationContext,
+  quietContext,
+  uncancelled,
+  underLock,
+  withSignal,
+  withTimeout,
+} from '../model/operationContext.ts';
 import type { Provider } from '../model/provider.ts';
 import type { SetupConsent } from '../model/setupConsent.ts';
-import type { LockHandle, SecretVault } from '../model/stateStore.ts';
+import type { SecretVault } from '../model/stateStore.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { timestamp, withError, withoutError, withStatus } from './records.ts';
@@ -15,7 +23,7 @@ import { type SetupSources, setUpWorkspace } from './workspaceSetup.ts';
 const rollBackMilliseconds = 60_000;
 
 /** Removes what other places have of an instance that goes for good, or sees to it that it is removed later. */
-export type ForgetElsewhere = (instanceId: string, lock: LockHandle, ctx: OperationContext) => Promise<void>;
+export type ForgetElsewhere = (instanceId: string, ctx: LockedContext) => Promise<void>;
 
 /**
  * The steps of one instance's life, each run while its lock is held: what is wanted is written first, then the provider
@@ -46,22 +54,17 @@ export class InstanceLifecycle {
    * A first create. Cancelled before its provider has handed the instance over, it leaves nothing; after that the
    * instance may be in use, and only the rest of its first start is given up.
    */
-  async create(
-    record: InstanceRecord,
-    lock: LockHandle,
-    ctx: OperationContext,
-    consent?: SetupConsent,
-  ): Promise<InstanceRecord> {
+  async create(record: InstanceRecord, ctx: LockedContext, consent?: SetupConsent): Promise<InstanceRecord> {
     let made: InstanceRecord;
     try {
-      made = await this.#make(record, lock, ctx);
+      made = await this.#make(record, ctx);
     } catch (error) {
-      if (ctx.signal.aborted) await this.remove(record, lock, withTimeout(quietContext, rollBackMilliseconds));
+      if (ctx.signal.aborted) await this.remove(record, withTimeout(uncancelled(ctx), rollBackMilliseconds));
       throw error;
     }
     return this.#setUp(made, ctx, consent).catch(error => {
       if (!ctx.signal.aborted) throw error;
-      return this.#registry.updateInstance(record.id, withoutSetup);
+      return this.#write(ctx, record.id, withoutSetup);
     });
   }
 
@@ -74,63 +77,58 @@ export class InstanceLifecycle {
     if (setup?.status === 'pending') await this.#registry.updateInstance(instanceId, withoutSetup);
   }
 
-  async start(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
+  async start(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
-    if (record.wanted) return this.start(await this.update(record, lock, ctx), lock, ctx);
+    if (record.wanted) return this.start(await this.update(record, ctx), ctx);
     if (isUnmade(record)) {
       const there = await provider.getInstance(record.id, ctx);
       if (!there) {
-        const intended = await this.#intend(record.id, 'running', 'creating');
-        return this.#setUp(await this.#make(intended, lock, ctx, 'failed'), ctx);
+        const intended = await this.#intend(ctx, record.id, 'running', 'creating');
+        return this.#setUp(await this.#make(intended, ctx, 'failed'), ctx);
       }
     }
-    return this.#transition(record, 'running', 'starting', lock, () => provider.startInstance(record.id, ctx));
+    return this.#transition(record, 'running', 'starting', ctx, () => provider.startInstance(record.id, ctx));
   }
 
-  stop(record: InstanceRecord, force: boolean, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
+  stop(record: InstanceRecord, force: boolean, ctx: LockedContext): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
-    return this.#transition(record, 'stopped', 'stopping', lock, () => provider.stopInstance(record.id, force, ctx));
+    return this.#transition(record, 'stopped', 'stopping', ctx, () => provider.stopInstance(record.id, force, ctx));
   }
 
   /** Ends its server, unless that is known not to run, and starts it. It is wanted running all the while. */
-  async restart(
-    record: InstanceRecord,
-    force: boolean,
-    lock: LockHandle,
-    ctx: OperationContext,
-  ): Promise<InstanceRecord> {
-    if (['stopped', 'failed', 'lost'].includes(record.status)) return this.start(record, lock, ctx);
+  async restart(record: InstanceRecord, force: boolean, ctx: LockedContext): Promise<InstanceRecord> {
+    if (['stopped', 'failed', 'lost'].includes(record.status)) return this.start(record, ctx);
     const provider = this.#providers.get(record.providerId);
-    return this.#transition(record, 'running', 'starting', lock, async () => {
+    return this.#transition(record, 'running', 'starting', ctx, async () => {
       await provider.stopInstance(record.id, force, ctx);
-      lock.assertHeld();
+      ctx.lock.assertHeld();
       return provider.startInstance(record.id, ctx);
     });
   }
 
   /** Makes everything of it anew but its home (semantics 14: which the provider proves to be there). */
-  async recreate(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
+  async recreate(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
     const spec = { ...record.config, identity: identityOf(record), secrets: await this.#vault.read(record.id) };
-    return this.#transition(record, 'running', 'starting', lock, () => provider.abilities.recreateInstance(spec, ctx));
+    return this.#transition(record, 'running', 'starting', ctx, () => provider.abilities.recreateInstance(spec, ctx));
   }
 
   /**
    * Makes the provider's copy equal with what the record wants, whole: nothing that was written there flows back.
    * Cancelled, it leaves `wanted` as it is, to be gone on with or taken back.
    */
-  async update(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
+  async update(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
     const { id, wanted: config = record.config } = record;
     const provider = this.#providers.get(record.providerId);
     const secrets = await this.#vault.read(id);
     try {
       const neverMade = isUnmade(record) && (await getTwice(provider, id, ctx)) === null;
-      lock.assertHeld();
+      ctx.lock.assertHeld();
       const { source: _source, ...update } = config;
       const instance = neverMade ? undefined : await provider.updateInstance(id, update, ctx, secrets);
-      lock.assertHeld();
+      ctx.lock.assertHeld();
       await this.#vault.store(id, pick(secrets, config.secretEnv));
-      return await this.#registry.updateInstance(id, current => {
+      return await this.#write(ctx, id, current => {
         const next = { ...withoutWanted(current), config };
         // A correction of what failed leaves the error to be read; a stop that failed is still to be made up for.
         if (!instance) return next;
@@ -138,34 +136,34 @@ export class InstanceLifecycle {
         return withStatus(isSame(config, record.config) || isStopLeft ? next : withoutError(next), instance);
       });
     } catch (error) {
-      if (!isAbort(error)) await this.takeBack(record, error);
+      if (!isAbort(error)) await this.takeBack(record, error, ctx);
       throw error;
     }
   }
 
   /** After an update that failed: its provider, which may have part of it, is to have what it had before. */
-  async takeBack(record: InstanceRecord, error: unknown): Promise<void> {
+  async takeBack(record: InstanceRecord, error: unknown, ctx: LockedContext): Promise<void> {
     if (error instanceof SwarmError && error.code === 'lock-lost') return;
     const again = !isSame(record.wanted, record.config) || (error instanceof SwarmError && error.retryable);
-    await this.#registry.updateInstance(record.id, current => {
+    await this.#write(ctx, record.id, current => {
       const next = isAbort(error) ? current : withError(current, error);
       return again ? { ...next, wanted: next.config } : withoutWanted(next);
     });
   }
 
   /** To the trash (semantics 22). What its provider does not have is only noted so: its home may still be there. */
-  async trash(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
-    await this.#intend(record.id, 'trashed', 'deleting');
+  async trash(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
+    await this.#intend(ctx, record.id, 'trashed', 'deleting');
     try {
       const provider = this.#providers.get(record.providerId);
       const there = await getTwice(provider, record.id, ctx);
-      lock.assertHeld();
+      ctx.lock.assertHeld();
       if (there) await provider.abilities.trashInstance(record.id, ctx);
-      lock.assertHeld();
+      ctx.lock.assertHeld();
     } catch (error) {
-      throw await this.#failed(record.id, 'unknown', error);
+      throw await this.#failed(ctx, record.id, 'unknown', error);
     }
-    return this.#registry.updateInstance(record.id, current =>
+    return this.#write(ctx, record.id, current =>
       withStatus(
         { ...withoutError(current), role: 'trash', trashedAt: current.trashedAt ?? timestamp() },
         { status: 'trashed' },
@@ -173,43 +171,43 @@ export class InstanceLifecycle {
     );
   }
 
-  async restore(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<InstanceRecord> {
+  async restore(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
-    const restored = await this.#transition(record, 'stopped', 'stopping', lock, () =>
+    const restored = await this.#transition(record, 'stopped', 'stopping', ctx, () =>
       provider.abilities.restoreInstance(record.id, ctx),
     );
-    return this.#registry.updateInstance(restored.id, ({ trashedAt: _trashedAt, ...current }) => current);
+    return this.#write(ctx, restored.id, ({ trashedAt: _trashedAt, ...current }) => current);
   }
 
   /** For good: absence on the provider is confirmed before the record is forgotten (semantics 23). */
-  async remove(record: InstanceRecord, lock: LockHandle, ctx: OperationContext): Promise<void> {
-    await this.#intend(record.id, 'absent', 'deleting');
+  async remove(record: InstanceRecord, ctx: LockedContext): Promise<void> {
+    await this.#intend(ctx, record.id, 'absent', 'deleting');
     try {
       const provider = this.#providers.get(record.providerId);
-      await this.#forgetElsewhere(record.id, lock, ctx);
-      lock.assertHeld();
+      await this.#forgetElsewhere(record.id, ctx);
+      ctx.lock.assertHeld();
       await provider.deleteInstance(record.id, ctx);
-      lock.assertHeld();
+      ctx.lock.assertHeld();
     } catch (error) {
-      throw await this.#failed(record.id, 'deleting', error);
+      throw await this.#failed(ctx, record.id, 'deleting', error);
     }
     await this.#registry.removeInstance(record.id);
     await this.#vault.forget(record.id);
   }
 
   /** Finishes what was cut off, as {@link Settlement} decided. */
-  async finish(record: InstanceRecord, step: Settlement['do'], lock: LockHandle, ctx: OperationContext): Promise<void> {
+  async finish(record: InstanceRecord, step: Settlement['do'], ctx: LockedContext): Promise<void> {
     const now = await this.#registry.readInstance(record.id);
     // Another window has gone on with it before word of that came here; the next look decides anew.
     if (now.desired !== record.desired || now.setup?.status !== record.setup?.status) return;
-    if (step === 'finish-create') await this.#setUp(await this.#make(now, lock, ctx), ctx);
-    else if (step === 'trash') await this.trash(now, lock, ctx);
-    else if (step === 'restore') await this.restore(now, lock, ctx);
-    else if (step === 'stop') await this.stop(now, false, lock, ctx);
-    else if (step === 'delete') await this.remove(now, lock, ctx);
-    else if (step === 'update' && now.wanted) await this.update(now, lock, ctx);
+    if (step === 'finish-create') await this.#setUp(await this.#make(now, ctx), ctx);
+    else if (step === 'trash') await this.trash(now, ctx);
+    else if (step === 'restore') await this.restore(now, ctx);
+    else if (step === 'stop') await this.stop(now, false, ctx);
+    else if (step === 'delete') await this.remove(now, ctx);
+    else if (step === 'update' && now.wanted) await this.update(now, ctx);
     else if (step === 'tell-cut-off' && now.restoring !== undefined)
-      await this.#registry.updateInstance(record.id, ({ restoring: _restoring, ...current }) =>
+      await this.#write(ctx, record.id, ({ restoring: _restoring, ...current }) =>
         withError(current, restoreCutOff(record.id)),
       );
   }
@@ -220,35 +218,32 @@ export class InstanceLifecycle {
    */
   async #make(
     record: InstanceRecord,
-    lock: LockHandle,
-    ctx: OperationContext,
+    ctx: LockedContext,
     cancelled: 'creating' | 'failed' = 'creating',
   ): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
     const { id, config } = record;
     try {
       const spec = { ...config, identity: identityOf(record), secrets: await this.#vault.read(id) };
-      lock.assertHeld();
+      ctx.lock.assertHeld();
       const instance = await provider.createInstance(spec, ctx);
-      lock.assertHeld();
-      return await this.#seen(id, instance);
+      ctx.lock.assertHeld();
+      return await this.#seen(ctx, id, instance);
     } catch (error) {
-      throw await this.#failed(id, ctx.signal.aborted ? cancelled : 'failed', error);
+      throw await this.#failed(ctx, id, ctx.signal.aborted ? cancelled : 'failed', error);
     }
   }
 
-  async #setUp(record: InstanceRecord, ctx: OperationContext, consent?: SetupConsent): Promise<InstanceRecord> {
+  async #setUp(record: InstanceRecord, ctx: LockedContext, consent?: SetupConsent): Promise<InstanceRecord> {
     if (record.setup?.status !== 'pending') return record;
     const givenUp = new AbortController();
     const watch = this.#registry.onDidChange(({ id, record: now }) => {
       if (id === record.id && now?.setup?.status !== 'pending') givenUp.abort();
     });
     try {
-      const own = { signal: AbortSignal.any([ctx.signal, givenUp.signal]), report: ctx.report };
+      const own = withSignal(ctx, givenUp.signal);
       const setup = await setUpWorkspace(this.#providers.get(record.providerId), record, this.#sources, own, consent);
-      return await this.#registry.updateInstance(record.id, now =>
-        now.setup?.status === 'pending' ? { ...now, setup } : now,
-      );
+      return await this.#write(ctx, record.id, now => (now.setup?.status === 'pending' ? { ...now, setup } : now));
     } catch (error) {
       ctx.signal.throwIfAborted();
       if (givenUp.signal.aborted) return this.#registry.readInstance(record.id);
@@ -262,30 +257,35 @@ export class InstanceLifecycle {
     record: InstanceRecord,
     desired: InstanceRecord['desired'],
     pending: InstanceStatus,
-    lock: LockHandle,
+    ctx: LockedContext,
     call: () => Promise<VSCodeInstance>,
   ): Promise<InstanceRecord> {
-    await this.#intend(record.id, desired, pending);
+    await this.#intend(ctx, record.id, desired, pending);
     try {
-      lock.assertHeld();
+      ctx.lock.assertHeld();
       const instance = await call();
-      lock.assertHeld();
-      return await this.#seen(record.id, instance);
+      ctx.lock.assertHeld();
+      return await this.#seen(ctx, record.id, instance);
     } catch (error) {
-      throw await this.#failed(record.id, await this.#statusNow(record), error);
+      throw await this.#failed(ctx, record.id, await this.#statusNow(record), error);
     }
   }
 
-  #intend(id: string, desired: InstanceRecord['desired'], pending: InstanceStatus): Promise<InstanceRecord> {
-    return this.#registry.updateInstance(id, current =>
-      withStatus({ ...withoutError(current), desired }, { status: pending }),
-    );
+  #intend(
+    ctx: LockedContext,
+    id: string,
+    desired: InstanceRecord['desired'],
+    pending: InstanceStatus,
+  ): Promise<InstanceRecord> {
+    return this.#write(ctx, id, current => withStatus({ ...withoutError(current), desired }, { status: pending }));
   }
 
-  #seen(id: string, instance: VSCodeInstance): Promise<InstanceRecord> {
-    return this.#registry.updateInstance(id, current =>
-      withStatus({ ...withoutError(current), role: instance.role }, instance),
-    );
+  #seen(ctx: LockedContext, id: string, instance: VSCodeInstance): Promise<InstanceRecord> {
+    return this.#write(ctx, id, current => withStatus({ ...withoutError(current), role: instance.role }, instance));
+  }
+
+  #write(ctx: LockedContext, id: string, change: (current: InstanceRecord) => InstanceRecord): Promise<InstanceRecord> {
+    return this.#registry.updateInstance(id, underLock(ctx, change));
   }
 
   /** What an instance is after a step that failed or was cancelled; `unknown` when its provider can't say. */
@@ -299,9 +299,9 @@ export class InstanceLifecycle {
   }
 
   /** Writes why a step failed, and answers with what to throw. A cancelled step is not a failure. */
-  async #failed(id: string, status: InstanceStatus | undefined, error: unknown): Promise<unknown> {
+  async #failed(ctx: LockedContext, id: string, status: InstanceStatus | undefined, error: unknown): Promise<unknown> {
     if (error instanceof SwarmError && error.code === 'lock-lost') return error;
-    await this.#registry.updateInstance(id, current => {
+    await this.#write(ctx, id, current => {
       const next = isAbort(error) ? current : withError(current, error);
       return status === undefined ? next : withStatus(next, { status });
     });

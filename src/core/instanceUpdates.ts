@@ -1,7 +1,7 @@
 import { isAbort } from '../model/errors.ts';
 import type { InstanceRecord, InstanceUpdate } from '../model/instance.ts';
-import type { OperationContext } from '../model/operationContext.ts';
-import type { LockHandle, SecretVault } from '../model/stateStore.ts';
+import { type LockedContext, underLock } from '../model/operationContext.ts';
+import type { SecretVault } from '../model/stateStore.ts';
 import { checkFit, checkNewName, checkSecrets, merged, refuseInTrash } from './admission.ts';
 import type { InstanceLifecycle } from './instanceLifecycle.ts';
 import type { InstanceNames } from './instanceNames.ts';
@@ -29,8 +29,7 @@ export class InstanceUpdates {
     record: InstanceRecord,
     update: InstanceUpdate,
     secrets: Readonly<Record<string, string>>,
-    lock: LockHandle,
-    ctx: OperationContext,
+    ctx: LockedContext,
   ): Promise<InstanceRecord> {
     const { registry, providers, vault, lifecycle, names } = this.#options;
     const { id } = record;
@@ -45,14 +44,18 @@ export class InstanceUpdates {
       wanted.secretEnv.filter(name => !record.config.secretEnv.includes(name)),
       known,
     );
-    const intend = () => registry.updateInstance(id, current => ({ ...current, wanted }));
+    const intend = () =>
+      registry.updateInstance(
+        id,
+        underLock(ctx, current => ({ ...current, wanted })),
+      );
     const intended = await (update.name === undefined ? intend() : names.give(update.name, ctx, intend, id));
     await vault.store(id, known);
     try {
-      return await lifecycle.update(intended, lock, ctx);
+      return await lifecycle.update(intended, ctx);
     } catch (error) {
       await vault.store(id, before);
-      if (isAbort(error)) await lifecycle.takeBack(intended, error);
+      if (isAbort(error)) await lifecycle.takeBack(intended, error, ctx);
       throw error;
     }
   }

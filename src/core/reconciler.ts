@@ -1,9 +1,9 @@
 import { messageOf } from '../model/errors.ts';
 import { type Disposable, Emitter } from '../model/event.ts';
 import type { InstanceRecord, InstanceRole } from '../model/instance.ts';
-import type { OperationContext } from '../model/operationContext.ts';
+import type { LockedContext, OperationContext } from '../model/operationContext.ts';
 import type { InstanceObservation, Provider } from '../model/provider.ts';
-import type { KeyedLock, LockHandle } from '../model/stateStore.ts';
+import type { KeyedLock } from '../model/stateStore.ts';
 import { getTwice } from './instanceLifecycle.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import { isSame } from './isSame.ts';
@@ -39,8 +39,7 @@ export interface ReconcilerOptions {
   finish(
     record: InstanceRecord,
     step: Exclude<Settlement['do'], 'show' | 'confirm-absence'>,
-    lock: LockHandle,
-    ctx: OperationContext,
+    ctx: LockedContext,
   ): Promise<void>;
 }
 
@@ -106,7 +105,7 @@ export class Reconciler implements Disposable {
   async refresh(ctx: OperationContext, providerId?: string, isWanted: () => boolean = () => true): Promise<void> {
     const providers = providerId === undefined ? this.#providers.all() : [this.#providers.get(providerId)];
     const signal = AbortSignal.any([ctx.signal, this.#stopped.signal]);
-    const own = { signal, report: ctx.report };
+    const own = { ...ctx, signal };
     await Promise.all(providers.map(provider => this.#refreshOne(provider, own, isWanted)));
     ctx.signal.throwIfAborted();
   }
@@ -188,12 +187,12 @@ export class Reconciler implements Disposable {
     }
     if (await this.#locks.isHeld(record.id)) return;
     try {
-      await this.#locks.run(record.id, ctx, async lock => {
+      await this.#locks.run(record.id, ctx, async ctx => {
         const current = this.#registry.getInstance(record.id);
         if (!current) return;
         const again = settle(current, seen);
         if (again.do === 'confirm-absence') await this.#confirmAbsence(provider, current, ctx);
-        else if (again.do !== 'show') await this.#finish(current, again.do, lock, ctx);
+        else if (again.do !== 'show') await this.#finish(current, again.do, ctx);
       });
     } catch {
       // What failed is in the record's error; the next refresh tries again.

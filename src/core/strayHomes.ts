@@ -43,11 +43,11 @@ export class StrayHomes {
 
   /** For good, and only what is a stray home still. Rejects with `wrong-state` when it is not. */
   async remove(providerId: string, id: string, ctx: OperationContext = quietContext): Promise<void> {
-    await this.#options.locks.run(id, ctx, async lock => {
+    await this.#options.locks.run(id, ctx, async ctx => {
       const found = await this.list(ctx);
       if (!found.some(home => home.providerId === providerId && home.id === id))
         throw wrongState(id, 'no stray home', 'look again');
-      lock.assertHeld();
+      ctx.lock.assertHeld();
       await this.#options.providers.get(providerId).deleteInstance(id, ctx);
     });
   }
@@ -58,13 +58,13 @@ export class StrayHomes {
    */
   async leave(instanceId: string, ctx: OperationContext = quietContext): Promise<void> {
     const { registry, book, vault, locks } = this.#options;
-    await locks.run(instanceId, ctx, async lock => {
+    await locks.run(instanceId, ctx, async ctx => {
       const record = (await registry.readAll()).find(({ id }) => id === instanceId);
       const migrations = (await book.readAll()).filter(each => each.instanceId === instanceId);
       // One whose record cannot be read may well be alive.
       const isGoing = record ? record.desired === 'absent' : migrations.some(each => each.instanceRemovedAt);
       if (!isGoing) throw wrongState(instanceId, record?.status ?? 'unknown', 'delete it permanently first');
-      lock.assertHeld();
+      ctx.lock.assertHeld();
       for (const { id } of migrations) await book.forget(id);
       if (record) await registry.removeInstance(instanceId);
       await vault.forget(instanceId);

@@ -2,9 +2,15 @@ import { instanceNotFound, recoveryRefused, unknownDefaultProvider, wrongState }
 import { Emitter } from '../model/event.ts';
 import type { InstanceHealth, RecoveryRung } from '../model/health.ts';
 import type { InstanceConfigInput, InstanceFilter, InstanceRecord, InstanceUpdate } from '../model/instance.ts';
-import { type OperationContext, quietContext } from '../model/operationContext.ts';
+import {
+  type LockedContext,
+  type OperationContext,
+  quietContext,
+  underLock,
+  withSignal,
+} from '../model/operationContext.ts';
 import type { SetupConsent } from '../model/setupConsent.ts';
-import type { LockHandle, Quarantined } from '../model/stateStore.ts';
+import type { Quarantined } from '../model/stateStore.ts';
 import type { SwarmStatus } from '../model/swarmStatus.ts';
 import { type Condition, checkedConfig, place, refuseInTrash, refuseRevived } from './admission.ts';
 import { HealthMonitor } from './health/healthMonitor.ts';
@@ -64,9 +70,9 @@ export class SwarmController {
     this.#reconciler = new Reconciler({
       ...{ swarmId, registry, providers, locks },
       isRemoved: instanceId => this.migrations.isRemoved(instanceId),
-      finish: async (record, step, lock, ctx) => {
-        await this.migrations.settle(record.id, lock, ctx);
-        await this.#lifecycle.finish(record, step, lock, ctx);
+      finish: async (record, step, ctx) => {
+        await this.migrations.settle(record.id, ctx);
+        await this.#lifecycle.finish(record, step, ctx);
       },
     });
     this.migrations = new MigrationManager({
@@ -146,11 +152,11 @@ export class SwarmController {
     const provider = place(config, providerType || this.#defaultProvider(), this.providers, registry);
     const id = randomId(12);
     const making = new AbortController();
-    const own = { signal: AbortSignal.any([ctx.signal, making.signal]), report: ctx.report };
+    const own = withSignal(ctx, making.signal);
     this.#options.creations.set(id, making);
     try {
-      return await this.#options.locks.run(id, own, async lock => {
-        const record = await this.#names.give(config.name, own, async () => {
+      return await this.#options.locks.run(id, own, async ctx => {
+        const record = await this.#names.give(config.name, ctx, async () => {
           await vault.store(id, secrets);
           return registry.registerInstance(
             asked(id, this.swarmId, this.#options.owner, provider.id, config, {
@@ -158,7 +164,7 @@ export class SwarmController {
             }),
           );
         });
-        return this.#lifecycle.create(record, lock, own, consent);
+        return this.#lifecycle.create(record, ctx, consent);
       });
     } finally {
       this.#options.creations.delete(id);
@@ -189,26 +195,24 @@ export class SwarmController {
   }
 
   startInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
-    return this.#locked(instanceId, ctx, (record, lock) => {
+    return this.#locked(instanceId, ctx, (record, ctx) => {
       refuseInTrash(record, 'restore it before starting it');
-      return this.#lifecycle.start(record, lock, ctx);
+      return this.#lifecycle.start(record, ctx);
     });
   }
 
   /** Of a first start that is under way the rest is given up. */
   async stopInstance(instanceId: string, force = false, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
     await this.#lifecycle.giveUpSetup(instanceId);
-    return this.#locked(instanceId, ctx, async (record, lock) =>
-      record.desired === 'trashed' || record.desired === 'absent'
-        ? record
-        : this.#lifecycle.stop(record, force, lock, ctx),
+    return this.#locked(instanceId, ctx, async (record, ctx) =>
+      record.desired === 'trashed' || record.desired === 'absent' ? record : this.#lifecycle.stop(record, force, ctx),
     );
   }
 
   restartInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
-    return this.#locked(instanceId, ctx, async (record, lock) => {
+    return this.#locked(instanceId, ctx, async (record, ctx) => {
       refuseInTrash(record, 'restore it before starting it');
-      return this.#lifecycle.restart(record, false, lock, ctx);
+      return this.#lifecycle.restart(record, false, ctx);
     });
   }
 
@@ -219,7 +223,7 @@ export class SwarmController {
     ctx: OperationContext = quietContext,
     secrets: Readonly<Record<string, string>> = {},
   ): Promise<InstanceRecord> {
-    return this.#locked(instanceId, ctx, (record, lock) => this.#updates.update(record, update, secrets, lock, ctx));
+    return this.#locked(instanceId, ctx, (record, ctx) => this.#updates.update(record, update, secrets, ctx));
   }
 
   /** To the trash, from where `restoreInstance` brings it back (semantics 22). Ends a create that is under way. */
@@ -227,19 +231,20 @@ export class SwarmController {
     this.getInstance(instanceId);
     this.#options.creations.get(instanceId)?.abort();
     await this.#lifecycle.giveUpSetup(instanceId);
-    return this.#locked(instanceId, ctx, async (record, lock) =>
-      record.status === 'trashed' || record.desired === 'absent' ? record : this.#lifecycle.trash(record, lock, ctx),
+    return this.#locked(instanceId, ctx, async (record, ctx) =>
+      record.status === 'trashed' || record.desired === 'absent' ? record : this.#lifecycle.trash(record, ctx),
     );
   }
 
   restoreInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
-    return this.#locked(instanceId, ctx, async (record, lock) => {
+    return this.#locked(instanceId, ctx, async (record, ctx) => {
       if (record.desired !== 'trashed')
         throw wrongState(instanceId, record.status, 'only what is in the trash can be restored');
       const hint = 'Give that one another name, then restore this one.';
-      const toRestore = () => this.registry.updateInstance(instanceId, current => ({ ...current, desired: 'stopped' }));
+      const wanted = (current: InstanceRecord): InstanceRecord => ({ ...current, desired: 'stopped' });
+      const toRestore = () => this.registry.updateInstance(instanceId, underLock(ctx, wanted));
       const intended = await this.#names.give(record.config.name, ctx, toRestore, instanceId, hint);
-      return this.#lifecycle.restore(intended, lock, ctx);
+      return this.#lifecycle.restore(intended, ctx);
     });
   }
 
@@ -249,11 +254,11 @@ export class SwarmController {
     this.#options.creations.get(instanceId)?.abort();
     await this.#lifecycle.giveUpSetup(instanceId);
     // Both ends of a migration go: none is settled before, as its target may never answer again.
-    return this.#options.locks.run(instanceId, ctx, async lock => {
+    return this.#options.locks.run(instanceId, ctx, async ctx => {
       const record = await this.registry.readInstance(instanceId);
       refuseRevived(record, seen);
       await this.snapshots.forgetInstance(instanceId, ctx);
-      return this.#lifecycle.remove(record, lock, ctx);
+      return this.#lifecycle.remove(record, ctx);
     });
   }
 
@@ -279,15 +284,15 @@ export class SwarmController {
       return this.migrations.migrate(instanceId, ctx);
     }
     const { statusSince } = this.getInstance(instanceId);
-    return this.#locked(instanceId, ctx, async (record, lock) => {
+    return this.#locked(instanceId, ctx, async (record, ctx) => {
       refuseInTrash(record, 'restore it before recovering it');
       const hasHome = await this.providers.get(record.providerId).abilities.hasHome(instanceId, ctx);
       const wanted = rung ?? (record.status === 'lost' ? 'recreate' : 'restart');
       const why = refusal(wanted, { record, hasHome, canMigrate: false, statusSince });
       if (why !== undefined) throw recoveryRefused(instanceId, why);
-      if (wanted === 'restart') return this.#lifecycle.restart(record, true, lock, ctx);
+      if (wanted === 'restart') return this.#lifecycle.restart(record, true, ctx);
       if (!unkept) await this.snapshots.keepBefore(record, ctx);
-      return this.#lifecycle.recreate(record, lock, ctx);
+      return this.#lifecycle.recreate(record, ctx);
     });
   }
 
@@ -346,13 +351,13 @@ export class SwarmController {
   #locked<R>(
     instanceId: string,
     ctx: OperationContext,
-    work: (record: InstanceRecord, lock: LockHandle) => Promise<R>,
+    work: (record: InstanceRecord, ctx: LockedContext) => Promise<R>,
   ): Promise<R> {
     this.getInstance(instanceId);
-    return this.#options.locks.run(instanceId, ctx, async lock => {
-      await this.migrations.settle(instanceId, lock, ctx);
+    return this.#options.locks.run(instanceId, ctx, async ctx => {
+      await this.migrations.settle(instanceId, ctx);
       await ctx.permit?.(instanceId);
-      return work(await this.registry.readInstance(instanceId), lock);
+      return work(await this.registry.readInstance(instanceId), ctx);
     });
   }
 

@@ -1,3 +1,9 @@
+/** What the holder of a lock may ask. */
+export interface LockHandle {
+  /** Throws `lockLost` when the lock was taken over, as when this process was stopped for long (semantics 30). */
+  assertHeld(): void;
+}
+
 /** What travels with every call below the faces: how to stop it, and where to say how far it is. */
 export interface OperationContext {
   /** Aborted when the caller no longer wants the result. Everything that waits listens to it. */
@@ -6,6 +12,13 @@ export interface OperationContext {
   report(message: string, fraction?: number): void;
   /** Throws when what was agreed to may not be done any more. Asked once its turn has come, right before the deed. */
   permit?(instanceId: string): Promise<void>;
+  /** Of what is worked on. To be proven right before each act that changes something outside (semantics 44). */
+  readonly lock?: LockHandle;
+}
+
+/** What changes something needs its lock, and carries it down to where the change is made. */
+export interface LockedContext extends OperationContext {
+  readonly lock: LockHandle;
 }
 
 /** A context that is never cancelled and reports to nobody. */
@@ -14,11 +27,24 @@ export const quietContext: OperationContext = {
   report: () => {},
 };
 
-/** The same context that also ends after `milliseconds`; the time-out aborts with a `TimeoutError`. */
-export function withTimeout(context: OperationContext, milliseconds: number): OperationContext {
-  return {
-    ...context,
-    signal: AbortSignal.any([context.signal, AbortSignal.timeout(milliseconds)]),
-    report: (message, fraction) => context.report(message, fraction),
+/** A change of a record that is made only while the lock is held at that moment. */
+export const underLock =
+  <T, R>({ lock }: LockedContext, change: (current: T) => R) =>
+  (current: T): R => {
+    lock.assertHeld();
+    return change(current);
   };
-}
+
+/** For what is to be ended whatever was cancelled: by the holder of the same lock, who alone may. */
+export const uncancelled = <C extends OperationContext>(context: C): C => ({ ...context, ...quietContext });
+
+/** The same context that also ends with `signal`. */
+export const withSignal = <C extends OperationContext>(context: C, signal: AbortSignal): C => ({
+  ...context,
+  report: (message: string, fraction?: number) => context.report(message, fraction),
+  signal: AbortSignal.any([context.signal, signal]),
+});
+
+/** The same context that also ends after `milliseconds`; the time-out aborts with a `TimeoutError`. */
+export const withTimeout = <C extends OperationContext>(context: C, milliseconds: number): C =>
+  withSignal(context, AbortSignal.timeout(milliseconds));

@@ -9,7 +9,7 @@ import type {
   InstanceUpdate,
   VSCodeInstance,
 } from './instance.ts';
-import type { OperationContext } from './operationContext.ts';
+import type { LockedContext, OperationContext } from './operationContext.ts';
 
 /** What a provider, or a kind of provider, is called. */
 export const ProviderId = z
@@ -185,18 +185,18 @@ export interface ProviderAbilities {
   /** Whether its home is there and its own, by label: what may be made anew around it without losing a file. */
   hasHome(instanceId: string, ctx?: OperationContext): Promise<boolean>;
   /** Makes everything of it anew but its home, and starts it. Rejects with `home-missing` when there is none. */
-  recreateInstance(spec: InstanceSpec, ctx?: OperationContext): Promise<VSCodeInstance>;
+  recreateInstance(spec: InstanceSpec, ctx: LockedContext): Promise<VSCodeInstance>;
   /** Stops the instance and keeps it, with its home, in the trash. Idempotent. */
-  trashInstance(instanceId: string, ctx?: OperationContext): Promise<void>;
+  trashInstance(instanceId: string, ctx: LockedContext): Promise<void>;
   /** Takes it back out of the trash, stopped. Idempotent. */
-  restoreInstance(instanceId: string, ctx?: OperationContext): Promise<VSCodeInstance>;
+  restoreInstance(instanceId: string, ctx: LockedContext): Promise<VSCodeInstance>;
   /**
    * Makes an instance in the role `incoming`, stopped and with a new token, for the home of a copy elsewhere. Adopts what
    * an earlier try made, and rejects with `id-taken` when there is anything else of that id.
    */
-  prepareIncoming(spec: InstanceSpec, ctx?: OperationContext): Promise<VSCodeInstance>;
+  prepareIncoming(spec: InstanceSpec, ctx: LockedContext): Promise<VSCodeInstance>;
   /** Stops the instance and gives it another role; only an `owner` can be started. Idempotent. */
-  setRole(instanceId: string, role: InstanceRole, ctx?: OperationContext): Promise<VSCodeInstance>;
+  setRole(instanceId: string, role: InstanceRole, ctx: LockedContext): Promise<VSCodeInstance>;
   /** Starts `home.mjs` beside the home of an instance, whatever its role, and whether it runs or not. */
   openHome?(instanceId: string, task: HomeTask, ctx?: OperationContext): Promise<HomeProcess>;
   /** Bytes that homes can still take there; undefined when that can't be told now. */
@@ -231,20 +231,20 @@ export interface Provider {
   /** Reaches the place and checks that it can be used. Rejects with the reason and its fix. */
   initialize(ctx?: OperationContext): Promise<void>;
   /** Makes and starts it; resolves when the editor server answers. Leaves nothing behind when it rejects. */
-  createInstance(spec: InstanceSpec, ctx?: OperationContext): Promise<VSCodeInstance>;
+  createInstance(spec: InstanceSpec, ctx: LockedContext): Promise<VSCodeInstance>;
   /** Null only when the place itself says that there is no such instance. */
   getInstance(instanceId: string, ctx?: OperationContext): Promise<VSCodeInstance | null>;
   listInstances(filter?: InstanceFilter, ctx?: OperationContext): Promise<VSCodeInstance[]>;
-  startInstance(instanceId: string, ctx?: OperationContext): Promise<VSCodeInstance>;
+  startInstance(instanceId: string, ctx: LockedContext): Promise<VSCodeInstance>;
   /** Asks nicely, then ends it; `force` ends it at once. */
-  stopInstance(instanceId: string, force?: boolean, ctx?: OperationContext): Promise<VSCodeInstance>;
+  stopInstance(instanceId: string, force: boolean, ctx: LockedContext): Promise<VSCodeInstance>;
   /** Removes the instance and its home for good, and confirms that they are gone. False when there was nothing. */
-  deleteInstance(instanceId: string, ctx?: OperationContext): Promise<boolean>;
+  deleteInstance(instanceId: string, ctx: LockedContext): Promise<boolean>;
   /** Live where the place can, else by making it anew on the same home. `secrets` as in {@link InstanceSpec}. */
   updateInstance(
     instanceId: string,
     config: InstanceUpdate,
-    ctx?: OperationContext,
+    ctx: LockedContext,
     secrets?: Readonly<Record<string, string>>,
   ): Promise<VSCodeInstance>;
   getInstanceLogs(instanceId: string, options?: LogOptions, ctx?: OperationContext): Promise<InstanceLogs>;

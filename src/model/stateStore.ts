@@ -1,5 +1,5 @@
 import type { Disposable, Event } from './event.ts';
-import type { OperationContext } from './operationContext.ts';
+import type { LockedContext, OperationContext } from './operationContext.ts';
 
 /** A file that could not be read; it lies in quarantine, unchanged, and the rest was loaded (semantics 29). */
 export interface Quarantined {
@@ -25,16 +25,13 @@ export interface RecordStore<T extends { id: string; revision: number }> {
   fileOf(id: string): string;
 }
 
-/** What the holder of a lock may ask. */
-export interface LockHandle {
-  /** Throws `lockLost` when the lock was taken over, as when this process was stopped for long (semantics 30). */
-  assertHeld(): void;
-}
-
 /** One holder a key at a time, in this window and in all others. */
 export interface KeyedLock {
-  /** Waits for its turn (or the signal), runs, releases. Turns of one process come in order. */
-  run<R>(key: string, ctx: OperationContext, work: (lock: LockHandle) => Promise<R>): Promise<R>;
+  /**
+   * Waits for its turn (or the signal), runs, releases. Turns of one process come in order. `work` gets the context with
+   * the lock in it; one that has a lock already is asked for both from then on.
+   */
+  run<R>(key: string, ctx: OperationContext, work: (ctx: LockedContext) => Promise<R>): Promise<R>;
   /** Whether anybody, in any window, holds the key now. */
   isHeld(key: string): Promise<boolean>;
 }

@@ -2,7 +2,7 @@ import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
 import { SwarmError, timedOut } from '../model/errors.ts';
 import type { Disposable } from '../model/event.ts';
 import type { InstanceFilter, InstanceUpdate, VSCodeInstance } from '../model/instance.ts';
-import { type OperationContext, quietContext } from '../model/operationContext.ts';
+import { type LockedContext, type OperationContext, quietContext } from '../model/operationContext.ts';
 import type {
   CommandResult,
   ExecuteOptions,
@@ -76,7 +76,7 @@ export class GuardedProvider implements Provider {
     return this.#call('Reaching the provider', this.#times.change, 0, ctx, inner => this.#inner.initialize(inner));
   }
 
-  createInstance(spec: InstanceSpec, ctx?: OperationContext): Promise<VSCodeInstance> {
+  createInstance(spec: InstanceSpec, ctx: LockedContext): Promise<VSCodeInstance> {
     return this.#change('The creation', ctx, inner => this.#inner.createInstance(spec, inner), this.#times.create);
   }
 
@@ -88,22 +88,22 @@ export class GuardedProvider implements Provider {
     return this.#read('The list of instances', ctx, inner => this.#inner.listInstances(filter, inner));
   }
 
-  startInstance(instanceId: string, ctx?: OperationContext): Promise<VSCodeInstance> {
+  startInstance(instanceId: string, ctx: LockedContext): Promise<VSCodeInstance> {
     return this.#change('The start', ctx, inner => this.#inner.startInstance(instanceId, inner));
   }
 
-  stopInstance(instanceId: string, force?: boolean, ctx?: OperationContext): Promise<VSCodeInstance> {
+  stopInstance(instanceId: string, force: boolean, ctx: LockedContext): Promise<VSCodeInstance> {
     return this.#change('The stop', ctx, inner => this.#inner.stopInstance(instanceId, force, inner));
   }
 
-  deleteInstance(instanceId: string, ctx?: OperationContext): Promise<boolean> {
+  deleteInstance(instanceId: string, ctx: LockedContext): Promise<boolean> {
     return this.#change('The deletion', ctx, inner => this.#inner.deleteInstance(instanceId, inner));
   }
 
   updateInstance(
     instanceId: string,
     config: InstanceUpdate,
-    ctx?: OperationContext,
+    ctx: LockedContext,
     secrets?: Readonly<Record<string, string>>,
   ): Promise<VSCodeInstance> {
     return this.#change('The update', ctx, inner => this.#inner.updateInstance(instanceId, config, inner, secrets));
@@ -193,21 +193,26 @@ export class GuardedProvider implements Provider {
     return this.#call(what, this.#times.read, 0, ctx, inner => this.#retried(inner, work));
   }
 
+  /** Each try of it is made only while the lock is held (semantics 44). */
   async #change<T>(
     what: string,
-    ctx: OperationContext = quietContext,
-    work: (ctx: OperationContext) => Promise<T>,
+    ctx: LockedContext,
+    work: (ctx: LockedContext) => Promise<T>,
     silence = this.#times.change,
   ): Promise<T> {
     this.#observations.forget();
+    const proven = async (own: LockedContext) => {
+      own.lock.assertHeld();
+      return work(own);
+    };
     try {
-      return await this.#call(what, silence, this.#times.rollBack, ctx, inner => this.#retried(inner, work));
+      return await this.#call(what, silence, this.#times.rollBack, ctx, inner => this.#retried(inner, proven));
     } finally {
       this.#observations.forget();
     }
   }
 
-  #retried<T>(ctx: OperationContext, work: (ctx: OperationContext) => Promise<T>): Promise<T> {
+  #retried<T, C extends OperationContext>(ctx: C, work: (ctx: C) => Promise<T>): Promise<T> {
     const backoff = new ExponentialBackoff({ initialDelay: this.#times.retryPause, maxDelay: 5_000 });
     return retry(handleWhen(isRetryable), { maxAttempts: attempts - 1, backoff }).execute(
       () => work(ctx).catch((error: unknown) => Promise.reject(translateError(this.id, error, ctx.signal))),
@@ -219,12 +224,12 @@ export class GuardedProvider implements Provider {
    * Settles with `work`, or at the latest `rollBack` after the signal was aborted or `silence` passed without a report.
    * The provider sees a signal that is aborted in both cases.
    */
-  async #call<T>(
+  async #call<T, C extends OperationContext>(
     what: string,
     silence: number | undefined,
     rollBack: number,
-    ctx: OperationContext,
-    work: (ctx: OperationContext) => Promise<T>,
+    ctx: C,
+    work: (ctx: C) => Promise<T>,
   ): Promise<T> {
     ctx.signal.throwIfAborted();
     const end = new AbortController();
@@ -248,7 +253,7 @@ export class GuardedProvider implements Provider {
       ctx.report(message, fraction);
     };
     try {
-      return await Promise.race([work({ signal: end.signal, report }), givenUp]);
+      return await Promise.race([work({ ...ctx, signal: end.signal, report }), givenUp]);
     } catch (error) {
       throw translateError(this.id, error, end.signal);
     } finally {

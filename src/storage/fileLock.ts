@@ -2,8 +2,8 @@ import { mkdirSync } from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stateUnavailable } from '../model/errors.ts';
-import type { OperationContext } from '../model/operationContext.ts';
-import type { KeyedLock, LockHandle } from '../model/stateStore.ts';
+import type { LockedContext, LockHandle, OperationContext } from '../model/operationContext.ts';
+import type { KeyedLock } from '../model/stateStore.ts';
 import { LockFile } from './lockFile.ts';
 
 /** Milliseconds between two looks at a lock that another process holds: from, to. */
@@ -23,7 +23,7 @@ export class FileLock implements KeyedLock {
     this.#directory = directory;
   }
 
-  async run<R>(key: string, ctx: OperationContext, work: (lock: LockHandle) => Promise<R>): Promise<R> {
+  async run<R>(key: string, ctx: OperationContext, work: (ctx: LockedContext) => Promise<R>): Promise<R> {
     const before = this.#queues.get(key) ?? Promise.resolve();
     let done = () => {};
     const turn = new Promise<void>(resolve => {
@@ -38,7 +38,7 @@ export class FileLock implements KeyedLock {
       await unlessAborted(before, ctx.signal);
       const lock = await this.#take(key, ctx);
       try {
-        return await work(lock);
+        return await work({ ...ctx, lock: ctx.lock ? both(ctx.lock, lock) : lock });
       } finally {
         lock.release();
       }
@@ -74,6 +74,14 @@ export class FileLock implements KeyedLock {
     }
   }
 }
+
+/** What is worked on inside of other work is both's. */
+const both = (outer: LockHandle, inner: LockHandle): LockHandle => ({
+  assertHeld: () => {
+    outer.assertHeld();
+    inner.assertHeld();
+  },
+});
 
 /** Resolves when `waited` does, rejects with the signal's reason when that comes first. */
 function unlessAborted(waited: Promise<void>, signal: AbortSignal): Promise<void> {

@@ -5,9 +5,9 @@ import * as path from 'node:path';
 import { promisify } from 'node:util';
 import { instanceBusy, invalidInput, lockLost, messageOf, newerState, stateUnavailable } from '../model/errors.ts';
 import { type Disposable, Emitter } from '../model/event.ts';
-import { quietContext, withTimeout } from '../model/operationContext.ts';
+import { type LockedContext, quietContext, withTimeout } from '../model/operationContext.ts';
 import { problemsOf } from '../model/problemsOf.ts';
-import type { LockHandle, Quarantined, RecordStore } from '../model/stateStore.ts';
+import type { Quarantined, RecordStore } from '../model/stateStore.ts';
 import { FileLock } from './fileLock.ts';
 import { type ParsedRecord, parseRecord, type RecordSchema } from './parseRecord.ts';
 import { quarantineFile } from './quarantineFile.ts';
@@ -101,7 +101,7 @@ export class JsonFileStore<T extends { id: string; revision: number }> implement
   async update(id: string, change: (current: T | null) => T | null): Promise<T | null> {
     const file = this.fileOf(id);
     return guard(this.#directory, () =>
-      this.#locked(id, async lock => {
+      this.#locked(id, async ({ lock }) => {
         const { bytes, record: current } = await this.#readLocked(id);
         const next = change(current);
         if (next === current) {
@@ -189,7 +189,7 @@ export class JsonFileStore<T extends { id: string; revision: number }> implement
     return { bytes: null, record: null };
   }
 
-  async #locked<R>(id: string, work: (lock: LockHandle) => Promise<R>): Promise<R> {
+  async #locked<R>(id: string, work: (ctx: LockedContext) => Promise<R>): Promise<R> {
     const ctx = withTimeout(quietContext, patience);
     try {
       return await this.#locks.run(id, ctx, work);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import { lockLost } from '../model/errors.ts';
-import type { LockHandle } from '../model/stateStore.ts';
+import type { LockHandle } from '../model/operationContext.ts';
 
 /** Milliseconds. All who share a lock must agree on it. */
 export interface LockTiming {

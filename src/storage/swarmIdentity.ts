@@ -38,7 +38,7 @@ export async function loadSwarmId(directory: string): Promise<SwarmIdentity> {
     const known = await readSwarmId(file);
     if (typeof known === 'string') return { swarmId: known, fresh: false };
     const locks = path.join(directory, 'locks');
-    return await new FileLock(locks).run('swarm.json', withTimeout(quietContext, patience), async lock => {
+    return await new FileLock(locks).run('swarm.json', withTimeout(quietContext, patience), async ({ lock }) => {
       const settled = await readSwarmId(file);
       if (typeof settled === 'string') return { swarmId: settled, fresh: false };
       const { problem } = settled;

@@ -16,6 +16,7 @@ import { newSpec, testSwarmId } from '../contract/specs.ts';
 import { diskController } from '../crash/diskController.ts';
 import { type Engine, startEngine } from '../engine/support/engine.ts';
 import { ensureTestImage } from '../engine/support/images.ts';
+import { type LoneProvider, loneProvider } from '../fakes/loneProvider.ts';
 import type { Figure } from './figure.ts';
 import { median } from './figure.ts';
 
@@ -36,10 +37,10 @@ const filesInFolder = 100;
 
 /** This machine and a real engine, whose homes lie on one disk. */
 interface Places {
-  readonly local: Provider;
-  readonly docker: Provider;
+  readonly local: LoneProvider;
+  readonly docker: LoneProvider;
   /** This machine again, with a directory of its own. */
-  readonly back: Provider;
+  readonly back: LoneProvider;
   readonly engine: Engine;
   readonly image: string;
   readonly directory: string;
@@ -90,7 +91,10 @@ async function openPlaces(engine: Engine, directory: string): Promise<Places> {
     ProviderFactory.createProvider('local', here('back'), environment),
   ]);
   for (const provider of [local, docker, back]) await provider.initialize();
-  return { local, docker, back, engine, image, directory };
+  return {
+    ...{ local: loneProvider(local), docker: loneProvider(docker), back: loneProvider(back) },
+    ...{ engine, image, directory },
+  };
 }
 
 /** The folder of its instance on this machine, whichever the place; it holds the home and what is reserved beside it. */

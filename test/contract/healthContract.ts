@@ -2,14 +2,15 @@ import { describe, expect, test } from 'vitest';
 import { isAbort } from '../../src/model/errors.ts';
 import type { InstanceConfigInput } from '../../src/model/instance.ts';
 import { quietContext, withTimeout } from '../../src/model/operationContext.ts';
-import type { InstanceSpec, Provider } from '../../src/model/provider.ts';
+import type { InstanceSpec } from '../../src/model/provider.ts';
+import type { LoneProvider } from '../fakes/loneProvider.ts';
 import type { ContractWorld } from './providerContract.ts';
 import { testSwarmId } from './specs.ts';
 import { expectCode, failure, fillHome, homeDigest, watchedContext } from './tools.ts';
 
 /** What the suite around lends. */
 export interface HealthContract {
-  provider(): Provider;
+  provider(): LoneProvider;
   world(): ContractWorld;
   specOf(config?: Partial<InstanceConfigInput>, secrets?: Record<string, string>): InstanceSpec;
   /** Runs a command that must succeed, and answers with what it printed. */

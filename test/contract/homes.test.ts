@@ -4,13 +4,13 @@ import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { describe } from 'vitest';
-import type { Provider } from '../../src/model/provider.ts';
 import { DockerProvider } from '../../src/providers/docker/dockerProvider.ts';
 import { GuardedProvider } from '../../src/providers/guardedProvider.ts';
 import { localProvider } from '../crash/twoFolders.ts';
 import { ensureTestImage } from '../engine/support/images.ts';
 import { describeWithEngine, testEngine } from '../engine/support/testEngine.ts';
 import { EngineWorld } from '../engine/support/world.ts';
+import { type LoneProvider, loneProvider } from '../fakes/loneProvider.ts';
 import { sshHostProblem } from '../ssh/support/sshHost.ts';
 import { prepareForSsh, sshProvider, startPreparedHost, useSsh } from '../ssh/support/sshProviders.ts';
 import { FolderProvider } from './folderProvider.ts';
@@ -18,7 +18,7 @@ import { describeHomeContract } from './homeContract.ts';
 import { newSpec, randomId, testSwarmId } from './specs.ts';
 
 /** Answers with the id of a copy that has only an empty home. */
-async function incomingOn(provider: Provider, swarmId: string): Promise<string> {
+async function incomingOn(provider: LoneProvider, swarmId: string): Promise<string> {
   const spec = newSpec(swarmId);
   await provider.abilities.prepareIncoming(spec);
   return spec.identity.id;
@@ -81,7 +81,7 @@ describeWithEngine('Docker', () => {
   describeHomeContract('the Docker provider', async () => {
     const { host, docker } = await testEngine();
     const image = await ensureTestImage(docker, 'stub');
-    const provider = new GuardedProvider(
+    const guarded = new GuardedProvider(
       new DockerProvider(
         { id: 'docker', type: 'docker', endpoint: host, image },
         {
@@ -91,6 +91,7 @@ describeWithEngine('Docker', () => {
         },
       ),
     );
+    const provider = loneProvider(guarded);
     await provider.initialize();
     const swarmId = testSwarmId();
     return {

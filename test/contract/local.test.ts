@@ -12,6 +12,7 @@ import { LinuxProcesses } from '../../src/providers/local/linuxProcesses.ts';
 import { LocalProvider } from '../../src/providers/local/localProvider.ts';
 import { startServer } from '../../src/providers/local/serverProcess.ts';
 import type { ProviderEnvironment } from '../../src/providers/providerEnvironment.ts';
+import { loneProvider } from '../fakes/loneProvider.ts';
 import { describeProviderContract } from './providerContract.ts';
 import { newSpec, testSwarmId } from './specs.ts';
 
@@ -45,7 +46,8 @@ beforeAll(async () => {
 describeProviderContract('the local provider', async () => {
   const directory = await newDirectory();
   const config = await configFor(directory);
-  const makeProvider = async () => new GuardedProvider(new LocalProvider(config, environmentFor(directory)));
+  const makeProvider = async () =>
+    loneProvider(new GuardedProvider(new LocalProvider(config, environmentFor(directory))));
   const layouts = async (id: string) =>
     (await readdir(directory))
       .filter(name => name.startsWith(id))

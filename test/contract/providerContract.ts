@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { isAbort, SwarmError } from '../../src/model/errors.ts';
 import type { InstanceConfigInput } from '../../src/model/instance.ts';
 import type { InstanceSpec, Provider, ProviderAbilities } from '../../src/model/provider.ts';
+import { type LoneProvider, loneProvider } from '../fakes/loneProvider.ts';
 import { describeHealthContract } from './healthContract.ts';
 import { describeRoleContract } from './roleContract.ts';
 import { newSpec, testSwarmId } from './specs.ts';
@@ -55,7 +56,7 @@ export function describeProviderContract(
   describe(`${name} keeps the provider contract`, () => {
     const swarmId = testSwarmId();
     let harness: ContractHarness;
-    let provider: Provider;
+    let provider: LoneProvider;
     let world: ContractWorld;
 
     const specOf = (config: Partial<InstanceConfigInput> = {}, secrets: Record<string, string> = {}): InstanceSpec =>
@@ -98,7 +99,7 @@ export function describeProviderContract(
     beforeAll(async () => {
       harness = await makeHarness();
       world = harness.world;
-      provider = await harness.makeProvider();
+      provider = loneProvider(await harness.makeProvider());
       await provider.initialize();
     });
 
@@ -439,12 +440,12 @@ export function describeProviderContract(
       });
 
       test('what runs is seen by a second provider, and outlives the first', async () => {
-        const first = await harness.makeProvider();
+        const first = loneProvider(await harness.makeProvider());
         await first.initialize();
         const spec = specOf();
         const { id } = spec.identity;
         await first.createInstance(spec);
-        const second = await harness.makeProvider();
+        const second = loneProvider(await harness.makeProvider());
         await second.initialize();
         expect(await second.getInstance(id)).toEqual(await first.getInstance(id));
         await first.dispose();
@@ -461,7 +462,7 @@ export function describeProviderContract(
         const id = await created();
         const woken = new Set<string | undefined>();
         const subscription = watch(changed => woken.add(changed));
-        const other = await harness.makeProvider();
+        const other = loneProvider(await harness.makeProvider());
         await other.initialize();
         await other.stopInstance(id);
         await vi.waitFor(() => expect(woken).toContain(id), 10_000);

@@ -2,16 +2,17 @@ import * as path from 'node:path';
 import { installEditorServer } from '../../src/providers/editorServerInstaller.ts';
 import { GuardedProvider } from '../../src/providers/guardedProvider.ts';
 import { LocalProvider } from '../../src/providers/local/localProvider.ts';
+import { type LoneProvider, loneProvider } from '../fakes/loneProvider.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const editorServerDirectory = path.join(root, '.runtime', 'editor-server');
 
 /** Instances in `<scratch>/<id>`. */
-export async function localProvider(scratch: string, id: string): Promise<GuardedProvider> {
+export async function localProvider(scratch: string, id: string): Promise<LoneProvider> {
   const installed = await installEditorServer(editorServerDirectory);
   const server = installed.kind === 'node' ? { server: installed.serverMain } : {};
   const directory = path.join(scratch, id);
-  return new GuardedProvider(
+  const provider = new GuardedProvider(
     new LocalProvider(
       { id, type: 'local', directory, ...server },
       {
@@ -22,4 +23,5 @@ export async function localProvider(scratch: string, id: string): Promise<Guarde
       },
     ),
   );
+  return loneProvider(provider);
 }

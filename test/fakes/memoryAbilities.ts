@@ -1,12 +1,13 @@
 import * as path from 'node:path';
 import { type OperationContext, quietContext } from '../../src/model/operationContext.ts';
-import type { Probe, ProviderAbilities } from '../../src/model/provider.ts';
+import type { Probe } from '../../src/model/provider.ts';
 import { probe } from '../../src/providers/editorServer.ts';
+import type { LoneAbilities } from './loneProvider.ts';
 import type { MemoryCall } from './memoryPlace.ts';
 import type { MemoryProvider, MemoryProviderOptions } from './memoryProvider.ts';
 
 /** What a {@link MemoryProvider} can do beside the plain interface. */
-export function memoryAbilities(provider: MemoryProvider, options: MemoryProviderOptions): ProviderAbilities {
+export function memoryAbilities(provider: MemoryProvider, options: MemoryProviderOptions): LoneAbilities {
   const { place } = provider;
   const pass = <T>(call: MemoryCall, ctx: OperationContext, work: () => Promise<T> | T) =>
     place.pass(provider.id, call, ctx, work);

@@ -17,13 +17,13 @@ import type {
   InstanceSpec,
   LogOptions,
   Provider,
-  ProviderAbilities,
   ProviderCapabilities,
 } from '../../src/model/provider.ts';
 import { passesFilter } from '../../src/providers/instanceFilter.ts';
 import { instanceVariables, updatedConfig } from '../../src/providers/instanceMark.ts';
 import { refuseRole } from '../../src/providers/instanceRoles.ts';
 import { runCommand } from '../../src/providers/local/runCommand.ts';
+import type { LoneAbilities } from './loneProvider.ts';
 import { memoryAbilities } from './memoryAbilities.ts';
 import { type MemoryInstance, MemoryPlace } from './memoryPlace.ts';
 
@@ -40,7 +40,7 @@ export interface MemoryProviderOptions {
 export class MemoryProvider implements Provider {
   readonly id: string;
   readonly type: string;
-  readonly abilities: ProviderAbilities;
+  readonly abilities: LoneAbilities;
   readonly place: MemoryPlace;
   readonly #capabilities: Partial<ProviderCapabilities>;
 

@@ -15,11 +15,11 @@ import {
 import { InstanceHealth } from '../../src/model/health.ts';
 import { InstanceRecord } from '../../src/model/instance.ts';
 import { Migration } from '../../src/model/migration.ts';
-import type { OperationContext } from '../../src/model/operationContext.ts';
+import type { LockedContext, OperationContext } from '../../src/model/operationContext.ts';
 import type { Provider } from '../../src/model/provider.ts';
 import { ProviderRecord } from '../../src/model/providerRecord.ts';
 import { Snapshot } from '../../src/model/snapshot.ts';
-import type { KeyedLock, LockHandle, ObserverLease, SecretVault } from '../../src/model/stateStore.ts';
+import type { KeyedLock, ObserverLease, SecretVault } from '../../src/model/stateStore.ts';
 import { MemoryCarrier } from './memoryCarrier.ts';
 import { MemoryKeeper } from './memoryKeeper.ts';
 import { MemoryLease } from './memoryLease.ts';
@@ -32,12 +32,12 @@ export class MemoryLock implements KeyedLock {
   readonly #queues = new Map<string, Promise<unknown>>();
   readonly #held = new Set<string>();
 
-  async run<R>(key: string, ctx: OperationContext, work: (lock: LockHandle) => Promise<R>): Promise<R> {
+  async run<R>(key: string, ctx: OperationContext, work: (ctx: LockedContext) => Promise<R>): Promise<R> {
     const turn = (this.#queues.get(key) ?? Promise.resolve()).then(async () => {
       ctx.signal.throwIfAborted();
       this.#held.add(key);
       try {
-        return await work({ assertHeld: () => {} });
+        return await work({ ...ctx, lock: { assertHeld: () => {} } });
       } finally {
         this.#held.delete(key);
       }

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { FlyProvider } from '../../src/providers/fly/flyProvider.ts';
 import { appName, volumeName } from '../../src/providers/fly/instanceMachine.ts';
-import type { GuardedProvider } from '../../src/providers/guardedProvider.ts';
 import { newSpec, testSwarmId } from '../contract/specs.ts';
 import { expectCode } from '../contract/tools.ts';
+import type { LoneProvider } from '../fakes/loneProvider.ts';
 import { machineProblem } from './support/flyCloud.ts';
 import { type FlyScene, openFlyScene, organization } from './support/flyScene.ts';
 
 describe.skipIf(machineProblem() !== undefined)('when Fly.io is not at its best', () => {
   const swarmId = testSwarmId();
   let scene: FlyScene;
-  let provider: GuardedProvider;
+  let provider: LoneProvider;
 
   beforeAll(async () => {
     scene = await openFlyScene();

@@ -3,16 +3,16 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { appName } from '../../src/providers/fly/instanceMachine.ts';
-import type { GuardedProvider } from '../../src/providers/guardedProvider.ts';
 import { type Fault, type FaultRow, faultTable, roundsGoBy, suffer } from '../engine/support/healthTable.ts';
 import { WatchedSwarm } from '../engine/support/watchedSwarm.ts';
+import type { LoneProvider } from '../fakes/loneProvider.ts';
 import type { CloudMachine, CloudVolume } from './support/cloudParts.ts';
 import { machineProblem } from './support/flyCloud.ts';
 import { type FlyScene, openFlyScene } from './support/flyScene.ts';
 
 describe.skipIf(machineProblem() !== undefined)('what the monitor says and does when a machine at Fly.io fails', () => {
   let scene: FlyScene;
-  let provider: GuardedProvider;
+  let provider: LoneProvider;
   let swarm: WatchedSwarm;
   let bystanders: string[];
   const rows: FaultRow[] = [];

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { GuardedProvider } from '../../src/providers/guardedProvider.ts';
 import { newSpec, testSwarmId } from '../contract/specs.ts';
+import type { LoneProvider } from '../fakes/loneProvider.ts';
 import { machineProblem } from './support/flyCloud.ts';
 import { type FlyScene, openFlyScene } from './support/flyScene.ts';
 
 describe.skipIf(machineProblem() !== undefined)('a terminal in a machine', () => {
   let scene: FlyScene;
-  let provider: GuardedProvider;
+  let provider: LoneProvider;
   let id: string;
 
   beforeAll(async () => {

@@ -5,8 +5,8 @@ import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { SwarmError } from '../../src/model/errors.ts';
 import { quietContext, withTimeout } from '../../src/model/operationContext.ts';
-import type { Provider } from '../../src/model/provider.ts';
 import { newSpec, testSwarmId } from '../contract/specs.ts';
+import type { LoneProvider } from '../fakes/loneProvider.ts';
 import { type SshHost, sshHostProblem } from './support/sshHost.ts';
 import { prepareForSsh, sshProvider, startPreparedHost, useSsh } from './support/sshProviders.ts';
 
@@ -19,7 +19,7 @@ const failureOf = (work: Promise<unknown>): Promise<SwarmError> =>
 
 describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not here: ${problem})` : ''}`, () => {
   let host: SshHost;
-  let provider: Provider;
+  let provider: LoneProvider;
   let restorePath: () => void;
 
   beforeAll(async () => {

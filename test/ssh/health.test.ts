@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Endpoint, Provider } from '../../src/model/provider.ts';
+import type { Endpoint } from '../../src/model/provider.ts';
 import { type Fault, type FaultRow, faultTable, suffer } from '../engine/support/healthTable.ts';
 import { WatchedSwarm } from '../engine/support/watchedSwarm.ts';
+import type { LoneProvider } from '../fakes/loneProvider.ts';
 import { type SshHost, sshHostProblem } from './support/sshHost.ts';
 import { prepareForSsh, sshProvider, startPreparedHost, useSsh } from './support/sshProviders.ts';
 
@@ -15,7 +16,7 @@ describe.skipIf(problem !== undefined)(
   `instances of an ssh host that fails${problem ? ` (not here: ${problem})` : ''}`,
   () => {
     let host: SshHost;
-    let provider: Provider;
+    let provider: LoneProvider;
     let restorePath: () => void;
     const rows: FaultRow[] = [];
     let swarm: WatchedSwarm;

@@ -12,9 +12,16 @@ import type { Event } from '../../model/event.ts';
 import type { HomeDifference } from '../../model/homeArchive.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
 import type { Migration, MigrationStrategy } from '../../model/migration.ts';
-import { type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
+import {
+  type LockedContext,
+  type OperationContext,
+  quietContext,
+  uncancelled,
+  withSignal,
+  withTimeout,
+} from '../../model/operationContext.ts';
 import type { InstanceObservation, Provider } from '../../model/provider.ts';
-import type { KeyedLock, LockHandle, ObserverLease } from '../../model/stateStore.ts';
+import type { KeyedLock, ObserverLease } from '../../model/stateStore.ts';
 import { randomId } from '../instanceId.ts';
 import { LongDue } from '../longDue.ts';
 import { instanceError, timestamp } from '../records.ts';
@@ -101,12 +108,12 @@ export class MigrationManager {
     }
     const cancel = new AbortController();
     this.#running.set(migrationId, cancel);
-    const own = { signal: AbortSignal.any([ctx.signal, cancel.signal, this.#disposed.signal]), report: ctx.report };
+    const own = withSignal(withSignal(ctx, cancel.signal), this.#disposed.signal);
     try {
-      return await locks.run(instanceId, own, async lock => {
+      return await locks.run(instanceId, own, async ctx => {
         this.#refuseSecond(instanceId);
         this.#plannedOf(await book.read(migrationId));
-        return this.#carryOut(migrationId, lock, own);
+        return this.#carryOut(migrationId, ctx);
       });
     } finally {
       this.#running.delete(migrationId);
@@ -183,38 +190,38 @@ export class MigrationManager {
    * not of what is deleted for good. What the owner's provider does not let it end now holds nothing up. Rejects only
    * when it is not certain who the owner is, or a copy that is rolled back to can't be had.
    */
-  async settle(instanceId: string, lock: LockHandle, ctx: OperationContext): Promise<void> {
+  async settle(instanceId: string, ctx: LockedContext): Promise<void> {
     const { registry, book } = this.#options;
     const record = await registry.readInstance(instanceId);
     if (record.desired === 'absent') return;
     for (const { id } of this.#ofInstance(instanceId)) {
       const migration = await book.read(id);
       const act = nextAct(migration);
-      const run = new MigrationRun(this.#options, id, lock);
+      const run = new MigrationRun(this.#options, id);
       if (act === 'undo') await this.#undo(run, id, interrupted(), ctx);
       if (act !== 'go-on') continue;
       if (isOvertaken(migration, record.epoch)) await book.update(id, overtaken);
       else if (awaitsOther(migration)) continue;
       else if (migration.rolledBackAt !== undefined) await run.goOn(ctx);
       else {
-        await run.follow();
+        await run.follow(ctx);
         await run.goOn(ctx).catch(() => {
           ctx.signal.throwIfAborted();
-          lock.assertHeld();
+          ctx.lock.assertHeld();
         });
       }
     }
   }
 
   /** Of an instance that goes for good nothing stays where it was: what can't be removed now the observer removes later. */
-  async forgetInstance(instanceId: string, lock: LockHandle, ctx: OperationContext): Promise<void> {
+  async forgetInstance(instanceId: string, ctx: LockedContext): Promise<void> {
     const { book } = this.#options;
     for (const { id } of this.#ofInstance(instanceId, 'pending')) await book.forget(id);
     for (const { id } of this.#ofInstance(instanceId)) {
       const marked = await book.update(id, current =>
         current.instanceRemovedAt === undefined ? { ...current, instanceRemovedAt: timestamp() } : current,
       );
-      if (isToClear(marked)) await clearEnds(this.#options, marked, lock, ctx).catch(() => {});
+      if (isToClear(marked)) await clearEnds(this.#options, marked, ctx).catch(() => {});
     }
   }
 
@@ -247,8 +254,8 @@ export class MigrationManager {
         observation.role === 'parked' && book.list().some(each => isKeptAt(each, observation.id, provider.id));
       if (!isStray || isKnown() || isUnderWay() || !lease.isHeld() || (await locks.isHeld(observation.id))) continue;
       try {
-        await locks.run(observation.id, ctx, async lock => {
-          if (!isUnderWay()) await settleStray(this.#options, provider, observation, lock, ctx);
+        await locks.run(observation.id, ctx, async ctx => {
+          if (!isUnderWay()) await settleStray(this.#options, provider, observation, ctx);
         });
       } catch {
         // It is as it was, and the next look tries again.
@@ -310,12 +317,12 @@ export class MigrationManager {
     for (const { id, instanceId } of due) {
       if (!lease.isHeld() || ctx.signal.aborted || (await locks.isHeld(instanceId))) continue;
       try {
-        await locks.run(instanceId, ctx, async lock => {
-          if (registry.getInstance(instanceId)) await this.settle(instanceId, lock, ctx);
+        await locks.run(instanceId, ctx, async ctx => {
+          if (registry.getInstance(instanceId)) await this.settle(instanceId, ctx);
           const now = await book.read(id);
-          if (isToClear(now)) await clearEnds(this.#options, now, lock, ctx);
-          else if (awaitsOther(now)) await new MigrationRun(this.#options, id, lock).goOn(ctx);
-          else if (isOverdue(now)) await this.#parked.remove(now, lock, ctx);
+          if (isToClear(now)) await clearEnds(this.#options, now, ctx);
+          else if (awaitsOther(now)) await new MigrationRun(this.#options, id).goOn(ctx);
+          else if (isOverdue(now)) await this.#parked.remove(now, ctx);
         });
       } catch {
         // It is as it was, and the next look at a provider tries again.
@@ -323,10 +330,10 @@ export class MigrationManager {
     }
   }
 
-  async #carryOut(migrationId: string, lock: LockHandle, ctx: OperationContext): Promise<Migration> {
+  async #carryOut(migrationId: string, ctx: LockedContext): Promise<Migration> {
     const { book, config } = this.#options;
-    const run = new MigrationRun(this.#options, migrationId, lock);
-    const after = { signal: this.#disposed.signal, report: ctx.report };
+    const run = new MigrationRun(this.#options, migrationId);
+    const after = withSignal({ ...uncancelled(ctx), report: ctx.report }, this.#disposed.signal);
     const most = config().timeout * 1000;
     try {
       await run.reachPivot(withTimeout(ctx, most));
@@ -348,7 +355,7 @@ export class MigrationManager {
     run: MigrationRun,
     migrationId: string,
     reason: unknown,
-    ctx: OperationContext,
+    ctx: LockedContext,
     cancelled = isAbort(reason),
   ): Promise<void> {
     await this.#options.book.update(migrationId, current => {

@@ -2,9 +2,9 @@ import { migrationRefused, SwarmError } from '../../model/errors.ts';
 import { homesDiffer } from '../../model/homeErrors.ts';
 import type { InstanceError, InstanceIdentity, InstanceRecord } from '../../model/instance.ts';
 import type { Migration, MigrationStep, MigrationStepState } from '../../model/migration.ts';
-import { type OperationContext, withTimeout } from '../../model/operationContext.ts';
+import { type LockedContext, underLock, withTimeout } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
-import type { LockHandle, SecretVault } from '../../model/stateStore.ts';
+import type { SecretVault } from '../../model/stateStore.ts';
 import { getTwice, type InstanceLifecycle } from '../instanceLifecycle.ts';
 import type { InstanceRegistry } from '../instanceRegistry.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
@@ -48,18 +48,16 @@ type Outcome = Partial<Migration> & { readonly note?: string; readonly bytes?: n
  */
 export class MigrationRun {
   readonly #world: MigrationWorld;
-  readonly #lock: LockHandle;
   readonly #id: string;
 
-  constructor(world: MigrationWorld, id: string, lock: LockHandle) {
+  constructor(world: MigrationWorld, id: string) {
     this.#world = world;
     this.#id = id;
-    this.#lock = lock;
   }
 
   /** Up to the pivot. Rejects with why it did not come to that; then {@link undo} is to be called. */
-  async reachPivot(ctx: OperationContext): Promise<void> {
-    let migration = await this.#write(current => ({ ...current, status: 'in-progress', startedAt: timestamp() }));
+  async reachPivot(ctx: LockedContext): Promise<void> {
+    let migration = await this.#write(ctx, current => ({ ...current, status: 'in-progress', startedAt: timestamp() }));
     for (const { step } of migration.steps) {
       if (migration.pivotedAt !== undefined) return;
       migration = await this.#take(step, ctx);
@@ -67,7 +65,7 @@ export class MigrationRun {
   }
 
   /** After the pivot, to the end. Rejects when a provider fails; it is to be called again then. */
-  async goOn(ctx: OperationContext): Promise<Migration> {
+  async goOn(ctx: LockedContext): Promise<Migration> {
     let migration = await this.#world.book.read(this.#id);
     if (migration.rolledBackAt !== undefined) return this.#settleRollBack(migration, ctx);
     for (let next = unfinishedEnding(migration); next; next = unfinishedEnding(migration)) {
@@ -80,52 +78,52 @@ export class MigrationRun {
    * Takes back what was done before the pivot, the last first, each part whatever became of the others. Rejects when
    * one of them failed; it is to be called again then.
    */
-  async undo(ctx: OperationContext): Promise<Migration> {
-    const migration = await this.#write(current => ({ ...current, leftovers: [] }));
+  async undo(ctx: LockedContext): Promise<Migration> {
+    const migration = await this.#write(ctx, current => ({ ...current, leftovers: [] }));
     const taken = ({ status }: MigrationStepState) => status !== 'pending' && status !== 'undone';
     let failure: { readonly error: unknown } | undefined;
     for (const { step } of [...migration.steps].reverse().filter(taken)) {
       try {
         if (step === 'create-target') await this.#removeTarget(migration, ctx);
         if (step === 'stop-source') await this.#startSource(migration, ctx);
-        await this.#write(current => withStep(current, step, { status: 'undone' }));
+        await this.#write(ctx, current => withStep(current, step, { status: 'undone' }));
       } catch (error) {
         failure ??= { error };
         if (step === 'create-target') {
           const left = leftCopy(migration.instanceName, migration.instanceId, migration.targetProviderId);
-          await this.#write(current => ({ ...current, leftovers: [left] }));
+          await this.#write(ctx, current => ({ ...current, leftovers: [left] }));
         }
       }
     }
     if (failure) throw failure.error;
-    return this.#write(current => ({ ...current, status: endOf(current), endedAt: timestamp() }));
+    return this.#write(ctx, current => ({ ...current, status: endOf(current), endedAt: timestamp() }));
   }
 
   /** The registry's record says what the migration says: who the owner is, and whether it is to run. Asks no provider. */
-  async follow(): Promise<void> {
+  async follow(ctx: LockedContext): Promise<void> {
     const migration = await this.#world.book.read(this.#id);
     const desired = migration.wasRunning ? 'running' : 'stopped';
-    await makeOwner(this.#world.registry, migration.instanceId, { ...ownerOf(migration), desired });
+    await makeOwner(this.#world.registry, migration.instanceId, { ...ownerOf(migration), desired }, ctx);
   }
 
-  async #take(step: MigrationStep, ctx: OperationContext): Promise<Migration> {
+  async #take(step: MigrationStep, ctx: LockedContext): Promise<Migration> {
     ctx.signal.throwIfAborted();
-    this.#lock.assertHeld();
-    const migration = await this.#write(current => {
+    ctx.lock.assertHeld();
+    const migration = await this.#write(ctx, current => {
       if (current.cancelRequested && current.pivotedAt === undefined)
         throw new DOMException('Cancelled.', 'AbortError');
       return begun(current, step);
     });
     try {
       const { note, bytes, files, ...outcome } = await this.#steps[step](migration, ctx);
-      this.#lock.assertHeld();
+      ctx.lock.assertHeld();
       const ended = {
         ...({ status: 'done', endedAt: timestamp() } as const),
         ...(note !== undefined && { note }),
         ...(bytes !== undefined && { bytes }),
         ...(files !== undefined && { files }),
       };
-      return await this.#write(current => {
+      return await this.#write(ctx, current => {
         if (current.cancelRequested && migration.pivotedAt === undefined)
           throw new DOMException('Cancelled.', 'AbortError');
         return withStep({ ...current, ...outcome }, step, ended);
@@ -133,7 +131,7 @@ export class MigrationRun {
     } catch (error) {
       if (migration.pivotedAt === undefined) {
         const { message } = instanceError(error);
-        await this.#write(current =>
+        await this.#write(ctx, current =>
           withStep(current, step, { status: 'failed', endedAt: timestamp(), note: message }),
         );
       }
@@ -141,97 +139,96 @@ export class MigrationRun {
     }
   }
 
-  readonly #steps: Readonly<Record<MigrationStep, (migration: Migration, ctx: OperationContext) => Promise<Outcome>>> =
-    {
-      prepare: async migration => {
-        const record = await this.#record(migration);
-        if (record.providerId === migration.sourceProviderId && record.epoch === migration.sourceEpoch) {
-          return { wasRunning: record.desired === 'running', instanceName: record.config.name };
-        }
-        throw migrationRefused(
-          `The migration of "${record.id}"`,
-          'The instance has been moved since it was planned.',
-          'Plan it again.',
-        );
-      },
-      'validate-source': async migration => {
-        refuseUnmovable(await this.#record(migration));
-        return {};
-      },
-      'validate-target-provider': async (migration, ctx) => {
-        const { registry, carrier } = this.#world;
-        const [source, target] = this.#places(migration);
-        const instances = registry.getInstanceCount(target.id);
-        const limited = withTimeout(ctx, stepTimeout);
-        await refuseTarget(await this.#record(migration), source, target, instances, carrier, limited);
-        return {};
-      },
-      'export-source-config': async migration => {
-        const { config } = await this.#record(migration);
-        const secrets = config.secretEnv.length;
-        return { note: `Name, limits, ports and ${Object.keys(config.env).length + secrets} variables go along.` };
-      },
-      'stop-source': async (migration, ctx) => {
-        ctx.report('Stopping the instance');
-        const { lifecycle, carrier } = this.#world;
-        const [source] = this.#places(migration);
-        await lifecycle.stop(await this.#record(migration), false, this.#lock, withTimeout(ctx, stepTimeout));
-        ctx.report('Reading the home at the source');
-        const { digest, bytes, files } = await carrier.look(source, migration.instanceId, ctx);
-        return { digest, bytes, files };
-      },
-      'create-target': async (migration, ctx) => {
-        const { carrier, vault } = this.#world;
-        const record = await this.#record(migration);
-        const [source, target] = this.#places(migration);
-        ctx.report('Making the target');
-        const spec = { ...record.config, identity: targetIdentity(record), secrets: await vault.read(record.id) };
-        await target.abilities.prepareIncoming(spec, ctx);
-        ctx.report('Copying the home');
-        const copied = await carrier.copy(source, target, record.id, ctx, this.#telling('create-target'));
-        if (migration.strategy === 'create-then-stop') {
-          ctx.report('Reading both homes, so that little is left to be read while the instance is stopped');
-          await Promise.all([source, target].map(place => carrier.look(place, record.id, ctx)));
-        }
-        return copied;
-      },
-      'verify-target': async (migration, ctx) => {
-        const { carrier } = this.#world;
-        const [source, target] = this.#places(migration);
-        if (migration.strategy === 'create-then-stop') {
-          ctx.report('Copying what has changed');
-          await carrier.copy(source, target, migration.instanceId, ctx, this.#telling('verify-target'));
-        }
-        ctx.report('Comparing the two homes');
-        const { digest, bytes, files } = await carrier.look(target, migration.instanceId, ctx);
-        if (digest !== migration.digest) throw homesDiffer(migration.instanceId);
-        return { pivotedAt: timestamp(), bytes, files };
-      },
-      'clean-up-source': async (migration, ctx) => {
-        await this.follow();
-        const { instanceId, sourceProviderId } = migration;
-        const { providers } = this.#world;
-        await providers.get(migration.targetProviderId).abilities.setRole(instanceId, 'owner', ctx);
-        const isParked = await this.#park(instanceId, sourceProviderId, ctx);
-        const parkedUntil = new Date(Date.now() + parkedTime).toISOString();
-        if (isParked) return { parkedUntil };
-        // Whoever sees it again puts it aside, by its epoch.
-        return { parkedUntil, note: `"${sourceProviderId}" does not answer: what it has is put aside once it does.` };
-      },
-      'start-target': async (migration, ctx) => {
-        const record = await this.#record(migration);
-        if (record.desired !== 'running') return { note: 'It is not wanted running, and does not run.' };
-        ctx.report('Starting the instance');
-        const error = await this.#start(record, ctx);
-        return error
-          ? { error, note: `It does not start: ${error.message}` }
-          : { downtimeMs: downtimeOf(migration, Date.now()) };
-      },
-      complete: async () => ({ status: 'completed', endedAt: timestamp() }),
-    };
+  readonly #steps: Readonly<Record<MigrationStep, (migration: Migration, ctx: LockedContext) => Promise<Outcome>>> = {
+    prepare: async migration => {
+      const record = await this.#record(migration);
+      if (record.providerId === migration.sourceProviderId && record.epoch === migration.sourceEpoch) {
+        return { wasRunning: record.desired === 'running', instanceName: record.config.name };
+      }
+      throw migrationRefused(
+        `The migration of "${record.id}"`,
+        'The instance has been moved since it was planned.',
+        'Plan it again.',
+      );
+    },
+    'validate-source': async migration => {
+      refuseUnmovable(await this.#record(migration));
+      return {};
+    },
+    'validate-target-provider': async (migration, ctx) => {
+      const { registry, carrier } = this.#world;
+      const [source, target] = this.#places(migration);
+      const instances = registry.getInstanceCount(target.id);
+      const limited = withTimeout(ctx, stepTimeout);
+      await refuseTarget(await this.#record(migration), source, target, instances, carrier, limited);
+      return {};
+    },
+    'export-source-config': async migration => {
+      const { config } = await this.#record(migration);
+      const secrets = config.secretEnv.length;
+      return { note: `Name, limits, ports and ${Object.keys(config.env).length + secrets} variables go along.` };
+    },
+    'stop-source': async (migration, ctx) => {
+      ctx.report('Stopping the instance');
+      const { lifecycle, carrier } = this.#world;
+      const [source] = this.#places(migration);
+      await lifecycle.stop(await this.#record(migration), false, withTimeout(ctx, stepTimeout));
+      ctx.report('Reading the home at the source');
+      const { digest, bytes, files } = await carrier.look(source, migration.instanceId, ctx);
+      return { digest, bytes, files };
+    },
+    'create-target': async (migration, ctx) => {
+      const { carrier, vault } = this.#world;
+      const record = await this.#record(migration);
+      const [source, target] = this.#places(migration);
+      ctx.report('Making the target');
+      const spec = { ...record.config, identity: targetIdentity(record), secrets: await vault.read(record.id) };
+      await target.abilities.prepareIncoming(spec, ctx);
+      ctx.report('Copying the home');
+      const copied = await carrier.copy(source, target, record.id, ctx, this.#telling('create-target'));
+      if (migration.strategy === 'create-then-stop') {
+        ctx.report('Reading both homes, so that little is left to be read while the instance is stopped');
+        await Promise.all([source, target].map(place => carrier.look(place, record.id, ctx)));
+      }
+      return copied;
+    },
+    'verify-target': async (migration, ctx) => {
+      const { carrier } = this.#world;
+      const [source, target] = this.#places(migration);
+      if (migration.strategy === 'create-then-stop') {
+        ctx.report('Copying what has changed');
+        await carrier.copy(source, target, migration.instanceId, ctx, this.#telling('verify-target'));
+      }
+      ctx.report('Comparing the two homes');
+      const { digest, bytes, files } = await carrier.look(target, migration.instanceId, ctx);
+      if (digest !== migration.digest) throw homesDiffer(migration.instanceId);
+      return { pivotedAt: timestamp(), bytes, files };
+    },
+    'clean-up-source': async (migration, ctx) => {
+      await this.follow(ctx);
+      const { instanceId, sourceProviderId } = migration;
+      const { providers } = this.#world;
+      await providers.get(migration.targetProviderId).abilities.setRole(instanceId, 'owner', ctx);
+      const isParked = await this.#park(instanceId, sourceProviderId, ctx);
+      const parkedUntil = new Date(Date.now() + parkedTime).toISOString();
+      if (isParked) return { parkedUntil };
+      // Whoever sees it again puts it aside, by its epoch.
+      return { parkedUntil, note: `"${sourceProviderId}" does not answer: what it has is put aside once it does.` };
+    },
+    'start-target': async (migration, ctx) => {
+      const record = await this.#record(migration);
+      if (record.desired !== 'running') return { note: 'It is not wanted running, and does not run.' };
+      ctx.report('Starting the instance');
+      const error = await this.#start(record, ctx);
+      return error
+        ? { error, note: `It does not start: ${error.message}` }
+        : { downtimeMs: downtimeOf(migration, Date.now()) };
+    },
+    complete: async () => ({ status: 'completed', endedAt: timestamp() }),
+  };
 
   /** What a cut-off step left at the target. What is not a copy on its way is not ours to remove. */
-  async #removeTarget(migration: Migration, ctx: OperationContext): Promise<void> {
+  async #removeTarget(migration: Migration, ctx: LockedContext): Promise<void> {
     const target = this.#world.providers.find(migration.targetProviderId);
     // Where it is in use again, what is no owner is removed.
     if (!target) return;
@@ -239,11 +236,11 @@ export class MigrationRun {
     const isCopy =
       there?.role === 'incoming' && there.epoch === migration.sourceEpoch + 1 && isCopyOf(migration, there);
     if (there && !isCopy) return;
-    this.#lock.assertHeld();
+    ctx.lock.assertHeld();
     await target.deleteInstance(migration.instanceId, ctx);
   }
 
-  async #startSource(migration: Migration, ctx: OperationContext): Promise<void> {
+  async #startSource(migration: Migration, ctx: LockedContext): Promise<void> {
     const { registry } = this.#world;
     // Deleted, or failed over, in the meantime, by somebody who had the lock.
     const record = registry.getInstance(migration.instanceId) && (await this.#record(migration));
@@ -255,9 +252,9 @@ export class MigrationRun {
    * Starts it where it lives now; answers with why it does not start. Whoever watches over it recovers it there: this
    * rejects only when its provider does not answer, or the lock is lost.
    */
-  async #start(record: InstanceRecord, ctx: OperationContext): Promise<InstanceError | undefined> {
+  async #start(record: InstanceRecord, ctx: LockedContext): Promise<InstanceError | undefined> {
     try {
-      await this.#world.lifecycle.start(record, this.#lock, ctx);
+      await this.#world.lifecycle.start(record, ctx);
       return undefined;
     } catch (error) {
       ctx.signal.throwIfAborted();
@@ -267,12 +264,12 @@ export class MigrationRun {
   }
 
   /** The parked copy is the owner again, and the other one is parked: where that is away, once it answers. */
-  async #settleRollBack(migration: Migration, ctx: OperationContext): Promise<Migration> {
-    const { providers, book } = this.#world;
+  async #settleRollBack(migration: Migration, ctx: LockedContext): Promise<Migration> {
+    const { providers } = this.#world;
     const { instanceId, instanceName } = migration;
     const other = parkedAt(migration);
     const isOwnerSeenTo = awaitsOther(migration);
-    if (!isOwnerSeenTo) await this.follow();
+    if (!isOwnerSeenTo) await this.follow(ctx);
     const isParked = await this.#park(instanceId, other, ctx);
     if (!isOwnerSeenTo) {
       await providers.get(ownerOf(migration).providerId).abilities.setRole(instanceId, 'owner', ctx);
@@ -281,11 +278,11 @@ export class MigrationRun {
     }
     const ended = { endedAt: timestamp(), parkedUntil: new Date(Date.now() + parkedTime).toISOString(), leftovers: [] };
     const waiting = { leftovers: [leftCopy(instanceName, instanceId, other)] };
-    return book.update(this.#id, current => ({ ...current, ...(isParked ? ended : waiting) }));
+    return this.#write(ctx, current => ({ ...current, ...(isParked ? ended : waiting) }));
   }
 
   /** False while the provider does not answer, in whatever way, or is in use no more. */
-  async #park(instanceId: string, providerId: string, ctx: OperationContext): Promise<boolean> {
+  async #park(instanceId: string, providerId: string, ctx: LockedContext): Promise<boolean> {
     try {
       await this.#world.providers.get(providerId).abilities.setRole(instanceId, 'parked', ctx);
       return true;
@@ -305,8 +302,8 @@ export class MigrationRun {
     };
   }
 
-  #write(change: (current: Migration) => Migration): Promise<Migration> {
-    return this.#world.book.update(this.#id, change);
+  #write(ctx: LockedContext, change: (current: Migration) => Migration): Promise<Migration> {
+    return this.#world.book.update(this.#id, underLock(ctx, change));
   }
 
   #record({ instanceId }: Migration): Promise<InstanceRecord> {
@@ -324,12 +321,13 @@ export async function makeOwner(
   registry: InstanceRegistry,
   instanceId: string,
   owner: Pick<InstanceRecord, 'providerId' | 'epoch'> & Partial<Pick<InstanceRecord, 'desired'>>,
+  ctx: LockedContext,
 ): Promise<void> {
-  await registry.updateInstance(instanceId, current =>
+  const change = (current: InstanceRecord): InstanceRecord =>
     current.providerId === owner.providerId && current.epoch === owner.epoch
       ? current
-      : { ...withStatus(current, { status: 'stopped' }), ...owner, role: 'owner' },
-  );
+      : { ...withStatus(current, { status: 'stopped' }), ...owner, role: 'owner' };
+  await registry.updateInstance(instanceId, underLock(ctx, change));
 }
 
 const targetIdentity = ({ id, swarmId, epoch, owner, createdAt }: InstanceRecord): InstanceIdentity => ({

@@ -1,8 +1,8 @@
 import { migrationRefused } from '../../model/errors.ts';
 import type { HomeDifference } from '../../model/homeArchive.ts';
 import type { Migration } from '../../model/migration.ts';
-import type { OperationContext } from '../../model/operationContext.ts';
-import type { KeyedLock, LockHandle } from '../../model/stateStore.ts';
+import type { LockedContext, OperationContext } from '../../model/operationContext.ts';
+import type { KeyedLock } from '../../model/stateStore.ts';
 import { getTwice } from '../instanceLifecycle.ts';
 import { timestamp } from '../records.ts';
 import { refuseUnmovable } from './migrationPlanner.ts';
@@ -19,7 +19,7 @@ export class ParkedCopies {
 
   /** Removes the parked copy for good, before its time. Throws `migrationRefused` when there is none. */
   cleanUp(migrationId: string, ctx: OperationContext): Promise<Migration> {
-    return this.#with(migrationId, 'Cleaning up', ctx, (migration, lock) => this.remove(migration, lock, ctx));
+    return this.#with(migrationId, 'Cleaning up', ctx, (migration, ctx) => this.remove(migration, ctx));
   }
 
   /**
@@ -27,7 +27,7 @@ export class ParkedCopies {
    * changed since. Throws `migrationRefused` when there is none.
    */
   rollBack(migrationId: string, ctx: OperationContext): Promise<Migration> {
-    return this.#with(migrationId, 'Rolling back', ctx, async (migration, lock) => {
+    return this.#with(migrationId, 'Rolling back', ctx, async (migration, ctx) => {
       const { registry, providers, book, lifecycle } = this.#world;
       if (migration.rolledBackAt !== undefined) {
         throw migrationRefused('Rolling back', 'It was rolled back already.', 'Migrate the instance again instead.');
@@ -41,21 +41,21 @@ export class ParkedCopies {
       if (!(await providers.get(parkedAt(migration)).getInstance(record.id, ctx))) {
         throw migrationRefused('Rolling back', 'The parked copy is gone.', 'Restore a snapshot instead.');
       }
-      await lifecycle.stop(record, false, lock, ctx);
+      await lifecycle.stop(record, false, ctx);
       await book.update(migrationId, ({ endedAt: _endedAt, ...current }) => ({
         ...current,
         wasRunning: record.desired === 'running',
         rolledBackAt: timestamp(),
         leftovers: [],
       }));
-      return new MigrationRun(this.#world, migrationId, lock).goOn(ctx);
+      return new MigrationRun(this.#world, migrationId).goOn(ctx);
     });
   }
 
   /** In what the parked copy differs from the instance. Throws `migrationRefused` when there is none. */
   compare(migrationId: string, ctx: OperationContext): Promise<HomeDifference> {
     const { providers, registry, carrier } = this.#world;
-    return this.#with(migrationId, 'Comparing', ctx, async migration => {
+    return this.#with(migrationId, 'Comparing', ctx, async (migration, ctx) => {
       const { id, providerId } = await registry.readInstance(migration.instanceId);
       return carrier.compare(providers.get(providerId), providers.get(parkedAt(migration)), id, ctx);
     });
@@ -65,13 +65,13 @@ export class ParkedCopies {
    * For whoever holds the instance's lock. Only what is parked is removed, or the home of which nothing else is left,
    * where the instance does not live.
    */
-  async remove(migration: Migration, lock: LockHandle, ctx: OperationContext): Promise<Migration> {
+  async remove(migration: Migration, ctx: LockedContext): Promise<Migration> {
     const { providers, registry, book } = this.#world;
     const provider = providers.get(parkedAt(migration));
     const there = await getTwice(provider, migration.instanceId, ctx);
     const record = await registry.readInstance(migration.instanceId).catch(() => undefined);
     const isParked = there ? there.role === 'parked' && isCopyOf(migration, there) : record !== undefined;
-    lock.assertHeld();
+    ctx.lock.assertHeld();
     if (isParked && record?.providerId !== provider.id) await provider.deleteInstance(migration.instanceId, ctx);
     return book.update(migration.id, ({ parkedUntil: _parkedUntil, ...current }) => current);
   }
@@ -80,14 +80,14 @@ export class ParkedCopies {
     migrationId: string,
     what: string,
     ctx: OperationContext,
-    work: (migration: Migration, lock: LockHandle) => Promise<R>,
+    work: (migration: Migration, ctx: LockedContext) => Promise<R>,
   ): Promise<R> {
     const { book, locks } = this.#world;
     const { instanceId } = book.known(migrationId);
-    return locks.run(instanceId, ctx, async lock => {
+    return locks.run(instanceId, ctx, async ctx => {
       const migration = await book.read(migrationId);
       if (migration.status === 'completed' && migration.endedAt !== undefined && migration.parkedUntil !== undefined)
-        return work(migration, lock);
+        return work(migration, ctx);
       throw migrationRefused(what, `The migration "${migrationId}" keeps no parked copy.`, 'See list_migrations.');
     });
   }

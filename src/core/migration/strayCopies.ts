@@ -1,8 +1,7 @@
 import type { InstanceRecord } from '../../model/instance.ts';
 import { type Migration, untilDecided } from '../../model/migration.ts';
-import type { OperationContext } from '../../model/operationContext.ts';
+import type { LockedContext } from '../../model/operationContext.ts';
 import type { InstanceObservation, Provider } from '../../model/provider.ts';
-import type { LockHandle } from '../../model/stateStore.ts';
 import { randomId } from '../instanceId.ts';
 import { getTwice } from '../instanceLifecycle.ts';
 import { isSame } from '../isSame.ts';
@@ -22,24 +21,23 @@ export async function settleStray(
   { registry, providers, book }: World,
   provider: Provider,
   seen: InstanceObservation,
-  lock: LockHandle,
-  ctx: OperationContext,
+  ctx: LockedContext,
 ): Promise<void> {
   const record = await registry.readInstance(seen.id);
   const there = record.providerId === provider.id ? null : await provider.getInstance(record.id, ctx);
   if (there?.swarmId !== record.swarmId) return;
   const isKnown = book.list().some(migration => isKeptAt(migration, record.id, provider.id));
-  lock.assertHeld();
+  ctx.lock.assertHeld();
   if (there.role === 'incoming' && !isKnown) {
     const home = providers.get(record.providerId);
     const original = await home.getInstance(record.id, ctx);
     const isSafe = original?.role === 'owner' && (await home.abilities.hasHome(record.id, ctx));
-    lock.assertHeld();
+    ctx.lock.assertHeld();
     if (isSafe) await provider.deleteInstance(record.id, ctx);
     return;
   }
   if (there.role === 'owner' && there.epoch > record.epoch) {
-    await makeOwner(registry, record.id, { providerId: provider.id, epoch: there.epoch });
+    await makeOwner(registry, record.id, { providerId: provider.id, epoch: there.epoch }, ctx);
     return;
   }
   const isOld = (there.role === 'owner' || there.role === 'incoming') && there.epoch < record.epoch;
@@ -59,8 +57,7 @@ export async function settleStray(
 export async function clearEnds(
   { registry, providers, book }: World,
   migration: Migration,
-  lock: LockHandle,
-  ctx: OperationContext,
+  ctx: LockedContext,
 ): Promise<void> {
   const { id, instanceId, instanceName, sourceProviderId, targetProviderId } = migration;
   const cleared = await Promise.allSettled(
@@ -69,7 +66,7 @@ export async function clearEnds(
       const provider = providers.get(providerId);
       const there = await getTwice(provider, instanceId, ctx);
       if (there && !isCopyOf(migration, there)) return;
-      lock.assertHeld();
+      ctx.lock.assertHeld();
       await provider.deleteInstance(instanceId, ctx);
     }),
   );

@@ -2,10 +2,10 @@ import { wrongState } from '../../model/errors.ts';
 import { failOverRefused, homeNotAsKept, homeNotKept, snapshotNotFound } from '../../model/homeErrors.ts';
 import type { InstanceConfigInput, InstanceRecord } from '../../model/instance.ts';
 import { untilDecided } from '../../model/migration.ts';
-import { type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
+import { type LockedContext, type OperationContext, uncancelled, withTimeout } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
-import type { KeyedLock, LockHandle, SecretVault } from '../../model/stateStore.ts';
+import type { KeyedLock, SecretVault } from '../../model/stateStore.ts';
 import { refuseInTrash } from '../admission.ts';
 import { randomId } from '../instanceId.ts';
 import { getTwice, type InstanceLifecycle } from '../instanceLifecycle.ts';
@@ -49,7 +49,7 @@ export interface SnapshotManagerOptions {
   locked<R>(
     instanceId: string,
     ctx: OperationContext,
-    work: (record: InstanceRecord, lock: LockHandle) => Promise<R>,
+    work: (record: InstanceRecord, ctx: LockedContext) => Promise<R>,
   ): Promise<R>;
 }
 
@@ -100,7 +100,7 @@ export class SnapshotManager {
 
   /** Of an instance that runs or is stopped. What is at rest is compared with what was kept (semantics 16). */
   takeSnapshot(instanceId: string, ctx: OperationContext): Promise<Snapshot> {
-    return this.#options.locked(instanceId, ctx, record => {
+    return this.#options.locked(instanceId, ctx, (record, ctx) => {
       refuseUnkept(record);
       return this.#take(record, ctx);
     });
@@ -110,19 +110,19 @@ export class SnapshotManager {
   resetToSnapshot(snapshotId: string, ctx: OperationContext): Promise<InstanceRecord> {
     const { lifecycle } = this.#options;
     const snapshot = this.getSnapshot(snapshotId);
-    return this.#options.locked(snapshot.instanceId, ctx, async (record, lock) => {
+    return this.#options.locked(snapshot.instanceId, ctx, async (record, ctx) => {
       refuseUnkept(record);
-      const stopped = await lifecycle.stop(record, false, lock, ctx);
-      const goOn = async (own: OperationContext) =>
-        record.desired === 'running' ? lifecycle.start(stopped, lock, own) : stopped;
+      const stopped = await lifecycle.stop(record, false, ctx);
+      const goOn = async (own: LockedContext) =>
+        record.desired === 'running' ? lifecycle.start(stopped, own) : stopped;
       let before: Snapshot | undefined;
       try {
         before = await this.#take(stopped, ctx, snapshotId);
-        await this.#rewrite(stopped, snapshot, lock, ctx);
+        await this.#rewrite(stopped, snapshot, ctx);
       } catch (error) {
-        const undoing = withTimeout(quietContext, undoMilliseconds);
+        const undoing = withTimeout(uncancelled(ctx), undoMilliseconds);
         // A home that is only partly what it was is not started.
-        if (before) await this.#rewrite(stopped, before, lock, undoing);
+        if (before) await this.#rewrite(stopped, before, undoing);
         await goOn(undoing).catch(() => {});
         throw error;
       }
@@ -146,14 +146,14 @@ export class SnapshotManager {
     const source = { kind: 'empty' } as const;
     const config = { ...snapshot.config, name, secretEnv, extensions: [], source };
     const { id } = await create(config, providerType, ctx, secrets, { restoring: snapshotId });
-    return locked(id, ctx, async (record, lock) => {
+    return locked(id, ctx, async (record, ctx) => {
       try {
-        const stopped = await lifecycle.stop(record, false, lock, ctx);
-        await this.#rewrite(stopped, snapshot, lock, ctx);
-        return await lifecycle.start(stopped, lock, ctx);
+        const stopped = await lifecycle.stop(record, false, ctx);
+        await this.#rewrite(stopped, snapshot, ctx);
+        return await lifecycle.start(stopped, ctx);
       } catch (error) {
         // It was made for that home, and nobody has worked in it.
-        await lifecycle.remove(record, lock, withTimeout(quietContext, undoMilliseconds)).catch(() => {});
+        await lifecycle.remove(record, withTimeout(uncancelled(ctx), undoMilliseconds)).catch(() => {});
         throw error;
       }
     });
@@ -176,7 +176,7 @@ export class SnapshotManager {
    */
   failOver(instanceId: string, providerType: string, ctx: OperationContext): Promise<InstanceRecord> {
     const { registry, providers, vault, lifecycle, carrier, migrationBook } = this.#options;
-    return this.#options.locked(instanceId, ctx, async (record, lock) => {
+    return this.#options.locked(instanceId, ctx, async (record, ctx) => {
       const source = providers.get(record.providerId);
       if (providers.condition(source.id)?.reachable !== false || (await answers(source, instanceId, ctx)))
         throw failOverRefused(instanceId, `"${source.id}" answers.`, 'Migrate it instead.');
@@ -185,28 +185,28 @@ export class SnapshotManager {
       refuseInTrash(record, 'restore it before');
       const target = providers.resolve(providerType);
       const instances = registry.getInstanceCount(target.id);
-      await removeIncoming(target, record, lock, ctx);
+      await removeIncoming(target, record, ctx);
       await refuseTarget(record, source, target, instances, carrier, ctx);
       const owner = { providerId: target.id, epoch: nextEpoch(record, migrationBook.list()) };
       const { id, swarmId, createdAt } = record;
       const identity = { id, swarmId, createdAt, owner: record.owner, epoch: owner.epoch };
       ctx.report('Making the instance there');
-      lock.assertHeld();
+      ctx.lock.assertHeld();
       try {
         await target.abilities.prepareIncoming({ ...record.config, identity, secrets: await vault.read(id) }, ctx);
-        await this.#bringBack({ ...record, providerId: target.id }, snapshot, lock, ctx);
+        await this.#bringBack({ ...record, providerId: target.id }, snapshot, ctx);
       } catch (error) {
         // What cannot be removed now is when it is tried again.
-        await removeIncoming(target, record, lock, withTimeout(quietContext, undoMilliseconds)).catch(() => {});
+        await removeIncoming(target, record, withTimeout(uncancelled(ctx), undoMilliseconds)).catch(() => {});
         throw error;
       }
-      lock.assertHeld();
+      ctx.lock.assertHeld();
       // Whoever finds it after a crash in between knows by the epoch that it is the owner.
       await target.abilities.setRole(id, 'owner', ctx);
       await migrationBook.add(parkedBy({ ...record, ...owner }, record.providerId, untilDecided));
-      await makeOwner(registry, id, owner);
+      await makeOwner(registry, id, owner, ctx);
       const moved = await registry.readInstance(id);
-      return record.desired === 'running' ? lifecycle.start(moved, lock, ctx) : moved;
+      return record.desired === 'running' ? lifecycle.start(moved, ctx) : moved;
     });
   }
 
@@ -247,12 +247,12 @@ export class SnapshotManager {
     const live = record.status === 'running';
     ctx.report('Keeping the home');
     // Nobody tidies the archive up meanwhile.
-    const snapshot = await locks.run('snapshots', ctx, async lock => {
+    const snapshot = await locks.run('snapshots', ctx, async ctx => {
       const id = randomId(12);
       const [base] = this.listSnapshots(record.id);
       const { digest, bytes, files, added } = await keeper.keep(provider, record.id, { id, base: base?.id }, ctx);
       if (!live && digest !== (await carrier.look(provider, record.id, ctx)).digest) throw homeNotAsKept(record.id);
-      lock.assertHeld();
+      ctx.lock.assertHeld();
       const { id: instanceId, config } = record;
       const takenAt = timeAfter(base?.takenAt);
       const written = await book.update(id, () => ({
@@ -267,18 +267,18 @@ export class SnapshotManager {
   }
 
   /** Brings a home back where its instance lives: should this be cut off, whoever comes next knows that it was. */
-  async #rewrite(record: InstanceRecord, snapshot: Snapshot, lock: LockHandle, ctx: OperationContext): Promise<void> {
+  async #rewrite(record: InstanceRecord, snapshot: Snapshot, ctx: LockedContext): Promise<void> {
     const { registry } = this.#options;
     await registry.updateInstance(record.id, current => ({ ...current, restoring: snapshot.id }));
-    await this.#bringBack(record, snapshot, lock, ctx);
+    await this.#bringBack(record, snapshot, ctx);
     await registry.updateInstance(record.id, ({ restoring: _restoring, ...current }) => current);
   }
 
-  async #bringBack(record: InstanceRecord, snapshot: Snapshot, lock: LockHandle, ctx: OperationContext): Promise<void> {
+  async #bringBack(record: InstanceRecord, snapshot: Snapshot, ctx: LockedContext): Promise<void> {
     const { providers, carrier, keeper } = this.#options;
     const provider = providers.get(record.providerId);
     ctx.report('Bringing the home back');
-    lock.assertHeld();
+    ctx.lock.assertHeld();
     await keeper.bringBack(provider, record.id, snapshot.id, ctx);
     const { digest } = await carrier.look(provider, record.id, ctx);
     if (digest !== snapshot.digest) throw homeNotAsKept(record.id);
@@ -319,10 +319,10 @@ async function answers(provider: Provider, instanceId: string, ctx: OperationCon
 }
 
 /** What an earlier try has left there. */
-async function removeIncoming(target: Provider, record: InstanceRecord, lock: LockHandle, ctx: OperationContext) {
+async function removeIncoming(target: Provider, record: InstanceRecord, ctx: LockedContext) {
   const there = await getTwice(target, record.id, ctx);
   if (there?.role !== 'incoming' || there.swarmId !== record.swarmId) return;
-  lock.assertHeld();
+  ctx.lock.assertHeld();
   await target.deleteInstance(record.id, ctx);
 }
 

@@ -251,7 +251,7 @@ async function audibly<T>(ctx: OperationContext, work: (ctx: OperationContext) =
   };
   const timer = setInterval(() => last && ctx.report(...last), 10_000);
   try {
-    return await work({ signal: ctx.signal, report });
+    return await work({ ...ctx, report });
   } finally {
     clearInterval(timer);
   }

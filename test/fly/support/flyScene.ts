@@ -4,6 +4,7 @@ import type { FlyProviderConfig } from '../../../src/providers/fly/flyConfig.ts'
 import { FlyProvider } from '../../../src/providers/fly/flyProvider.ts';
 import { GuardedProvider } from '../../../src/providers/guardedProvider.ts';
 import type { ProviderEnvironment } from '../../../src/providers/providerEnvironment.ts';
+import { type LoneProvider, loneProvider } from '../../fakes/loneProvider.ts';
 import { startEdge } from './cloudEdge.ts';
 import { CloudServer } from './cloudServer.ts';
 import { type CloudOptions, FlyCloud } from './flyCloud.ts';
@@ -22,7 +23,7 @@ export interface FlyScene {
   readonly environment: ProviderEnvironment;
   /** The token that providers read. */
   token: string;
-  makeProvider(): GuardedProvider;
+  makeProvider(): LoneProvider;
   close(): Promise<void>;
 }
 
@@ -42,7 +43,7 @@ export async function openFlyScene(options?: CloudOptions): Promise<FlyScene> {
       editorServerDirectory: '/nonexistent',
       readSecret: async name => (name === credentialKey('fly') ? scene.token : undefined),
     },
-    makeProvider: () => new GuardedProvider(new FlyProvider(config, scene.environment)),
+    makeProvider: () => loneProvider(new GuardedProvider(new FlyProvider(config, scene.environment))),
     close: async () => {
       await guard.close();
       await edge.close();

@@ -11,6 +11,7 @@ import { diskController } from '../../crash/diskController.ts';
 import { type Engine, engineProblem, startEngine } from '../../engine/support/engine.ts';
 import { guardedDocker } from '../../engine/support/engineInstances.ts';
 import { ensureTestImage } from '../../engine/support/images.ts';
+import type { LoneProvider } from '../../fakes/loneProvider.ts';
 import { type SshHost, sshHostProblem } from '../../ssh/support/sshHost.ts';
 import { prepareForSsh, sshProvider, startPreparedHost, useHosts } from '../../ssh/support/sshProviders.ts';
 import { machineProblem } from './flyCloud.ts';
@@ -26,7 +27,7 @@ export class FlyWorld {
   readonly scene: FlyScene;
   readonly #engine: Engine;
   readonly #host: SshHost;
-  readonly #onHost: GuardedProvider;
+  readonly #onHost: LoneProvider;
   readonly #folder: string;
   readonly #restorePath: () => void;
 

@@ -5,6 +5,7 @@ import { installEditorServer } from '../../../src/providers/editorServerInstalle
 import { GuardedProvider } from '../../../src/providers/guardedProvider.ts';
 import type { ProviderEnvironment } from '../../../src/providers/providerEnvironment.ts';
 import { SshProvider } from '../../../src/providers/ssh/sshProvider.ts';
+import { loneProvider } from '../../fakes/loneProvider.ts';
 import { type SshHost, startSshHost } from './sshHost.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -30,7 +31,7 @@ export async function startPreparedHost(name: string): Promise<SshHost> {
 
 /** A guarded provider of the host, as from the settings. `ssh` is the one that is first on the PATH. */
 export const sshProvider = (host: SshHost, id = host.name) =>
-  new GuardedProvider(new SshProvider({ id, type: 'ssh', host: host.name }, sshEnvironment));
+  loneProvider(new GuardedProvider(new SshProvider({ id, type: 'ssh', host: host.name }, sshEnvironment)));
 
 /** Runs with the host's own `ssh` first on the PATH. */
 export function useSsh(folder: string): () => void {

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { isAbort, providerRefused, providerUnreachable } from '../../../src/model/errors.ts';
+import { isAbort, lockLost, providerRefused, providerUnreachable } from '../../../src/model/errors.ts';
 import { quietContext, withTimeout } from '../../../src/model/operationContext.ts';
 import { GuardedProvider } from '../../../src/providers/guardedProvider.ts';
 import { newSpec } from '../../contract/specs.ts';
+import { type LoneProvider, loneProvider } from '../../fakes/loneProvider.ts';
 import { MemoryPlace } from '../../fakes/memoryPlace.ts';
 import { MemoryProvider } from '../../fakes/memoryProvider.ts';
 
@@ -12,12 +13,12 @@ const unreachable = () => providerUnreachable('memory', 'refused', 'Start it.');
 
 let place: MemoryPlace;
 let inner: MemoryProvider;
-let provider: GuardedProvider;
+let provider: LoneProvider;
 
 beforeEach(() => {
   place = new MemoryPlace();
   inner = new MemoryProvider(place);
-  provider = new GuardedProvider(inner, times);
+  provider = loneProvider(new GuardedProvider(inner, times));
 });
 
 const created = async () => (await provider.createInstance(newSpec(swarmId))).id;
@@ -258,5 +259,31 @@ describe('the observation of a guarded provider', () => {
     await expect(one).rejects.toBe(controller.signal.reason);
     release();
     expect(await other).toHaveLength(1);
+  });
+});
+
+describe('a change through a guarded provider', () => {
+  const lost = lockLost('the instance');
+
+  test('is not made, nor made again, once its lock is lost', async () => {
+    const id = await created();
+    let held = true;
+    const ctx = {
+      ...quietContext,
+      lock: {
+        assertHeld: () => {
+          if (!held) throw lost;
+        },
+      },
+    };
+    place.failNext('stopInstance', unreachable());
+    place.latency = async call => {
+      if (call === 'stopInstance') held = false;
+    };
+    await expect(provider.stopInstance(id, false, ctx)).rejects.toBe(lost);
+    await expect(provider.deleteInstance(id, ctx)).rejects.toBe(lost);
+    await expect(provider.abilities.setRole(id, 'parked', ctx)).rejects.toBe(lost);
+    expect(place.instances.get(id)).toMatchObject({ role: 'owner', running: true });
+    expect(countOf('stopInstance')).toBe(1);
   });
 });

@@ -20,7 +20,7 @@ describe('a lock file', () => {
         fs.utimesSync(file, 1, 1);
         const locks = new FileLock(directory);
         expect(await locks.isHeld('key')).toBe(false);
-        const seen = await locks.run('key', quietContext, async lock => {
+        const seen = await locks.run('key', quietContext, async ({ lock }) => {
           lock.assertHeld();
           return fs.readdirSync(directory);
         });
@@ -53,7 +53,7 @@ describe('a lock file', () => {
       fc.asyncProperty(content, async bytes => {
         const directory = scratchDirectory();
         const file = path.join(directory, 'key.lock');
-        await new FileLock(directory).run('key', quietContext, async lock => {
+        await new FileLock(directory).run('key', quietContext, async ({ lock }) => {
           fs.writeFileSync(file, bytes);
           expect(() => lock.assertHeld()).toThrow(expect.objectContaining({ code: 'lock-lost' }));
         });

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { afterAll, expect } from 'vitest';
 import { messageOf, SwarmError } from '../../../src/model/errors.ts';
 import { quietContext } from '../../../src/model/operationContext.ts';
-import type { InstanceObservation, Provider } from '../../../src/model/provider.ts';
+import type { InstanceObservation } from '../../../src/model/provider.ts';
 import { archiveOf } from '../../../src/providers/docker/archive.ts';
 import type { DockerEngine } from '../../../src/providers/docker/dockerEngine.ts';
 import type { InstanceContainer } from '../../../src/providers/docker/instanceContainer.ts';
@@ -19,6 +19,7 @@ import { ServerExit, ServerMark } from '../../../src/providers/local/serverProce
 import { ProviderFactory } from '../../../src/providers/providerFactory.ts';
 import { Token } from '../../../src/providers/reservedFile.ts';
 import { newSpec } from '../../contract/specs.ts';
+import { type LoneProvider, loneProvider } from '../../fakes/loneProvider.ts';
 import { idOf } from '../operations/fakeSwarm.ts';
 import { type FilePlace, filesBelow, type Outcome } from './place.ts';
 import { freeOfConfig, wholeRecord } from './statePlaces.ts';
@@ -73,7 +74,7 @@ export async function localWorld() {
     { id: 'here', type: 'local', directory, server: path.join(root, 'no-server') },
     { localDirectory: root, launcher: root, editorServerDirectory: root, readSecret: async () => undefined },
   );
-  return { root, reserved, folders, provider };
+  return { root, reserved, folders, provider: loneProvider(provider) };
 }
 
 /** One for all: whatever is read there leaves it as it was, which each reading shows. */
@@ -97,7 +98,7 @@ async function damaged(files: Readonly<Record<string, Buffer>>) {
 }
 
 /** The instance beside the damaged one is there, whole, and can be used. */
-async function expectGoodInstance(provider: Provider): Promise<InstanceObservation[]> {
+async function expectGoodInstance(provider: LoneProvider): Promise<InstanceObservation[]> {
   const seen = await provider.abilities.observe();
   expect(seen).toContainEqual(expect.objectContaining({ id: goodId, swarmId, status: 'stopped' }));
   expect(await provider.listInstances()).toContainEqual(expect.objectContaining({ id: goodId, providerId: 'here' }));

@@ -8,6 +8,7 @@ import { readContainer } from '../../../src/providers/docker/instanceContainer.t
 import { ProviderFactory } from '../../../src/providers/providerFactory.ts';
 import { JsonFileStore } from '../../../src/storage/jsonFileStore.ts';
 import { newSpec } from '../../contract/specs.ts';
+import { loneProvider } from '../../fakes/loneProvider.ts';
 import { hostile } from '../hostileInput.ts';
 import { idOf, makeRecord } from '../operations/fakeSwarm.ts';
 import { scratchDirectory } from '../storage/scratch.ts';
@@ -51,11 +52,12 @@ test('a provider of this machine finds nothing outside its folder, and makes not
   const root = scratchDirectory();
   const directory = path.join(root, 'instances');
   fs.mkdirSync(directory);
-  const provider = await ProviderFactory.createProvider(
+  const guarded = await ProviderFactory.createProvider(
     'local',
     { id: 'here', type: 'local', directory, server: path.join(root, 'no-server') },
     { localDirectory: root, launcher: root, editorServerDirectory: root, readSecret: async () => undefined },
   );
+  const provider = loneProvider(guarded);
   await fc.assert(
     fc.asyncProperty(strange, async id => {
       const spec = newSpec('swarm00000000000');

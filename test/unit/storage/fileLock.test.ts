@@ -14,7 +14,7 @@ async function hold(lock: FileLock, key: string) {
   let assertHeld = () => {};
   let ended: Promise<void> = Promise.resolve();
   await new Promise<void>(held => {
-    ended = lock.run(key, quietContext, async handle => {
+    ended = lock.run(key, quietContext, async ({ lock: handle }) => {
       assertHeld = () => handle.assertHeld();
       held();
       await released;
@@ -71,7 +71,7 @@ describe('FileLock', () => {
     const directory = scratchDirectory();
     const [one, two] = [new FileLock(directory), new FileLock(directory)];
     expect(await two.isHeld('a')).toBe(false);
-    const failing = one.run('a', quietContext, async lock => {
+    const failing = one.run('a', quietContext, async ({ lock }) => {
       lock.assertHeld();
       expect([await one.isHeld('a'), await two.isHeld('a'), await two.isHeld('b')]).toEqual([true, true, false]);
       throw new Error('work failed');
@@ -150,7 +150,7 @@ describe('FileLock', () => {
     window.kill('SIGKILL');
     await window.exited;
     const killed = performance.now();
-    await new FileLock(directory).run('a', quietContext, async lock => lock.assertHeld());
+    await new FileLock(directory).run('a', quietContext, async ({ lock }) => lock.assertHeld());
     expect(performance.now() - killed).toBeLessThan(6_000);
   }, 40_000);
 
