@@ -24,6 +24,7 @@ import {
   hostAnswers,
 } from './providers/ssh/hostProtocol.ts';
 import { translateError } from './providers/translateError.ts';
+import { readMachine } from './storage/thisMachine.ts';
 
 const [program = '', directory = '', mode, ...modeArguments] = process.argv.slice(1);
 const launcher = path.join(path.dirname(program), 'launcher.mjs');
@@ -36,7 +37,10 @@ async function provide(id: string): Promise<LocalProvider> {
       ...{ id, type: 'local', directory: path.join(directory, 'instances') },
       ...(server?.kind === 'node' && { server: server.serverMain }),
     },
-    { localDirectory: directory, launcher, editorServerDirectory, readSecret: async () => undefined },
+    {
+      ...{ localDirectory: directory, launcher, editorServerDirectory, machine: await readMachine() },
+      readSecret: async () => undefined,
+    },
   );
 }
 

@@ -38,6 +38,7 @@ import { JsonFileStore } from './storage/jsonFileStore.ts';
 import { LeaderLease } from './storage/leaderLease.ts';
 import { packFolder } from './storage/packFolder.ts';
 import { loadSwarmId } from './storage/swarmIdentity.ts';
+import { readMachine } from './storage/thisMachine.ts';
 import { fieldsOf } from './vscode/providerFields.ts';
 import type { SwarmCore } from './vscode/swarmHost.ts';
 
@@ -94,6 +95,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     localDirectory: path.join(storageDirectory, 'local'),
     launcher,
     editorServerDirectory,
+    machine: await readMachine(),
     readSecret: name => surroundings.readSecret(name),
   };
   const { swarmId, quarantined } = await loadSwarmId(stateDirectory);

@@ -1,4 +1,4 @@
-import { invalidInput, nameTaken, noPlacement, wrongState } from '../model/errors.ts';
+import { invalidInput, nameTaken, noPlacement, runsElsewhere, wrongState } from '../model/errors.ts';
 import {
   InstanceConfig,
   type InstanceConfigInput,
@@ -92,6 +92,12 @@ export const merged = (config: InstanceConfig, update: InstanceUpdate): Instance
 
 export function refuseInTrash({ id, desired }: InstanceRecord, wanted: string): void {
   if (desired === 'trashed' || desired === 'absent') throw wrongState(id, 'in the trash', wanted);
+}
+
+/** Throws `runsElsewhere`: what lives on another machine is only shown, also when it was last seen so a while ago. */
+export function refuseElsewhere(record: InstanceRecord): InstanceRecord {
+  if (record.elsewhere !== undefined) throw runsElsewhere(record.id, record.elsewhere);
+  return record;
 }
 
 /** How an instance was when a person was asked about it. */

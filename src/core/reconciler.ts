@@ -181,7 +181,7 @@ export class Reconciler implements Disposable {
       if (isTransient(record) && (await this.#locks.isHeld(record.id))) return;
       if (step.status === 'unknown' && !isChangedBySilence(record)) return;
       this.#registry.observeInstance(record.id, current =>
-        withStatus(current, { status: step.status, detail: step.detail, port: seen?.port }),
+        withStatus(current, { status: step.status, detail: step.detail, port: seen?.port, elsewhere: seen?.elsewhere }),
       );
       return;
     }

@@ -18,14 +18,20 @@ export const timestamp = () => new Date(Date.now()).toISOString();
 /** The record with what was just seen of it; `statusSince` moves only when the status does. */
 export function withStatus(
   record: InstanceRecord,
-  seen: { status: InstanceStatus; detail?: string | undefined; port?: number | undefined },
+  seen: {
+    status: InstanceStatus;
+    detail?: string | undefined;
+    port?: number | undefined;
+    elsewhere?: string | undefined;
+  },
 ): InstanceRecord {
-  const { detail: _detail, port: _port, cause: _cause, ...rest } = record;
+  const { detail: _detail, port: _port, cause: _cause, elsewhere: _elsewhere, ...rest } = record;
   return {
     ...rest,
     status: seen.status,
     ...(seen.detail === undefined ? {} : { detail: seen.detail }),
     ...(seen.port === undefined ? {} : { port: seen.port }),
+    ...(seen.elsewhere === undefined ? {} : { elsewhere: seen.elsewhere }),
     statusSince: record.status === seen.status ? record.statusSince : timestamp(),
   };
 }
@@ -88,12 +94,13 @@ export function asked(
 /** The first record of an instance that was found on its provider: wanted is what is so. */
 export function adopted(instance: VSCodeInstance): InstanceRecord {
   const trashed = instance.role === 'trash';
+  const runs = instance.status === 'running' || instance.elsewhere !== undefined;
   return {
     ...instance,
     status: trashed ? 'trashed' : instance.status,
     schemaVersion: 1,
     revision: 0,
-    desired: trashed ? 'trashed' : instance.status === 'running' ? 'running' : 'stopped',
+    desired: trashed ? 'trashed' : runs ? 'running' : 'stopped',
     statusSince: timestamp(),
     ...(trashed ? { trashedAt: timestamp() } : {}),
   };

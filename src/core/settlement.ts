@@ -24,8 +24,8 @@ export type Settlement =
  * so it may be applied at any time, by any window, again and again.
  */
 export function settle(record: InstanceRecord, seen: InstanceObservation | undefined): Settlement {
-  // What its place can't tell now is only shown: what is left to be done waits until it can (semantics 7).
-  if (seen?.status === 'unknown') return shown(seen);
+  // What its place can't tell now, or runs on another machine, is only shown: what is left to be done waits (semantics 7).
+  if (seen?.status === 'unknown' || seen?.elsewhere !== undefined) return shown({ ...seen, status: unjudged(record) });
   if (record.desired === 'absent') return { do: 'delete' };
   if (record.status === 'creating') return { do: 'finish-create' };
   if (!seen)
@@ -45,3 +45,7 @@ const shown = ({ status, detail }: InstanceObservation): Settlement => ({
   ...({ do: 'show', status } as const),
   ...(detail !== undefined && { detail }),
 });
+
+/** By these statuses it is known what is left to be done; they stay. */
+const unjudged = ({ status }: InstanceRecord): InstanceStatus =>
+  ['creating', 'stopping', 'deleting'].includes(status) ? status : 'unknown';

@@ -12,7 +12,7 @@ import {
 import type { SetupConsent } from '../model/setupConsent.ts';
 import type { Quarantined } from '../model/stateStore.ts';
 import type { SwarmStatus } from '../model/swarmStatus.ts';
-import { type Condition, checkedConfig, place, refuseInTrash, refuseRevived } from './admission.ts';
+import { type Condition, checkedConfig, place, refuseElsewhere, refuseInTrash, refuseRevived } from './admission.ts';
 import { HealthMonitor } from './health/healthMonitor.ts';
 import { refusal } from './health/recoveryLadder.ts';
 import { InstanceAccess } from './instanceAccess.ts';
@@ -256,7 +256,7 @@ export class SwarmController {
     // Both ends of a migration go: none is settled before, as its target may never answer again.
     return this.#options.locks.run(instanceId, ctx, async ctx => {
       const record = await this.registry.readInstance(instanceId);
-      refuseRevived(record, seen);
+      refuseRevived(refuseElsewhere(record), seen);
       await this.snapshots.forgetInstance(instanceId, ctx);
       return this.#lifecycle.remove(record, ctx);
     });
@@ -329,9 +329,8 @@ export class SwarmController {
   }
 
   getSwarmStatus(): SwarmStatus {
-    const found = this.listFound().length;
-    const conditions = this.providers.conditions();
-    return swarmStatusOf(this.swarmId, this.registry.listInstances(), conditions, found, this.#unreadable);
+    const facts = [this.registry.listInstances(), this.providers.conditions(), this.listFound().length] as const;
+    return swarmStatusOf(this.swarmId, ...facts, this.#unreadable);
   }
 
   /** Ends what runs in this window. Instances go on running. */
@@ -357,7 +356,7 @@ export class SwarmController {
     return this.#options.locks.run(instanceId, ctx, async ctx => {
       await this.migrations.settle(instanceId, ctx);
       await ctx.permit?.(instanceId);
-      return work(await this.registry.readInstance(instanceId), ctx);
+      return work(refuseElsewhere(await this.registry.readInstance(instanceId)), ctx);
     });
   }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { HostName } from './machineIdentity.ts';
 import { ProviderId } from './provider.ts';
 import { SnapshotId } from './snapshotId.ts';
 
@@ -201,6 +202,8 @@ export const VSCodeInstance = InstanceIdentity.extend({
   status: InstanceStatus,
   /** What the provider says about the status, in one line: an exit code, a reason. */
   detail: z.string().optional(),
+  /** The host on which it runs, where that is not the one that was asked: nothing is done to it from here. */
+  elsewhere: HostName.optional(),
   /** Present only while it does not run, and when it did not end because it was asked to. */
   cause: StopCause.optional(),
   /** Host port of the editor server while it runs and its provider publishes one. Changes at each start. */

@@ -50,6 +50,8 @@ export interface InstanceObservation {
   readonly status: InstanceStatus;
   readonly detail?: string | undefined;
   readonly port?: number | undefined;
+  /** The host on which it runs, where that is not this one; its status is `unknown` then. */
+  readonly elsewhere?: string | undefined;
   readonly createdAt: string;
 }
 

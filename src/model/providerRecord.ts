@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { InstanceId, InstanceIdentity, InstanceRole, InstanceStatus, Port } from './instance.ts';
+import { HostName } from './machineIdentity.ts';
 import { type InstanceObservation, ProviderCapabilities, ProviderId } from './provider.ts';
 
 /** What is known of one provider, as every window sees it and `providers/<id>.json` holds it. */
@@ -28,6 +29,7 @@ export const ProviderRecord = z.strictObject({
       status: InstanceStatus,
       detail: z.string().optional(),
       port: Port.optional(),
+      elsewhere: HostName.optional(),
       createdAt: InstanceIdentity.shape.createdAt,
     }) satisfies z.ZodType<InstanceObservation>,
   ),

@@ -1,3 +1,5 @@
+import type { MachineIdentity } from '../model/machineIdentity.ts';
+
 /** What the composition root gives every provider of this machine. All paths are absolute. */
 export interface ProviderEnvironment {
   /** Where the local provider keeps its instances when its settings name no directory. */
@@ -6,6 +8,8 @@ export interface ProviderEnvironment {
   readonly launcher: string;
   /** Where `installEditorServer` puts the editor server that is used when the machine has none. */
   readonly editorServerDirectory: string;
+  /** The machine that this process runs on. */
+  readonly machine: MachineIdentity;
   /** A credential from the secret storage; undefined when there is none of that name. */
   readSecret(name: string): Promise<string | undefined>;
 }

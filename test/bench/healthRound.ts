@@ -17,6 +17,7 @@ import { loadSwarmId } from '../../src/storage/swarmIdentity.ts';
 import { diskController } from '../crash/diskController.ts';
 import { startEngine } from '../engine/support/engine.ts';
 import { ensureTestImage } from '../engine/support/images.ts';
+import { testMachine } from '../fakes/testMachine.ts';
 import type { Figure } from './figure.ts';
 import { median } from './figure.ts';
 
@@ -47,6 +48,7 @@ export async function measureHealthRound(count: number): Promise<Figure[]> {
         localDirectory: directory,
         launcher: path.join(projectRoot, 'media', 'instance', 'launcher.mjs'),
         editorServerDirectory: directory,
+        machine: testMachine,
         readSecret: async () => undefined,
       },
     );

@@ -17,6 +17,7 @@ import { diskController } from '../crash/diskController.ts';
 import { type Engine, startEngine } from '../engine/support/engine.ts';
 import { ensureTestImage } from '../engine/support/images.ts';
 import { type LoneProvider, loneProvider } from '../fakes/loneProvider.ts';
+import { testMachine } from '../fakes/testMachine.ts';
 import type { Figure } from './figure.ts';
 import { median } from './figure.ts';
 
@@ -80,7 +81,7 @@ async function openPlaces(engine: Engine, directory: string): Promise<Places> {
   await installEditorServer(editorServerDirectory);
   const image = await ensureTestImage(engine.docker, 'stub');
   const environment = {
-    ...{ localDirectory: directory, editorServerDirectory, readSecret: async () => undefined },
+    ...{ localDirectory: directory, editorServerDirectory, machine: testMachine, readSecret: async () => undefined },
     launcher: path.join(projectRoot, 'media', 'instance', 'launcher.mjs'),
   };
   const here = (id: string) => ({ id, type: 'local', directory: path.join(directory, id) });

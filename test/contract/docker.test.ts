@@ -5,12 +5,14 @@ import type { ProviderEnvironment } from '../../src/providers/providerEnvironmen
 import { ensureTestImage } from '../engine/support/images.ts';
 import { describeWithEngine, testEngine } from '../engine/support/testEngine.ts';
 import { EngineWorld } from '../engine/support/world.ts';
+import { testMachine } from '../fakes/testMachine.ts';
 import { describeProviderContract } from './providerContract.ts';
 
 const environment: ProviderEnvironment = {
   localDirectory: '/nonexistent',
   launcher: path.resolve(import.meta.dirname, '../../media/instance/launcher.mjs'),
   editorServerDirectory: '/nonexistent',
+  machine: testMachine,
   readSecret: async () => undefined,
 };
 

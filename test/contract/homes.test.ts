@@ -11,6 +11,7 @@ import { ensureTestImage } from '../engine/support/images.ts';
 import { describeWithEngine, testEngine } from '../engine/support/testEngine.ts';
 import { EngineWorld } from '../engine/support/world.ts';
 import { type LoneProvider, loneProvider } from '../fakes/loneProvider.ts';
+import { testMachine } from '../fakes/testMachine.ts';
 import { sshHostProblem } from '../ssh/support/sshHost.ts';
 import { prepareForSsh, sshProvider, startPreparedHost, useSsh } from '../ssh/support/sshProviders.ts';
 import { FolderProvider } from './folderProvider.ts';
@@ -87,6 +88,7 @@ describeWithEngine('Docker', () => {
         {
           ...{ localDirectory: '/nonexistent', editorServerDirectory: '/nonexistent' },
           launcher: path.resolve(import.meta.dirname, '../../media/instance/launcher.mjs'),
+          machine: testMachine,
           readSecret: async () => undefined,
         },
       ),

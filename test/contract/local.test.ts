@@ -13,6 +13,7 @@ import { LocalProvider } from '../../src/providers/local/localProvider.ts';
 import { startServer } from '../../src/providers/local/serverProcess.ts';
 import type { ProviderEnvironment } from '../../src/providers/providerEnvironment.ts';
 import { loneProvider } from '../fakes/loneProvider.ts';
+import { testMachine } from '../fakes/testMachine.ts';
 import { describeProviderContract } from './providerContract.ts';
 import { newSpec, testSwarmId } from './specs.ts';
 
@@ -23,6 +24,7 @@ const environmentFor = (localDirectory: string): ProviderEnvironment => ({
   localDirectory,
   launcher: path.join(root, 'media', 'instance', 'launcher.mjs'),
   editorServerDirectory,
+  machine: testMachine,
   readSecret: async () => undefined,
 });
 
@@ -56,7 +58,9 @@ describeProviderContract('the local provider', async () => {
     const [layout] = await layouts(id);
     const mark = JSON.parse(await readFile(path.join(layout?.reserved ?? '', 'process.json'), 'utf8'));
     process.kill(mark.pid, 'SIGKILL');
-    await vi.waitFor(async () => expect(await new LinuxProcesses().startTime(mark.pid)).not.toBe(mark.startTime));
+    await vi.waitFor(async () =>
+      expect(await new LinuxProcesses(testMachine).startTime(mark.pid)).not.toBe(mark.startTime),
+    );
   };
   const loseServer = async (id: string) => {
     const [layout] = await layouts(id);
@@ -190,24 +194,26 @@ describe('a local instance and the window that made it', () => {
 
   test('a server whose mark is not on the disk does not run', async () => {
     const directory = await ownDirectory();
-    const processes = new LinuxProcesses();
+    const processes = new LinuxProcesses(testMachine);
     const { layout } = await new InstanceFolders(directory, processes).make(newSpec(testSwarmId()));
     const server = path.join(directory, 'server');
     const traces = path.join(directory, 'traces');
     await writeFile(server, `#!/bin/sh\necho ran > ${traces}\n`, { mode: 0o755 });
     const plan = async () => ({
-      instanceId: 'abcdefabcdef',
       server: { kind: 'serve-web' as const, file: server },
       launcher: '',
       env: {},
       ended: () => {},
     });
     const blind = {
+      machine: testMachine,
       rows: () => processes.rows(),
       hasVariable: async () => false,
       startTime: () => Promise.reject(new Error('killed here')),
     };
-    await expect(startServer(blind, layout, 'x'.repeat(32), plan, quietContext)).rejects.toThrow('killed here');
+    await expect(startServer(blind, 'abcdefabcdef', layout, 'x'.repeat(32), plan, quietContext)).rejects.toThrow(
+      'killed here',
+    );
     await vi.waitFor(async () => expect(await processesNaming(server)).toEqual([]));
     expect(await readdir(directory)).not.toContain('traces');
   });

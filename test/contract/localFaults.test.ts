@@ -18,6 +18,7 @@ import { installEditorServer } from '../../src/providers/editorServerInstaller.t
 import { ProviderFactory } from '../../src/providers/providerFactory.ts';
 import { type Fault, type FaultRow, faultTable, suffer } from '../engine/support/healthTable.ts';
 import { WatchedSwarm } from '../engine/support/watchedSwarm.ts';
+import { testMachine } from '../fakes/testMachine.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const editorServerDirectory = path.join(root, '.runtime', 'editor-server');
@@ -54,6 +55,7 @@ describe.runIf(process.platform === 'linux')('what the monitor says and does whe
         localDirectory: directory,
         launcher: path.join(root, 'media', 'instance', 'launcher.mjs'),
         editorServerDirectory,
+        machine: testMachine,
         readSecret: async () => undefined,
       },
     );

@@ -3,6 +3,7 @@ import { installEditorServer } from '../../src/providers/editorServerInstaller.t
 import { GuardedProvider } from '../../src/providers/guardedProvider.ts';
 import { LocalProvider } from '../../src/providers/local/localProvider.ts';
 import { type LoneProvider, loneProvider } from '../fakes/loneProvider.ts';
+import { testMachine } from '../fakes/testMachine.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const editorServerDirectory = path.join(root, '.runtime', 'editor-server');
@@ -19,6 +20,7 @@ export async function localProvider(scratch: string, id: string): Promise<LonePr
         localDirectory: directory,
         launcher: path.join(root, 'media', 'instance', 'launcher.mjs'),
         editorServerDirectory,
+        machine: testMachine,
         readSecret: async () => undefined,
       },
     ),

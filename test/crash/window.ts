@@ -6,6 +6,7 @@ import * as path from 'node:path';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { ProviderConfig } from '../../src/model/config.ts';
 import { ProviderFactory } from '../../src/providers/providerFactory.ts';
+import { testMachine } from '../fakes/testMachine.ts';
 import { diskController } from './diskController.ts';
 
 const [directory = '', provider = '', killAt = '0', act = '', instanceId = ''] = process.argv.slice(2);
@@ -41,6 +42,7 @@ const made = await ProviderFactory.createProvider(config.type, config, {
   localDirectory: directory,
   launcher: path.join(root, 'media', 'instance', 'launcher.mjs'),
   editorServerDirectory: path.join(root, '.runtime', 'editor-server'),
+  machine: testMachine,
   readSecret: async () => undefined,
 });
 const place = bounded(made, methods);

@@ -1,15 +1,15 @@
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { chmod, lstat, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { messageOf, reservedFileUnreadable } from '../../model/errors.ts';
 import type { InstanceConfig, InstanceRole } from '../../model/instance.ts';
 import { InstanceRole as Roles } from '../../model/instance.ts';
+import { type MachineIdentity, whereabouts } from '../../model/machineIdentity.ts';
 import type { InstanceSpec } from '../../model/provider.ts';
 import { type InstanceLayout, instanceLayout, serveWebToken } from '../editorServer.ts';
 import { type InstanceMark, type InstanceVariables, instanceVariables } from '../instanceMark.ts';
 import { reservedFile } from '../reservedFile.ts';
-import type { ProcessMark } from './processes.ts';
 import { isAlive, type Processes } from './processes.ts';
 
 /** One instance's folder, as it was found. */
@@ -28,7 +28,8 @@ export interface UnreadableFolder {
 }
 
 const folderName = new RegExp(`^([a-z0-9]{12})--(${Roles.options.join('|')})$`);
-const transitName = /^\.remote-swarm-(\d+)-([\w-]*)\.[0-9a-f]{8}$/;
+/** Pid and start time of the maker, where it lives as {@link placeWord} says it, and what makes the name unique. */
+const transitName = /^\.remote-swarm-(\d+)-([\w-]*)(?:\.(\w*)\.(\w*)\.(\w*)\.(\w*))?\.[0-9a-f]{8}$/;
 
 /**
  * The folders `<id>--<role>` below one directory. A folder is an instance when the mark in its reserved part says so; a
@@ -48,10 +49,7 @@ export class InstanceFolders {
   async initialize(): Promise<void> {
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
     for (const name of await readdir(this.directory)) {
-      const [, pid, startTime] = transitName.exec(name) ?? [];
-      if (pid === undefined || startTime === undefined) continue;
-      const maker: ProcessMark = { pid: Number(pid), startTime: Buffer.from(startTime, 'base64url').toString() };
-      if (!(await isAlive(this.#processes, maker))) await removeTree(path.join(this.directory, name));
+      if (await this.#isAbandoned(name)) await removeTree(path.join(this.directory, name));
     }
   }
 
@@ -173,7 +171,22 @@ export class InstanceFolders {
   /** A name that tells who works on it, so that others know when nobody does. */
   async #transit(): Promise<string> {
     const startTime = Buffer.from((await this.#processes.startTime(process.pid)) ?? '').toString('base64url');
-    return path.join(this.directory, `.remote-swarm-${process.pid}-${startTime}.${randomBytes(4).toString('hex')}`);
+    const { id, boot, pids, host } = placeWord(this.#processes.machine);
+    const unique = [id, boot, pids, host, randomBytes(4).toString('hex')].join('.');
+    return path.join(this.directory, `.remote-swarm-${process.pid}-${startTime}.${unique}`);
+  }
+
+  /** Whether it is a folder in transit whose maker is known to be dead. One of another machine may live. */
+  async #isAbandoned(name: string): Promise<boolean> {
+    const [, pid, startTime = '', id, boot = '', pids = '', host = ''] = transitName.exec(name) ?? [];
+    if (pid === undefined) return false;
+    const here = placeWord(this.#processes.machine);
+    const where = whereabouts(id === undefined ? here : { id, boot, pids, host }, here);
+    if (where !== 'here') return where === 'gone';
+    return !(await isAlive(this.#processes, {
+      pid: Number(pid),
+      startTime: Buffer.from(startTime, 'base64url').toString(),
+    }));
   }
 
   async #read(name: string): Promise<InstanceFolder | undefined> {
@@ -194,6 +207,12 @@ export class InstanceFolders {
     return reservedFile.variables(identity.id, await textOf(layout.environment));
   }
 }
+
+/** A place in the letters that the name of a folder may have, and few of them. */
+const placeWord = (machine: MachineIdentity): MachineIdentity => ({
+  ...machine,
+  host: hash('sha256', machine.host, 'hex').slice(0, 8),
+});
 
 const newToken = () => randomBytes(16).toString('hex');
 

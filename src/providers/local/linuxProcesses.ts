@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import type { MachineIdentity } from '../../model/machineIdentity.ts';
 import type { ProcessDetails, Processes, ProcessRow } from './processes.ts';
 
 /** Linux reports CPU time to programs in hundredths of a second, whatever the kernel's own tick. */
@@ -6,10 +7,12 @@ const ticksPerSecond = 100;
 
 /** Processes as `/proc` shows them; spawns nothing. */
 export class LinuxProcesses implements Processes, ProcessDetails {
+  readonly machine: MachineIdentity;
   readonly #proc: string;
   #bootId: Promise<string> | undefined;
 
-  constructor(proc = '/proc') {
+  constructor(machine: MachineIdentity, proc = '/proc') {
+    this.machine = machine;
     this.#proc = proc;
   }
 
@@ -26,7 +29,8 @@ export class LinuxProcesses implements Processes, ProcessDetails {
   async hasVariable(pid: number, assignment: string): Promise<boolean> {
     // Another user's process can't be read, and is none of ours.
     const environment = await this.#read(pid, 'environ');
-    return `\0${environment}`.includes(`\0${assignment}\0`);
+    const bytes = Buffer.from(assignment).toString('latin1');
+    return `\0${environment}`.includes(`\0${bytes}\0`);
   }
 
   async usage(pid: number): Promise<{ cpuSeconds: number; memoryBytes: number }> {

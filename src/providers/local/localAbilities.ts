@@ -48,7 +48,7 @@ export class LocalAbilities implements ProviderAbilities {
     const damaged = unreadable.map(
       ({ problem, ...folder }) => ({ ...folder, swarmId: '', epoch: 0, status: 'failed', detail: problem }) as const,
     );
-    const seen = instances.map(({ id, swarmId, epoch, role, status, detail, port, createdAt }) => ({
+    const seen = instances.map(({ id, swarmId, epoch, role, status, detail, port, elsewhere, createdAt }) => ({
       id,
       swarmId,
       epoch,
@@ -57,6 +57,7 @@ export class LocalAbilities implements ProviderAbilities {
       createdAt,
       ...(detail === undefined ? {} : { detail }),
       ...(port === undefined ? {} : { port }),
+      ...(elsewhere === undefined ? {} : { elsewhere }),
     }));
     return [...damaged, ...seen];
   }
@@ -195,7 +196,7 @@ export class LocalAbilities implements ProviderAbilities {
     const folder = await this.#provider.folders.find(instanceId);
     if (!folder) return [];
     const state = await this.#provider.state(folder);
-    if (state.status === 'stopped') return [];
+    if (state.status === 'stopped' || state.status === 'elsewhere') return [];
     const family = await familyOf(this.#provider.processes, state.mark, this.#provider.assignmentOf(folder));
     return family.map(({ pid }) => pid);
   }

@@ -5,7 +5,8 @@ import type { ServerState } from './serverProcess.ts';
 
 /** What the server's state means for an instance in this role. */
 export function statusOf({ role }: InstanceFolder, { status }: ServerState): InstanceStatus {
-  return role === 'trash' ? 'trashed' : status;
+  if (role === 'trash') return 'trashed';
+  return status === 'elsewhere' ? 'unknown' : status;
 }
 
 /** The instance in this folder, whose server is so. */
@@ -14,6 +15,7 @@ export function describeInstance(providerId: string, folder: InstanceFolder, sta
   const instance = { ...identity, providerId, role, config, status: statusOf(folder, state) };
   if (state.status === 'running') return { ...instance, port: state.port };
   if (state.status === 'starting') return instance;
+  if (state.status === 'elsewhere') return { ...instance, detail: `runs on ${state.host}`, elsewhere: state.host };
   const { detail, cause } = state;
   return { ...instance, ...(detail !== undefined && { detail }), ...(cause !== undefined && { cause }) };
 }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { instanceNotFound, providerRefused, wrongState } from '../../model/errors.ts';
+import { instanceNotFound, providerRefused, runsElsewhere, wrongState } from '../../model/errors.ts';
 import { Emitter } from '../../model/event.ts';
 import { homeMissing } from '../../model/homeErrors.ts';
 import type { InstanceFilter, InstanceRole, InstanceUpdate, VSCodeInstance } from '../../model/instance.ts';
@@ -35,7 +35,15 @@ import { MacProcesses } from './macProcesses.ts';
 import { endFamily, type Processes } from './processes.ts';
 import { runCommand } from './runCommand.ts';
 import { readLog } from './serverLog.ts';
-import { type ServerState, serverLogFile, serverState, startServer, stopServer } from './serverProcess.ts';
+import {
+  placeMark,
+  refuseElsewhere,
+  type ServerState,
+  serverLogFile,
+  serverState,
+  startServer,
+  stopServer,
+} from './serverProcess.ts';
 
 /**
  * Instances on this machine: each one a folder with a home and an editor server of its own, which listens on loopback
@@ -64,8 +72,9 @@ export class LocalProvider implements Provider {
     this.#config = config;
     this.#environment = environment;
     this.#platform = platform;
-    const linux = platform === 'linux' ? new LinuxProcesses() : undefined;
-    this.processes = linux ?? new MacProcesses();
+    const { machine } = environment;
+    const linux = platform === 'linux' ? new LinuxProcesses(machine) : undefined;
+    this.processes = linux ?? new MacProcesses(machine);
     this.folders = new InstanceFolders(config.directory ?? environment.localDirectory, this.processes);
     this.abilities = new LocalAbilities(this, linux);
   }
@@ -93,6 +102,8 @@ export class LocalProvider implements Provider {
       );
     }
     await this.folders.initialize();
+    const { folders } = await this.folders.list();
+    await Promise.all(folders.map(({ layout }) => placeMark(this.processes, layout)));
     await this.#locate();
   }
 
@@ -167,7 +178,7 @@ export class LocalProvider implements Provider {
     refuseUnsupported(this.id, update);
     return this.#turns.take(instanceId, async () => {
       ctx.signal.throwIfAborted();
-      const folder = await this.existing(instanceId);
+      const folder = await this.#here(instanceId);
       const config = updatedConfig(folder.config, update);
       const environmentChanged = await this.folders.update(folder, config, secrets);
       const updated = { ...folder, config };
@@ -233,6 +244,7 @@ export class LocalProvider implements Provider {
       const existing = await this.folders.find(id);
       if (existing) {
         const { identity, role } = existing;
+        await refuseElsewhere(this.processes, id, existing.layout);
         if (role !== 'incoming' || identity.swarmId !== swarmId || identity.epoch !== epoch) throw idTaken(id);
         return this.#describe(existing);
       }
@@ -243,7 +255,7 @@ export class LocalProvider implements Provider {
 
   async openHome(instanceId: string, task: HomeTask, { signal }: OperationContext): Promise<HomeProcess> {
     signal.throwIfAborted();
-    const { layout } = await this.existing(instanceId);
+    const { layout } = await this.#here(instanceId);
     return spawnHome(instanceId, this.id, homeProgram(this.#environment.launcher), layout.home, task);
   }
 
@@ -257,7 +269,7 @@ export class LocalProvider implements Provider {
   async moveTo(role: InstanceRole, instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
       ctx.signal.throwIfAborted();
-      const folder = await this.existing(instanceId);
+      const folder = await this.#here(instanceId);
       if (folder.role === role) return this.#describe(folder);
       await this.#stop(folder, false);
       return this.#describe(await this.folders.rename(folder, role));
@@ -275,8 +287,16 @@ export class LocalProvider implements Provider {
   async running(instanceId: string): Promise<InstanceFolder & { readonly port: number }> {
     const folder = await this.existing(instanceId);
     const state = await this.state(folder);
+    if (state.status === 'elsewhere') throw runsElsewhere(instanceId, state.host);
     if (state.status !== 'running') throw wrongState(instanceId, statusOf(folder, state), 'start it first');
     return { ...folder, port: state.port };
+  }
+
+  /** What may be changed: throws `runsElsewhere` too. */
+  async #here(instanceId: string): Promise<InstanceFolder> {
+    const folder = await this.existing(instanceId);
+    await refuseElsewhere(this.processes, instanceId, folder.layout);
+    return folder;
   }
 
   state(folder: InstanceFolder): Promise<ServerState> {
@@ -307,18 +327,17 @@ export class LocalProvider implements Provider {
     const state = await this.state(folder);
     if (state.status === 'stopped' && state.damaged) await this.#stop(folder, false);
     const plan = async () => ({
-      instanceId: id,
       server: await this.#locate(),
       launcher: this.#environment.launcher,
       env,
       ended: () => this.ended.fire(id),
     });
-    await startServer(this.processes, folder.layout, token, plan, ctx);
+    await startServer(this.processes, id, folder.layout, token, plan, ctx);
     return this.#describe(folder);
   }
 
   #stop(folder: InstanceFolder, force: boolean): Promise<void> {
-    return stopServer(this.processes, folder.layout, this.assignmentOf(folder), force);
+    return stopServer(this.processes, folder.identity.id, folder.layout, this.assignmentOf(folder), force);
   }
 
   async #describe(folder: InstanceFolder): Promise<VSCodeInstance> {

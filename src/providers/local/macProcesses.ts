@@ -1,21 +1,29 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import type { MachineIdentity } from '../../model/machineIdentity.ts';
 import type { Processes, ProcessRow } from './processes.ts';
 
 const columns = 'pid=,ppid=,stat=,lstart=';
 
-/** Runs `ps` with these arguments and answers with what it prints; rejects when no process matched. */
-export type Ps = (args: readonly string[]) => Promise<string>;
+/** Runs `ps` in an environment and answers with what it prints; rejects when no process matched. */
+export type Ps = (args: readonly string[], env: Readonly<Record<string, string>>) => Promise<string>;
 
-const systemPs: Ps = async args =>
-  (await promisify(execFile)('/bin/ps', [...args], { env: { LC_ALL: 'C' }, maxBuffer: 16 * 1024 * 1024 })).stdout;
+const systemPs: Ps = async (args, env) =>
+  (await promisify(execFile)('/bin/ps', [...args], { env: { ...env }, maxBuffer: 16 * 1024 * 1024 })).stdout;
+
+/** Its times are in local time: in one that no journey changes, a process has one start time for ever. */
+const fixed = { LC_ALL: 'C', TZ: 'UTC' };
+/** As earlier versions asked. */
+const local = { LC_ALL: 'C' };
 
 /** Processes as `ps` shows them. A process that was looked up once is only asked for its presence from then on. */
 export class MacProcesses implements Processes {
+  readonly machine: MachineIdentity;
   readonly #ps: Ps;
   readonly #startTimes = new Map<number, string>();
 
-  constructor(ps = systemPs) {
+  constructor(machine: MachineIdentity, ps = systemPs) {
+    this.machine = machine;
     this.#ps = ps;
   }
 
@@ -26,14 +34,19 @@ export class MacProcesses implements Processes {
     }
     const known = this.#startTimes.get(pid);
     if (known !== undefined) return known;
-    const output = await this.#ps(['-o', columns, '-p', String(pid)]).catch(() => '');
+    const output = await this.#ps(['-o', columns, '-p', String(pid)], fixed).catch(() => '');
     const startTime = parsePs(output)[0]?.startTime;
     if (startTime !== undefined) this.#startTimes.set(pid, startTime);
     return startTime;
   }
 
+  async formerStartTime(pid: number): Promise<string | undefined> {
+    if (!exists(pid)) return undefined;
+    return parsePs(await this.#ps(['-o', columns, '-p', String(pid)], local).catch(() => ''))[0]?.startTime;
+  }
+
   async rows(): Promise<ProcessRow[]> {
-    const rows = parsePs(await this.#ps(['-axo', columns]));
+    const rows = parsePs(await this.#ps(['-axo', columns], fixed));
     this.#startTimes.clear();
     for (const { pid, startTime } of rows) this.#startTimes.set(pid, startTime);
     return rows;

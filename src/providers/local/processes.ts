@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { providerRefused } from '../../model/errors.ts';
+import type { MachineIdentity } from '../../model/machineIdentity.ts';
 
 /** One process, told apart from a later one with the same pid. `startTime` has no meaning but equality. */
 export interface ProcessMark {
@@ -12,8 +13,12 @@ export interface ProcessRow extends ProcessMark {
 
 /** What the operating system tells of processes. Processes that have ended but were not reaped are not there. */
 export interface Processes {
+  /** Where they live: a pid of another machine says nothing. */
+  readonly machine: MachineIdentity;
   /** Undefined when there is no such process. */
   startTime(pid: number): Promise<string | undefined>;
+  /** How an earlier version wrote it down, where that was another way. */
+  formerStartTime?(pid: number): Promise<string | undefined>;
   rows(): Promise<ProcessRow[]>;
   /** Whether `NAME=value` is in the environment that the process started with; false where that can't be seen. */
   hasVariable(pid: number, assignment: string): Promise<boolean>;
@@ -27,6 +32,7 @@ export interface ProcessDetails {
   listeningPorts(pids: readonly number[]): Promise<number[]>;
 }
 
+/** For what was started on this machine. */
 export async function isAlive(processes: Processes, mark: ProcessMark): Promise<boolean> {
   return (await processes.startTime(mark.pid)) === mark.startTime;
 }

@@ -6,8 +6,9 @@ import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
-import { providerRefused, timedOut } from '../../model/errors.ts';
+import { providerRefused, runsElsewhere, timedOut } from '../../model/errors.ts';
 import { Port, type StopCause } from '../../model/instance.ts';
+import { MachineIdentity, whereabouts } from '../../model/machineIdentity.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import { editorCli, editorCliFile } from '../editorCli.ts';
 import type { EditorServer, InstanceLayout } from '../editorServer.ts';
@@ -20,6 +21,8 @@ import { logTimes, readLog } from './serverLog.ts';
 export const ServerMark = z.object({
   pid: z.int().positive(),
   startTime: z.string(),
+  /** The machine that it runs on; earlier versions took it for the one that reads this. */
+  place: MachineIdentity.optional(),
   /** Where this run begins in the log. */
   logOffset: z.int().min(0),
   /** Of a server that does not choose its port itself, known from the beginning. */
@@ -34,12 +37,13 @@ export const ServerExit = z.object({ pid: z.int(), startTime: z.string(), exitCo
 export type ServerState =
   | { readonly status: 'running'; readonly port: number; readonly mark: ServerMark }
   | { readonly status: 'starting'; readonly mark: ServerMark }
+  /** It was started on another machine, and only there can anybody tell whether it runs. */
+  | { readonly status: 'elsewhere'; readonly host: string }
   /** `damaged`: as far as anybody can tell; the mark that would tell a server from other processes says nothing. */
   | { readonly status: 'stopped'; readonly detail?: string; readonly cause?: StopCause; readonly damaged?: true };
 
 /** What starting a server needs beside its folder. */
 export interface StartPlan {
-  readonly instanceId: string;
   readonly server: EditorServer;
   readonly launcher: string;
   readonly env: Readonly<Record<string, string>>;
@@ -68,10 +72,10 @@ export const serverLogFile = (layout: InstanceLayout) => path.join(layout.reserv
 
 /** How the server of an instance is, from two small files; the process itself is the only witness of its life. */
 export async function serverState(processes: Processes, layout: InstanceLayout): Promise<ServerState> {
-  const noted = await readJson(files(layout).mark);
-  if (noted === undefined) return { status: 'stopped' };
-  const { data: mark } = ServerMark.safeParse(noted);
+  const mark = await readMark(processes, layout);
+  if (mark === undefined) return { status: 'stopped' };
   if (!mark) return { status: 'stopped', detail: 'its file reserved/process.json cannot be read', damaged: true };
+  if (whereabouts(mark.place, processes.machine) === 'elsewhere') return { status: 'elsewhere', host: mark.place.host };
   if (await isAlive(processes, mark)) {
     const { port, answered } = mark;
     return answered && port !== undefined ? { status: 'running', port, mark } : { status: 'starting', mark };
@@ -86,17 +90,57 @@ export async function serverState(processes: Processes, layout: InstanceLayout):
   };
 }
 
+/** Undefined when there is none, null when it can't be read. */
+async function readMark(
+  processes: Processes,
+  layout: InstanceLayout,
+): Promise<(ServerMark & { readonly place: MachineIdentity }) | null | undefined> {
+  const noted = await readJson(files(layout).mark);
+  if (noted === undefined) return undefined;
+  const { data: mark } = ServerMark.safeParse(noted);
+  if (!mark) return null;
+  const { pid, startTime, place } = mark;
+  if (place) return { ...mark, place };
+  const isFormer = processes.formerStartTime && (await processes.formerStartTime(pid)) === startTime;
+  const now = isFormer ? await processes.startTime(pid) : undefined;
+  return { ...mark, startTime: now ?? startTime, place: processes.machine };
+}
+
+/** Writes down where a server lives that an earlier version started here, before another machine may read its mark. */
+export async function placeMark(processes: Processes, layout: InstanceLayout): Promise<void> {
+  const { mark: file } = files(layout);
+  if (ServerMark.safeParse(await readJson(file)).data?.place !== undefined) return;
+  const mark = await readMark(processes, layout);
+  if (mark && (await isAlive(processes, mark))) await writeFileAtomic(file, json(mark), { mode: 0o600 });
+}
+
+/** Throws `runsElsewhere` when what is in this folder can't be judged here: then nothing there may be changed. */
+export async function refuseElsewhere(processes: Processes, instanceId: string, layout: InstanceLayout): Promise<void> {
+  const state = await serverState(processes, layout);
+  if (state.status === 'elsewhere') throw runsElsewhere(instanceId, state.host);
+}
+
+/** Removes the mark of a server that was started on `host`, when a person says that there is no such host any more. */
+export async function declareGone(processes: Processes, layout: InstanceLayout, host: string): Promise<boolean> {
+  const state = await serverState(processes, layout);
+  if (state.status !== 'elsewhere' || state.host !== host) return false;
+  await rm(files(layout).mark, { force: true });
+  return true;
+}
+
 /** Starts the server unless it runs, and resolves with its port when it answers. It outlives this process. */
 export async function startServer(
   processes: Processes,
+  instanceId: string,
   layout: InstanceLayout,
   token: string,
   plan: () => Promise<StartPlan>,
   ctx: OperationContext,
 ): Promise<number> {
   const state = await serverState(processes, layout);
+  if (state.status === 'elsewhere') throw runsElsewhere(instanceId, state.host);
   if (state.status !== 'stopped') return awaitServer(processes, layout, token, state.mark, ctx);
-  const { instanceId, server, launcher, env, ended } = await plan();
+  const { server, launcher, env, ended } = await plan();
   ctx.signal.throwIfAborted();
   ctx.report('Starting the editor server');
   await rm(files(layout).mark, { force: true });
@@ -113,13 +157,15 @@ export async function startServer(
 /** Ends the server and everything that was started in the instance. Nothing running is fine. */
 export async function stopServer(
   processes: Processes,
+  instanceId: string,
   layout: InstanceLayout,
   assignment: string,
   force: boolean,
 ): Promise<void> {
+  await refuseElsewhere(processes, instanceId, layout);
   const { mark: file, exit } = files(layout);
-  const mark = ServerMark.safeParse(await readJson(file)).data;
-  await endFamily(processes, mark, { graceMs: force ? 0 : stopGrace, assignment });
+  const mark = await readMark(processes, layout);
+  await endFamily(processes, mark ?? undefined, { graceMs: force ? 0 : stopGrace, assignment });
   await rm(file, { force: true });
   await rm(exit, { force: true });
 }
@@ -156,7 +202,14 @@ async function launch(
   const pid = child.pid ?? 0;
   try {
     const startTime = (await processes.startTime(pid)) ?? '';
-    const mark = { pid, startTime, logOffset, answered: false, ...(port === undefined ? {} : { port }) };
+    const mark = {
+      pid,
+      startTime,
+      place: processes.machine,
+      logOffset,
+      answered: false,
+      ...(port === undefined ? {} : { port }),
+    };
     await writeOnce(file, json(mark));
     void exited.then(exitCode => noteExit(exit, { pid, startTime, exitCode })).then(ended);
     child.stdin?.end('go\n');

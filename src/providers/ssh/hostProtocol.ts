@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { InstanceRole, InstanceStatus, type InstanceUpdate, Port, VSCodeInstance } from '../../model/instance.ts';
+import { HostName } from '../../model/machineIdentity.ts';
 import type { HomeTask, InstanceSpec, LogOptions } from '../../model/provider.ts';
 
 // What is said between the extension and the program that it runs on a host: one program for each call, one line of
@@ -35,6 +36,7 @@ export const hostAnswers = {
       z.object({
         ...{ id: z.string(), swarmId: z.string(), epoch: z.int(), createdAt: z.string() },
         ...{ role: InstanceRole, status: InstanceStatus, detail: optional, port: Port.optional() },
+        elsewhere: HostName.optional(),
       }),
     ),
     whole: z.array(VSCodeInstance),

@@ -5,12 +5,14 @@ import type { OperationContext } from '../../../src/model/operationContext.ts';
 import { DockerProviderConfig } from '../../../src/providers/docker/dockerConfig.ts';
 import { DockerProvider } from '../../../src/providers/docker/dockerProvider.ts';
 import type { ProviderEnvironment } from '../../../src/providers/providerEnvironment.ts';
+import { testMachine } from '../../fakes/testMachine.ts';
 
 /** What the Docker provider needs of this machine. */
 export const environment: ProviderEnvironment = {
   localDirectory: '/nonexistent',
   launcher: path.resolve(import.meta.dirname, '../../../media/instance/launcher.mjs'),
   editorServerDirectory: '/nonexistent',
+  machine: testMachine,
   readSecret: async () => undefined,
 };
 

@@ -6,6 +6,7 @@ import * as path from 'node:path';
 import { ProviderDirectory } from '../../../src/core/providerDirectory.ts';
 import { ProviderFactory } from '../../../src/providers/providerFactory.ts';
 import { diskController } from '../../crash/diskController.ts';
+import { testMachine } from '../../fakes/testMachine.ts';
 
 /** What a window shows: whether it observes, whether the engine answers, and how each instance is. */
 export interface Shown {
@@ -22,6 +23,7 @@ const provider = await ProviderFactory.createProvider(
     localDirectory: '/nonexistent',
     launcher: path.resolve(import.meta.dirname, '../../../media/instance/launcher.mjs'),
     editorServerDirectory: '/nonexistent',
+    machine: testMachine,
     readSecret: async () => undefined,
   },
 );

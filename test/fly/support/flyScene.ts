@@ -5,6 +5,7 @@ import { FlyProvider } from '../../../src/providers/fly/flyProvider.ts';
 import { GuardedProvider } from '../../../src/providers/guardedProvider.ts';
 import type { ProviderEnvironment } from '../../../src/providers/providerEnvironment.ts';
 import { type LoneProvider, loneProvider } from '../../fakes/loneProvider.ts';
+import { testMachine } from '../../fakes/testMachine.ts';
 import { startEdge } from './cloudEdge.ts';
 import { CloudServer } from './cloudServer.ts';
 import { type CloudOptions, FlyCloud } from './flyCloud.ts';
@@ -41,6 +42,7 @@ export async function openFlyScene(options?: CloudOptions): Promise<FlyScene> {
       localDirectory: '/nonexistent',
       launcher: path.resolve(import.meta.dirname, '../../../media/instance/launcher.mjs'),
       editorServerDirectory: '/nonexistent',
+      machine: testMachine,
       readSecret: async name => (name === credentialKey('fly') ? scene.token : undefined),
     },
     makeProvider: () => loneProvider(new GuardedProvider(new FlyProvider(config, scene.environment))),

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -143,9 +144,12 @@ export async function startSshHost(
     );
   };
   const start = async () => {
+    writeFileSync(at('boot'), `${randomUUID()}\n`);
     // The first process of the host: it takes in whoever lost its parent, and all others end with it.
     const script = [
       ...['set -e', `mount --bind '${at('home')}' /root`],
+      // A machine has another one each time it is started.
+      `mount --bind '${at('boot')}' /proc/sys/kernel/random/boot_id`,
       // Before this machine's own temporary folder is covered: it may lie there.
       ...(editorServer === undefined ? [] : shared(editorServer, '/root/.remote-swarm/server')),
       ...[`mount --bind '${at('tmp')}' /tmp`, 'mkdir -p /run/sshd'],

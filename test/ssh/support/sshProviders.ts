@@ -6,6 +6,7 @@ import { GuardedProvider } from '../../../src/providers/guardedProvider.ts';
 import type { ProviderEnvironment } from '../../../src/providers/providerEnvironment.ts';
 import { SshProvider } from '../../../src/providers/ssh/sshProvider.ts';
 import { loneProvider } from '../../fakes/loneProvider.ts';
+import { testMachine } from '../../fakes/testMachine.ts';
 import { type SshHost, startSshHost } from './sshHost.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -14,6 +15,7 @@ export const sshEnvironment: ProviderEnvironment = {
   localDirectory: '/nonexistent',
   launcher: path.join(root, 'media', 'instance', 'launcher.mjs'),
   editorServerDirectory: path.join(root, '.runtime', 'editor-server'),
+  machine: testMachine,
   readSecret: async () => undefined,
 };
 

@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import { refuseElsewhere } from '../../../src/core/admission.ts';
+import { adopted, withStatus } from '../../../src/core/records.ts';
 import { settle } from '../../../src/core/settlement.ts';
-import { InstanceConfig, type InstanceRecord } from '../../../src/model/instance.ts';
+import {
+  DesiredState,
+  InstanceConfig,
+  type InstanceRecord,
+  InstanceRole,
+  InstanceStatus,
+} from '../../../src/model/instance.ts';
 import type { InstanceObservation } from '../../../src/model/provider.ts';
 
 const identity = {
@@ -35,6 +43,42 @@ const seen = (over: Partial<InstanceObservation> = {}): InstanceObservation => (
 
 const error = { code: 'provider-unreachable', message: 'It does not answer.', at: identity.createdAt };
 const stoppedShown = { do: 'show', status: 'stopped' } as const;
+
+describe('what lives on another machine', () => {
+  const there = seen({ status: 'unknown', elsewhere: 'anns-laptop', detail: 'runs on anns-laptop' });
+
+  test('is only shown, whatever was asked for and however it was left', () => {
+    for (const desired of DesiredState.options) {
+      for (const status of InstanceStatus.options) {
+        for (const role of InstanceRole.options) {
+          const left = { wanted: InstanceConfig.parse({ name: 'two' }), restoring: 'cccccccccccccccc', error };
+          for (const more of [{}, left]) {
+            const step = settle(record({ desired, status, ...more }), { ...there, role });
+            expect(step).toMatchObject({ do: 'show', detail: 'runs on anns-laptop' });
+          }
+        }
+      }
+    }
+  });
+
+  test('keeps the status by which is known what is left to be done when it is here again', () => {
+    expect(settle(record({ status: 'creating' }), there)).toMatchObject({ status: 'creating' });
+    expect(settle(record({ status: 'running' }), there)).toMatchObject({ status: 'unknown' });
+  });
+
+  test('is wanted running when it is taken into the registry, as it most likely runs', () => {
+    const { schemaVersion: _schemaVersion, revision: _revision, desired: _desired, ...instance } = record({});
+    const { statusSince: _statusSince, ...found } = instance;
+    expect(adopted({ ...found, status: 'unknown', elsewhere: 'anns-laptop' })).toMatchObject({ desired: 'running' });
+  });
+
+  test('is refused before anything is written of what was asked for', () => {
+    expect(() => refuseElsewhere(record({ elsewhere: 'anns-laptop' }))).toThrow('runs on anns-laptop');
+    expect(refuseElsewhere(withStatus(record({ elsewhere: 'anns-laptop' }), { status: 'stopped' })).elsewhere).toBe(
+      undefined,
+    );
+  });
+});
 
 describe('settling what is wanted against what is seen', () => {
   test.each([
@@ -92,11 +136,12 @@ describe('settling what is wanted against what is seen', () => {
           `of what is wanted ${desired} and can't be told now nothing is done`,
           { desired, status: 'stopping', error, wanted: InstanceConfig.parse({ name: 'two' }) },
           seen({ status: 'unknown', detail: 'away' }),
-          { do: 'show', status: 'unknown', detail: 'away' },
+          // By the status it is known what is left to be done when it can be told again.
+          { do: 'show', status: 'stopping', detail: 'away' },
         ] as const,
     ),
     ['and nothing is removed', { desired: 'absent' }, seen({ status: 'unknown' }), { do: 'show', status: 'unknown' }],
-    ['or made', { status: 'creating' }, seen({ status: 'unknown' }), { do: 'show', status: 'unknown' }],
+    ['or made', { status: 'creating' }, seen({ status: 'unknown' }), { do: 'show', status: 'creating' }],
   ] as const)('%s', (_rule, over, observation, step) => {
     expect(settle(record(over as Partial<InstanceRecord>), observation)).toEqual(step);
   });

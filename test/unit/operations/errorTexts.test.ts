@@ -47,6 +47,7 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   wrongState: [[id, 'stopped', 'it must be running']],
   swarmBusy: [[]],
   recoveryRefused: [['a1b2c3d4e5f6', 'Its home is not proven to be safe.']],
+  runsElsewhere: [[id, 'anns-laptop']],
   homeMissing: [[id, 'docker']],
   migrationNotFound: [[id]],
   migrationRefused: [[`The migration of "${id}"`, 'It lives on "docker" already.', 'Name another provider.']],

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { quietContext } from '../../../src/model/operationContext.ts';
 import { installEditorServer, installedEditorServer } from '../../../src/providers/editorServerInstaller.ts';
 import { LinuxProcesses } from '../../../src/providers/local/linuxProcesses.ts';
+import { testMachine } from '../../fakes/testMachine.ts';
 
 let root: string;
 let directory: string;
@@ -93,7 +94,7 @@ describe('the installation of the editor server', () => {
     await expect(installing).rejects.toBe(controller.signal.reason);
     expect(await left()).toEqual([]);
     const pids = (await calls()).map(line => Number.parseInt(line, 10));
-    const processes = new LinuxProcesses();
+    const processes = new LinuxProcesses(testMachine);
     await vi.waitFor(async () => {
       for (const pid of pids) expect(await processes.startTime(pid)).toBeUndefined();
     });

@@ -1,10 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { hash } from 'node:crypto';
+import { watch } from 'node:fs';
 import { chmod, chown, lstat, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { InstanceConfig } from '../../../src/model/instance.ts';
+import type { MachineIdentity } from '../../../src/model/machineIdentity.ts';
 import { CappedOutput } from '../../../src/providers/commandStreams.ts';
 import { instanceVariables, updatedConfig } from '../../../src/providers/instanceMark.ts';
 import { instanceEnvironment } from '../../../src/providers/local/instanceEnvironment.ts';
@@ -15,6 +18,7 @@ import { MacProcesses, parsePs } from '../../../src/providers/local/macProcesses
 import { endFamily, familyOf, isAlive } from '../../../src/providers/local/processes.ts';
 import { selectLines } from '../../../src/providers/local/serverLog.ts';
 import { newSpec } from '../../contract/specs.ts';
+import { testMachine } from '../../fakes/testMachine.ts';
 
 let directory: string;
 beforeEach(async () => {
@@ -58,7 +62,8 @@ describe('what /proc and ps say', () => {
 
   test('a process that ps knows is looked up once', async () => {
     const asked: string[] = [];
-    const processes = new MacProcesses(async args => {
+    const processes = new MacProcesses(testMachine, async (args, env) => {
+      expect(env).toEqual({ LC_ALL: 'C', TZ: 'UTC' });
       asked.push(args.join(' '));
       return `${process.pid} 1 S Mon Nov 23 11:00:00 2026\n`;
     });
@@ -70,7 +75,7 @@ describe('what /proc and ps say', () => {
 });
 
 describe.runIf(process.platform === 'linux')('the family of a process', () => {
-  const processes = new LinuxProcesses();
+  const processes = new LinuxProcesses(testMachine);
 
   test('holds descendants, and daemons that left it; all of them end', async () => {
     const assignment = `REMOTE_SWARM_INSTANCE=${directory}`;
@@ -95,19 +100,45 @@ describe.runIf(process.platform === 'linux')('the family of a process', () => {
 });
 
 describe('instance folders', () => {
-  const folders = () => new InstanceFolders(directory, new LinuxProcesses());
+  const folders = () => new InstanceFolders(directory, new LinuxProcesses(testMachine));
 
   test('what was abandoned in the middle is removed, what is being made and what is foreign stays', async () => {
     const mine = folders();
-    const { startTime } = { startTime: (await new LinuxProcesses().startTime(process.pid)) ?? '' };
+    const { startTime } = { startTime: (await new LinuxProcesses(testMachine).startTime(process.pid)) ?? '' };
     const code = Buffer.from(startTime).toString('base64url');
     const busy = `.remote-swarm-${process.pid}-${code}.00000000`;
     const foreign = ['.remote-swarm-notes', 'abcdefabcdef--owner', '.remote-swarm-1-x.zzzzzzzz'];
-    const abandoned = [`.remote-swarm-${process.pid}-b3RoZXI.00000000`, `.remote-swarm-4194999-${code}.00000001`];
+    const at = (machine: MachineIdentity) =>
+      [machine.id, machine.boot, machine.pids, hash('sha256', machine.host, 'hex').slice(0, 8)].join('.');
+    // The maker may live where this process sees nothing of it, unless that machine is this one before its last start.
+    const container = at({ ...testMachine, pids: '4026539999' });
+    const other = at({ ...testMachine, id: 'a0b1c2d3e4f5' });
+    const namesake = at({ ...testMachine, boot: 'b0b1c2d3e4f5', host: 'another-host' });
+    const elsewhere = [container, other, namesake].map(place => `.remote-swarm-4194999-${code}.${place}.00000002`);
+    const before = at({ ...testMachine, boot: 'b0b1c2d3e4f5', pids: '4026539999' });
+    const abandoned = [
+      ...[`.remote-swarm-${process.pid}-b3RoZXI.00000000`, `.remote-swarm-4194999-${code}.00000001`],
+      ...[before, at(testMachine)].map(place => `.remote-swarm-4194999-${code}.${place}.00000002`),
+    ];
+    foreign.push(...elsewhere);
     for (const name of [busy, ...foreign, ...abandoned]) await mkdir(path.join(directory, name));
     await mine.initialize();
     expect((await readdir(directory)).sort()).toEqual([busy, ...foreign].sort());
     expect(await mine.list()).toEqual({ folders: [], unreadable: [] });
+  });
+
+  test('one that is being made or removed is called after the machine that works on it', async () => {
+    const seen: string[] = [];
+    const mine = folders();
+    await mine.initialize();
+    const watcher = watch(directory, (_, name) => seen.push(name ?? ''));
+    try {
+      await mine.remove(await mine.make(newSpec('0123456789abcdef')));
+      const { id, boot, pids } = testMachine;
+      await vi.waitFor(() => expect(seen.filter(name => name.includes(`.${id}.${boot}.${pids}.`))).not.toEqual([]));
+    } finally {
+      watcher.close();
+    }
   });
 
   test('everything of an instance is for its user only', async () => {
@@ -214,6 +245,7 @@ test('on Windows the local provider says that it is not supported', async () => 
     localDirectory: directory,
     launcher: '',
     editorServerDirectory: '',
+    machine: testMachine,
     readSecret: async () => undefined,
   };
   const provider = new LocalProvider({ id: 'local', type: 'local' }, environment, 'win32');

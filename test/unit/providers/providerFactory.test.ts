@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { ProviderFactory } from '../../../src/providers/providerFactory.ts';
+import { testMachine } from '../../fakes/testMachine.ts';
 
 const environment = {
   localDirectory: '/nowhere/instances',
   launcher: '/nowhere/launcher.mjs',
   editorServerDirectory: '/nowhere/editor-server',
+  machine: testMachine,
   readSecret: async () => undefined,
 };
 

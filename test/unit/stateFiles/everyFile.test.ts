@@ -37,6 +37,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   'src/core/auditLog.ts': ['AuditEntry JSON.parse', ['<state>/audit/<day>-<writer>.jsonl']],
   'src/storage/lockFile.ts': ['readFileSync readFileSync readFileSync', [lock]],
   'src/storage/leaderLease.ts': ['readFile', 'a number; what is none counts as zero'],
+  'src/storage/thisMachine.ts': ['readFile', 'what the system says of itself, in thisMachine.test.ts'],
   'src/storage/replaceFile.ts': ['open open', 'only writes'],
   'src/storage/fileHomeArchive.ts': [
     'Ending Hole JSON.parse Received Sum createReadStream open',

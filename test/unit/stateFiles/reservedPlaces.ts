@@ -20,6 +20,7 @@ import { ProviderFactory } from '../../../src/providers/providerFactory.ts';
 import { Token } from '../../../src/providers/reservedFile.ts';
 import { newSpec } from '../../contract/specs.ts';
 import { type LoneProvider, loneProvider } from '../../fakes/loneProvider.ts';
+import { testMachine } from '../../fakes/testMachine.ts';
 import { idOf } from '../operations/fakeSwarm.ts';
 import { type FilePlace, filesBelow, type Outcome } from './place.ts';
 import { freeOfConfig, wholeRecord } from './statePlaces.ts';
@@ -62,7 +63,7 @@ export async function localWorld() {
   const root = fs.mkdtempSync(path.join(tmpdir(), 'remote-swarm-reserved-'));
   const directory = path.join(root, 'instances');
   fs.mkdirSync(directory);
-  const folders = new InstanceFolders(directory, new LinuxProcesses());
+  const folders = new InstanceFolders(directory, new LinuxProcesses(testMachine));
   for (const id of [badId, goodId]) {
     const spec = newSpec(swarmId, { name: id, env: { KEY: 'plain' }, secretEnv: ['TOKEN'] }, { TOKEN: secret });
     const { layout } = await folders.make({ ...spec, identity: { ...spec.identity, id } });
@@ -72,7 +73,13 @@ export async function localWorld() {
   const provider = await ProviderFactory.createProvider(
     'local',
     { id: 'here', type: 'local', directory, server: path.join(root, 'no-server') },
-    { localDirectory: root, launcher: root, editorServerDirectory: root, readSecret: async () => undefined },
+    {
+      localDirectory: root,
+      launcher: root,
+      editorServerDirectory: root,
+      machine: testMachine,
+      readSecret: async () => undefined,
+    },
   );
   return { root, reserved, folders, provider: loneProvider(provider) };
 }
@@ -171,15 +178,18 @@ async function readLocalToken(bytes: Buffer): Promise<Outcome> {
   return { value: undefined, said: errors[0]?.message };
 }
 
-const deadServer = { pid: 4_194_999, startTime: 'long ago', logOffset: 0, port: 8080, answered: true };
+const deadServer = {
+  ...{ pid: 4_194_999, startTime: 'long ago', place: testMachine },
+  ...{ logOffset: 0, port: 8080, answered: true },
+};
 
 async function readProcessMark(bytes: Buffer): Promise<Outcome> {
   const { root, provider, before } = await damaged({ 'process.json': bytes });
   await expectGoodInstance(provider);
-  const { status, detail } = (await provider.getInstance(badId)) ?? {};
-  expect(status).toBe('stopped');
+  const { status, detail, elsewhere } = (await provider.getInstance(badId)) ?? {};
+  expect(status).toBe(elsewhere === undefined ? 'stopped' : 'unknown');
   expect(filesBelow(root)).toEqual(before);
-  if (detail === 'its editor server ended unexpectedly')
+  if (elsewhere !== undefined || detail === 'its editor server ended unexpectedly')
     return { value: JSON.parse(bytes.toString()), said: undefined };
   return { value: undefined, said: detail };
 }
@@ -271,7 +281,10 @@ export const reservedPlaces: readonly FilePlace[] = [
     ignoresOthers: true,
     sample: deadServer,
     namesFields: false,
-    free: { pid: ['large'], logOffset: ['large'], startTime: ['control', 'dots', 'unicode', 'large'] },
+    free: {
+      ...{ pid: ['large'], logOffset: ['large'], startTime: ['control', 'dots', 'unicode', 'large'] },
+      'place.host': ['dots'],
+    },
     read: readProcessMark,
   },
   {

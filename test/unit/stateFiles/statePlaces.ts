@@ -38,6 +38,7 @@ export const wholeRecord: InstanceRecord = {
   ...makeRecord(1),
   detail: 'exit code 1',
   cause: 'exited',
+  elsewhere: 'anns-laptop',
   port: 8080,
   config: wholeConfig,
   wanted: wholeConfig,
@@ -82,7 +83,7 @@ const wholeProvider: ProviderRecord = {
   found: [
     {
       ...{ id: idOf(1), swarmId: 'bbbbbbbbbbbbbbbb', epoch: 1, role: 'owner', status: 'stopped' },
-      ...{ detail: 'exited with code 1', port: 8080, createdAt: at },
+      ...{ detail: 'exited with code 1', port: 8080, elsewhere: 'anns-laptop', createdAt: at },
     },
   ],
   suspect: '3 of 3 instances fail at once.',
@@ -211,6 +212,7 @@ export const statePlaces: readonly FilePlace[] = [
       epoch: ['large'],
       revision: ['large'],
       detail: anything,
+      elsewhere: ['dots'],
       'setup.problems.0': anything,
       'setup.problems': ['large'],
       'error.code': anything,
@@ -265,6 +267,7 @@ export const statePlaces: readonly FilePlace[] = [
       'found.0.swarmId': anything,
       'found.0.epoch': ['large'],
       'found.0.detail': anything,
+      'found.0.elsewhere': ['dots'],
       suspect: anything,
     },
     read: bytes => readRecord(ProviderRecord, 'engine', [{ ...wholeProvider, id: 'other' }], bytes),

@@ -9,6 +9,7 @@ import { ProviderFactory } from '../../../src/providers/providerFactory.ts';
 import { JsonFileStore } from '../../../src/storage/jsonFileStore.ts';
 import { newSpec } from '../../contract/specs.ts';
 import { loneProvider } from '../../fakes/loneProvider.ts';
+import { testMachine } from '../../fakes/testMachine.ts';
 import { hostile } from '../hostileInput.ts';
 import { idOf, makeRecord } from '../operations/fakeSwarm.ts';
 import { scratchDirectory } from '../storage/scratch.ts';
@@ -55,7 +56,13 @@ test('a provider of this machine finds nothing outside its folder, and makes not
   const guarded = await ProviderFactory.createProvider(
     'local',
     { id: 'here', type: 'local', directory, server: path.join(root, 'no-server') },
-    { localDirectory: root, launcher: root, editorServerDirectory: root, readSecret: async () => undefined },
+    {
+      localDirectory: root,
+      launcher: root,
+      editorServerDirectory: root,
+      machine: testMachine,
+      readSecret: async () => undefined,
+    },
   );
   const provider = loneProvider(guarded);
   await fc.assert(

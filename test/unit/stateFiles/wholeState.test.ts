@@ -17,6 +17,7 @@ import { LinuxProcesses } from '../../../src/providers/local/linuxProcesses.ts';
 import { buildSwarm } from '../../../src/swarm.ts';
 import { newSpec } from '../../contract/specs.ts';
 import { MemoryVault } from '../../fakes/memorySwarm.ts';
+import { testMachine } from '../../fakes/testMachine.ts';
 import { idOf, makeRecord } from '../operations/fakeSwarm.ts';
 import { scratchDirectory } from '../storage/scratch.ts';
 import { expectReadable, filesBelow, latin } from './place.ts';
@@ -35,7 +36,7 @@ async function makeWorld() {
   fs.mkdirSync(path.join(state, 'instances'), { recursive: true });
   fs.mkdirSync(instances);
   fs.writeFileSync(path.join(state, 'swarm.json'), JSON.stringify({ schemaVersion: 1, swarmId }));
-  const folders = new InstanceFolders(instances, new LinuxProcesses());
+  const folders = new InstanceFolders(instances, new LinuxProcesses(testMachine));
   const records: InstanceRecord[] = [];
   for (const [number, id] of [badId, goodId].entries()) {
     const { identity, secrets, ...config } = newSpec(swarmId, { name: `box ${number}`, env: { MODE: 'test' } });

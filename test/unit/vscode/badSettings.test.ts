@@ -12,6 +12,7 @@ import { ProviderFactory } from '../../../src/providers/providerFactory.ts';
 import { entriesIn, withEntry } from '../../../src/vscode/providerEntries.ts';
 import { settingsTable } from '../../../src/vscode/settingsTable.ts';
 import { MemoryVault, memorySwarm } from '../../fakes/memorySwarm.ts';
+import { testMachine } from '../../fakes/testMachine.ts';
 import {
   type Field,
   fieldsBelow,
@@ -229,6 +230,7 @@ async function problemOfEntry({ config, rejected }: ReturnType<typeof read>): Pr
     localDirectory: root,
     launcher: root,
     editorServerDirectory: root,
+    machine: testMachine,
     readSecret: async () => undefined,
   };
   try {

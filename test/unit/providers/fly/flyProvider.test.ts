@@ -7,6 +7,7 @@ import { appName, label, volumeName } from '../../../../src/providers/fly/instan
 import { markOf } from '../../../../src/providers/fly/machineInstance.ts';
 import { MachineMaker } from '../../../../src/providers/fly/machineMaker.ts';
 import { newSpec, testSwarmId } from '../../../contract/specs.ts';
+import { testMachine } from '../../../fakes/testMachine.ts';
 import { CloudServer } from '../../../fly/support/cloudServer.ts';
 import { FlyCloud } from '../../../fly/support/flyCloud.ts';
 
@@ -27,6 +28,7 @@ beforeEach(async () => {
   };
   provider = new FlyProvider(config, {
     ...{ localDirectory: '/nonexistent', editorServerDirectory: '/nonexistent', launcher },
+    machine: testMachine,
     readSecret: async () => 'fo1_test',
   });
 });

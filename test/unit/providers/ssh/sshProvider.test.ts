@@ -9,6 +9,7 @@ import { HostSetup } from '../../../../src/providers/ssh/hostSetup.ts';
 import { HostShell } from '../../../../src/providers/ssh/hostShell.ts';
 import { SshProvider } from '../../../../src/providers/ssh/sshProvider.ts';
 import { newSpec, testSwarmId } from '../../../contract/specs.ts';
+import { testMachine } from '../../../fakes/testMachine.ts';
 
 /** In the place of `ssh`: its host is this machine, whose start files print, and its links lead nowhere. */
 const fakeSsh = `#!${process.execPath}
@@ -51,6 +52,7 @@ describe.skipIf(process.platform === 'win32')('a provider whose host is reached 
       {
         ...{ localDirectory: '/nonexistent', editorServerDirectory: '/nonexistent' },
         launcher: path.join(folder, 'media/instance/launcher.mjs'),
+        machine: testMachine,
         readSecret: async () => undefined,
       },
     );
@@ -88,7 +90,13 @@ if (process.argv[3] === 'home') {
   test('programs that could not be read once are read again', async () => {
     const launcher = path.join(folder, 'media/instance/launcher.mjs');
     const { connection } = provider;
-    const environment = { localDirectory: '', editorServerDirectory: '', launcher, readSecret: async () => undefined };
+    const environment = {
+      localDirectory: '',
+      editorServerDirectory: '',
+      launcher,
+      machine: testMachine,
+      readSecret: async () => undefined,
+    };
     const setup = new HostSetup(connection, undefined, environment);
     renameSync(launcher, `${launcher}.away`);
     await expect(setup.command()).rejects.toThrow('ENOENT');
