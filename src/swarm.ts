@@ -34,6 +34,7 @@ import { ProviderFactory } from './providers/providerFactory.ts';
 import { FileAppendLog } from './storage/appendLog.ts';
 import { FileHomeArchive } from './storage/fileHomeArchive.ts';
 import { FileLock } from './storage/fileLock.ts';
+import { surveyFolder } from './storage/folderSurvey.ts';
 import { JsonFileStore } from './storage/jsonFileStore.ts';
 import { LeaderLease } from './storage/leaderLease.ts';
 import { packFolder } from './storage/packFolder.ts';
@@ -133,6 +134,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     creations: surroundings.creations,
     vault,
     sources: {
+      surveyFolder: (folder, signal) => surveyFolder(folder, [storageDirectory, stateDirectory], signal),
       packFolder: (folder, signal, note) => packFolder(folder, [storageDirectory, stateDirectory], signal, note),
       gitCredential,
     },

@@ -1,17 +1,28 @@
-import { invalidInput, nameTaken, noPlacement, runsElsewhere, wrongState } from '../model/errors.ts';
+import {
+  confirmationRefused,
+  invalidInput,
+  nameTaken,
+  noPlacement,
+  runsElsewhere,
+  wrongState,
+} from '../model/errors.ts';
 import {
   InstanceConfig,
   type InstanceConfigInput,
   type InstanceRecord,
   type InstanceUpdate,
   NewInstanceName,
+  WorkspaceSource,
 } from '../model/instance.ts';
 import { looksLike } from '../model/lookalike.ts';
+import type { OperationContext } from '../model/operationContext.ts';
 import { problemsOf } from '../model/problemsOf.ts';
 import type { Provider } from '../model/provider.ts';
+import type { SetupConsent } from '../model/setupConsent.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import { choosePlacement, misfits, type PlacementCandidate } from './placement.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
+import type { SetupSources } from './workspaceSetup.ts';
 
 /** Parses what was asked for, defaults filled in. Throws `invalidInput` naming each field. */
 export function checkedConfig(input: InstanceConfigInput, secrets: Readonly<Record<string, string>>): InstanceConfig {
@@ -26,6 +37,29 @@ export function checkedConfig(input: InstanceConfigInput, secrets: Readonly<Reco
 export function checkNewName(name: string): void {
   const parsed = NewInstanceName.safeParse(name);
   if (!parsed.success) throw invalidInput('The instance', problemsOf(parsed.error, 'name'));
+}
+
+/**
+ * With a folder as its source, named as it really lies, it has been looked at and, when a program wants it, agreed to by
+ * a person before anything is made. Rejects as {@link SetupSources.surveyFolder} does, or with `confirmation-refused`.
+ */
+export async function admittedSource(
+  config: InstanceConfig,
+  providerId: string,
+  sources: SetupSources,
+  ctx: OperationContext,
+  consent: SetupConsent | undefined,
+): Promise<InstanceConfig> {
+  const { source } = config;
+  if (source.kind !== 'folder') return config;
+  ctx.report(`Looking at ${source.path}…`);
+  const { path, bytes, files } = await sources.surveyFolder(source.path, ctx.signal);
+  const real = WorkspaceSource.safeParse({ kind: 'folder', path });
+  if (!real.success) throw invalidInput('The source', problemsOf(real.error, 'source'));
+  const agreed = await consent?.mayCopy({ path, bytes, files, instance: { providerId, config } });
+  if (agreed === false) throw confirmationRefused(`The copy of ${path}`);
+  ctx.signal.throwIfAborted();
+  return { ...config, source: real.data };
 }
 
 /** Throws `invalidInput` naming the variables of `secretEnv` that have no value. */

@@ -12,7 +12,15 @@ import {
 import type { SetupConsent } from '../model/setupConsent.ts';
 import type { Quarantined } from '../model/stateStore.ts';
 import type { SwarmStatus } from '../model/swarmStatus.ts';
-import { type Condition, checkedConfig, place, refuseElsewhere, refuseInTrash, refuseRevived } from './admission.ts';
+import {
+  admittedSource,
+  type Condition,
+  checkedConfig,
+  place,
+  refuseElsewhere,
+  refuseInTrash,
+  refuseRevived,
+} from './admission.ts';
 import { HealthMonitor } from './health/healthMonitor.ts';
 import { refusal } from './health/recoveryLadder.ts';
 import { InstanceAccess } from './instanceAccess.ts';
@@ -148,8 +156,9 @@ export class SwarmController {
   ): Promise<InstanceRecord> {
     const { registry } = this;
     const { vault } = this.#options;
-    const config = checkedConfig(input, secrets);
-    const provider = place(config, providerType || this.#defaultProvider(), this.providers, registry);
+    const asGiven = checkedConfig(input, secrets);
+    const provider = place(asGiven, providerType || this.#defaultProvider(), this.providers, registry);
+    const config = await admittedSource(asGiven, provider.id, this.#options.sources, ctx, consent);
     const id = randomId(12);
     const making = new AbortController();
     const own = withSignal(ctx, making.signal);

@@ -10,7 +10,9 @@ import { inCleanEnvironment, moveInScript, occupied, unpackScript } from './setu
 
 /** What the first start needs from the machine that runs the controller. */
 export interface SetupSources {
-  /** A tar of a local folder, with its uncommitted files. `note` is told of files that were in motion meanwhile. */
+  /** Where a local folder really lies, and how much it is. Rejects when it is none that is copied. */
+  surveyFolder(path: string, signal: AbortSignal): Promise<{ path: string; bytes: number; files: number }>;
+  /** A tar of a local folder, as surveyed, with its uncommitted files. `note` is told of what it lacks. */
   packFolder(path: string, signal: AbortSignal, note: (problem: string) => void): AsyncIterable<Uint8Array>;
   /** What opens private repositories of the same scheme and host as `url`; undefined when there is nothing for them. */
   gitCredential(url: string): GitCredential | undefined;

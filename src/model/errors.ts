@@ -42,6 +42,8 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+const inGigabytes = (bytes: number) => `${(bytes / 1024 ** 3).toFixed(1)} GB`;
+
 // validation
 
 export const invalidInput = (what: string, problems: readonly string[]) =>
@@ -307,6 +309,22 @@ export const confirmationRefused = (operation: string) =>
     message: `${operation} was not carried out: the person who was asked did not agree.`,
     hint: 'Do not ask again unless that person wants it. Nothing was changed.',
   });
+
+/** `found`: what had been counted when it was given up. */
+export const folderTooLarge = (
+  folder: string,
+  found: { bytes: number; files: number; special: number },
+  limits: { bytes: number; files: number; leftOut: number; seconds: number },
+) => {
+  const size = ({ bytes, files }: { bytes: number; files: number }) => `${files} files with ${inGigabytes(bytes)}`;
+  const special = found.special > 0 ? `, and ${found.special} sockets, pipes and devices` : '';
+  return new SwarmError({
+    family: 'validation',
+    code: 'folder-too-large',
+    message: `The folder ${folder} is too large to be copied: it holds ${size(found)}${special}, and that is not all. At most ${size(limits)} are copied, and they must be counted within ${limits.seconds} seconds.`,
+    hint: 'Name a folder in it, clone a repository instead, or create the instance empty and bring there what it needs. Nothing was changed.',
+  });
+};
 
 /** `retryAt`: the time of day when there is room again; undefined when there never will be. */
 export const destroyLimitReached = (limit: number, retryAt: string | undefined) =>

@@ -10,10 +10,21 @@ export interface CredentialUse {
   readonly instance: Pick<InstanceRecord, 'id' | 'providerId' | 'config'>;
 }
 
+/** A folder of the person's machine that is to be copied into an instance. */
+export interface FolderUse {
+  /** Where it really lies. */
+  readonly path: string;
+  readonly bytes: number;
+  readonly files: number;
+  /** The instance that it is for, which is not made yet. */
+  readonly instance: Pick<InstanceRecord, 'providerId' | 'config'>;
+}
+
 /** Who answers for what a first set-up takes of the person's. */
 export interface SetupConsent {
   /** A person asked for the instance: what is to be gone on with after a crash needs no further question. */
   readonly isLasting: boolean;
   /** Whether the person agrees. Whoever gives up waiting need not wait for the answer. */
   mayUse(use: CredentialUse): Promise<boolean>;
+  mayCopy(use: FolderUse): Promise<boolean>;
 }

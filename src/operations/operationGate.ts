@@ -14,7 +14,7 @@ import {
 import { bytesOf, visible } from '../model/textCut.ts';
 import type { BlastRadius, Reservation } from './blastRadius.ts';
 import { catalog } from './catalog.ts';
-import { consentOf } from './credentialConsent.ts';
+import { consentOf } from './consentOf.ts';
 import type { Operation, OperationCall, PreparedOperation, RunContext } from './operation.ts';
 import { isCapped, judge } from './policy.ts';
 import type { Swarm } from './swarm.ts';

@@ -1,26 +1,42 @@
 import { spawn } from 'node:child_process';
-import { realpath } from 'node:fs/promises';
-import * as path from 'node:path';
-import { invalidInput, providerRefused } from '../model/errors.ts';
+import { folderTooLarge, invalidInput, providerRefused, SwarmError } from '../model/errors.ts';
+import { type FolderLimits, surveyFolder, usualLimits } from './folderSurvey.ts';
 
 /** What the system's tar says, with exit code 1, of a file that others wrote or removed meanwhile: the rest is whole. */
 const inMotion = /: (file changed as we read it|File removed before we read it|File shrank by \d+ bytes.*)$/;
 
+/** What a tar adds for each file, and what a folder may have grown by since it was looked at. */
+const headBytes = 4096;
+const growth = 1.1;
+
 /**
- * A tar of everything in `folder` but `leftOut`, absolute paths, streamed by the system's `tar`. Rejects when tar fails or
- * is not there, and for a folder that lies in what is left out itself; `note` is told of files that were in motion.
+ * A tar of everything in `folder` but what is of this extension, `places` and more, and what is no file; streamed by the
+ * system's `tar`. Rejects as {@link surveyFolder} does, when tar fails or is not there, and for a folder that no longer
+ * lies where it did when it was asked for; `note` is told of what was left out, and of files that were in motion.
  */
 export async function* packFolder(
   folder: string,
-  leftOut: readonly string[],
+  places: readonly string[],
   signal: AbortSignal,
   note: (problem: string) => void,
+  limits: FolderLimits = usualLimits,
 ): AsyncIterable<Uint8Array> {
-  const excludes = (await insideOf(folder, leftOut)).map(name => `--exclude=./${name.replace(/[\\*?[\]]/g, '\\$&')}`);
+  const survey = await surveyFolder(folder, places, signal, limits);
+  if (survey.path !== folder)
+    throw invalidInput('The source', [`source.path: ${folder} leads to ${survey.path} by now`]);
+  for (const [what, names] of [
+    ['sockets, pipes and devices', survey.special],
+    ['the storage of this extension', survey.ours],
+  ] as const) {
+    const more = names.length > 5 ? ` and ${names.length - 5} more` : '';
+    if (names.length > 0) note(`Not copied were ${what}: ${names.slice(0, 5).join(', ')}${more}`.slice(0, 500));
+  }
+  const left = [...survey.special, ...survey.ours];
+  const excludes = left.map(name => `--exclude=./${name.replace(/[\\*?[\]]/g, '\\$&')}`);
   signal.throwIfAborted();
   const tar = spawn('tar', ['-C', folder, ...excludes, '-c', '-f', '-', '.'], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, LC_ALL: 'C' },
+    env: { ...process.env, LC_ALL: 'C', TAR_OPTIONS: '' },
     signal,
   });
   let complaint = '';
@@ -32,8 +48,14 @@ export async function* packFolder(
     tar.once('close', code => resolve(code ?? 1));
   });
   ended.catch(() => {});
+  let bytes = 0;
   try {
-    for await (const chunk of tar.stdout) yield chunk as Uint8Array;
+    for await (const chunk of tar.stdout) {
+      bytes += (chunk as Uint8Array).length;
+      if (bytes > growth * (limits.bytes + survey.files * headBytes))
+        throw folderTooLarge(folder, { bytes, files: survey.files, special: 0 }, limits);
+      yield chunk as Uint8Array;
+    }
     const code = await ended;
     const lines = complaint.split('\n').filter(line => line !== '');
     if (code === 1 && lines.some(line => inMotion.test(line))) {
@@ -41,6 +63,7 @@ export async function* packFolder(
     } else if (code !== 0) throw new Error(lines.slice(-3).join(' ').slice(-500) || `exit code ${code}`);
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof SwarmError) throw error;
     throw providerRefused(
       'folder-unreadable',
       `The folder ${folder} cannot be read: ${(error as Error).message}.`,
@@ -50,13 +73,4 @@ export async function* packFolder(
   } finally {
     tar.kill();
   }
-}
-
-/** Those of `places` that lie below `folder`, relative to it. Throws `invalidInput` when one of them is the folder. */
-async function insideOf(folder: string, places: readonly string[]): Promise<string[]> {
-  const real = (file: string) => realpath(file).catch(() => path.resolve(file));
-  const root = await real(folder);
-  const names = await Promise.all(places.map(async place => path.relative(root, await real(place))));
-  if (names.includes('')) throw invalidInput('The folder', [`${folder} is the storage of this extension`]);
-  return names.filter(name => !path.isAbsolute(name) && name.split(path.sep)[0] !== '..');
 }

@@ -48,7 +48,11 @@ export async function diskController(
     locks: new FileLock(path.join(stateDirectory, 'locks')),
     creations: new Map(),
     vault: new MemoryVault(),
-    sources: { packFolder: async function* () {}, gitCredential: () => undefined },
+    sources: {
+      surveyFolder: async path => ({ path, bytes: 0, files: 0 }),
+      packFolder: async function* () {},
+      gitCredential: () => undefined,
+    },
     defaultProviderType: () => '',
     loadStateOnStartup: true,
     healthBook: new HealthBook(new JsonFileStore(path.join(stateDirectory, 'health'), InstanceHealth, 1), () => 1),

@@ -6,6 +6,7 @@ import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { SharedRecords } from '../../src/core/sharedRecords.ts';
 import type { HomeKeeper } from '../../src/core/snapshots/homeKeeper.ts';
 import { SwarmController } from '../../src/core/swarmController.ts';
+import type { SetupSources } from '../../src/core/workspaceSetup.ts';
 import {
   defaultHealthConfig,
   defaultMigrationConfig,
@@ -77,6 +78,7 @@ export interface MemorySwarmOptions {
   readonly defaultProviderType?: string;
   readonly loadStateOnStartup?: boolean;
   readonly gitCredential?: string;
+  readonly surveyFolder?: SetupSources['surveyFolder'];
   readonly healthDisk?: MemoryDisk;
   readonly lease?: ObserverLease;
   readonly autoSaveSeconds?: number;
@@ -113,6 +115,7 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     creations: options.creations ?? new Map(),
     vault,
     sources: {
+      surveyFolder: options.surveyFolder ?? (async path => ({ path, bytes: 0, files: 0 })),
       packFolder: async function* () {
         yield new Uint8Array();
       },

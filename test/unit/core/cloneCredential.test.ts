@@ -58,6 +58,7 @@ function personFor(origin: string, agrees = true) {
   const asked: CredentialUse[] = [];
   const read: boolean[] = [];
   const sources: SetupSources = {
+    surveyFolder: async where => ({ path: where, bytes: 0, files: 0 }),
     packFolder: async function* () {},
     gitCredential: url =>
       url.startsWith(`${origin}/`)
@@ -73,7 +74,7 @@ function personFor(origin: string, agrees = true) {
     asked.push(use);
     return agrees;
   };
-  return { asked, read, sources, consent: { isLasting: false, mayUse } };
+  return { asked, read, sources, consent: { isLasting: false, mayUse, mayCopy: async () => agrees } };
 }
 
 async function clone(

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { wantsCredential } from '../../../src/core/cloneScript.ts';
 import { quote } from '../../../src/core/setupScripts.ts';
 import type { SwarmController } from '../../../src/core/swarmController.ts';
-import { SwarmError } from '../../../src/model/errors.ts';
+import { invalidInput, SwarmError } from '../../../src/model/errors.ts';
 import { MemoryLease, ObserverSeat } from '../../fakes/memoryLease.ts';
 import type { MemoryCall } from '../../fakes/memoryPlace.ts';
 import { MemoryPlace } from '../../fakes/memoryPlace.ts';
@@ -120,7 +120,7 @@ describe('creating', () => {
       return { exitCode, stdout: '', stderr: 'Cloning\nfatal: repository not found\n', truncated: false };
     };
     const source = { kind: 'git', url: "https://example.org/it's.git" } as const;
-    const consent = { isLasting: true, mayUse: async () => true };
+    const consent = { isLasting: true, mayUse: async () => true, mayCopy: async () => true };
     const record = await controller.createInstance({ name: 'one', source }, '', undefined, {}, { consent });
     expect(commands).toHaveLength(2);
     expect(record).toMatchObject({
@@ -129,6 +129,45 @@ describe('creating', () => {
     });
     expect(commands.join()).not.toContain('hunter2');
     expect(commands.join()).toContain(quote(quote(source.url)).slice(1, -1));
+  });
+});
+
+describe('a folder as the source', () => {
+  const source = { kind: 'folder', path: '/link' } as const;
+  const surveyFolder = async () => ({ path: '/real', bytes: 7, files: 2 });
+
+  test('is looked at and asked for as it really lies, before anything is made', async () => {
+    const { controller, place } = await swarm({ surveyFolder });
+    const asked: unknown[] = [];
+    const consent = (agrees: boolean) => ({
+      isLasting: false,
+      mayUse: async () => agrees,
+      mayCopy: async (use: unknown) => {
+        asked.push(use);
+        return agrees;
+      },
+    });
+    const refused = controller.createInstance({ name: 'one', source }, '', undefined, {}, { consent: consent(false) });
+    await expect(refused).rejects.toMatchObject({ code: 'confirmation-refused' });
+    expect([controller.listInstances(), place.instances.size]).toEqual([[], 0]);
+    const made = await controller.createInstance(
+      { name: 'one', source },
+      '',
+      undefined,
+      {},
+      { consent: consent(true) },
+    );
+    expect(made.config.source).toEqual({ kind: 'folder', path: '/real' });
+    expect(asked).toMatchObject([{ path: '/real', bytes: 7, files: 2 }, { path: '/real' }]);
+  });
+
+  test.each([
+    ['is refused', async () => Promise.reject(invalidInput('The source', ['source.path: no']))],
+    ['has a name that no record takes', async () => ({ path: '/a\nb', bytes: 0, files: 0 })],
+  ])('one that %s leaves nothing', async (_, looked) => {
+    const { controller } = await swarm({ surveyFolder: looked });
+    await expect(controller.createInstance({ name: 'one', source })).rejects.toMatchObject({ code: 'invalid-input' });
+    expect(controller.listInstances()).toEqual([]);
   });
 });
 

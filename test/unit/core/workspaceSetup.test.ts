@@ -18,6 +18,7 @@ import { moveInScript, unpackScript } from '../../../src/core/setupScripts.ts';
 import { type SetupSources, setUpWorkspace, usefulLines } from '../../../src/core/workspaceSetup.ts';
 import { InstanceConfig, type InstanceConfigInput, type InstanceRecord } from '../../../src/model/instance.ts';
 import { quietContext } from '../../../src/model/operationContext.ts';
+import { surveyFolder } from '../../../src/storage/folderSurvey.ts';
 import { packFolder } from '../../../src/storage/packFolder.ts';
 import { newSpec } from '../../contract/specs.ts';
 import { GitServer } from '../../fakes/gitServer.ts';
@@ -57,6 +58,7 @@ afterEach(async () => {
 });
 
 const sources: SetupSources = {
+  surveyFolder: (folder, signal) => surveyFolder(folder, [], signal),
   packFolder: (folder, signal, note) => packFolder(folder, [], signal, note),
   gitCredential: () => undefined,
 };

@@ -16,6 +16,13 @@ const id = 'k3x9q2m7w1ab';
 /** Arguments for each named error; the compiler misses one that is not here. */
 const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   invalidInput: [['The input of "Create Instance"', ['name: must not be empty', 'ports.0: must be a number']]],
+  folderTooLarge: [
+    [
+      '/home/ann',
+      { bytes: 3 * 1024 ** 4, files: 412_000, special: 3 },
+      { bytes: 20 * 1024 ** 3, files: 1_000_000, leftOut: 200, seconds: 120 },
+    ],
+  ],
   notJson: [['The document', "Expected ',' or '}' after property value in JSON at position 34 (line 3 column 5)"]],
   nameTaken: [
     ['web', id],

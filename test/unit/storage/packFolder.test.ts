@@ -30,10 +30,7 @@ describe('packing a folder', () => {
     const read = async () => {
       for await (const _ of packFolder(missing, [], never, quiet));
     };
-    await expect(read()).rejects.toMatchObject({
-      code: 'folder-unreadable',
-      message: expect.stringContaining(missing),
-    });
+    await expect(read()).rejects.toMatchObject({ code: 'invalid-input', message: expect.stringContaining(missing) });
   });
 
   test('a cancelled one ends with the reason of the cancellation', async () => {
@@ -50,12 +47,40 @@ describe('packing a folder', () => {
     mkdirSync(path.join(folder, 'a', 'storage'));
     writeFileSync(path.join(storage, 'growing'), '');
     symlinkSync(storage, path.join(folder, 'link'));
-    const listed = await list(packFolder(folder, [path.join(folder, 'link'), tmpdir(), '/nowhere'], never, quiet));
+    const listed = await list(packFolder(folder, [path.join(folder, 'link'), '/nowhere'], never, quiet));
     expect(listed).toEqual(['./', './a/', './a/storage/', './link']);
   });
 
-  test('refuses the storage itself', async () => {
-    await expect(list(packFolder(folder, [folder], never, quiet))).rejects.toMatchObject({ code: 'invalid-input' });
+  test('names what is no file and leaves it out', async () => {
+    execFileSync('mkfifo', [path.join(folder, 'pi[p]e')]);
+    writeFileSync(path.join(folder, 'file'), '');
+    const notes: string[] = [];
+    expect(await list(packFolder(folder, [], never, note => notes.push(note)))).toEqual(['./', './file']);
+    expect(notes).toEqual([expect.stringContaining('pi[p]e')]);
+  });
+
+  test('copies nothing of a folder that lies elsewhere by now', async () => {
+    const [asked, other] = [path.join(folder, 'asked'), path.join(folder, 'other')];
+    mkdirSync(other);
+    symlinkSync(other, asked);
+    await expect(list(packFolder(asked, [], never, quiet))).rejects.toMatchObject({ code: 'invalid-input' });
+  });
+
+  test('ends one that grows past every limit while it is copied', async () => {
+    writeFileSync(path.join(folder, 'big'), Buffer.alloc(1_000_000));
+    const limits = { bytes: 1_000_000, files: 10, leftOut: 10, seconds: 60 };
+    const packed = packFolder(folder, [], never, quiet, limits)[Symbol.asyncIterator]();
+    const own = mkdtempSync(path.join(tmpdir(), 'bin-'));
+    writeFileSync(path.join(own, 'tar'), '#!/bin/sh\nexec cat /dev/zero\n', { mode: 0o755 });
+    vi.stubEnv('PATH', `${own}${path.delimiter}${process.env.PATH}`);
+    let taken = 0;
+    const all = (async () => {
+      for (let next = await packed.next(); !next.done; next = await packed.next()) taken += next.value.length;
+    })();
+    await expect(all).rejects.toMatchObject({ code: 'folder-too-large' });
+    expect(taken).toBeLessThan(2_000_000);
+    vi.unstubAllEnvs();
+    rmSync(own, { recursive: true, force: true });
   });
 
   test.each([

@@ -23,6 +23,24 @@ async function consentFor(caller: Caller, agrees: boolean) {
   return { consent, bench };
 }
 
+describe('whether a folder may be copied', () => {
+  const folder = { path: '/home/ann/.ssh\u202e', bytes: 5 * 1024 ** 2, files: 12, instance };
+
+  test('is not asked of a person who named it themself', async () => {
+    const { consent, bench } = await consentFor('person', false);
+    expect(await consent?.mayCopy(folder)).toBe(true);
+    expect(bench.questions).toEqual([]);
+  });
+
+  test.each([true, false])('is asked for a program, with path and size (%s)', async agrees => {
+    const { consent, bench } = await consentFor('agent', agrees);
+    expect(await consent?.mayCopy(folder)).toBe(agrees);
+    for (const named of ['/home/ann/.ssh\\u{202e}', '12 files, 5.0 MB', instance.providerId, 'Asked by the chat'])
+      expect(bench.questions[0]?.detail).toContain(named);
+    expect(bench.events.filter(({ outcome }) => outcome?.includes('.ssh'))).toHaveLength(agrees ? 1 : 0);
+  });
+});
+
 describe('whether a credential may be used', () => {
   test('is not asked of a person who asked for the instance themself', async () => {
     const { consent, bench } = await consentFor('person', false);
