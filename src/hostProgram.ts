@@ -8,7 +8,7 @@ import { constants } from 'node:os';
 import * as path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { messageOf, SwarmError, unsupported } from './model/errors.ts';
-import { linesOf } from './model/linesOf.ts';
+import { linesOf, longestJson } from './model/linesOf.ts';
 import { type OperationContext, withTimeout } from './model/operationContext.ts';
 import type { InstanceObservation } from './model/provider.ts';
 import { installedEditorServer } from './providers/editorServerInstaller.ts';
@@ -138,7 +138,7 @@ const say = (output: HostOutput) => void process.stdout.write(`${JSON.stringify(
 
 /** Answers the one call that its input holds. */
 async function converse(): Promise<void> {
-  const lines = linesOf(process.stdin);
+  const lines = linesOf(process.stdin, longestJson);
   const { value: first = '' } = await lines.next();
   const { providerId, call, args } = HostRequest.parse(JSON.parse(first));
   const cancel = new AbortController();

@@ -35,6 +35,13 @@ export class CappedOutput {
     this.#size += kept.length;
   }
 
+  /** All of a stream is read, and that much of it is kept. */
+  static async textOf(stream: AsyncIterable<Uint8Array>, most: number = defaultMostBytes): Promise<string> {
+    const output = new CappedOutput(most);
+    for await (const chunk of stream) output.add(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
+    return output.text();
+  }
+
   /** As UTF-8; a character that the cap cut in two is left out. */
   text(): string {
     return new TextDecoder('utf-8', { ignoreBOM: true }).decode(Buffer.concat(this.#chunks), {

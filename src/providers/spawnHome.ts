@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { text } from 'node:stream/consumers';
 import type { HomeProcess, HomeTask } from '../model/provider.ts';
+import { CappedOutput } from './commandStreams.ts';
 import { checkSaid, writerTo } from './homeProgram.ts';
 import { readAhead } from './readAhead.ts';
 
@@ -35,7 +35,7 @@ export function homeProcess(
       signs += 1;
     });
   }
-  const done = Promise.race([text(child.stderr), failed]).then(check);
+  const done = Promise.race([CappedOutput.textOf(child.stderr), failed]).then(check);
   done.catch(() => {});
   return {
     output: readAhead(child.stdout, parts),

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { providerUnreachable } from '../../model/errors.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
@@ -12,6 +11,9 @@ import { frames, streamOf } from './frames.ts';
 
 /** Marks everything that one exec starts, so that it can be found and ended: an engine can't end an exec. */
 const markName = 'REMOTE_SWARM_EXEC';
+
+/** Bytes that a short program of ours may print. */
+const mostPrinted = 16 * 1024 * 1024;
 
 /** A process that was started in a container, and the connection to its standard streams. */
 export interface RunningExec {
@@ -65,7 +67,7 @@ export async function startExec(
       stream.destroy();
       const killer = await startExec(engine, containerId, [node, '-e', endMarked, `${markName}=${mark}`], quietContext);
       killer.stream.end();
-      await engine.call('Ending a command', quietContext, () => text(streamOf(killer.stream, 'stderr')));
+      await engine.call('Ending a command', quietContext, () => CappedOutput.textOf(streamOf(killer.stream, 'stderr')));
     },
   };
 }
@@ -81,7 +83,7 @@ export async function outputOf(
   const exec = await startExec(engine, containerId, argv, ctx);
   exec.stream.end();
   try {
-    return await engine.call(doing, ctx, () => text(streamOf(exec.stream, 'stdout')));
+    return await engine.call(doing, ctx, () => CappedOutput.textOf(streamOf(exec.stream, 'stdout'), mostPrinted));
   } finally {
     exec.stream.destroy();
   }

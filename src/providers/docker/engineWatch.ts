@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Disposable } from '../../model/event.ts';
-import { linesOf } from '../../model/linesOf.ts';
+import { linesOf, longestJson } from '../../model/linesOf.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { label } from './instanceContainer.ts';
 
@@ -61,7 +61,7 @@ async function deliver(stream: Readable, signal: AbortSignal, wake: (instanceId:
   signal.addEventListener('abort', abort, { once: true });
   try {
     if (signal.aborted) return;
-    for await (const line of linesOf(stream)) {
+    for await (const line of linesOf(stream, longestJson)) {
       const id = instanceOf(line);
       if (id !== undefined && !signal.aborted) wake(id);
     }

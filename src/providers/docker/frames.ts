@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { LineReader } from '../../model/linesOf.ts';
 
 /** A piece of a process's output as Docker frames it: stream number, length, bytes. */
 export interface Frame {
@@ -49,14 +50,14 @@ export async function* streamOf(source: Readable, wanted: Frame['stream']): Asyn
 
 /** The lines of both streams in order of arrival; each stream's last line also without its line feed. */
 export async function* linesOf(source: Readable): AsyncGenerator<string> {
-  const rest = { stdout: '', stderr: '' };
-  const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
+  const readers = { stdout: new LineReader(), stderr: new LineReader() };
   for await (const { stream, data } of frames(source)) {
-    const lines = (rest[stream] + decoders[stream].decode(data, { stream: true })).split('\n');
-    rest[stream] = lines.pop() ?? '';
-    for (const line of lines) yield line.replace(/\r$/, '');
+    for (const line of readers[stream].take(data)) yield line.replace(/\r$/, '');
   }
-  for (const last of Object.values(rest)) if (last !== '') yield last;
+  for (const reader of Object.values(readers)) {
+    const last = reader.rest();
+    if (last !== '') yield last;
+  }
 }
 
 /** The lines of a whole log. */

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import * as z from 'zod';
 import { messageOf, providerUnreachable } from '../../model/errors.ts';
-import { linesOf } from '../../model/linesOf.ts';
+import { linesOf, longestJson } from '../../model/linesOf.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus, translateEngineError } from './engineErrors.ts';
@@ -109,7 +109,7 @@ export class PullProgress {
 }
 
 async function* jsonLines(stream: Readable): AsyncGenerator<PullLine> {
-  for await (const line of linesOf(stream)) {
+  for await (const line of linesOf(stream, longestJson)) {
     if (line.trim() === '') continue;
     try {
       yield PullLine.parse(JSON.parse(line));

@@ -1,6 +1,7 @@
 import { watch } from 'node:fs';
 import { open } from 'node:fs/promises';
 import * as path from 'node:path';
+import { LineReader } from '../../model/linesOf.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { InstanceLogs, LogOptions } from '../../model/provider.ts';
 
@@ -11,9 +12,14 @@ const mostBytes = 4 * 1024 * 1024;
 
 /** The last lines of a log, without the token. `since` goes by the times in it; a line without one has that before it. */
 export async function readLog(file: string, token: string, options: LogOptions): Promise<InstanceLogs> {
-  const { text, cut } = await lastText(file);
-  const lines = splitLines(text);
-  if (cut) lines.shift();
+  const { bytes, cut } = await lastBytes(file);
+  const reader = new LineReader();
+  const lines = reader.take(bytes);
+  const rest = reader.rest();
+  if (rest !== '') lines.push(rest);
+  // Of a line that begins before them only the end is there; all there is, when no other one does.
+  if (cut && lines.length > 1) lines.shift();
+  else if (cut) lines[0] = `…${lines[0]}`;
   return selectLines(redact(lines, token), cut, options);
 }
 
@@ -40,22 +46,19 @@ export async function followLog(
 ): Promise<void> {
   const handle = await open(file, 'r');
   let position = (await handle.stat()).size;
-  let rest = '';
+  const reader = new LineReader();
   let wake = () => {};
   const watcher = watch(path.dirname(file), () => wake());
   // A folder's watch tells of writes and of the end of most servers; the clock, of one that was killed.
   const clock = setInterval(() => wake(), 1_000);
   const abort = () => wake();
   ctx.signal.addEventListener('abort', abort, { once: true });
-  const decoder = new TextDecoder();
   const drain = async () => {
     for (;;) {
       const { bytesRead, buffer } = await handle.read(Buffer.alloc(64 * 1024), { position });
       if (bytesRead === 0) return;
       position += bytesRead;
-      const lines = (rest + decoder.decode(buffer.subarray(0, bytesRead), { stream: true })).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of redact(lines, token)) sink(line);
+      for (const line of redact(reader.take(buffer.subarray(0, bytesRead)), token)) sink(line);
     }
   };
   try {
@@ -80,23 +83,17 @@ export async function followLog(
 /** The server itself never prints it, but `code serve-web` does. */
 const redact = (lines: readonly string[], token: string) => lines.map(line => line.replaceAll(token.trim(), '***'));
 
-function splitLines(text: string): string[] {
-  const lines = text.split('\n');
-  if (lines.at(-1) === '') lines.pop();
-  return lines;
-}
-
-async function lastText(file: string): Promise<{ text: string; cut: boolean }> {
+async function lastBytes(file: string): Promise<{ bytes: Uint8Array; cut: boolean }> {
   const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  if (!handle) return { text: '', cut: false };
+  if (!handle) return { bytes: new Uint8Array(), cut: false };
   try {
     const { size } = await handle.stat();
     const length = Math.min(size, mostBytes);
     const { bytesRead, buffer } = await handle.read(Buffer.alloc(length), { position: size - length });
-    return { text: buffer.toString('utf8', 0, bytesRead), cut: size > length };
+    return { bytes: buffer.subarray(0, bytesRead), cut: size > length };
   } finally {
     await handle.close();
   }

@@ -1,6 +1,6 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { messageOf, providerRefused, SwarmError } from '../../model/errors.ts';
-import { linesOf } from '../../model/linesOf.ts';
+import { linesOf, longestJson } from '../../model/linesOf.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import {
   dataWindow,
@@ -67,7 +67,7 @@ export async function callHost<C extends HostCall>(
     say({ abort: 'AbortError' });
   });
   try {
-    for await (const text of linesOf(child.stdout)) {
+    for await (const text of linesOf(child.stdout, longestJson)) {
       const output = outputIn(text);
       if (!output) continue;
       if ('report' in output) ctx.report(output.report, output.fraction);

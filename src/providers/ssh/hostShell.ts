@@ -1,8 +1,8 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { OperationContext } from '../../model/operationContext.ts';
+import { CappedOutput } from '../commandStreams.ts';
 import { shellWord } from '../shellWord.ts';
 import { endChild, type SshConnection } from './sshConnection.ts';
 import { afterMark, sayMark } from './startMark.ts';
@@ -53,7 +53,7 @@ export class HostShell {
     const closed = new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
     try {
       const sending = pipeline(input ?? Readable.from([]), child.stdin).catch(() => {});
-      const streams = [child.stdout, child.stderr].map(async stream => afterMark(await text(stream)));
+      const streams = [child.stdout, child.stderr].map(async stream => afterMark(await CappedOutput.textOf(stream)));
       const [[out = '', said = ''], code] = await Promise.all([Promise.all(streams), closed, sending]);
       if (code === 0) return out;
       if (code === 255 || code === null) throw this.#connection.problem(said.trim() || 'the connection was lost');

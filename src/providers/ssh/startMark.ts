@@ -16,7 +16,11 @@ export function chunksAfterMark(): (chunk: Buffer) => Buffer[] {
     if (!waiting) return [chunk];
     waiting = Buffer.concat([waiting, chunk]);
     const at = waiting.indexOf(mark);
-    if (at < 0) return [];
+    if (at < 0) {
+      // Only its end may hold a part of the mark.
+      waiting = waiting.subarray(-mark.length);
+      return [];
+    }
     const rest = waiting.subarray(at + mark.length);
     waiting = undefined;
     return rest.length > 0 ? [rest] : [];
