@@ -56,6 +56,11 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   recoveryRefused: [['a1b2c3d4e5f6', 'Its home is not proven to be safe.']],
   runsElsewhere: [[id, 'anns-laptop']],
   homeMissing: [[id, 'docker']],
+  ownedByAnother: [
+    [id, { user: 'bob', machine: 'desk' }, '2026-11-30T10:00:00.000Z'],
+    [id, { user: 'bob', machine: 'desk' }, undefined],
+  ],
+  olderState: [[id, 'docker']],
   migrationNotFound: [[id]],
   migrationRefused: [[`The migration of "${id}"`, 'It lives on "docker" already.', 'Name another provider.']],
   migrationsOff: [[]],
