@@ -1,6 +1,6 @@
-import { olderState, ownedByAnother } from './errors.ts';
 import type { VSCodeInstance } from './instance.ts';
 import type { Claim } from './operationContext.ts';
+import { olderState, ownedByAnother } from './ownershipErrors.ts';
 
 /** What a claim to an instance is worth, beside what its place says. */
 export type Standing =

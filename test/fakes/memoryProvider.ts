@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import * as path from 'node:path';
-import { instanceNotFound, ownedByAnother, providerRefused, unsupported, wrongState } from '../../src/model/errors.ts';
+import { instanceNotFound, providerRefused, unsupported, wrongState } from '../../src/model/errors.ts';
 import { homeMissing } from '../../src/model/homeErrors.ts';
 import type {
   InstanceFilter,
@@ -11,6 +11,7 @@ import type {
 } from '../../src/model/instance.ts';
 import { type Claim, type OperationContext, quietContext } from '../../src/model/operationContext.ts';
 import { nextGeneration, refuseUnowned } from '../../src/model/ownership.ts';
+import { ownedByAnother } from '../../src/model/ownershipErrors.ts';
 import type {
   CommandResult,
   ExecuteOptions,

@@ -8,8 +8,8 @@ import type {
   InstanceUpdate,
   VSCodeInstance,
 } from '../../model/instance.ts';
-import { type Claim, type OperationContext, quietContext } from '../../model/operationContext.ts';
-import { generationOf, nextGeneration, refuseUnowned, standingOf } from '../../model/ownership.ts';
+import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { nextGeneration } from '../../model/ownership.ts';
 import type {
   CommandResult,
   ExecuteOptions,
@@ -39,13 +39,13 @@ import { Containers } from './containers.ts';
 import { DockerAbilities } from './dockerAbilities.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
 import { DockerEngine, type EngineFacts } from './dockerEngine.ts';
-import { ownerOfHome } from './homeOwner.ts';
 import { InstanceBuilder, idTaken } from './instanceBuilder.ts';
 import { containerName, type InstanceContainer, primaryOf, replacedName } from './instanceContainer.ts';
+import { InstanceOwnership } from './instanceOwnership.ts';
 import { InstanceReader } from './instanceReader.ts';
 import { InstanceRecreator } from './instanceRecreator.ts';
 import { removeIdleNetworks } from './networks.ts';
-import { firstFiles, ReservedFiles, recordFile, recordFiles } from './reservedFiles.ts';
+import { firstFiles, ReservedFiles, recordFiles } from './reservedFiles.ts';
 import { ServerStarter } from './serverStarter.ts';
 
 /** Instances on a Docker engine: each one a container, and a volume with its home that outlives the container. */
@@ -57,6 +57,7 @@ export class DockerProvider implements Provider {
   readonly containers: Containers;
   readonly files: ReservedFiles;
   readonly builder: InstanceBuilder;
+  readonly #ownership: InstanceOwnership;
   readonly #recreator: InstanceRecreator;
   readonly #starter: ServerStarter;
   readonly #launcherFile: string;
@@ -77,6 +78,7 @@ export class DockerProvider implements Provider {
     const { image = runtimeImage, resources = {} } = config;
     this.builder = new InstanceBuilder(this.engine, { image, runtimeImage, resources });
     const { engine, containers, files, builder } = this;
+    this.#ownership = new InstanceOwnership(engine, containers, files, this.reader, image);
     this.#recreator = new InstanceRecreator(engine, containers, files, builder, environment.launcher);
     this.abilities = new DockerAbilities(this, config);
   }
@@ -108,7 +110,7 @@ export class DockerProvider implements Provider {
       if (existing && existing.swarmId !== identity.swarmId) throw idTaken(existing.name);
       if (existing) {
         refuseRole(identity.id, existing.role);
-        await this.#refuseUnowned(existing, identity, ctx);
+        await this.#ownership.refuse(existing, identity, ctx);
       }
       if (existing && !(await this.#isHalfMade(existing, ctx))) return this.#start(existing, ctx);
       const image = await this.builder.prepareImage(config, ctx);
@@ -158,8 +160,8 @@ export class DockerProvider implements Provider {
     return this.#turns.take(instanceId, async () => {
       const containers = await this.containers.of(instanceId, ctx);
       const primary = primaryOf(containers);
-      if (primary) await this.#refuseUnowned(primary, ctx.claim, ctx);
-      else if (ctx.claim) await this.#refuseHome(instanceId, ctx.claim, ctx);
+      if (primary) await this.#ownership.refuse(primary, ctx.claim, ctx);
+      else if (ctx.claim) await this.#ownership.refuseHome(instanceId, ctx.claim, ctx);
       const home = await this.builder.swarmOfHome(instanceId, ctx);
       const swarms = new Set([...containers.map(({ swarmId }) => swarmId), ...(home === undefined ? [] : [home])]);
       ctx.report('Removing the container and the home of the instance');
@@ -276,45 +278,17 @@ export class DockerProvider implements Provider {
     });
   }
 
-  /** Its new name decides; the record beside its home follows, also when that was cut off before. */
-  async transfer(instanceId: string, heir: InstanceHeir, ctx: OperationContext): Promise<VSCodeInstance> {
+  transfer(instanceId: string, heir: InstanceHeir, ctx: OperationContext): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
-      const container = await this.containers.existing(instanceId, ctx);
-      const { config, ...instance } = await this.reader.readWhole(container, ctx);
-      const isHeirs = container.swarmId === heir.swarmId && container.epoch === heir.epoch;
-      if (!isHeirs) await this.#refuseUnowned(container, ctx.claim, ctx);
-      const generation = isHeirs ? generationOf(container) : nextGeneration(container, ctx.claim);
-      const { swarmId, epoch, owner } = heir;
-      const identity = {
-        ...identityOf(instance),
-        swarmId,
-        epoch,
-        owner,
-        generation,
-        adoptedAt: new Date().toISOString(),
-      };
-      if (!isHeirs) await this.containers.rename(container, containerName(identity, container.role), ctx);
-      const isTold = isHeirs && isDeepStrictEqual(instance.owner, owner);
-      if (!isTold) await this.files.write(container.containerId, [recordFile({ identity, config })], ctx);
+      await this.#ownership.transfer(instanceId, heir, ctx);
       return this.reader.read(await this.containers.existing(instanceId, ctx), ctx);
     });
   }
 
-  async #refuseHome(instanceId: string, claim: Claim, ctx: OperationContext): Promise<void> {
-    const owner = await ownerOfHome(this.engine, this.files, instanceId, this.builder.imageOf({}), ctx);
-    if (owner) refuseUnowned({ ...owner, id: instanceId, providerId: this.id }, claim);
-  }
-
   async #owned(instanceId: string, ctx: OperationContext): Promise<InstanceContainer> {
     const container = await this.containers.existing(instanceId, ctx);
-    await this.#refuseUnowned(container, ctx.claim, ctx);
+    await this.#ownership.refuse(container, ctx.claim, ctx);
     return container;
-  }
-
-  /** Whose it is instead is read only then. */
-  async #refuseUnowned(container: InstanceContainer, claim: Claim | undefined, ctx: OperationContext): Promise<void> {
-    if (claim === undefined || standingOf(claim, container) === 'owner') return;
-    refuseUnowned(await this.reader.read(container, ctx), claim);
   }
 
   async #start(container: InstanceContainer, ctx: OperationContext): Promise<VSCodeInstance> {

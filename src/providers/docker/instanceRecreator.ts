@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { olderState } from '../../model/errors.ts';
 import { homeMissing } from '../../model/homeErrors.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import { refuseUnowned, standingOf } from '../../model/ownership.ts';
+import { olderState } from '../../model/ownershipErrors.ts';
 import type { InstanceSpec } from '../../model/provider.ts';
 import { instanceVariables } from '../instanceMark.ts';
 import { refuseRole } from '../instanceRoles.ts';

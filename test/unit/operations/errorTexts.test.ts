@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import * as errors from '../../../src/model/errors.ts';
 import * as homeErrors from '../../../src/model/homeErrors.ts';
+import * as ownershipErrors from '../../../src/model/ownershipErrors.ts';
 import { forLog, forModel, forPerson } from '../../../src/vscode/errorWording.ts';
 
-const makers = { ...errors, ...homeErrors };
+const makers = { ...errors, ...homeErrors, ...ownershipErrors };
 type Made = {
   [Name in keyof typeof makers]: (typeof makers)[Name] extends (...args: infer _) => errors.SwarmError ? Name : never;
 };
