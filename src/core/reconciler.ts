@@ -1,3 +1,4 @@
+import pLimit, { type LimitFunction } from 'p-limit';
 import { messageOf } from '../model/errors.ts';
 import { type Disposable, Emitter } from '../model/event.ts';
 import type { InstanceRecord, InstanceRole } from '../model/instance.ts';
@@ -12,6 +13,9 @@ import type { ProviderDirectory } from './providerDirectory.ts';
 import { adopted, withStatus } from './records.ts';
 import { type Settlement, settle } from './settlement.ts';
 import { wholeInstance } from './wholeInstance.ts';
+
+/** Instances of a provider that are asked for, or have something finished, at the same time. */
+const atOnce = 8;
 
 /** A resource with our labels that no record of this swarm stands for (semantics 1). */
 export interface FoundInstance {
@@ -55,6 +59,7 @@ export class Reconciler implements Disposable {
   readonly #isRemoved: ReconcilerOptions['isRemoved'];
   readonly #finish: ReconcilerOptions['finish'];
   readonly #found = new Map<string, FoundInstance[]>();
+  readonly #pools = new Map<string, LimitFunction>();
   #watches: Disposable[] = [];
   readonly #stopped = new AbortController();
   readonly #changed = new Emitter<void>();
@@ -138,11 +143,13 @@ export class Reconciler implements Disposable {
     const known = this.#registry.listInstances(provider.id);
     const [quick, slow] = partition(known, record => isQuick(settle(record, seen.get(record.id))));
     const strangers = ours.filter(seen => isKnown(seen) && this.#registry.getInstance(seen.id) === undefined);
-    await Promise.all(quick.map(record => this.#settle(provider, record, seen.get(record.id), ctx)));
+    const [there, absent] = partition(quick, record => seen.has(record.id));
+    await Promise.all(there.map(record => this.#settle(provider, record, seen.get(record.id), ctx)));
+    await this.#confirmAbsences(provider, absent, ctx);
     if (!ctx.signal.aborted) this.#observed.fire({ provider, seen });
     await Promise.all([
-      ...slow.map(record => this.#settle(provider, record, seen.get(record.id), ctx)),
-      ...strangers.map(observation => this.#adoptQuietly(provider, observation, ctx)),
+      this.#pool(provider, 'acts').map(slow, record => this.#settle(provider, record, seen.get(record.id), ctx)),
+      this.#pool(provider, 'looks').map(strangers, observation => this.#adoptQuietly(provider, observation, ctx)),
     ]);
   }
 
@@ -199,10 +206,46 @@ export class Reconciler implements Disposable {
     }
   }
 
+  /**
+   * What a list lacks is asked for, a few at a time. A list that lacks most is suspect: one that is there, or can't be
+   * asked for, disproves it, and the others are left as they are. Of what is gone as far as is known one is asked for
+   * again, and the others when that one is back.
+   */
+  async #confirmAbsences(provider: Provider, absent: readonly InstanceRecord[], ctx: OperationContext): Promise<void> {
+    const ask = (record: InstanceRecord) => this.#settle(provider, record, undefined, ctx);
+    const isGoneNow = ({ id }: InstanceRecord) => isGone(this.#registry.getInstance(id));
+    const [gone, missing] = partition(absent, isGone);
+    const present = this.#registry.listInstances(provider.id).length - gone.length;
+    const one = isTooMany(missing.length, present) ? await this.#free(missing) : undefined;
+    if (one) await ask(one);
+    if (!one || isGoneNow(one))
+      await this.#pool(provider, 'looks').map(
+        missing.filter(record => record !== one),
+        ask,
+      );
+    const [first, ...others] = gone;
+    if (first) await ask(first);
+    if (first && !isGoneNow(first)) await this.#pool(provider, 'looks').map(others, ask);
+  }
+
+  /** Of a provider, over all rounds; what only looks does not wait for what acts. */
+  #pool({ id }: Provider, kind: 'looks' | 'acts'): LimitFunction {
+    const key = `${kind} ${id}`;
+    const pool = this.#pools.get(key) ?? pLimit(atOnce);
+    this.#pools.set(key, pool);
+    return pool;
+  }
+
+  /** One that nobody is at work on. */
+  async #free(records: readonly InstanceRecord[]): Promise<InstanceRecord | undefined> {
+    for (const record of records) if (!(await this.#locks.isHeld(record.id))) return record;
+    return undefined;
+  }
+
   /** Absence is believed when a get says so twice (semantics 24). */
   async #confirmAbsence(provider: Provider, record: InstanceRecord, ctx: OperationContext): Promise<void> {
     const instance = await getTwice(provider, record.id, ctx);
-    if (!instance && ['failed', 'lost', 'trashed'].includes(record.status)) return;
+    if (!instance && isGone(record)) return;
     this.#registry.observeInstance(record.id, current =>
       withStatus(current, instance ?? { status: 'lost', detail: `It is no longer on "${provider.id}".` }),
     );
@@ -220,6 +263,13 @@ export class Reconciler implements Disposable {
     }
   }
 }
+
+/** Whether its absence is nothing new. */
+const isGone = (record: InstanceRecord | undefined) =>
+  record === undefined || ['failed', 'lost', 'trashed'].includes(record.status);
+
+/** Whether a list that lacks so many of those that are there, as far as is known, is itself to be doubted. */
+const isTooMany = (missing: number, present: number) => missing >= 3 && missing > present / 2;
 
 /** Whether a step only tells what is so; the others may take as long as a create. */
 const isQuick = (step: Settlement) => step.do === 'show' || step.do === 'confirm-absence';
