@@ -8,6 +8,7 @@ import { StreamCarrier } from './core/migration/homeCarrier.ts';
 import { MigrationBook } from './core/migration/migrationBook.ts';
 import { type ProviderCondition, ProviderDirectory } from './core/providerDirectory.ts';
 import { withStatus } from './core/records.ts';
+import { SecretMask } from './core/secretMask.ts';
 import { SharedRecords } from './core/sharedRecords.ts';
 import { StreamKeeper } from './core/snapshots/homeKeeper.ts';
 import { SnapshotSchedule } from './core/snapshots/snapshotSchedule.ts';
@@ -88,7 +89,18 @@ export const stateDirectoryOf = (config: SwarmConfig, storageDirectory: string) 
 
 /** Builds everything behind the faces, and starts it; never waits for a provider that is configured. */
 export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore> {
-  const { storageDirectory, launcher, vault, gitCredential, texts } = surroundings;
+  const { storageDirectory, launcher } = surroundings;
+  const mask = new SecretMask();
+  const vault = mask.taughtBy(surroundings.vault);
+  const learned = <T extends string | undefined>(value: T): T => {
+    if (value !== undefined) mask.learn(value);
+    return value;
+  };
+  const gitCredential = (url: string): GitCredential | undefined => {
+    const credential = surroundings.gitCredential(url);
+    return credential && { read: async mayAsk => learned(await credential.read(mayAsk)) };
+  };
+  const texts: GateTexts = { ...surroundings.texts, warn: message => surroundings.texts.warn(mask.text(message)) };
   const config = surroundings.config();
   const stateDirectory = stateDirectoryOf(config, storageDirectory);
   const editorServerDirectory = path.join(storageDirectory, 'editor-server');
@@ -97,7 +109,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     launcher,
     editorServerDirectory,
     machine: await readMachine(),
-    readSecret: name => surroundings.readSecret(name),
+    readSecret: async name => learned(await surroundings.readSecret(name)),
   };
   const { swarmId, quarantined } = await loadSwarmId(stateDirectory);
   // Some is found before there is a controller to tell.
@@ -133,6 +145,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     locks: new FileLock(path.join(stateDirectory, 'locks')),
     creations: surroundings.creations,
     vault,
+    mask,
     sources: {
       surveyFolder: (folder, signal) => surveyFolder(folder, [storageDirectory, stateDirectory], signal),
       packFolder: (folder, signal, note) => packFolder(folder, [storageDirectory, stateDirectory], signal, note),
@@ -199,7 +212,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
       const provider = await ProviderFactory.createProvider(candidate.type, candidate, environment);
       await provider.initialize(ctx).finally(() => provider.dispose());
     },
-    writeToken: (providerId, token) => surroundings.writeSecret(credentialKey(providerId), token),
+    writeToken: (providerId, token) => surroundings.writeSecret(credentialKey(providerId), learned(token)),
     installEditorServer: async ctx => void (await installEditorServer(editorServerDirectory, ctx)),
     rest: () => lease.resign(),
     dispose: async () => {

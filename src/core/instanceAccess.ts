@@ -1,5 +1,6 @@
 import { instanceNotFound, providerUnreachable, wrongState } from '../model/errors.ts';
 import type { InstanceRecord } from '../model/instance.ts';
+import { cutNote } from '../model/linesOf.ts';
 import { type OperationContext, quietContext } from '../model/operationContext.ts';
 import type {
   CommandResult,
@@ -11,9 +12,11 @@ import type {
   Provider,
   TerminalSpec,
 } from '../model/provider.ts';
+import type { SecretVault } from '../model/stateStore.ts';
 import { need } from './instanceLifecycle.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
+import type { SecretMask } from './secretMask.ts';
 import { SharedEndpoints } from './sharedEndpoints.ts';
 
 /**
@@ -23,25 +26,49 @@ import { SharedEndpoints } from './sharedEndpoints.ts';
 export class InstanceAccess {
   readonly #registry: InstanceRegistry;
   readonly #providers: ProviderDirectory;
+  readonly #vault: SecretVault;
+  readonly #mask: SecretMask;
+  /** Of which token the mask knows, by instance: where it lives, and since which move. */
+  readonly #known = new Map<string, string>();
   readonly endpoints: SharedEndpoints;
 
-  constructor(registry: InstanceRegistry, providers: ProviderDirectory) {
+  constructor(registry: InstanceRegistry, providers: ProviderDirectory, vault: SecretVault, mask: SecretMask) {
     this.#registry = registry;
     this.#providers = providers;
+    this.#vault = vault;
+    this.#mask = mask;
     this.endpoints = new SharedEndpoints(registry);
   }
 
-  getInstanceLogs(instanceId: string, options?: LogOptions, ctx?: OperationContext): Promise<InstanceLogs> {
-    return this.#providerOf(instanceId).getInstanceLogs(instanceId, options, ctx);
+  /** With the secrets of the instance masked, as all that is passed on of it. */
+  async getInstanceLogs(
+    instanceId: string,
+    options?: LogOptions,
+    ctx: OperationContext = quietContext,
+  ): Promise<InstanceLogs> {
+    const provider = this.#providerOf(instanceId);
+    await this.#learnSecrets(instanceId, ctx);
+    const logs = await provider.getInstanceLogs(instanceId, options, ctx);
+    return { ...logs, lines: logs.lines.map(line => this.#line(line)) };
   }
 
   async followLogs(instanceId: string, sink: (line: string) => void, ctx: OperationContext): Promise<void> {
     const { abilities, id } = this.#providerOf(instanceId);
-    await need(abilities.followLogs?.bind(abilities), id, 'follow logs')(instanceId, sink, ctx);
+    const follow = need(abilities.followLogs?.bind(abilities), id, 'follow logs');
+    await this.#learnSecrets(instanceId, ctx);
+    await follow(instanceId, line => sink(this.#line(line)), ctx);
   }
 
-  async executeCommand(instanceId: string, command: string, options?: ExecuteOptions): Promise<CommandResult> {
-    return this.#runningProvider(instanceId).executeCommand(instanceId, command, options);
+  async executeCommand(
+    instanceId: string,
+    command: string,
+    options: ExecuteOptions = quietContext,
+  ): Promise<CommandResult> {
+    const provider = this.#runningProvider(instanceId);
+    await this.#learnSecrets(instanceId, options);
+    const { stdout, stderr, truncated, exitCode } = await provider.executeCommand(instanceId, command, options);
+    const mask = (text: string) => this.#mask.text(text, truncated);
+    return { exitCode, stdout: mask(stdout), stderr: mask(stderr), truncated };
   }
 
   /** An address that opens the editor with nothing to type. Holds the token: for the person's browser only. */
@@ -54,7 +81,9 @@ export class InstanceAccess {
     reading.catch(() => {});
     const endpoint = await this.connectPort(instanceId, undefined, ctx);
     try {
-      const query = new URLSearchParams({ tkn: await reading, folder: abilities.workspacePath(instanceId) });
+      const token = await reading;
+      this.#mask.learn(token);
+      const query = new URLSearchParams({ tkn: token, folder: abilities.workspacePath(instanceId) });
       return { url: `http://${endpoint.host}:${endpoint.port}/${instanceId}/?${query}`, endpoint };
     } catch (error) {
       endpoint.dispose();
@@ -93,6 +122,28 @@ export class InstanceAccess {
       [...byProvider].map(([{ abilities }, ids]) => abilities.stats?.(ids, ctx) ?? Promise.resolve([])),
     );
     return answers.flat();
+  }
+
+  /**
+   * Teaches the mask what the instance has of secrets. Without those that were given to it nothing is passed on; its
+   * token cannot always be read, and of a server that has none nobody can show it.
+   */
+  async #learnSecrets(instanceId: string, ctx: OperationContext): Promise<void> {
+    const { config, wanted, epoch, providerId } = this.#recordOf(instanceId);
+    if ([config, wanted].some(one => one !== undefined && one.secretEnv.length > 0)) await this.#vault.read(instanceId);
+    const where = `${providerId} ${epoch}`;
+    if (this.#known.get(instanceId) === where) return;
+    try {
+      this.#mask.learn(await this.#providerOf(instanceId).abilities.readToken(instanceId, ctx));
+      this.#known.set(instanceId, where);
+    } catch {
+      ctx.signal.throwIfAborted();
+    }
+  }
+
+  #line(line: string): string {
+    const [note = ''] = cutNote.exec(line) ?? [];
+    return `${this.#mask.text(line.slice(0, line.length - note.length), note !== '')}${note}`;
   }
 
   #recordOf(instanceId: string): InstanceRecord {

@@ -2,7 +2,6 @@ import { isAbort, SwarmError, unsupported } from '../model/errors.ts';
 import { restoreCutOff } from '../model/homeErrors.ts';
 import type { InstanceIdentity, InstanceRecord, InstanceStatus, VSCodeInstance } from '../model/instance.ts';
 import {
-  type Claim,
   type LockedContext,
   type OperationContext,
   quietContext,
@@ -11,13 +10,13 @@ import {
   withSignal,
   withTimeout,
 } from '../model/operationContext.ts';
-import { generationOf, nextGeneration } from '../model/ownership.ts';
 import type { Provider } from '../model/provider.ts';
 import type { SetupConsent } from '../model/setupConsent.ts';
 import type { SecretVault } from '../model/stateStore.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
-import { claimed, timestamp, withError, withoutError, withStatus } from './records.ts';
+import { timestamp, withError, withoutError, withStatus } from './records.ts';
+import type { SecretMask } from './secretMask.ts';
 import type { Settlement } from './settlement.ts';
 import { type SetupSources, setUpWorkspace } from './workspaceSetup.ts';
 
@@ -36,6 +35,7 @@ export class InstanceLifecycle {
   readonly #providers: ProviderDirectory;
   readonly #vault: SecretVault;
   readonly #sources: SetupSources;
+  readonly #mask: SecretMask;
   readonly #forgetElsewhere: ForgetElsewhere;
 
   constructor(
@@ -43,12 +43,14 @@ export class InstanceLifecycle {
     providers: ProviderDirectory,
     vault: SecretVault,
     sources: SetupSources,
+    mask: SecretMask,
     forgetElsewhere: ForgetElsewhere,
   ) {
     this.#registry = registry;
     this.#providers = providers;
     this.#vault = vault;
     this.#sources = sources;
+    this.#mask = mask;
     this.#forgetElsewhere = forgetElsewhere;
   }
 
@@ -89,22 +91,22 @@ export class InstanceLifecycle {
         return this.#setUp(await this.#make(intended, ctx, 'failed'), ctx);
       }
     }
-    return this.#transition(record, 'running', 'starting', ctx, own => provider.startInstance(record.id, own));
+    return this.#transition(record, 'running', 'starting', ctx, () => provider.startInstance(record.id, ctx));
   }
 
   stop(record: InstanceRecord, force: boolean, ctx: LockedContext): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
-    return this.#transition(record, 'stopped', 'stopping', ctx, own => provider.stopInstance(record.id, force, own));
+    return this.#transition(record, 'stopped', 'stopping', ctx, () => provider.stopInstance(record.id, force, ctx));
   }
 
   /** Ends its server, unless that is known not to run, and starts it. It is wanted running all the while. */
   async restart(record: InstanceRecord, force: boolean, ctx: LockedContext): Promise<InstanceRecord> {
     if (['stopped', 'failed', 'lost'].includes(record.status)) return this.start(record, ctx);
     const provider = this.#providers.get(record.providerId);
-    return this.#transition(record, 'running', 'starting', ctx, async own => {
-      await provider.stopInstance(record.id, force, own);
-      own.lock.assertHeld();
-      return provider.startInstance(record.id, own);
+    return this.#transition(record, 'running', 'starting', ctx, async () => {
+      await provider.stopInstance(record.id, force, ctx);
+      ctx.lock.assertHeld();
+      return provider.startInstance(record.id, ctx);
     });
   }
 
@@ -112,7 +114,7 @@ export class InstanceLifecycle {
   async recreate(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
     const spec = { ...record.config, identity: identityOf(record), secrets: await this.#vault.read(record.id) };
-    return this.#transition(record, 'running', 'starting', ctx, own => provider.abilities.recreateInstance(spec, own));
+    return this.#transition(record, 'running', 'starting', ctx, () => provider.abilities.recreateInstance(spec, ctx));
   }
 
   /**
@@ -127,7 +129,7 @@ export class InstanceLifecycle {
       const neverMade = isUnmade(record) && (await getTwice(provider, id, ctx)) === null;
       ctx.lock.assertHeld();
       const { source: _source, ...update } = config;
-      const instance = neverMade ? undefined : await provider.updateInstance(id, update, claimed(ctx, record), secrets);
+      const instance = neverMade ? undefined : await provider.updateInstance(id, update, ctx, secrets);
       ctx.lock.assertHeld();
       await this.#vault.store(id, pick(secrets, config.secretEnv));
       return await this.#write(ctx, id, current => {
@@ -148,19 +150,19 @@ export class InstanceLifecycle {
     if (error instanceof SwarmError && error.code === 'lock-lost') return;
     const again = !isSame(record.wanted, record.config) || (error instanceof SwarmError && error.retryable);
     await this.#write(ctx, record.id, current => {
-      const next = isAbort(error) ? current : withError(current, error);
+      const next = isAbort(error) ? current : withError(current, this.#mask.error(error));
       return again ? { ...next, wanted: next.config } : withoutWanted(next);
     });
   }
 
   /** To the trash (semantics 22). What its provider does not have is only noted so: its home may still be there. */
   async trash(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
-    const intended = await this.#intend(ctx, record.id, 'trashed', 'deleting', nextGeneration);
+    await this.#intend(ctx, record.id, 'trashed', 'deleting');
     try {
       const provider = this.#providers.get(record.providerId);
       const there = await getTwice(provider, record.id, ctx);
       ctx.lock.assertHeld();
-      if (there) await provider.abilities.trashInstance(record.id, claimed(ctx, intended));
+      if (there) await provider.abilities.trashInstance(record.id, ctx);
       ctx.lock.assertHeld();
     } catch (error) {
       throw await this.#failed(ctx, record.id, 'unknown', error);
@@ -175,19 +177,20 @@ export class InstanceLifecycle {
 
   async restore(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
-    const call = (own: LockedContext) => provider.abilities.restoreInstance(record.id, own);
-    const restored = await this.#transition(record, 'stopped', 'stopping', ctx, call, nextGeneration);
+    const restored = await this.#transition(record, 'stopped', 'stopping', ctx, () =>
+      provider.abilities.restoreInstance(record.id, ctx),
+    );
     return this.#write(ctx, restored.id, ({ trashedAt: _trashedAt, ...current }) => current);
   }
 
   /** For good: absence on the provider is confirmed before the record is forgotten (semantics 23). */
   async remove(record: InstanceRecord, ctx: LockedContext): Promise<void> {
-    const intended = await this.#intend(ctx, record.id, 'absent', 'deleting');
+    await this.#intend(ctx, record.id, 'absent', 'deleting');
     try {
       const provider = this.#providers.get(record.providerId);
       await this.#forgetElsewhere(record.id, ctx);
       ctx.lock.assertHeld();
-      await provider.deleteInstance(record.id, claimed(ctx, intended));
+      await provider.deleteInstance(record.id, ctx);
       ctx.lock.assertHeld();
     } catch (error) {
       throw await this.#failed(ctx, record.id, 'deleting', error);
@@ -243,7 +246,8 @@ export class InstanceLifecycle {
     });
     try {
       const own = withSignal(ctx, givenUp.signal);
-      const setup = await setUpWorkspace(this.#providers.get(record.providerId), record, this.#sources, own, consent);
+      const provider = this.#providers.get(record.providerId);
+      const setup = this.#mask.value(await setUpWorkspace(provider, record, this.#sources, own, consent));
       return await this.#write(ctx, record.id, now => (now.setup?.status === 'pending' ? { ...now, setup } : now));
     } catch (error) {
       ctx.signal.throwIfAborted();
@@ -259,13 +263,12 @@ export class InstanceLifecycle {
     desired: InstanceRecord['desired'],
     pending: InstanceStatus,
     ctx: LockedContext,
-    call: (own: LockedContext) => Promise<VSCodeInstance>,
-    generation?: (current: InstanceRecord) => number,
+    call: () => Promise<VSCodeInstance>,
   ): Promise<InstanceRecord> {
-    const intended = await this.#intend(ctx, record.id, desired, pending, generation);
+    await this.#intend(ctx, record.id, desired, pending);
     try {
       ctx.lock.assertHeld();
-      const instance = await call(claimed(ctx, intended));
+      const instance = await call();
       ctx.lock.assertHeld();
       return await this.#seen(ctx, record.id, instance);
     } catch (error) {
@@ -273,25 +276,17 @@ export class InstanceLifecycle {
     }
   }
 
-  /** `generation`: of a change of its role, written before its provider writes it. */
   #intend(
     ctx: LockedContext,
     id: string,
     desired: InstanceRecord['desired'],
     pending: InstanceStatus,
-    generation?: (current: InstanceRecord) => number,
   ): Promise<InstanceRecord> {
-    return this.#write(ctx, id, current => {
-      const next = { ...withoutError(current), desired, ...(generation && { generation: generation(current) }) };
-      return withStatus(next, { status: pending });
-    });
+    return this.#write(ctx, id, current => withStatus({ ...withoutError(current), desired }, { status: pending }));
   }
 
   #seen(ctx: LockedContext, id: string, instance: VSCodeInstance): Promise<InstanceRecord> {
-    return this.#write(ctx, id, current => {
-      const next = { ...withoutError(current), role: instance.role, ...latest(current, instance) };
-      return withStatus(next, instance);
-    });
+    return this.#write(ctx, id, current => withStatus({ ...withoutError(current), role: instance.role }, instance));
   }
 
   #write(ctx: LockedContext, id: string, change: (current: InstanceRecord) => InstanceRecord): Promise<InstanceRecord> {
@@ -311,33 +306,19 @@ export class InstanceLifecycle {
   /** Writes why a step failed, and answers with what to throw. A cancelled step is not a failure. */
   async #failed(ctx: LockedContext, id: string, status: InstanceStatus | undefined, error: unknown): Promise<unknown> {
     if (error instanceof SwarmError && error.code === 'lock-lost') return error;
+    // What failed may have said what was given to it.
+    await this.#vault.read(id).catch(() => {});
     await this.#write(ctx, id, current => {
-      const next = isAbort(error) ? current : withError(current, error);
+      const next = isAbort(error) ? current : withError(current, this.#mask.error(error));
       return status === undefined ? next : withStatus(next, { status });
     });
     return error;
   }
 }
 
-const identityOf = ({
-  id,
-  swarmId,
-  epoch,
-  generation,
-  owner,
-  createdAt,
-  adoptedAt,
-}: InstanceRecord): InstanceIdentity => ({
+const identityOf = ({ id, swarmId, epoch, owner, createdAt }: InstanceRecord): InstanceIdentity => ({
   ...{ id, swarmId, epoch, owner, createdAt },
-  ...(generation !== undefined && { generation }),
-  ...(adoptedAt !== undefined && { adoptedAt }),
 });
-
-/** Of the changes of its role, the last one that either knows of; nothing as long as there was none. */
-const latest = (current: Claim, seen: Claim) => {
-  const generation = Math.max(generationOf(current), generationOf(seen));
-  return generation === 0 ? {} : { generation };
-};
 
 /** A create has failed, or goes on: there may be nothing at its provider. */
 const isUnmade = ({ status }: InstanceRecord) => status === 'failed' || status === 'creating';

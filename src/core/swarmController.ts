@@ -33,6 +33,7 @@ import { MigrationManager } from './migration/migrationManager.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { type FoundInstance, Reconciler } from './reconciler.ts';
 import { adopted, asked, byName } from './records.ts';
+import type { SecretMask } from './secretMask.ts';
 import { SharedConditions } from './sharedConditions.ts';
 import { SnapshotManager } from './snapshots/snapshotManager.ts';
 import { StrayHomes } from './strayHomes.ts';
@@ -48,6 +49,7 @@ export class SwarmController {
   readonly health: HealthMonitor;
   readonly conditions: SharedConditions;
   readonly access: InstanceAccess;
+  readonly mask: SecretMask;
   readonly strayHomes: StrayHomes;
   readonly migrations: MigrationManager;
   readonly snapshots: SnapshotManager;
@@ -62,14 +64,15 @@ export class SwarmController {
   readonly onDidChange = this.#changed.event;
 
   constructor(options: SwarmControllerOptions) {
-    const { swarmId, registry, providers, locks, vault, sources } = options;
+    const { swarmId, registry, providers, locks, vault, sources, mask } = options;
     this.swarmId = swarmId;
     this.registry = registry;
     this.providers = providers;
+    this.mask = mask;
     this.#options = options;
-    this.access = new InstanceAccess(registry, providers);
+    this.access = new InstanceAccess(registry, providers, vault, mask);
     this.strayHomes = new StrayHomes({ swarmId, registry, providers, locks, vault, book: options.migrationBook });
-    this.#lifecycle = new InstanceLifecycle(registry, providers, vault, sources, (...of) =>
+    this.#lifecycle = new InstanceLifecycle(registry, providers, vault, sources, mask, (...of) =>
       this.migrations.forgetInstance(...of),
     );
     this.#names = new InstanceNames(registry, locks);

@@ -9,6 +9,7 @@ import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { HomeCarrier } from './migration/homeCarrier.ts';
 import type { MigrationBook } from './migration/migrationBook.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
+import type { SecretMask } from './secretMask.ts';
 import type { SharedRecords } from './sharedRecords.ts';
 import type { HomeKeeper } from './snapshots/homeKeeper.ts';
 import type { SetupSources } from './workspaceSetup.ts';
@@ -23,7 +24,10 @@ export interface SwarmControllerOptions {
   readonly locks: KeyedLock;
   /** How to end the creates that are under way in this window, by instance; of all its controllers. */
   readonly creations: Map<string, AbortController>;
+  /** Teaches {@link mask}. */
   readonly vault: SecretVault;
+  /** Of all secrets that are met, in all that is passed on. */
+  readonly mask: SecretMask;
   readonly sources: SetupSources;
   /** A provider's id or type, or empty to let placement choose; asked at each create. */
   defaultProviderType(): string;

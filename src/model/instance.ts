@@ -185,12 +185,8 @@ export const InstanceIdentity = z.strictObject({
   swarmId: SwarmId,
   /** Raised by each migration and failover; of two copies the higher one owns. */
   epoch: z.int().min(1),
-  /** Grows with each change of its role or owner, and is written with it; what never changed has none (semantics 41). */
-  generation: z.int().min(0).optional(),
   owner: Owner,
   createdAt: z.iso.datetime(),
-  /** When its owner took it over from another swarm (semantics 40). */
-  adoptedAt: z.iso.datetime().optional(),
 });
 export type InstanceIdentity = z.infer<typeof InstanceIdentity>;
 

@@ -3,6 +3,9 @@ export const longestLine = 64 * 1024;
 /** The same for what comes in lines of JSON, of which a part is of no use. */
 export const longestJson = 64 * 1024 * 1024;
 
+/** How a line that was cut ends. */
+export const cutNote = /… \(\d+ more bytes\)$/;
+
 const lineFeed = 0x0a;
 const decoderOf = () => new TextDecoder('utf-8', { ignoreBOM: true });
 /** For whole lines only: it keeps nothing from one to the next. */

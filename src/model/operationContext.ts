@@ -4,17 +4,6 @@ export interface LockHandle {
   assertHeld(): void;
 }
 
-/**
- * For whom an instance is changed: the swarm that owns it, and the last that this swarm knows of who owns it (semantics
- * 40, 41). A place refuses it when it knows better.
- */
-export interface Claim {
-  readonly swarmId: string;
-  readonly epoch: number;
-  /** Absent means 0. */
-  readonly generation?: number | undefined;
-}
-
 /** What travels with every call below the faces: how to stop it, and where to say how far it is. */
 export interface OperationContext {
   /** Aborted when the caller no longer wants the result. Everything that waits listens to it. */
@@ -25,8 +14,6 @@ export interface OperationContext {
   permit?(instanceId: string): Promise<void>;
   /** Of what is worked on. To be proven right before each act that changes something outside (semantics 44). */
   readonly lock?: LockHandle;
-  /** To be proven right before each change of an instance. */
-  readonly claim?: Claim | undefined;
 }
 
 /** What changes something needs its lock, and carries it down to where the change is made. */

@@ -93,7 +93,7 @@ export class OperationGate {
       const verdict = this.#judge(operation, call);
       return await this.#reserveAndRun(operation, prepared, targets, verdict, call, event);
     } catch (error) {
-      const known = asKnown(operation.title, error, call.signal);
+      const known = this.#swarm.mask.error(asKnown(operation.title, error, call.signal));
       if (isCancellation(known, call.signal)) event.phase = 'cancelled';
       const code = known instanceof SwarmError ? { code: known.code } : {};
       await this.#appendQuietly({ ...event, outcome: messageOf(known), ...code });
@@ -173,9 +173,7 @@ export class OperationGate {
       ...scope,
       signal: call.signal,
       report: (message, fraction) => call.report(message, fraction),
-      consent: consentOf(call, this.#texts.translate, outcome =>
-        this.#audit.append({ ...event, phase: 'asked', outcome }),
-      ),
+      consent: consentOf(call, this.#texts.translate, outcome => this.#append({ ...event, phase: 'asked', outcome })),
       ...(call.secrets && { secrets: call.secrets }),
     };
     const { output, outcomes, made } = await prepared.run(this.#swarm, ctx);
@@ -183,7 +181,8 @@ export class OperationGate {
     if (made !== undefined) event.targets = [made];
     event.phase = 'done';
     await this.#appendQuietly({ ...event, ...(outcomes && { outcome: summary(outcomes) }) });
-    return output;
+    // A person's own window needs ids and states as they are; it shows logs and the like masked as well.
+    return call.caller === 'agent' || call.caller === 'client' ? this.#swarm.mask.value(output) : output;
   }
 
   async #confirm(
@@ -210,11 +209,21 @@ export class OperationGate {
   /** What is not written down before is not done, but for what only reads or stops. */
   async #appendFirst(operation: Operation, event: AuditEvent): Promise<void> {
     if (operation.worksUnaudited) await this.#appendQuietly(event);
-    else await this.#audit.append(event);
+    else await this.#append(event);
   }
 
   async #appendQuietly(event: AuditEvent): Promise<void> {
-    await this.#audit.append(event).catch(error => this.#texts.warn(messageOf(error)));
+    await this.#append(event).catch(error => this.#texts.warn(messageOf(error)));
+  }
+
+  async #append(event: AuditEvent): Promise<void> {
+    const { arguments: given, outcome } = event;
+    const { mask } = this.#swarm;
+    await this.#audit.append({
+      ...event,
+      ...(given !== undefined && { arguments: mask.value(given) }),
+      ...(outcome !== undefined && { outcome: mask.text(outcome) }),
+    });
   }
 
   #isDoomed(id: string): boolean {

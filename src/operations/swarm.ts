@@ -26,6 +26,7 @@ export interface Swarm
     | 'recoverInstance'
     | 'resetCrashLoop'
     | 'pauseMonitoring'
+    | 'mask'
   > {
   readonly migrations: Pick<
     MigrationManager,

@@ -6,30 +6,6 @@ import { EnvironmentName, InstanceConfig, InstanceIdentity } from '../model/inst
 export const InstanceMark = z.strictObject({ identity: InstanceIdentity, config: InstanceConfig });
 export type InstanceMark = z.infer<typeof InstanceMark>;
 
-/** What `reserved/title-<n>.json` holds, where the mark no longer tells who owns an instance; of several the latest counts. */
-export const InstanceTitle = InstanceIdentity.pick({
-  swarmId: true,
-  epoch: true,
-  generation: true,
-  owner: true,
-  adoptedAt: true,
-}).required({ generation: true });
-export type InstanceTitle = z.infer<typeof InstanceTitle>;
-
-export const identityOf = ({
-  id,
-  swarmId,
-  epoch,
-  generation,
-  owner,
-  createdAt,
-  adoptedAt,
-}: InstanceIdentity): InstanceIdentity => ({
-  ...{ id, swarmId, epoch, owner, createdAt },
-  ...(generation !== undefined && { generation }),
-  ...(adoptedAt !== undefined && { adoptedAt }),
-});
-
 /** What `reserved/environment.json` holds: plain and secret variables together. */
 export const InstanceVariables = z.record(EnvironmentName, z.string().regex(/^[^\0]*$/, 'must not hold NUL'));
 export type InstanceVariables = z.infer<typeof InstanceVariables>;

@@ -51,13 +51,13 @@ describeWithEngine('Docker', () => {
           await world.exec(id, 'sh', '-c', `echo '${line}' > /proc/1/fd/1`);
         },
         crash: async id => {
-          const server = await world.container(id);
+          const server = docker.getContainer(`remote-swarm-${id}--owner`);
           await server.kill();
           await server.wait();
         },
-        loseServer: async id => (await world.container(id)).remove({ force: true }),
+        loseServer: id => docker.getContainer(`remote-swarm-${id}--owner`).remove({ force: true }),
         loseHome: async id => {
-          await (await world.container(id)).remove({ force: true });
+          await docker.getContainer(`remote-swarm-${id}--owner`).remove({ force: true });
           await docker.getVolume(`remote-swarm-${id}`).remove();
         },
       },

@@ -33,8 +33,7 @@ interface Ended {
   leftOpen: number;
 }
 
-/** Nor what a container's name tells of whose it is. */
-const withoutId = (name: string) => name.replace(/[a-z0-9]{12}(?=$|--)/, 'id').replace(/--\d+-\d+-[a-z0-9]{16}$/, '');
+const withoutId = (name: string) => name.replace(/[a-z0-9]{12}(?=$|--)/, 'id');
 
 function localPlace(directory: string): Place {
   const instances = path.join(directory, 'instances');

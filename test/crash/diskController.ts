@@ -4,6 +4,7 @@ import { InstanceRegistry } from '../../src/core/instanceRegistry.ts';
 import type { HomeCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { MigrationBook } from '../../src/core/migration/migrationBook.ts';
 import type { ProviderDirectory } from '../../src/core/providerDirectory.ts';
+import { SecretMask } from '../../src/core/secretMask.ts';
 import { SharedRecords } from '../../src/core/sharedRecords.ts';
 import { StreamKeeper } from '../../src/core/snapshots/homeKeeper.ts';
 import { SwarmController } from '../../src/core/swarmController.ts';
@@ -48,6 +49,7 @@ export async function diskController(
     locks: new FileLock(path.join(stateDirectory, 'locks')),
     creations: new Map(),
     vault: new MemoryVault(),
+    mask: new SecretMask(),
     sources: {
       surveyFolder: async path => ({ path, bytes: 0, files: 0 }),
       packFolder: async function* () {},

@@ -3,6 +3,7 @@ import { InstanceRegistry } from '../../src/core/instanceRegistry.ts';
 import type { HomeCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { MigrationBook } from '../../src/core/migration/migrationBook.ts';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
+import { SecretMask } from '../../src/core/secretMask.ts';
 import { SharedRecords } from '../../src/core/sharedRecords.ts';
 import type { HomeKeeper } from '../../src/core/snapshots/homeKeeper.ts';
 import { SwarmController } from '../../src/core/swarmController.ts';
@@ -77,6 +78,7 @@ export interface MemorySwarmOptions {
   readonly providerDisk?: MemoryDisk;
   readonly defaultProviderType?: string;
   readonly loadStateOnStartup?: boolean;
+  readonly vault?: MemoryVault;
   readonly gitCredential?: string;
   readonly surveyFolder?: SetupSources['surveyFolder'];
   readonly healthDisk?: MemoryDisk;
@@ -99,7 +101,8 @@ export interface MemorySwarmOptions {
 export function memorySwarm(options: MemorySwarmOptions = {}) {
   const disk = options.disk ?? new MemoryDisk();
   const place = options.place ?? new MemoryPlace();
-  const vault = new MemoryVault();
+  const vault = options.vault ?? new MemoryVault();
+  const mask = new SecretMask();
   const healthBook = new HealthBook(
     new MemoryStore(InstanceHealth, options.healthDisk ?? new MemoryDisk()),
     () => options.autoSaveSeconds ?? 3600,
@@ -113,7 +116,8 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     providerBook: new SharedRecords(new MemoryStore(ProviderRecord, options.providerDisk ?? new MemoryDisk())),
     locks: options.locks ?? new MemoryLock(),
     creations: options.creations ?? new Map(),
-    vault,
+    vault: mask.taughtBy(vault),
+    mask,
     sources: {
       surveyFolder: options.surveyFolder ?? (async path => ({ path, bytes: 0, files: 0 })),
       packFolder: async function* () {

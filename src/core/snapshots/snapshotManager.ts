@@ -13,11 +13,10 @@ import type { InstanceRegistry } from '../instanceRegistry.ts';
 import type { HomeCarrier } from '../migration/homeCarrier.ts';
 import type { MigrationBook } from '../migration/migrationBook.ts';
 import { refuseTarget } from '../migration/migrationPlanner.ts';
-import { aboutToChange, makeOwner } from '../migration/migrationRun.ts';
+import { makeOwner } from '../migration/migrationRun.ts';
 import { nextEpoch } from '../migration/migrationSteps.ts';
 import { parkedBy } from '../migration/strayCopies.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
-import { claimed } from '../records.ts';
 import type { SharedRecords } from '../sharedRecords.ts';
 import type { HomeKeeper } from './homeKeeper.ts';
 
@@ -203,8 +202,7 @@ export class SnapshotManager {
       }
       ctx.lock.assertHeld();
       // Whoever finds it after a crash in between knows by the epoch that it is the owner.
-      const claim = await aboutToChange(registry, id, ctx);
-      await target.abilities.setRole(id, 'owner', claimed(ctx, { ...claim, ...owner }));
+      await target.abilities.setRole(id, 'owner', ctx);
       await migrationBook.add(parkedBy({ ...record, ...owner }, record.providerId, untilDecided));
       await makeOwner(registry, id, owner, ctx);
       const moved = await registry.readInstance(id);
@@ -325,7 +323,7 @@ async function removeIncoming(target: Provider, record: InstanceRecord, ctx: Loc
   const there = await getTwice(target, record.id, ctx);
   if (there?.role !== 'incoming' || there.swarmId !== record.swarmId) return;
   ctx.lock.assertHeld();
-  await target.deleteInstance(record.id, claimed(ctx, there));
+  await target.deleteInstance(record.id, ctx);
 }
 
 /** Throws `wrongState` unless its home is there to be read. */

@@ -113,14 +113,9 @@ export class MachineMaker {
     const programs = await this.#programs();
     return this.#machines.update(
       machine,
-      (config, now) => {
+      (config, role) => {
         const volumeId = config.mounts?.[0]?.volume ?? '';
-        const { role } = now;
-        const owned = { ...mark, identity: markOf(now).identity };
-        return {
-          ...config,
-          ...machineConfig({ mark: owned, mode, role, ...this.sizeOf(mark.config), volumeId, programs }),
-        };
+        return { ...config, ...machineConfig({ mark, mode, role, ...this.sizeOf(mark.config), volumeId, programs }) };
       },
       launch,
       secretsVersion,
