@@ -1,4 +1,5 @@
-import type { Caller, Effect, Policy, Verdict } from '../model/config.ts';
+import type { Caller } from '../model/caller.ts';
+import type { Effect, Policy, Verdict } from '../model/config.ts';
 
 /**
  * Who may call an operation at all: `person` only by a command or click, `agent` by anybody, and as a chat tool;
