@@ -1,4 +1,4 @@
-import type { Asker } from '../model/caller.ts';
+import { type Asker, isProgram } from '../model/caller.ts';
 import type { InstanceConfig, InstanceRecord } from '../model/instance.ts';
 import { isSame } from './isSame.ts';
 import { timestamp } from './records.ts';
@@ -20,7 +20,7 @@ export function withWanted(
   const wanted = change(before);
   // What a person does holds beside what agents did; what an agent does leaves it as it is.
   const persons = beforeAgents?.config ?? before;
-  const byPersons = by.caller === 'person' ? change(persons) : persons;
+  const byPersons = isProgram(by.caller) ? persons : change(persons);
   const names = namesBefore(record, wanted.name, by, now);
   return {
     ...rest,

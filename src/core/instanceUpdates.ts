@@ -1,3 +1,4 @@
+import { isProgram } from '../model/caller.ts';
 import { denied, isAbort, wrongState } from '../model/errors.ts';
 import type { InstanceConfig, InstanceRecord, InstanceUpdate } from '../model/instance.ts';
 import { type LockedContext, underLock } from '../model/operationContext.ts';
@@ -27,7 +28,7 @@ export class InstanceUpdates {
 
   /**
    * While its lock is held. `secrets` holds values to set; those of variables that are no longer secret are forgotten,
-   * unless it was no person who wanted that.
+   * unless a program wanted that.
    */
   update(
     record: InstanceRecord,
@@ -59,7 +60,7 @@ export class InstanceUpdates {
     if (wanted.name !== config.name) checkNewName(wanted.name);
     checkFit(wanted, providerId, providers);
     const before = await vault.read(id);
-    if (by.caller !== 'person') refuseForgetting(config, wanted, before);
+    if (isProgram(by.caller)) refuseForgetting(config, wanted, before);
     const known = { ...before, ...secrets };
     // Of those it had, only its provider may know the value, as when it was adopted; it keeps it.
     checkSecrets(

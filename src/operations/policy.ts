@@ -1,4 +1,4 @@
-import type { Caller } from '../model/caller.ts';
+import { type Caller, isProgram } from '../model/caller.ts';
 import type { Effect, Policy, Verdict } from '../model/config.ts';
 
 /**
@@ -29,5 +29,5 @@ export function judge(caller: Caller, operation: Judged, policy: Policy): Verdic
 
 /** Whose destroys are counted: programs that decide by themselves, in this window or outside it. */
 export function isCapped(caller: Caller, effect: Effect): boolean {
-  return effect === 'destroy' && (caller === 'agent' || caller === 'client');
+  return effect === 'destroy' && isProgram(caller);
 }
