@@ -89,6 +89,7 @@ const work: Work = {
   recreate: (provider, [spec], ctx) => provider.recreate(spec, ctx),
   prepareIncoming: (provider, [spec], ctx) => provider.prepareIncoming(spec, ctx),
   setRole: (provider, [id, role], ctx) => provider.moveTo(role, id, ctx),
+  transfer: (provider, [id, heir], ctx) => provider.transfer(id, heir, ctx),
   stats: async ({ id, abilities }, [ids], ctx) => {
     if (!abilities.stats) throw unsupported(id, 'measure what instances use');
     return abilities.stats(ids, ctx);
@@ -140,7 +141,7 @@ const say = (output: HostOutput) => void process.stdout.write(`${JSON.stringify(
 async function converse(): Promise<void> {
   const lines = linesOf(process.stdin, longestJson);
   const { value: first = '' } = await lines.next();
-  const { providerId, call, args } = HostRequest.parse(JSON.parse(first));
+  const { providerId, call, args, claim } = HostRequest.parse(JSON.parse(first));
   const cancel = new AbortController();
   const stdin = new PassThrough();
   stdin.on('error', () => {});
@@ -151,7 +152,7 @@ async function converse(): Promise<void> {
     if (!Object.hasOwn(hostAnswers, call)) throw unsupported(providerId, `do "${call}"`);
     const provider = await provide(providerId);
     const answer = await work[call as HostCall](provider, args as never, {
-      ...{ signal: cancel.signal, stdin, report, say },
+      ...{ signal: cancel.signal, claim, stdin, report, say },
     });
     say({ result: answer });
   } catch (thrown) {

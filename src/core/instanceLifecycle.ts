@@ -2,6 +2,7 @@ import { isAbort, SwarmError, unsupported } from '../model/errors.ts';
 import { restoreCutOff } from '../model/homeErrors.ts';
 import type { InstanceIdentity, InstanceRecord, InstanceStatus, VSCodeInstance } from '../model/instance.ts';
 import {
+  type Claim,
   type LockedContext,
   type OperationContext,
   quietContext,
@@ -10,13 +11,13 @@ import {
   withSignal,
   withTimeout,
 } from '../model/operationContext.ts';
+import { generationOf, nextGeneration } from '../model/ownership.ts';
 import type { Provider } from '../model/provider.ts';
 import type { SetupConsent } from '../model/setupConsent.ts';
 import type { SecretVault } from '../model/stateStore.ts';
-import { secretNames } from './changesOf.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
-import { timestamp, withError, withoutError, withStatus } from './records.ts';
+import { claimed, timestamp, withError, withoutError, withStatus } from './records.ts';
 import type { SecretMask } from './secretMask.ts';
 import type { Settlement } from './settlement.ts';
 import { type SetupSources, setUpWorkspace } from './workspaceSetup.ts';
@@ -92,22 +93,22 @@ export class InstanceLifecycle {
         return this.#setUp(await this.#make(intended, ctx, 'failed'), ctx);
       }
     }
-    return this.#transition(record, 'running', 'starting', ctx, () => provider.startInstance(record.id, ctx));
+    return this.#transition(record, 'running', 'starting', ctx, own => provider.startInstance(record.id, own));
   }
 
   stop(record: InstanceRecord, force: boolean, ctx: LockedContext): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
-    return this.#transition(record, 'stopped', 'stopping', ctx, () => provider.stopInstance(record.id, force, ctx));
+    return this.#transition(record, 'stopped', 'stopping', ctx, own => provider.stopInstance(record.id, force, own));
   }
 
   /** Ends its server, unless that is known not to run, and starts it. It is wanted running all the while. */
   async restart(record: InstanceRecord, force: boolean, ctx: LockedContext): Promise<InstanceRecord> {
     if (['stopped', 'failed', 'lost'].includes(record.status)) return this.start(record, ctx);
     const provider = this.#providers.get(record.providerId);
-    return this.#transition(record, 'running', 'starting', ctx, async () => {
-      await provider.stopInstance(record.id, force, ctx);
-      ctx.lock.assertHeld();
-      return provider.startInstance(record.id, ctx);
+    return this.#transition(record, 'running', 'starting', ctx, async own => {
+      await provider.stopInstance(record.id, force, own);
+      own.lock.assertHeld();
+      return provider.startInstance(record.id, own);
     });
   }
 
@@ -115,7 +116,7 @@ export class InstanceLifecycle {
   async recreate(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
     const spec = { ...record.config, identity: identityOf(record), secrets: await this.#vault.read(record.id) };
-    return this.#transition(record, 'running', 'starting', ctx, () => provider.abilities.recreateInstance(spec, ctx));
+    return this.#transition(record, 'running', 'starting', ctx, own => provider.abilities.recreateInstance(spec, own));
   }
 
   /**
@@ -130,11 +131,9 @@ export class InstanceLifecycle {
       const neverMade = isUnmade(record) && (await getTwice(provider, id, ctx)) === null;
       ctx.lock.assertHeld();
       const { source: _source, ...update } = config;
-      const instance = neverMade
-        ? undefined
-        : await provider.updateInstance(id, { ...update, image: config.image }, ctx, secrets);
+      const instance = neverMade ? undefined : await provider.updateInstance(id, update, claimed(ctx, record), secrets);
       ctx.lock.assertHeld();
-      await this.#vault.store(id, pick(secrets, secretNames({ ...record, config })));
+      await this.#vault.store(id, pick(secrets, config.secretEnv));
       return await this.#write(ctx, id, current => {
         const next = { ...withoutWanted(current), config };
         // A correction of what failed leaves the error to be read; a stop that failed is still to be made up for.
@@ -160,12 +159,12 @@ export class InstanceLifecycle {
 
   /** To the trash (semantics 22). What its provider does not have is only noted so: its home may still be there. */
   async trash(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
-    await this.#intend(ctx, record.id, 'trashed', 'deleting');
+    const intended = await this.#intend(ctx, record.id, 'trashed', 'deleting', nextGeneration);
     try {
       const provider = this.#providers.get(record.providerId);
       const there = await getTwice(provider, record.id, ctx);
       ctx.lock.assertHeld();
-      if (there) await provider.abilities.trashInstance(record.id, ctx);
+      if (there) await provider.abilities.trashInstance(record.id, claimed(ctx, intended));
       ctx.lock.assertHeld();
     } catch (error) {
       throw await this.#failed(ctx, record.id, 'unknown', error);
@@ -180,20 +179,19 @@ export class InstanceLifecycle {
 
   async restore(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
-    const restored = await this.#transition(record, 'stopped', 'stopping', ctx, () =>
-      provider.abilities.restoreInstance(record.id, ctx),
-    );
+    const call = (own: LockedContext) => provider.abilities.restoreInstance(record.id, own);
+    const restored = await this.#transition(record, 'stopped', 'stopping', ctx, call, nextGeneration);
     return this.#write(ctx, restored.id, ({ trashedAt: _trashedAt, ...current }) => current);
   }
 
   /** For good: absence on the provider is confirmed before the record is forgotten (semantics 23). */
   async remove(record: InstanceRecord, ctx: LockedContext): Promise<void> {
-    await this.#intend(ctx, record.id, 'absent', 'deleting');
+    const intended = await this.#intend(ctx, record.id, 'absent', 'deleting');
     try {
       const provider = this.#providers.get(record.providerId);
       await this.#forgetElsewhere(record.id, ctx);
       ctx.lock.assertHeld();
-      await provider.deleteInstance(record.id, ctx);
+      await provider.deleteInstance(record.id, claimed(ctx, intended));
       ctx.lock.assertHeld();
     } catch (error) {
       throw await this.#failed(ctx, record.id, 'deleting', error);
@@ -266,12 +264,13 @@ export class InstanceLifecycle {
     desired: InstanceRecord['desired'],
     pending: InstanceStatus,
     ctx: LockedContext,
-    call: () => Promise<VSCodeInstance>,
+    call: (own: LockedContext) => Promise<VSCodeInstance>,
+    generation?: (current: InstanceRecord) => number,
   ): Promise<InstanceRecord> {
-    await this.#intend(ctx, record.id, desired, pending);
+    const intended = await this.#intend(ctx, record.id, desired, pending, generation);
     try {
       ctx.lock.assertHeld();
-      const instance = await call();
+      const instance = await call(claimed(ctx, intended));
       ctx.lock.assertHeld();
       return await this.#seen(ctx, record.id, instance);
     } catch (error) {
@@ -279,17 +278,25 @@ export class InstanceLifecycle {
     }
   }
 
+  /** `generation`: of a change of its role, written before its provider writes it. */
   #intend(
     ctx: LockedContext,
     id: string,
     desired: InstanceRecord['desired'],
     pending: InstanceStatus,
+    generation?: (current: InstanceRecord) => number,
   ): Promise<InstanceRecord> {
-    return this.#write(ctx, id, current => withStatus({ ...withoutError(current), desired }, { status: pending }));
+    return this.#write(ctx, id, current => {
+      const next = { ...withoutError(current), desired, ...(generation && { generation: generation(current) }) };
+      return withStatus(next, { status: pending });
+    });
   }
 
   #seen(ctx: LockedContext, id: string, instance: VSCodeInstance): Promise<InstanceRecord> {
-    return this.#write(ctx, id, current => withStatus({ ...withoutError(current), role: instance.role }, instance));
+    return this.#write(ctx, id, current => {
+      const next = { ...withoutError(current), role: instance.role, ...latest(current, instance) };
+      return withStatus(next, instance);
+    });
   }
 
   #write(ctx: LockedContext, id: string, change: (current: InstanceRecord) => InstanceRecord): Promise<InstanceRecord> {
@@ -319,9 +326,25 @@ export class InstanceLifecycle {
   }
 }
 
-const identityOf = ({ id, swarmId, epoch, owner, createdAt }: InstanceRecord): InstanceIdentity => ({
+const identityOf = ({
+  id,
+  swarmId,
+  epoch,
+  generation,
+  owner,
+  createdAt,
+  adoptedAt,
+}: InstanceRecord): InstanceIdentity => ({
   ...{ id, swarmId, epoch, owner, createdAt },
+  ...(generation !== undefined && { generation }),
+  ...(adoptedAt !== undefined && { adoptedAt }),
 });
+
+/** Of the changes of its role, the last one that either knows of; nothing as long as there was none. */
+const latest = (current: Claim, seen: Claim) => {
+  const generation = Math.max(generationOf(current), generationOf(seen));
+  return generation === 0 ? {} : { generation };
+};
 
 /** A create has failed, or goes on: there may be nothing at its provider. */
 const isUnmade = ({ status }: InstanceRecord) => status === 'failed' || status === 'creating';

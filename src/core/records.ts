@@ -7,6 +7,7 @@ import type {
   Owner,
   VSCodeInstance,
 } from '../model/instance.ts';
+import type { Claim, OperationContext } from '../model/operationContext.ts';
 import { onOneLine } from '../model/textCut.ts';
 
 /** Characters of an error's message that a record keeps. */
@@ -35,6 +36,12 @@ export function withStatus(
     statusSince: record.status === seen.status ? record.statusSince : timestamp(),
   };
 }
+
+/** The context of a change of the instance, made for its owner as far as the record knows. */
+export const claimed = <C extends OperationContext>(ctx: C, { swarmId, epoch, generation }: Claim): C => ({
+  ...ctx,
+  claim: { swarmId, epoch, generation },
+});
 
 /** The record without the error of an earlier operation. */
 export function withoutError(record: InstanceRecord): InstanceRecord {

@@ -1,9 +1,18 @@
-import type { Asker } from './caller.ts';
-
 /** What the holder of a lock may ask. */
 export interface LockHandle {
   /** Throws `lockLost` when the lock was taken over, as when this process was stopped for long (semantics 30). */
   assertHeld(): void;
+}
+
+/**
+ * For whom an instance is changed: the swarm that owns it, and the last that this swarm knows of who owns it (semantics
+ * 40, 41). A place refuses it when it knows better.
+ */
+export interface Claim {
+  readonly swarmId: string;
+  readonly epoch: number;
+  /** Absent means 0. */
+  readonly generation?: number | undefined;
 }
 
 /** What travels with every call below the faces: how to stop it, and where to say how far it is. */
@@ -12,12 +21,12 @@ export interface OperationContext {
   readonly signal: AbortSignal;
   /** Says in one short sentence what is being done; `fraction` in 0..1 when it is known. Never throws. */
   report(message: string, fraction?: number): void;
-  /** Who asks for it; nobody when the controller does it by itself. */
-  readonly by?: Asker;
   /** Throws when what was agreed to may not be done any more. Asked once its turn has come, right before the deed. */
   permit?(instanceId: string): Promise<void>;
   /** Of what is worked on. To be proven right before each act that changes something outside (semantics 44). */
   readonly lock?: LockHandle;
+  /** To be proven right before each change of an instance. */
+  readonly claim?: Claim | undefined;
 }
 
 /** What changes something needs its lock, and carries it down to where the change is made. */

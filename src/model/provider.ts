@@ -7,6 +7,7 @@ import type {
   InstanceRole,
   InstanceStatus,
   InstanceUpdate,
+  Owner,
   VSCodeInstance,
 } from './instance.ts';
 import type { LockedContext, OperationContext } from './operationContext.ts';
@@ -41,11 +42,23 @@ export interface InstanceSpec extends InstanceConfig {
   readonly secrets: Readonly<Record<string, string>>;
 }
 
-/** One row of a provider's batch observation: what the one list call tells, of every swarm. */
+/** Who an instance is handed over to (semantics 40). */
+export interface InstanceHeir {
+  readonly swarmId: string;
+  /** Higher than that of every copy of it. */
+  readonly epoch: number;
+  readonly owner: Owner;
+}
+
+/**
+ * One row of a provider's batch observation: what the one list call tells, of every swarm. Swarm and epoch are those of
+ * its owner now, whoever made it.
+ */
 export interface InstanceObservation {
   readonly id: string;
   readonly swarmId: string;
   readonly epoch: number;
+  readonly generation?: number | undefined;
   readonly role: InstanceRole;
   readonly status: InstanceStatus;
   readonly detail?: string | undefined;
@@ -199,6 +212,11 @@ export interface ProviderAbilities {
   prepareIncoming(spec: InstanceSpec, ctx: LockedContext): Promise<VSCodeInstance>;
   /** Stops the instance and gives it another role; only an `owner` can be started. Idempotent. */
   setRole(instanceId: string, role: InstanceRole, ctx: LockedContext): Promise<VSCodeInstance>;
+  /**
+   * Makes another swarm its owner, as it is: nothing is stopped. Its observations tell the new owner from then on, and
+   * who claims it for another one is refused. Idempotent; of two that take it from one owner at once, one is refused.
+   */
+  transfer(instanceId: string, heir: InstanceHeir, ctx: LockedContext): Promise<VSCodeInstance>;
   /** Starts `home.mjs` beside the home of an instance, whatever its role, and whether it runs or not. */
   openHome?(instanceId: string, task: HomeTask, ctx?: OperationContext): Promise<HomeProcess>;
   /** Bytes that homes can still take there; undefined when that can't be told now. */
@@ -223,6 +241,7 @@ export interface ProviderAbilities {
  * A place where instances live (seed, Provider Interface). Every method:
  * - rejects only with `SwarmError` or the signal's abort reason;
  * - is safe to repeat: a create whose answer was lost adopts what it made (semantics 28);
+ * - changes nothing for a `claim` that is not its owner's: `owned-by-another`, `older-state` (semantics 40, 41);
  * - touches only resources that bear our labels.
  */
 export interface Provider {

@@ -17,7 +17,6 @@ export interface Swarm
     | 'stopInstance'
     | 'restartInstance'
     | 'updateInstance'
-    | 'undoAgentChanges'
     | 'deleteInstance'
     | 'restoreInstance'
     | 'purgeInstance'

@@ -151,6 +151,7 @@ export class GuardedProvider implements Provider {
       prepareIncoming: (spec, ctx) =>
         this.#change('Making the target', ctx, c => inner.prepareIncoming(spec, c), this.#times.create),
       setRole: (id, role, ctx) => this.#change('The change of role', ctx, c => inner.setRole(id, role, c)),
+      transfer: (id, heir, ctx) => this.#change('The adoption', ctx, c => inner.transfer(id, heir, c)),
       ...(openHome && {
         openHome: (id, task, ctx) =>
           this.#call('Reaching the home', this.#times.change, this.#times.rollBack, ctx ?? quietContext, c =>

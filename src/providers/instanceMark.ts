@@ -6,15 +6,38 @@ import { EnvironmentName, InstanceConfig, InstanceIdentity } from '../model/inst
 export const InstanceMark = z.strictObject({ identity: InstanceIdentity, config: InstanceConfig });
 export type InstanceMark = z.infer<typeof InstanceMark>;
 
+/** What `reserved/title-<n>.json` holds, where the mark no longer tells who owns an instance; of several the latest counts. */
+export const InstanceTitle = InstanceIdentity.pick({
+  swarmId: true,
+  epoch: true,
+  generation: true,
+  owner: true,
+  adoptedAt: true,
+}).required({ generation: true });
+export type InstanceTitle = z.infer<typeof InstanceTitle>;
+
+export const identityOf = ({
+  id,
+  swarmId,
+  epoch,
+  generation,
+  owner,
+  createdAt,
+  adoptedAt,
+}: InstanceIdentity): InstanceIdentity => ({
+  ...{ id, swarmId, epoch, owner, createdAt },
+  ...(generation !== undefined && { generation }),
+  ...(adoptedAt !== undefined && { adoptedAt }),
+});
+
 /** What `reserved/environment.json` holds: plain and secret variables together. */
 export const InstanceVariables = z.record(EnvironmentName, z.string().regex(/^[^\0]*$/, 'must not hold NUL'));
 export type InstanceVariables = z.infer<typeof InstanceVariables>;
 
-/** The config after an update: each given field takes the place of the whole old one; an image of undefined means the default. */
-export function updatedConfig({ image: before, ...config }: InstanceConfig, update: InstanceUpdate): InstanceConfig {
+/** The config after an update: each given field takes the place of the whole old one. */
+export function updatedConfig(config: InstanceConfig, update: InstanceUpdate): InstanceConfig {
   const given = Object.entries(update).filter(([, value]) => value !== undefined);
-  const image = Object.hasOwn(update, 'image') ? update.image : before;
-  return { ...config, ...(image === undefined ? {} : { image }), ...Object.fromEntries(given) };
+  return { ...config, ...Object.fromEntries(given) };
 }
 
 /** Plain variables, and the secret ones that `config` names. A secret that is not given keeps the value it had. */

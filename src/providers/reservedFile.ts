@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { reservedFileUnreadable } from '../model/errors.ts';
 import { problemsOf } from '../model/problemsOf.ts';
-import { InstanceMark, InstanceVariables } from './instanceMark.ts';
+import { InstanceMark, InstanceTitle, InstanceVariables } from './instanceMark.ts';
 
 /** What `reserved/token` holds; an empty one would hide nothing in a log. */
 export const Token = z
@@ -12,6 +12,7 @@ export const Token = z
 /** Below the instance's root; how its reserved files are called in errors. */
 const reservedNames = {
   mark: 'reserved/instance.json',
+  title: 'reserved/title.json',
   variables: 'reserved/environment.json',
   token: 'reserved/token',
 } as const;
@@ -25,6 +26,9 @@ export const reservedFile = {
     const mark = parsed(InstanceMark, instanceId, reservedNames.mark, text);
     if (mark === undefined || mark.identity.id === instanceId) return mark;
     throw reservedFileUnreadable(instanceId, reservedNames.mark, 'it is that of another instance');
+  },
+  title(instanceId: string, text: string | undefined): InstanceTitle | undefined {
+    return parsed(InstanceTitle.strip(), instanceId, reservedNames.title, text);
   },
   variables(instanceId: string, text: string | undefined): InstanceVariables | undefined {
     return parsed(InstanceVariables, instanceId, reservedNames.variables, text);

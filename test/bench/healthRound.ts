@@ -160,7 +160,7 @@ export function recordOf(id: string, swarmId: string): InstanceRecord {
 
 async function makeSleeper(docker: Dockerode, image: string, directory: string, record: InstanceRecord): Promise<void> {
   const container = await docker.createContainer({
-    name: containerName(record.id, 'owner'),
+    name: containerName(record, 'owner'),
     Image: image,
     Labels: labelsOf(record),
     Entrypoint: ['sleep'],

@@ -51,13 +51,13 @@ describeWithEngine('Docker', () => {
           await world.exec(id, 'sh', '-c', `echo '${line}' > /proc/1/fd/1`);
         },
         crash: async id => {
-          const server = docker.getContainer(`remote-swarm-${id}--owner`);
+          const server = await world.container(id);
           await server.kill();
           await server.wait();
         },
-        loseServer: id => docker.getContainer(`remote-swarm-${id}--owner`).remove({ force: true }),
+        loseServer: async id => (await world.container(id)).remove({ force: true }),
         loseHome: async id => {
-          await docker.getContainer(`remote-swarm-${id}--owner`).remove({ force: true });
+          await (await world.container(id)).remove({ force: true });
           await docker.getVolume(`remote-swarm-${id}`).remove();
         },
       },

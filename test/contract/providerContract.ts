@@ -5,6 +5,7 @@ import type { InstanceConfigInput } from '../../src/model/instance.ts';
 import type { InstanceSpec, Provider, ProviderAbilities } from '../../src/model/provider.ts';
 import { type LoneProvider, loneProvider } from '../fakes/loneProvider.ts';
 import { describeHealthContract } from './healthContract.ts';
+import { describeOwnershipContract } from './ownershipContract.ts';
 import { describeRoleContract } from './roleContract.ts';
 import { newSpec, testSwarmId } from './specs.ts';
 import { terminalOutput } from './terminalOutput.ts';
@@ -496,6 +497,9 @@ export function describeProviderContract(
 
     describeHealthContract({ provider: () => provider, world: () => world, specOf, run });
     describeRoleContract({ provider: () => provider, world: () => world, specOf, run });
+    describeOwnershipContract({ provider: () => provider, world: () => world, specOf, run }, () =>
+      harness.makeProvider(),
+    );
 
     describe('of what it cannot do', () => {
       test('an instance that is not there is null, or an error that says so', async () => {

@@ -33,7 +33,8 @@ interface Ended {
   leftOpen: number;
 }
 
-const withoutId = (name: string) => name.replace(/[a-z0-9]{12}(?=$|--)/, 'id');
+/** Nor what a container's name tells of whose it is. */
+const withoutId = (name: string) => name.replace(/[a-z0-9]{12}(?=$|--)/, 'id').replace(/--\d+-\d+-[a-z0-9]{16}$/, '');
 
 function localPlace(directory: string): Place {
   const instances = path.join(directory, 'instances');

@@ -1,6 +1,6 @@
 import type { InstanceRole, InstanceUpdate, VSCodeInstance } from '../../src/model/instance.ts';
 import { type LockedContext, type OperationContext, quietContext } from '../../src/model/operationContext.ts';
-import type { InstanceSpec, Provider, ProviderAbilities } from '../../src/model/provider.ts';
+import type { InstanceHeir, InstanceSpec, Provider, ProviderAbilities } from '../../src/model/provider.ts';
 
 export interface LoneAbilities extends ProviderAbilities {
   recreateInstance(spec: InstanceSpec, ctx?: OperationContext): Promise<VSCodeInstance>;
@@ -8,6 +8,7 @@ export interface LoneAbilities extends ProviderAbilities {
   restoreInstance(instanceId: string, ctx?: OperationContext): Promise<VSCodeInstance>;
   prepareIncoming(spec: InstanceSpec, ctx?: OperationContext): Promise<VSCodeInstance>;
   setRole(instanceId: string, role: InstanceRole, ctx?: OperationContext): Promise<VSCodeInstance>;
+  transfer(instanceId: string, heir: InstanceHeir, ctx?: OperationContext): Promise<VSCodeInstance>;
 }
 
 /** A provider whose instances nobody else works on: what changes them may be called without a lock. */
@@ -31,7 +32,7 @@ export const loneContext: LockedContext = { ...quietContext, lock: { assertHeld:
 /** Where the context stands among the arguments of what changes something. */
 const places: Readonly<Record<string, number>> = {
   ...{ createInstance: 1, startInstance: 1, stopInstance: 2, deleteInstance: 1, updateInstance: 2 },
-  ...{ recreateInstance: 1, trashInstance: 1, restoreInstance: 1, prepareIncoming: 1, setRole: 2 },
+  ...{ recreateInstance: 1, trashInstance: 1, restoreInstance: 1, prepareIncoming: 1, setRole: 2, transfer: 2 },
 };
 
 /** The provider, which is given a lock that nobody takes wherever it needs one. */

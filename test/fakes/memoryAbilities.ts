@@ -28,27 +28,12 @@ export function memoryAbilities(provider: MemoryProvider, options: MemoryProvide
     recreateInstance: (spec, ctx = quietContext) => pass('recreateInstance', ctx, () => provider.recreate(spec, ctx)),
     trashInstance: (id, ctx = quietContext) =>
       pass('trashInstance', ctx, async () => {
-        const instance = provider.existing(id);
-        await place.halt(instance);
-        instance.role = 'trash';
-        place.changed.fire(id);
+        await provider.moveTo('trash', id, ctx);
       }),
-    restoreInstance: (id, ctx = quietContext) =>
-      pass('restoreInstance', ctx, () => {
-        const instance = provider.existing(id);
-        instance.role = 'owner';
-        place.changed.fire(id);
-        return provider.describe(instance);
-      }),
+    restoreInstance: (id, ctx = quietContext) => pass('restoreInstance', ctx, () => provider.moveTo('owner', id, ctx)),
     prepareIncoming: (spec, ctx = quietContext) => pass('prepareIncoming', ctx, () => provider.prepareIncoming(spec)),
-    setRole: (id, role, ctx = quietContext) =>
-      pass('setRole', ctx, async () => {
-        const instance = provider.existing(id);
-        if (instance.role !== role) await place.halt(instance);
-        instance.role = role;
-        place.changed.fire(id);
-        return provider.describe(instance);
-      }),
+    setRole: (id, role, ctx = quietContext) => pass('setRole', ctx, () => provider.moveTo(role, id, ctx)),
+    transfer: (id, heir, ctx = quietContext) => pass('transfer', ctx, () => provider.transfer(id, heir, ctx)),
     freeBytes: async () => place.freeBytes,
     watch: wake => place.changed.event(wake),
     stats: (ids, ctx = quietContext) =>

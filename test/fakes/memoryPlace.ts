@@ -20,7 +20,7 @@ export type MemoryCall = Exclude<keyof Provider | keyof ProviderAbilities, 'id' 
 
 /** One instance of the place, as its engine would know it. */
 export interface MemoryInstance {
-  readonly identity: InstanceIdentity;
+  identity: InstanceIdentity;
   readonly token: string;
   readonly log: string[];
   config: InstanceConfig;
@@ -35,7 +35,8 @@ export interface MemoryInstance {
 
 /** What outlives an instance's server: its home, and what lies beside it. */
 export interface MemoryHome {
-  readonly swarmId: string;
+  /** Of who owns it now. */
+  swarmId: string;
   readonly token: string;
   variables: Record<string, string>;
   /** Whether a server has ever run on it. */
@@ -203,6 +204,7 @@ export class MemoryPlace {
       id: identity.id,
       swarmId: identity.swarmId,
       epoch: identity.epoch,
+      ...(identity.generation === undefined ? {} : { generation: identity.generation }),
       createdAt: identity.createdAt,
       role,
       status: role === 'trash' ? 'trashed' : running ? 'running' : 'stopped',

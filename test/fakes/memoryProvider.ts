@@ -9,10 +9,13 @@ import type {
   InstanceUpdate,
   VSCodeInstance,
 } from '../../src/model/instance.ts';
-import { type OperationContext, quietContext } from '../../src/model/operationContext.ts';
+import { type Claim, type OperationContext, quietContext } from '../../src/model/operationContext.ts';
+import { nextGeneration, refuseUnowned } from '../../src/model/ownership.ts';
+import { ownedByAnother } from '../../src/model/ownershipErrors.ts';
 import type {
   CommandResult,
   ExecuteOptions,
+  InstanceHeir,
   InstanceLogs,
   InstanceSpec,
   LogOptions,
@@ -77,7 +80,10 @@ export class MemoryProvider implements Provider {
       if (existing && existing.identity.swarmId !== identity.swarmId) {
         throw providerRefused('id-taken', `The id "${identity.id}" is taken.`, 'Try again.');
       }
-      if (existing) refuseRole(identity.id, existing.role);
+      if (existing) {
+        refuseRole(identity.id, existing.role);
+        this.#refuseUnowned(existing, identity);
+      }
       const ownHome = !existing && !this.place.homesOf.has(identity.id);
       if (ownHome) await this.#makeHome(identity);
       const instance = this.place.instances.get(identity.id) ?? this.#newInstance(spec);
@@ -110,7 +116,7 @@ export class MemoryProvider implements Provider {
 
   startInstance(instanceId: string, ctx = quietContext): Promise<VSCodeInstance> {
     return this.place.pass(this.id, 'startInstance', ctx, async () => {
-      const instance = this.existing(instanceId);
+      const instance = this.#owned(instanceId, ctx);
       refuseRole(instanceId, instance.role);
       await this.place.run(instance);
       return this.describe(instance);
@@ -119,7 +125,7 @@ export class MemoryProvider implements Provider {
 
   stopInstance(instanceId: string, _force = false, ctx = quietContext): Promise<VSCodeInstance> {
     return this.place.pass(this.id, 'stopInstance', ctx, async () => {
-      const instance = this.existing(instanceId);
+      const instance = this.#owned(instanceId, ctx);
       await this.place.halt(instance);
       return this.describe(instance);
     });
@@ -128,6 +134,10 @@ export class MemoryProvider implements Provider {
   deleteInstance(instanceId: string, ctx = quietContext): Promise<boolean> {
     return this.place.pass(this.id, 'deleteInstance', ctx, async () => {
       const hadServer = this.place.instances.has(instanceId);
+      const home = this.place.homesOf.get(instanceId);
+      if (hadServer) this.#owned(instanceId, ctx);
+      else if (ctx.claim && home && home.swarmId !== ctx.claim.swarmId)
+        throw ownedByAnother(instanceId, { user: 'unknown', machine: 'unknown' }, undefined);
       await this.place.loseServer(instanceId);
       const hadHome = await this.place.removeHome(instanceId, 'deleteInstance');
       return hadServer || hadHome;
@@ -141,7 +151,7 @@ export class MemoryProvider implements Provider {
     secrets: Readonly<Record<string, string>> = {},
   ): Promise<VSCodeInstance> {
     return this.place.pass(this.id, 'updateInstance', ctx, async () => {
-      const instance = this.existing(instanceId);
+      const instance = this.#owned(instanceId, ctx);
       this.refuseMisfits(update);
       instance.config = updatedConfig(instance.config, update);
       instance.variables = instanceVariables(instance.config, secrets, instance.variables);
@@ -206,7 +216,10 @@ export class MemoryProvider implements Provider {
     if (!home) throw homeMissing(id, this.id);
     if (home.swarmId !== swarmId) throw providerRefused('id-taken', `The id "${id}" is taken.`, 'Try again.');
     const old = this.place.instances.get(id);
-    if (old) refuseRole(id, old.role);
+    if (old) {
+      refuseRole(id, old.role);
+      this.#refuseUnowned(old, identity);
+    }
     ctx.report('Making the instance anew');
     ctx.signal.throwIfAborted();
     const instance = this.#newInstance(spec);
@@ -228,6 +241,40 @@ export class MemoryProvider implements Provider {
       throw providerRefused('id-taken', `The id "${identity.id}" is taken.`, 'Try again.');
     this.place.instances.set(identity.id, instance);
     return this.describe(instance);
+  }
+
+  /** Stops it and gives it the other role; one that has it already is left as it is. */
+  async moveTo(role: InstanceRole, instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
+    const instance = this.#owned(instanceId, ctx);
+    if (instance.role === role) return this.describe(instance);
+    await this.place.halt(instance);
+    instance.role = role;
+    instance.identity = { ...instance.identity, generation: nextGeneration(instance.identity, ctx.claim) };
+    this.place.changed.fire(instanceId);
+    return this.describe(instance);
+  }
+
+  transfer(instanceId: string, heir: InstanceHeir, ctx: OperationContext): VSCodeInstance {
+    const instance = this.existing(instanceId);
+    const { identity } = instance;
+    if (identity.swarmId === heir.swarmId && identity.epoch === heir.epoch) return this.describe(instance);
+    this.#refuseUnowned(instance, ctx.claim);
+    const generation = nextGeneration(identity, ctx.claim);
+    instance.identity = { ...identity, ...heir, generation, adoptedAt: new Date(Date.now()).toISOString() };
+    const home = this.place.homesOf.get(instanceId);
+    if (home) home.swarmId = heir.swarmId;
+    this.place.changed.fire(instanceId);
+    return this.describe(instance);
+  }
+
+  #owned(instanceId: string, { claim }: OperationContext): MemoryInstance {
+    const instance = this.existing(instanceId);
+    this.#refuseUnowned(instance, claim);
+    return instance;
+  }
+
+  #refuseUnowned({ identity }: MemoryInstance, claim: Claim | undefined): void {
+    refuseUnowned({ ...identity, providerId: this.id }, claim);
   }
 
   /** A server on the home that is there, never started. */

@@ -1,20 +1,22 @@
 import { migrationRefused, SwarmError } from '../../model/errors.ts';
 import { homesDiffer } from '../../model/homeErrors.ts';
-import type { InstanceError, InstanceIdentity, InstanceRecord } from '../../model/instance.ts';
+import type { InstanceError, InstanceIdentity, InstanceRecord, InstanceRole } from '../../model/instance.ts';
 import type { Migration, MigrationStep, MigrationStepState } from '../../model/migration.ts';
 import { type LockedContext, underLock, withTimeout } from '../../model/operationContext.ts';
+import { nextGeneration } from '../../model/ownership.ts';
 import type { Provider } from '../../model/provider.ts';
 import type { SecretVault } from '../../model/stateStore.ts';
 import { getTwice, type InstanceLifecycle } from '../instanceLifecycle.ts';
 import type { InstanceRegistry } from '../instanceRegistry.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
-import { instanceError, timestamp, withStatus } from '../records.ts';
+import { claimed, instanceError, timestamp, withStatus } from '../records.ts';
 import type { HomeCarrier } from './homeCarrier.ts';
 import type { MigrationBook } from './migrationBook.ts';
 import { refuseTarget, refuseUnmovable } from './migrationPlanner.ts';
 import {
   awaitsOther,
   begun,
+  claimOf,
   downtimeOf,
   endOf,
   isCopyOf,
@@ -206,10 +208,9 @@ export class MigrationRun {
     },
     'clean-up-source': async (migration, ctx) => {
       await this.follow(ctx);
-      const { instanceId, sourceProviderId } = migration;
-      const { providers } = this.#world;
-      await providers.get(migration.targetProviderId).abilities.setRole(instanceId, 'owner', ctx);
-      const isParked = await this.#park(instanceId, sourceProviderId, ctx);
+      const { sourceProviderId } = migration;
+      await this.#setRole(migration, migration.targetProviderId, 'owner', ctx);
+      const isParked = await this.#park(migration, sourceProviderId, ctx);
       const parkedUntil = new Date(Date.now() + parkedTime).toISOString();
       if (isParked) return { parkedUntil };
       // Whoever sees it again puts it aside, by its epoch.
@@ -237,7 +238,7 @@ export class MigrationRun {
       there?.role === 'incoming' && there.epoch === migration.sourceEpoch + 1 && isCopyOf(migration, there);
     if (there && !isCopy) return;
     ctx.lock.assertHeld();
-    await target.deleteInstance(migration.instanceId, ctx);
+    await target.deleteInstance(migration.instanceId, claimed(ctx, there ?? claimOf(migration)));
   }
 
   async #startSource(migration: Migration, ctx: LockedContext): Promise<void> {
@@ -265,14 +266,13 @@ export class MigrationRun {
 
   /** The parked copy is the owner again, and the other one is parked: where that is away, once it answers. */
   async #settleRollBack(migration: Migration, ctx: LockedContext): Promise<Migration> {
-    const { providers } = this.#world;
     const { instanceId, instanceName } = migration;
     const other = parkedAt(migration);
     const isOwnerSeenTo = awaitsOther(migration);
     if (!isOwnerSeenTo) await this.follow(ctx);
-    const isParked = await this.#park(instanceId, other, ctx);
+    const isParked = await this.#park(migration, other, ctx);
     if (!isOwnerSeenTo) {
-      await providers.get(ownerOf(migration).providerId).abilities.setRole(instanceId, 'owner', ctx);
+      await this.#setRole(migration, ownerOf(migration).providerId, 'owner', ctx);
       const record = await this.#record(migration);
       if (migration.wasRunning) await this.#start(record, ctx);
     }
@@ -282,9 +282,9 @@ export class MigrationRun {
   }
 
   /** False while the provider does not answer, in whatever way, or is in use no more. */
-  async #park(instanceId: string, providerId: string, ctx: LockedContext): Promise<boolean> {
+  async #park(migration: Migration, providerId: string, ctx: LockedContext): Promise<boolean> {
     try {
-      await this.#world.providers.get(providerId).abilities.setRole(instanceId, 'parked', ctx);
+      await this.#setRole(migration, providerId, 'parked', ctx);
       return true;
     } catch (error) {
       ctx.signal.throwIfAborted();
@@ -292,6 +292,19 @@ export class MigrationRun {
         return false;
       throw error;
     }
+  }
+
+  /** Of either copy: which of them owns is the migration's to say. */
+  async #setRole(
+    { instanceId, sourceEpoch }: Migration,
+    providerId: string,
+    role: InstanceRole,
+    ctx: LockedContext,
+  ): Promise<void> {
+    const provider = this.#world.providers.get(providerId);
+    const record = await aboutToChange(this.#world.registry, instanceId, ctx);
+    const epoch = Math.max(record.epoch, sourceEpoch + 1);
+    await provider.abilities.setRole(instanceId, role, claimed(ctx, { ...record, epoch }));
   }
 
   #telling(step: MigrationStep): (bytes: number) => void {
@@ -329,6 +342,17 @@ export async function makeOwner(
       : { ...withStatus(current, { status: 'stopped' }), ...owner, role: 'owner' };
   await registry.updateInstance(instanceId, underLock(ctx, change));
 }
+
+/** The record before a change of the role of a copy, which it knows of from then on (semantics 41). */
+export const aboutToChange = (
+  registry: InstanceRegistry,
+  instanceId: string,
+  ctx: LockedContext,
+): Promise<InstanceRecord> =>
+  registry.updateInstance(
+    instanceId,
+    underLock(ctx, (current: InstanceRecord) => ({ ...current, generation: nextGeneration(current) })),
+  );
 
 const targetIdentity = ({ id, swarmId, epoch, owner, createdAt }: InstanceRecord): InstanceIdentity => ({
   ...{ id, swarmId, owner, createdAt },

@@ -7,6 +7,7 @@ import {
   type MigrationStrategy,
   untilDecided,
 } from '../../model/migration.ts';
+import type { Claim } from '../../model/operationContext.ts';
 import { timestamp } from '../records.ts';
 
 const beginning = ['prepare', 'validate-source', 'validate-target-provider', 'export-source-config'] as const;
@@ -51,6 +52,11 @@ export const nextEpoch = (
 /** Whether what an end has may be of this migration's making: no other swarm's, nor moved on since. */
 export const isCopyOf = (migration: Migration, there: Pick<InstanceIdentity, 'swarmId' | 'epoch'>): boolean =>
   (migration.swarmId === undefined || there.swarmId === migration.swarmId) && !isOvertaken(migration, there.epoch);
+
+/** Of what is left of a copy of which its place tells nothing any more but whose home it is. */
+export const claimOf = ({ swarmId = '', sourceEpoch }: Migration): Claim => ({
+  ...{ swarmId, epoch: sourceEpoch + 1, generation: Number.MAX_SAFE_INTEGER },
+});
 
 /** What becomes of one that was overtaken: what is at its source may be nowhere else, and waits for a person. */
 export const overtaken = (migration: Migration): Migration => ({

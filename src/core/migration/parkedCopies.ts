@@ -4,10 +4,10 @@ import type { Migration } from '../../model/migration.ts';
 import type { LockedContext, OperationContext } from '../../model/operationContext.ts';
 import type { KeyedLock } from '../../model/stateStore.ts';
 import { getTwice } from '../instanceLifecycle.ts';
-import { timestamp } from '../records.ts';
+import { claimed, timestamp } from '../records.ts';
 import { refuseUnmovable } from './migrationPlanner.ts';
 import { MigrationRun, type MigrationWorld } from './migrationRun.ts';
-import { isCopyOf, ownerOf, parkedAt } from './migrationSteps.ts';
+import { claimOf, isCopyOf, ownerOf, parkedAt } from './migrationSteps.ts';
 
 /** What a person does with the copies that migrations have parked (semantics 20). */
 export class ParkedCopies {
@@ -72,7 +72,8 @@ export class ParkedCopies {
     const record = await registry.readInstance(migration.instanceId).catch(() => undefined);
     const isParked = there ? there.role === 'parked' && isCopyOf(migration, there) : record !== undefined;
     ctx.lock.assertHeld();
-    if (isParked && record?.providerId !== provider.id) await provider.deleteInstance(migration.instanceId, ctx);
+    if (isParked && record?.providerId !== provider.id)
+      await provider.deleteInstance(migration.instanceId, claimed(ctx, there ?? claimOf(migration)));
     return book.update(migration.id, ({ parkedUntil: _parkedUntil, ...current }) => current);
   }
 

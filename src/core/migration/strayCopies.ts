@@ -5,9 +5,9 @@ import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import { randomId } from '../instanceId.ts';
 import { getTwice } from '../instanceLifecycle.ts';
 import { isSame } from '../isSame.ts';
-import { timestamp } from '../records.ts';
-import { type MigrationWorld, makeOwner, parkedTime } from './migrationRun.ts';
-import { freshSteps, isCopyOf, isKeptAt, leftCopy, nextAct } from './migrationSteps.ts';
+import { claimed, timestamp } from '../records.ts';
+import { aboutToChange, type MigrationWorld, makeOwner, parkedTime } from './migrationRun.ts';
+import { claimOf, freshSteps, isCopyOf, isKeptAt, leftCopy, nextAct } from './migrationSteps.ts';
 
 type World = Pick<MigrationWorld, 'registry' | 'providers' | 'book'>;
 
@@ -33,7 +33,7 @@ export async function settleStray(
     const original = await home.getInstance(record.id, ctx);
     const isSafe = original?.role === 'owner' && (await home.abilities.hasHome(record.id, ctx));
     ctx.lock.assertHeld();
-    if (isSafe) await provider.deleteInstance(record.id, ctx);
+    if (isSafe) await provider.deleteInstance(record.id, claimed(ctx, there));
     return;
   }
   if (there.role === 'owner' && there.epoch > record.epoch) {
@@ -46,7 +46,10 @@ export async function settleStray(
     const until = isOld ? untilDecided : new Date(Date.now() + parkedTime).toISOString();
     await book.add(parkedBy(record, provider.id, until));
   }
-  if (isOld) await provider.abilities.setRole(record.id, 'parked', ctx);
+  if (isOld) {
+    const claim = await aboutToChange(registry, record.id, ctx);
+    await provider.abilities.setRole(record.id, 'parked', claimed(ctx, claim));
+  }
 }
 
 /**
@@ -67,7 +70,7 @@ export async function clearEnds(
       const there = await getTwice(provider, instanceId, ctx);
       if (there && !isCopyOf(migration, there)) return;
       ctx.lock.assertHeld();
-      await provider.deleteInstance(instanceId, ctx);
+      await provider.deleteInstance(instanceId, claimed(ctx, there ?? claimOf(migration)));
     }),
   );
   const failed = cleared.find(outcome => outcome.status === 'rejected');

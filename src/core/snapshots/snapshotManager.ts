@@ -13,10 +13,11 @@ import type { InstanceRegistry } from '../instanceRegistry.ts';
 import type { HomeCarrier } from '../migration/homeCarrier.ts';
 import type { MigrationBook } from '../migration/migrationBook.ts';
 import { refuseTarget } from '../migration/migrationPlanner.ts';
-import { makeOwner } from '../migration/migrationRun.ts';
+import { aboutToChange, makeOwner } from '../migration/migrationRun.ts';
 import { nextEpoch } from '../migration/migrationSteps.ts';
 import { parkedBy } from '../migration/strayCopies.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
+import { claimed } from '../records.ts';
 import type { SharedRecords } from '../sharedRecords.ts';
 import type { HomeKeeper } from './homeKeeper.ts';
 
@@ -202,7 +203,8 @@ export class SnapshotManager {
       }
       ctx.lock.assertHeld();
       // Whoever finds it after a crash in between knows by the epoch that it is the owner.
-      await target.abilities.setRole(id, 'owner', ctx);
+      const claim = await aboutToChange(registry, id, ctx);
+      await target.abilities.setRole(id, 'owner', claimed(ctx, { ...claim, ...owner }));
       await migrationBook.add(parkedBy({ ...record, ...owner }, record.providerId, untilDecided));
       await makeOwner(registry, id, owner, ctx);
       const moved = await registry.readInstance(id);
@@ -323,7 +325,7 @@ async function removeIncoming(target: Provider, record: InstanceRecord, ctx: Loc
   const there = await getTwice(target, record.id, ctx);
   if (there?.role !== 'incoming' || there.swarmId !== record.swarmId) return;
   ctx.lock.assertHeld();
-  await target.deleteInstance(record.id, ctx);
+  await target.deleteInstance(record.id, claimed(ctx, there));
 }
 
 /** Throws `wrongState` unless its home is there to be read. */

@@ -6,7 +6,7 @@ import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
 import { label } from './instanceContainer.ts';
 
-/** A container that is thrown away after `work`; it never sees a network or a home. It can't be cancelled, being short. */
+/** A container that is thrown away after `work`; it never sees a network, nor runs where a home is. It can't be cancelled, being short. */
 export async function withCheckContainer<T>(
   engine: DockerEngine,
   spec: Dockerode.ContainerCreateOptions,

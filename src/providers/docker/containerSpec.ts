@@ -66,17 +66,20 @@ export const runtimeMount = (volume: string): Dockerode.MountSettings => ({
   ReadOnly: true,
 });
 
+/** An instance's volume, with its home and what lies beside it. */
+export const homeMount = (instanceId: string): Dockerode.MountSettings => ({
+  Type: 'volume',
+  Source: volumeName(instanceId),
+  Target: layout.root,
+  VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: 'local', Options: {} } },
+});
+
 /** The request that makes an instance's container. It holds no secret and none of the instance's variables. */
 export function containerSpec(plan: ContainerPlan): Dockerode.ContainerCreateOptions {
   const port = `${serverPort}/tcp`;
-  const home: Dockerode.MountSettings = {
-    Type: 'volume',
-    Source: volumeName(plan.identity.id),
-    Target: layout.root,
-    VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: 'local', Options: {} } },
-  };
+  const home = homeMount(plan.identity.id);
   return {
-    name: containerName(plan.identity.id, plan.role),
+    name: containerName(plan.identity, plan.role),
     Image: plan.image,
     Labels: labelsOf(plan.identity),
     User: `${user.uid}:${user.gid}`,

@@ -1,5 +1,5 @@
 import type Dockerode from 'dockerode';
-import { instanceNotFound, wrongState } from '../../model/errors.ts';
+import { instanceBusy, instanceNotFound, wrongState } from '../../model/errors.ts';
 import type { StopCause } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type { limitsOf } from './containerSpec.ts';
@@ -14,6 +14,7 @@ const patience = 60_000;
 /** The containers that are instances: found by their labels, and moved through their life. All of it is safe to repeat. */
 export class Containers {
   readonly #engine: DockerEngine;
+  #listed: ReadonlyMap<string, InstanceContainer> = new Map();
 
   constructor(engine: DockerEngine) {
     this.#engine = engine;
@@ -22,7 +23,14 @@ export class Containers {
   /** One of each instance, of every swarm, in one call. */
   async list(ctx: OperationContext): Promise<InstanceContainer[]> {
     const all = Map.groupBy(await this.#query(label.instance, ctx), ({ id }) => id);
-    return [...all.values()].map(primaryOf).filter(container => container !== undefined);
+    const primaries = [...all.values()].map(primaryOf).filter(container => container !== undefined);
+    this.#listed = new Map(primaries.map(container => [container.id, container]));
+    return primaries;
+  }
+
+  /** As the last list told it; asks nobody. */
+  listed(instanceId: string): InstanceContainer | undefined {
+    return this.#listed.get(instanceId);
   }
 
   /** All containers of one instance: its own, and what an interrupted replacement left. */
@@ -83,11 +91,19 @@ export class Containers {
     await this.#tell(containerId, doing, ctx, [], (c, abortSignal) => c.wait({ abortSignal }));
   }
 
-  async rename({ containerId, name }: InstanceContainer, to: string, ctx: OperationContext): Promise<void> {
+  /** By the name that it had: of two who rename it at once, one is refused with `instance-busy`. */
+  async rename({ id, name, containerId }: InstanceContainer, to: string, ctx: OperationContext): Promise<void> {
     if (name === to) return;
-    await this.#tell(containerId, 'Renaming the container', ctx, [], (c, abortSignal) =>
-      c.rename({ name: to, abortSignal }),
-    );
+    try {
+      await this.#tell(name, 'Renaming the container', ctx, [], (c, abortSignal) =>
+        c.rename({ name: to, abortSignal }),
+      );
+    } catch (error) {
+      if (engineStatus(error) !== 404) throw error;
+      const now = (await this.of(id, ctx)).find(other => other.containerId === containerId);
+      if (now?.name !== to)
+        throw instanceBusy(id, now ? 'somebody else has renamed its container' : 'its container is gone');
+    }
   }
 
   /** Gone with its anonymous volumes, whatever its state. A removal that is under way already is waited for. */
@@ -101,8 +117,11 @@ export class Containers {
   }
 
   /** Removes what an interrupted replacement left beside it. */
-  async removeOthers({ id, containerId }: InstanceContainer, ctx: OperationContext): Promise<void> {
-    const others = (await this.of(id, ctx)).filter(other => other.containerId !== containerId);
+  async removeOthers({ id, containerId, swarmId }: InstanceContainer, ctx: OperationContext): Promise<void> {
+    // What is another owner's is none of a replacement's.
+    const others = (await this.of(id, ctx)).filter(
+      other => other.containerId !== containerId && other.swarmId === swarmId,
+    );
     for (const other of others) await this.remove(other.containerId, ctx);
   }
 

@@ -5,6 +5,7 @@ import type {
   Endpoint,
   HomeProcess,
   HomeTask,
+  InstanceHeir,
   InstanceObservation,
   InstanceSpec,
   InstanceStats,
@@ -22,7 +23,7 @@ import { openTerminal } from './containerTerminal.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
 import type { DockerProvider } from './dockerProvider.ts';
 import { EngineWatch } from './engineWatch.ts';
-import { containerName, serverPort, volumeName } from './instanceContainer.ts';
+import { serverPort, volumeName } from './instanceContainer.ts';
 import { readOpenPorts } from './openPorts.ts';
 import { Tunnel } from './tunnel.ts';
 import { volumeSizes } from './volumes.ts';
@@ -45,10 +46,11 @@ export class DockerAbilities implements ProviderAbilities {
 
   async observe(ctx: OperationContext = quietContext): Promise<InstanceObservation[]> {
     const containers = await this.#provider.containers.list(ctx);
-    return containers.map(({ id, swarmId, epoch, role, status, detail, port, createdAt }) => ({
+    return containers.map(({ id, swarmId, epoch, generation, role, status, detail, port, createdAt }) => ({
       id,
       swarmId,
       epoch,
+      ...(generation !== undefined && { generation }),
       role,
       status,
       createdAt,
@@ -90,9 +92,10 @@ export class DockerAbilities implements ProviderAbilities {
    * it. Without an answer through a tunnel it is asked whether the engine itself is there.
    */
   async probe(instanceId: string, port: number | undefined, ctx: OperationContext): Promise<Probe> {
-    const { engine } = this.#provider;
+    const { engine, containers } = this.#provider;
     if (port !== undefined && (await engine.isLocal())) return probe('127.0.0.1', port, ctx);
-    const tunnel = await Tunnel.open(engine, containerName(instanceId, 'owner'), serverPort);
+    const container = containers.listed(instanceId) ?? (await containers.find(instanceId, ctx));
+    const tunnel = await Tunnel.open(engine, container?.name ?? volumeName(instanceId), serverPort);
     try {
       const seen = await probe(tunnel.host, tunnel.port, ctx);
       if (!seen.answered) {
@@ -131,6 +134,10 @@ export class DockerAbilities implements ProviderAbilities {
 
   setRole(instanceId: string, role: InstanceRole, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
     return this.#provider.moveTo(role, instanceId, ctx);
+  }
+
+  transfer(instanceId: string, heir: InstanceHeir, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#provider.transfer(instanceId, heir, ctx);
   }
 
   openHome(instanceId: string, task: HomeTask, ctx: OperationContext = quietContext): Promise<HomeProcess> {

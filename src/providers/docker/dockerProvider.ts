@@ -9,11 +9,13 @@ import type {
   VSCodeInstance,
 } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { nextGeneration } from '../../model/ownership.ts';
 import type {
   CommandResult,
   ExecuteOptions,
   HomeProcess,
   HomeTask,
+  InstanceHeir,
   InstanceLogs,
   InstanceSpec,
   LogOptions,
@@ -23,7 +25,7 @@ import type {
 import { editorServerVersion } from '../editorServer.ts';
 import { homeProgram } from '../homeProgram.ts';
 import { passesFilter } from '../instanceFilter.ts';
-import { type InstanceMark, instanceVariables, updatedConfig } from '../instanceMark.ts';
+import { type InstanceMark, identityOf, instanceVariables, updatedConfig } from '../instanceMark.ts';
 import { refuseRole } from '../instanceRoles.ts';
 import type { ProviderEnvironment } from '../providerEnvironment.ts';
 import { Turns } from '../turns.ts';
@@ -38,7 +40,8 @@ import { DockerAbilities } from './dockerAbilities.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
 import { DockerEngine, type EngineFacts } from './dockerEngine.ts';
 import { InstanceBuilder, idTaken } from './instanceBuilder.ts';
-import { containerName, type InstanceContainer, replacedName } from './instanceContainer.ts';
+import { containerName, type InstanceContainer, primaryOf, replacedName } from './instanceContainer.ts';
+import { InstanceOwnership } from './instanceOwnership.ts';
 import { InstanceReader } from './instanceReader.ts';
 import { InstanceRecreator } from './instanceRecreator.ts';
 import { removeIdleNetworks } from './networks.ts';
@@ -54,6 +57,7 @@ export class DockerProvider implements Provider {
   readonly containers: Containers;
   readonly files: ReservedFiles;
   readonly builder: InstanceBuilder;
+  readonly #ownership: InstanceOwnership;
   readonly #recreator: InstanceRecreator;
   readonly #starter: ServerStarter;
   readonly #launcherFile: string;
@@ -74,6 +78,7 @@ export class DockerProvider implements Provider {
     const { image = runtimeImage, resources = {} } = config;
     this.builder = new InstanceBuilder(this.engine, { image, runtimeImage, resources });
     const { engine, containers, files, builder } = this;
+    this.#ownership = new InstanceOwnership(engine, containers, files, this.reader, image);
     this.#recreator = new InstanceRecreator(engine, containers, files, builder, environment.launcher);
     this.abilities = new DockerAbilities(this, config);
   }
@@ -103,6 +108,10 @@ export class DockerProvider implements Provider {
     return this.#turns.take(identity.id, async () => {
       const existing = await this.containers.find(identity.id, ctx);
       if (existing && existing.swarmId !== identity.swarmId) throw idTaken(existing.name);
+      if (existing) {
+        refuseRole(identity.id, existing.role);
+        await this.#ownership.refuse(existing, identity, ctx);
+      }
       if (existing && !(await this.#isHalfMade(existing, ctx))) return this.#start(existing, ctx);
       const image = await this.builder.prepareImage(config, ctx);
       ctx.report('Making the home of the instance');
@@ -135,12 +144,12 @@ export class DockerProvider implements Provider {
   }
 
   async startInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
-    return this.#turns.take(instanceId, async () => this.#start(await this.containers.existing(instanceId, ctx), ctx));
+    return this.#turns.take(instanceId, async () => this.#start(await this.#owned(instanceId, ctx), ctx));
   }
 
   async stopInstance(instanceId: string, force = false, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
-      const container = await this.containers.existing(instanceId, ctx);
+      const container = await this.#owned(instanceId, ctx);
       ctx.report('Stopping the editor server');
       await this.containers.stop(container, force, ctx);
       return this.reader.read(await this.containers.existing(instanceId, ctx), ctx);
@@ -150,6 +159,9 @@ export class DockerProvider implements Provider {
   async deleteInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<boolean> {
     return this.#turns.take(instanceId, async () => {
       const containers = await this.containers.of(instanceId, ctx);
+      const primary = primaryOf(containers);
+      if (primary) await this.#ownership.refuse(primary, ctx.claim, ctx);
+      else if (ctx.claim) await this.#ownership.refuseHome(instanceId, ctx.claim, ctx);
       const home = await this.builder.swarmOfHome(instanceId, ctx);
       const swarms = new Set([...containers.map(({ swarmId }) => swarmId), ...(home === undefined ? [] : [home])]);
       ctx.report('Removing the container and the home of the instance');
@@ -169,11 +181,10 @@ export class DockerProvider implements Provider {
     secrets: Readonly<Record<string, string>> = {},
   ): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
-      const container = await this.containers.existing(instanceId, ctx);
+      const container = await this.#owned(instanceId, ctx);
       const { containerId } = container;
-      const { config, owner } = await this.reader.readWhole(container, ctx);
-      const { swarmId, epoch, createdAt } = container;
-      const identity = { id: instanceId, swarmId, epoch, owner, createdAt };
+      const { config, ...instance } = await this.reader.readWhole(container, ctx);
+      const identity = identityOf(instance);
       const variables = await this.files.readVariables(container, ctx);
       const next = updatedConfig(config, update);
       const nextVariables = instanceVariables(next, secrets, variables);
@@ -256,14 +267,28 @@ export class DockerProvider implements Provider {
   /** Stops it and gives its container the other role; one that has it already is left as it is. */
   async moveTo(role: InstanceRole, instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
-      const container = await this.containers.existing(instanceId, ctx);
+      const container = await this.#owned(instanceId, ctx);
       if (container.role !== role) {
         await this.containers.stop(container, false, ctx);
         await this.containers.removeOthers(container, ctx);
-        await this.containers.rename(container, containerName(instanceId, role), ctx);
+        const next = { ...container, generation: nextGeneration(container, ctx.claim) };
+        await this.containers.rename(container, containerName(next, role), ctx);
       }
       return this.reader.read(await this.containers.existing(instanceId, ctx), ctx);
     });
+  }
+
+  transfer(instanceId: string, heir: InstanceHeir, ctx: OperationContext): Promise<VSCodeInstance> {
+    return this.#turns.take(instanceId, async () => {
+      await this.#ownership.transfer(instanceId, heir, ctx);
+      return this.reader.read(await this.containers.existing(instanceId, ctx), ctx);
+    });
+  }
+
+  async #owned(instanceId: string, ctx: OperationContext): Promise<InstanceContainer> {
+    const container = await this.containers.existing(instanceId, ctx);
+    await this.#ownership.refuse(container, ctx.claim, ctx);
+    return container;
   }
 
   async #start(container: InstanceContainer, ctx: OperationContext): Promise<VSCodeInstance> {
@@ -275,7 +300,7 @@ export class DockerProvider implements Provider {
     const { id, role } = container;
     refuseRole(id, role);
     // A replacement that was cut off in the middle may have left it under its other name.
-    await this.containers.rename(container, containerName(id, role), ctx);
+    await this.containers.rename(container, containerName(container, role), ctx);
     const running = await this.#starter.start(container, ctx);
     await this.containers.removeOthers(container, ctx);
     return running;
@@ -320,7 +345,7 @@ export class DockerProvider implements Provider {
     ctx.report('Making the container anew on the same home');
     await this.containers.removeOthers(old, ctx);
     await this.containers.stop(old, false, ctx);
-    const aside = { ...old, name: replacedName(old.id) };
+    const aside = { ...old, name: replacedName(old) };
     try {
       await this.containers.rename(old, aside.name, ctx);
       await this.builder.makeContainer(to.identity, to.config, image, ctx);
@@ -338,7 +363,7 @@ export class DockerProvider implements Provider {
   async #undoReplace(old: InstanceContainer, to: Replacement, wasRunning: boolean): Promise<void> {
     await this.containers.removeOthers(old, quietContext);
     await this.files.write(old.containerId, to.before, quietContext);
-    await this.containers.rename({ ...old, name: replacedName(old.id) }, containerName(old.id, old.role), quietContext);
+    await this.containers.rename({ ...old, name: replacedName(old) }, containerName(old, old.role), quietContext);
     const [container] = await this.containers.of(old.id, quietContext);
     if (wasRunning && container) await this.#starter.start(container, quietContext);
   }

@@ -85,10 +85,10 @@ export class InstanceBuilder {
     } catch (error) {
       if (engineStatus(error) !== 409) throw error;
       const { Config } = await this.#engine.call('Looking at the container', ctx, (docker, abortSignal) =>
-        docker.getContainer(containerName(identity.id, role)).inspect({ abortSignal }),
+        docker.getContainer(containerName(identity, role)).inspect({ abortSignal }),
       );
       const own = Config.Labels[label.instance] === identity.id && Config.Labels[label.swarm] === identity.swarmId;
-      if (!own) throw idTaken(containerName(identity.id, role));
+      if (!own) throw idTaken(containerName(identity, role));
     }
   }
 

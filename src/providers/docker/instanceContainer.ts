@@ -1,6 +1,7 @@
 import type Dockerode from 'dockerode';
 import type { InstanceIdentity, InstanceRole, InstanceStatus, StopCause } from '../../model/instance.ts';
-import { InstanceIdentity as Identity, InstanceId, InstanceRole as Role } from '../../model/instance.ts';
+import { InstanceIdentity as Identity, InstanceRole as Role } from '../../model/instance.ts';
+import { generationOf } from '../../model/ownership.ts';
 import type { InstanceObservation } from '../../model/provider.ts';
 
 /** Labels of everything that is ours; they carry identity only, since they can't change (semantics 2). */
@@ -19,9 +20,32 @@ export const label = {
 export const serverPort = 8080;
 
 export const volumeName = (instanceId: string) => `remote-swarm-${instanceId}`;
-export const containerName = (instanceId: string, role: InstanceRole) => `remote-swarm-${instanceId}--${role}`;
+
+/** What a container's name tells of its instance, since it can change: labels tell who made it. */
+export type ContainerTitle = Pick<InstanceIdentity, 'id' | 'swarmId' | 'epoch' | 'generation'>;
+
+/** The owner is part of it once anything of that has changed: then labels do not tell it any more. */
+export const containerName = ({ id, swarmId, epoch, generation }: ContainerTitle, role: InstanceRole): string =>
+  `remote-swarm-${id}--${role}${generation ? `--${generation}-${epoch}-${swarmId}` : ''}`;
 /** The name of a container that another is about to replace, on the same volume. */
-export const replacedName = (instanceId: string) => `${containerName(instanceId, 'owner')}-replaced`;
+export const replacedName = (title: ContainerTitle) => `${containerName(title, 'owner')}-replaced`;
+
+const number = '([1-9]\\d{0,14})';
+const titledName = new RegExp(
+  `^remote-swarm-([a-z0-9]{12})--(${Role.options.join('|')})(?:--${number}-${number}-([a-z0-9]{16}))?(-replaced)?$`,
+);
+
+/** Reads what {@link containerName} or {@link replacedName} made; undefined for any other name. */
+export function readName(
+  name: string,
+): (Partial<ContainerTitle> & { id: string; role: InstanceRole; replaced: boolean }) | undefined {
+  const [, id, word, generation, epoch, swarmId, aside] = titledName.exec(name) ?? [];
+  const role = Role.safeParse(word).data;
+  const replaced = aside !== undefined;
+  if (id === undefined || role === undefined || (replaced && role !== 'owner')) return undefined;
+  if (swarmId === undefined) return { id, role, replaced };
+  return { id, role, replaced, generation: Number(generation), epoch: Number(epoch), swarmId };
+}
 
 export function labelsOf({ id, swarmId, epoch, createdAt }: InstanceIdentity): Record<string, string> {
   return {
@@ -51,20 +75,19 @@ const { epoch, createdAt } = Identity.shape;
  */
 export function readContainer(row: Dockerode.ContainerInfo): InstanceContainer | undefined {
   const labels = row.Labels ?? {};
-  const id = InstanceId.safeParse(labels[label.instance]).data;
-  const name = row.Names[0]?.replace(/^\//, '');
-  if (id === undefined || !name?.startsWith(`remote-swarm-${id}--`)) return undefined;
-  const replaced = name === replacedName(id);
-  const role = Role.safeParse(replaced ? 'owner' : name.slice(`remote-swarm-${id}--`.length));
-  if (!role.success) return undefined;
+  const name = row.Names[0]?.replace(/^\//, '') ?? '';
+  const named = readName(name);
+  if (!named || named.id !== labels[label.instance]) return undefined;
+  const { id, role, replaced, generation } = named;
   const port = row.Ports?.find(({ PrivatePort, PublicPort }) => PrivatePort === serverPort && PublicPort)?.PublicPort;
   return {
     id,
-    swarmId: labels[label.swarm] ?? '',
-    epoch: epoch.catch(1).parse(Number(labels[label.epoch])),
+    swarmId: named.swarmId ?? labels[label.swarm] ?? '',
+    epoch: named.epoch ?? epoch.catch(1).parse(Number(labels[label.epoch])),
+    ...(generation !== undefined && { generation }),
     createdAt: createdAt.catch(new Date(row.Created * 1000).toISOString()).parse(labels[label.created]),
-    role: role.data,
-    ...statusOf(row, role.data),
+    role,
+    ...statusOf(row, role),
     ...(row.State === 'running' && port !== undefined && { port }),
     containerId: row.Id,
     name,
@@ -109,11 +132,15 @@ export function causeOf({ Status, ExitCode, OOMKilled }: ContainerEnd): StopCaus
   return [0, 137, 143].includes(ExitCode) ? undefined : 'exited';
 }
 
-/** Of the containers of one instance the one that stands for it. The others are leftovers of a replacement. */
+/**
+ * Of the containers of one instance the one that stands for it: the owner after the latest change. The others are
+ * leftovers of a replacement.
+ */
 export function primaryOf(containers: readonly InstanceContainer[]): InstanceContainer | undefined {
+  const latest = containers.toSorted((a, b) => b.epoch - a.epoch || generationOf(b) - generationOf(a));
   return (
-    containers.find(({ role, replaced }) => role === 'owner' && !replaced) ??
-    containers.find(({ role }) => role === 'trash') ??
-    containers[0]
+    latest.find(({ role, replaced }) => role === 'owner' && !replaced) ??
+    latest.find(({ role }) => role === 'trash') ??
+    latest[0]
   );
 }

@@ -40,7 +40,7 @@ export class InstanceReader {
 
   /** As it was observed, with its record, which is all that is asked for; undefined when that is no longer there. */
   async readSeen(seen: InstanceObservation, ctx: OperationContext): Promise<VSCodeInstance | undefined> {
-    const mark = await this.#files.readMark({ id: seen.id, containerId: containerName(seen.id, seen.role) }, ctx);
+    const mark = await this.#files.readMark({ id: seen.id, containerId: containerName(seen, seen.role) }, ctx);
     return mark && this.describe(seen, mark);
   }
 
@@ -51,7 +51,7 @@ export class InstanceReader {
     return Promise.all(
       containers.map(async container => {
         const mark = this.#marks.get(container.containerId);
-        return mark ? this.describe(container, mark) : this.#told(container, ctx);
+        return mark && isOf(mark, container) ? this.describe(container, mark) : this.#told(container, ctx);
       }),
     );
   }
@@ -68,14 +68,17 @@ export class InstanceReader {
 
   /** The instance in this container whose record is `mark`; asks nobody. */
   describe(container: InstanceObservation, mark: InstanceMark | undefined): VSCodeInstance {
-    // Labels can't be changed by anybody, so they win over the record.
-    const { id, swarmId, epoch, createdAt, role, status, detail, port } = container;
+    // Name and labels can't be changed from inside, so they win over the record.
+    const { id, swarmId, epoch, generation, createdAt, role, status, detail, port } = container;
+    const { owner, adoptedAt } = mark && isOf(mark, container) ? mark.identity : nobodyKnown;
     return {
       id,
       swarmId,
       epoch,
+      ...(generation !== undefined && { generation }),
       createdAt,
-      owner: mark?.identity.owner ?? { user: 'unknown', machine: 'unknown' },
+      owner,
+      ...(adoptedAt !== undefined && { adoptedAt }),
       providerId: this.#providerId,
       role,
       config: mark?.config ?? InstanceConfig.parse({ name: id }),
@@ -84,3 +87,9 @@ export class InstanceReader {
     };
   }
 }
+
+const nobodyKnown = { owner: { user: 'unknown', machine: 'unknown' }, adoptedAt: undefined };
+
+/** Whether the record tells of who owns it now. */
+const isOf = ({ identity }: InstanceMark, { swarmId, epoch }: InstanceObservation): boolean =>
+  identity.swarmId === swarmId && identity.epoch === epoch;

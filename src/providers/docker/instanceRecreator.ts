@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { homeMissing } from '../../model/homeErrors.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { refuseUnowned, standingOf } from '../../model/ownership.ts';
+import { olderState } from '../../model/ownershipErrors.ts';
 import type { InstanceSpec } from '../../model/provider.ts';
 import { instanceVariables } from '../instanceMark.ts';
 import { refuseRole } from '../instanceRoles.ts';
@@ -8,7 +10,7 @@ import { layout } from './containerSpec.ts';
 import type { Containers } from './containers.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { type InstanceBuilder, idTaken } from './instanceBuilder.ts';
-import type { InstanceContainer } from './instanceContainer.ts';
+import { type InstanceContainer, volumeName } from './instanceContainer.ts';
 import { removeIdleNetworks } from './networks.ts';
 import { type ReservedFiles, renewedFiles } from './reservedFiles.ts';
 
@@ -46,14 +48,18 @@ export class InstanceRecreator {
     if (owner === undefined) throw homeMissing(id, this.#engine.providerId);
     const old = await this.#containers.of(id, ctx);
     const stranger = old.find(container => container.swarmId !== swarmId);
-    if (stranger || owner !== swarmId) throw idTaken(stranger?.name ?? id);
+    if (stranger) throw idTaken(stranger.name);
     for (const { role } of old) refuseRole(id, role);
+    if (old.some(container => standingOf(identity, container) === 'older'))
+      throw olderState(id, this.#engine.providerId);
     const image = await this.#builder.prepareImage(config, ctx);
     ctx.report('Removing what is left of the container');
     for (const container of old) await this.#end(container, ctx);
     ctx.report('Making the container anew on the same home');
     await this.#builder.makeContainer(identity, config, image, ctx);
     const container = await this.#containers.existing(id, ctx);
+    // Labels of a volume tell who made it; who owns it now told its container, or else the record in it.
+    if (old.length === 0) await this.#refuseUnowned(container, owner === swarmId, ctx);
     await this.#renew(container, spec, ctx);
     return container;
   }
@@ -64,6 +70,16 @@ export class InstanceRecreator {
       await this.#containers.stop(container, false, ctx).catch(() => ctx.signal.throwIfAborted());
     }
     await this.#containers.remove(container.containerId, ctx);
+  }
+
+  /** Leaves no container on a home that is another's. */
+  async #refuseUnowned(container: InstanceContainer, isMaker: boolean, ctx: OperationContext): Promise<void> {
+    const mark = await this.#files.readMark(container, ctx).catch(() => null);
+    if (mark ? standingOf(container, mark.identity) === 'owner' : isMaker && mark === undefined) return;
+    await this.#containers.remove(container.containerId, quietContext);
+    await removeIdleNetworks(this.#engine, container.swarmId, quietContext);
+    if (mark) refuseUnowned({ ...mark.identity, providerId: this.#engine.providerId }, container);
+    throw idTaken(volumeName(container.id));
   }
 
   async #renew({ containerId, swarmId, id }: InstanceContainer, spec: InstanceSpec, ctx: OperationContext) {

@@ -84,10 +84,13 @@ const entryOf = (file: string, text: string, mode = 0o600): ArchiveEntry => ({
   text,
 });
 
+/** What tells whose an instance is. */
+export const recordFile = (mark: InstanceMark): ArchiveEntry => entryOf(layout.record, JSON.stringify(mark));
+
 /** What is written beside a home whenever the instance's config changes. */
 export const recordFiles = (mark: InstanceMark, variables: Readonly<Record<string, string>>): ArchiveEntry[] => [
   entryOf(layout.environment, JSON.stringify(variables)),
-  entryOf(layout.record, JSON.stringify(mark)),
+  recordFile(mark),
 ];
 
 /** What is written beside a home for a container that is made anew: the token, unless it is there, and all the rest. */

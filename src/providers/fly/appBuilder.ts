@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { instanceBusy, timedOut } from '../../model/errors.ts';
-import type { InstanceIdentity, InstanceRole, Resources } from '../../model/instance.ts';
-import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import type { InstanceIdentity, InstanceRole, Resources, VSCodeInstance } from '../../model/instance.ts';
+import { type Claim, type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { reservedFile } from '../reservedFile.ts';
 import type { FlyApi, Schemas } from './flyApi.ts';
 import { FlyAnswer, flyStatus, hostAway, idTaken, isAbsent, isOutcomeUnknown } from './flyErrors.ts';
 import { type HomeVolume, volumesOf } from './homeVolume.ts';
@@ -14,6 +15,8 @@ import type { Machines } from './machines.ts';
 const looks = [0, 1_000, 2_000, 4_000];
 const removalPatience = 60_000;
 
+/** Of a home without a machine its own first epoch is all that is known, unless it was taken over. */
+type HomeOwner = Claim & Pick<VSCodeInstance, 'owner' | 'adoptedAt'>;
 type VolumePlace = Pick<HomeVolume, 'id' | 'region'>;
 
 /** Where and how large homes are made. */
@@ -71,11 +74,19 @@ export class AppBuilder {
     return (await volumesOf(this.#api, instanceId, ctx))[0];
   }
 
+  /** Who owns a home: who made it, unless another has taken it over since. */
+  async ownerOf({ instanceId, swarmId }: HomeVolume, ctx: OperationContext): Promise<HomeOwner> {
+    const text = await this.readSecret(instanceId, 'owner', ctx);
+    return (
+      reservedFile.title(instanceId, text) ?? { swarmId, epoch: 1, owner: { user: 'unknown', machine: 'unknown' } }
+    );
+  }
+
   /** The volume of the home: the one that is there, or a new one where a machine of its size has room too. */
   async ensureVolume(identity: InstanceIdentity, plan: VolumePlan, ctx: OperationContext): Promise<VolumePlace> {
     const { id, swarmId } = identity;
     const existing = await this.homeOf(id, ctx);
-    if (existing && existing.swarmId !== swarmId) throw idTaken(appName(id));
+    if (existing && (await this.ownerOf(existing, ctx)).swarmId !== swarmId) throw idTaken(appName(id));
     if (existing?.away) throw hostAway(this.#api.providerId, id);
     if (existing) return existing;
     ctx.signal.throwIfAborted();

@@ -7,6 +7,7 @@ import type {
   Endpoint,
   HomeProcess,
   HomeTask,
+  InstanceHeir,
   InstanceObservation,
   InstanceSpec,
   InstanceStats,
@@ -44,8 +45,9 @@ export class FlyAbilities implements ProviderAbilities {
 
   async observe(ctx: OperationContext = quietContext): Promise<InstanceObservation[]> {
     const machines = await this.#provider.reader.list(ctx);
-    return machines.map(({ id, swarmId, epoch, role, status, detail, createdAt }) => ({
+    return machines.map(({ id, swarmId, epoch, generation, role, status, detail, createdAt }) => ({
       ...{ id, swarmId, epoch, role, status, createdAt },
+      ...(generation !== undefined && { generation }),
       ...(detail !== undefined && { detail }),
     }));
   }
@@ -109,6 +111,10 @@ export class FlyAbilities implements ProviderAbilities {
     return this.#provider.moveTo(role, instanceId, ctx);
   }
 
+  transfer(instanceId: string, heir: InstanceHeir, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#provider.transfer(instanceId, heir, ctx);
+  }
+
   openHome(instanceId: string, task: HomeTask, ctx: OperationContext = quietContext): Promise<HomeProcess> {
     return this.#provider.openHome(instanceId, task, ctx);
   }
@@ -130,9 +136,12 @@ export class FlyAbilities implements ProviderAbilities {
 
   /** Volumes in apps of ours without a machine. */
   async strayHomes(swarmId: string, ctx: OperationContext = quietContext): Promise<StrayHome[]> {
-    const volumes = await this.#provider.homeVolumes(ctx);
+    const volumes = (await this.#provider.homeVolumes(ctx)).filter(
+      ({ machineId, away }) => machineId === undefined && !away,
+    );
+    const owners = await Promise.all(volumes.map(volume => this.#provider.builder.ownerOf(volume, ctx)));
     return volumes
-      .filter(({ swarmId: whose, machineId, away }) => whose === swarmId && machineId === undefined && !away)
+      .filter((_, index) => owners[index]?.swarmId === swarmId)
       .map(({ instanceId, sizeGb }) => ({ id: instanceId, sizeGb }));
   }
 

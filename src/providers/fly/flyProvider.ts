@@ -10,11 +10,13 @@ import type {
   VSCodeInstance,
 } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { nextGeneration, refuseUnowned } from '../../model/ownership.ts';
 import type {
   CommandResult,
   ExecuteOptions,
   HomeProcess,
   HomeTask,
+  InstanceHeir,
   InstanceLogs,
   InstanceSpec,
   LogOptions,
@@ -122,7 +124,11 @@ export class FlyProvider implements Provider {
     return this.#turns.take(id, async () => {
       const existing = await this.reader.find(id, ctx);
       if (existing && existing.swarmId !== swarmId) throw idTaken(appName(id));
-      if (existing) return this.#start(existing, ctx);
+      if (existing) {
+        refuseRole(id, existing.role);
+        this.machines.refuseUnowned(existing, spec.identity);
+        return this.#start(existing, ctx);
+      }
       let made = false;
       try {
         ctx.report('Making the app of the instance');
@@ -151,12 +157,12 @@ export class FlyProvider implements Provider {
   }
 
   async startInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
-    return this.#turns.take(instanceId, async () => this.#start(await this.reader.existing(instanceId, ctx), ctx));
+    return this.#turns.take(instanceId, async () => this.#start(await this.#owned(instanceId, ctx), ctx));
   }
 
   async stopInstance(instanceId: string, force = false, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
-      const machine = await this.reader.existing(instanceId, ctx);
+      const machine = await this.#owned(instanceId, ctx);
       ctx.report('Stopping the editor server');
       await this.machines.stop(machine, force, ctx);
       return instanceOn(this.id, await this.reader.existing(instanceId, ctx));
@@ -164,7 +170,14 @@ export class FlyProvider implements Provider {
   }
 
   async deleteInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<boolean> {
-    return this.#turns.take(instanceId, () => this.builder.removeAll(instanceId, this.#config.organization, ctx));
+    return this.#turns.take(instanceId, async () => {
+      const machine = await this.reader.find(instanceId, ctx);
+      if (machine) this.machines.refuseUnowned(machine, ctx.claim);
+      const home = machine || !ctx.claim ? undefined : await this.builder.homeOf(instanceId, ctx);
+      const owner = home && (await this.builder.ownerOf(home, ctx));
+      if (owner) refuseUnowned({ ...owner, id: instanceId, providerId: this.id }, ctx.claim);
+      return this.builder.removeAll(instanceId, this.#config.organization, ctx);
+    });
   }
 
   async updateInstance(
@@ -174,7 +187,7 @@ export class FlyProvider implements Provider {
     secrets: Readonly<Record<string, string>> = {},
   ): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
-      const machine = await this.reader.existing(instanceId, ctx);
+      const machine = await this.#owned(instanceId, ctx);
       const { identity, config } = markOf(machine);
       const next = updatedConfig(config, update);
       this.#refuse(next);
@@ -243,9 +256,11 @@ export class FlyProvider implements Provider {
       const home = await this.builder.homeOf(id, ctx);
       if (home === undefined) throw homeMissing(id, this.id);
       const machine = await this.reader.find(id, ctx);
-      if (home.swarmId !== swarmId || (machine && machine.swarmId !== swarmId)) throw idTaken(appName(id));
+      const { swarmId: whose } = machine ?? (await this.builder.ownerOf(home, ctx));
+      if (whose !== swarmId) throw idTaken(appName(id));
       if (machine) {
         refuseRole(id, machine.role);
+        this.machines.refuseUnowned(machine, spec.identity);
         await this.reader.proveAlone(machine, ctx);
         ctx.report('Removing the machine');
         await this.machines.stop(machine, false, ctx);
@@ -276,13 +291,50 @@ export class FlyProvider implements Provider {
   /** Stops it and gives it the other role; one that has it already is left as it is. */
   async moveTo(role: InstanceRole, instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
-      const machine = await this.reader.existing(instanceId, ctx);
+      const machine = await this.#owned(instanceId, ctx);
       if (machine.role !== role) {
         await this.machines.stop(machine, false, ctx);
-        await this.machines.note(machine, 'role', role, ctx);
+        const change = (now: InstanceMachine) => {
+          this.machines.refuseUnowned(now, ctx.claim);
+          return { role, generation: String(nextGeneration(now, ctx.claim)) };
+        };
+        await this.machines.noteTogether(machine, change, ctx);
       }
       return instanceOn(this.id, await this.reader.existing(instanceId, ctx));
     });
+  }
+
+  /** What is noted on the machine decides; the app's secrets tell it, too, should the machine be lost. */
+  async transfer(instanceId: string, heir: InstanceHeir, ctx: OperationContext): Promise<VSCodeInstance> {
+    return this.#turns.take(instanceId, async () => {
+      const machine = await this.reader.existing(instanceId, ctx);
+      const isHeirs = ({ swarmId, epoch }: Pick<InstanceMachine, 'swarmId' | 'epoch'>) =>
+        swarmId === heir.swarmId && epoch === heir.epoch;
+      if (!isHeirs(machine)) {
+        const change = (now: InstanceMachine) => {
+          if (isHeirs(now)) return {};
+          this.machines.refuseUnowned(now, ctx.claim);
+          return {
+            ...{ swarm: heir.swarmId, epoch: String(heir.epoch), owner: JSON.stringify(heir.owner) },
+            ...{ generation: String(nextGeneration(now, ctx.claim)), adopted: new Date().toISOString() },
+          };
+        };
+        await this.machines.noteTogether(machine, change, ctx);
+      }
+      const now = await this.reader.existing(instanceId, ctx);
+      const { identity } = markOf(now);
+      const home = await this.builder.homeOf(instanceId, ctx);
+      const told = home && (await this.builder.ownerOf(home, ctx));
+      if (told?.swarmId !== identity.swarmId || told.epoch !== identity.epoch)
+        await this.builder.writeSecrets(instanceId, { owner: JSON.stringify(identity) }, ctx);
+      return instanceOn(this.id, now);
+    });
+  }
+
+  async #owned(instanceId: string, ctx: OperationContext): Promise<InstanceMachine> {
+    const machine = await this.reader.existing(instanceId, ctx);
+    this.machines.refuseUnowned(machine, ctx.claim);
+    return machine;
   }
 
   /** What a new volume has for a home. */

@@ -13,8 +13,10 @@ export const label = {
   swarm: 'remote-swarm.swarm',
   instance: 'remote-swarm.instance',
   epoch: 'remote-swarm.epoch',
+  generation: 'remote-swarm.generation',
   created: 'remote-swarm.created',
   owner: 'remote-swarm.owner',
+  adopted: 'remote-swarm.adopted',
   config: 'remote-swarm.config',
   role: 'remote-swarm.role',
   mode: 'remote-swarm.mode',
@@ -57,7 +59,7 @@ type Row = Pick<Schemas['OrgMachine'], 'id' | 'instance_id' | 'state' | 'created
     incomplete_config?: { metadata?: Record<string, string> };
   };
 
-const { epoch, createdAt, swarmId } = InstanceIdentity.shape;
+const { epoch, generation: generationSchema, createdAt, swarmId } = InstanceIdentity.shape;
 
 const isGone = (state: string | undefined) => state === 'destroyed' || state === 'replaced';
 
@@ -92,10 +94,13 @@ export function readMachine(row: Row): InstanceMachine | undefined {
   const state = row.state ?? 'unknown';
   if (!id || !swarm || !role || !row.id || isGone(state)) return undefined;
   const mode = metadata[label.mode] === 'hold' ? 'hold' : 'serve';
+  const noted = metadata[label.generation];
+  const generation = noted === undefined ? undefined : generationSchema.catch(undefined).parse(Number(noted));
   return {
     id,
     swarmId: swarm,
     epoch: epoch.catch(1).parse(Number(metadata[label.epoch])),
+    ...(generation !== undefined && { generation }),
     createdAt: createdAt.catch(new Date(row.created_at ?? 0).toISOString()).parse(metadata[label.created]),
     role,
     ...statusOf(state, role, mode),

@@ -21,7 +21,11 @@ export const gatePort = 8080;
 export const serverPort = 8081;
 
 /** Names of an app's secrets. Their values are base64, as files of a machine want them. */
-export const secretName = { token: 'REMOTE_SWARM_TOKEN', environment: 'REMOTE_SWARM_ENVIRONMENT' } as const;
+export const secretName = {
+  token: 'REMOTE_SWARM_TOKEN',
+  environment: 'REMOTE_SWARM_ENVIRONMENT',
+  owner: 'REMOTE_SWARM_OWNER',
+} as const;
 
 /** The programs of `media/instance`, by their names there. */
 export interface InstancePrograms {
@@ -70,8 +74,10 @@ export function metadataOf({ identity, config }: InstanceMark, role: MachinePlan
     [label.swarm]: identity.swarmId,
     [label.instance]: identity.id,
     [label.epoch]: String(identity.epoch),
+    ...(identity.generation !== undefined && { [label.generation]: String(identity.generation) }),
     [label.created]: identity.createdAt,
     [label.owner]: JSON.stringify(identity.owner),
+    ...(identity.adoptedAt !== undefined && { [label.adopted]: identity.adoptedAt }),
     [label.config]: JSON.stringify(config),
     [label.role]: role,
     [label.mode]: mode,

@@ -1,6 +1,6 @@
 import type * as z from 'zod';
-import { InstanceConfig, Owner, type VSCodeInstance } from '../../model/instance.ts';
-import type { InstanceMark } from '../instanceMark.ts';
+import { InstanceConfig, InstanceIdentity, Owner, type VSCodeInstance } from '../../model/instance.ts';
+import { type InstanceMark, identityOf } from '../instanceMark.ts';
 import { type InstanceMachine, label } from './instanceMachine.ts';
 
 /** Pure: the instance on a machine. */
@@ -11,10 +11,11 @@ export function instanceOn(providerId: string, machine: InstanceMachine): VSCode
 }
 
 /** Pure: whose it is and what was asked for. One whose notes cannot be read can still be stopped or deleted. */
-export function markOf({ id, swarmId, epoch, createdAt, metadata }: InstanceMachine): InstanceMark {
+export function markOf({ id, swarmId, epoch, generation, createdAt, metadata }: InstanceMachine): InstanceMark {
   const owner = noted(metadata[label.owner], Owner) ?? { user: 'unknown', machine: 'unknown' };
   const config = noted(metadata[label.config], InstanceConfig) ?? InstanceConfig.parse({ name: id });
-  return { identity: { id, swarmId, epoch, createdAt, owner }, config };
+  const adoptedAt = InstanceIdentity.shape.adoptedAt.safeParse(metadata[label.adopted]).data;
+  return { identity: identityOf({ id, swarmId, epoch, generation, createdAt, owner, adoptedAt }), config };
 }
 
 function noted<S extends z.ZodType>(text: string | undefined, schema: S): z.output<S> | undefined {

@@ -113,9 +113,14 @@ export class MachineMaker {
     const programs = await this.#programs();
     return this.#machines.update(
       machine,
-      (config, role) => {
+      (config, now) => {
         const volumeId = config.mounts?.[0]?.volume ?? '';
-        return { ...config, ...machineConfig({ mark, mode, role, ...this.sizeOf(mark.config), volumeId, programs }) };
+        const { role } = now;
+        const owned = { ...mark, identity: markOf(now).identity };
+        return {
+          ...config,
+          ...machineConfig({ mark: owned, mode, role, ...this.sizeOf(mark.config), volumeId, programs }),
+        };
       },
       launch,
       secretsVersion,

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { instanceBusy, instanceNotFound, providerUnreachable, timedOut } from '../../model/errors.ts';
-import type { InstanceRole } from '../../model/instance.ts';
-import { type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
+import { type Claim, type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
+import { refuseUnowned } from '../../model/ownership.ts';
 import type { FlyApi, Schemas } from './flyApi.ts';
 import { flyStatus, hostAway, isAbsent } from './flyErrors.ts';
 import { appName, type InstanceMachine, isAway, label, machinePath, readMachine } from './instanceMachine.ts';
+import { instanceOn } from './machineInstance.ts';
 import type { MachineReader } from './machineReader.ts';
 
 type WaitState = 'started' | 'stopped' | 'settled' | 'destroyed';
@@ -97,12 +98,12 @@ export class Machines {
 
   /**
    * Puts what `change` makes of its whole config in its place, which restarts one that runs; with `launch` it runs after
-   * that, else it stays as it was. Answers with its next version. The role is the one that it has by then, whatever it was
-   * when its caller looked.
+   * that, else it stays as it was. Answers with its next version. Role and owner are those that it has by then,
+   * whatever they were when its caller looked.
    */
   async update(
     machine: InstanceMachine,
-    change: (config: Schemas['fly.MachineConfig'], role: InstanceRole) => Schemas['fly.MachineConfig'],
+    change: (config: Schemas['fly.MachineConfig'], now: InstanceMachine) => Schemas['fly.MachineConfig'],
     launch: boolean,
     secretsVersion: number | undefined,
     ctx: OperationContext,
@@ -111,14 +112,15 @@ export class Machines {
     const next = await this.#leased(machine, ctx, async headers => {
       const row = await this.#reader.get(id, machineId, ctx);
       if (row && isAway(row)) throw hostAway(this.#api.providerId, id);
-      const role = row && readMachine(row)?.role;
-      if (!row?.config || !row.instance_id || !role) throw instanceNotFound(id);
+      const now = row && readMachine(row);
+      if (!row?.config || !row.instance_id || !now) throw instanceNotFound(id);
+      this.refuseUnowned(now, ctx.claim);
       if (launch) await this.#reader.proveAlone(machine, ctx);
       return this.#api.call('Changing the machine', ctx, (client, signal) =>
         client.POST('/apps/{app_name}/machines/{machine_id}', {
           params: { path: machinePath(id, machineId) },
           body: {
-            config: change(row.config ?? {}, role),
+            config: change(row.config ?? {}, now),
             ...(row.instance_id !== undefined && { current_version: row.instance_id }),
             skip_launch: !launch,
             ...(secretsVersion !== undefined && { min_secrets_version: secretsVersion }),
@@ -145,11 +147,41 @@ export class Machines {
     );
   }
 
+  /** The same of all that belongs together, while nobody else changes it. `change` gets it as it is by then. */
+  async noteTogether(
+    { id, machineId }: InstanceMachine,
+    change: (now: InstanceMachine) => Partial<Record<keyof typeof label, string>>,
+    ctx: OperationContext,
+  ): Promise<void> {
+    await this.#leased({ id, machineId }, ctx, async headers => {
+      const row = await this.#reader.get(id, machineId, ctx);
+      const now = row && readMachine(row);
+      if (!now) throw instanceNotFound(id);
+      const notes = Object.entries(change(now)).map(([key, value]) => [label[key as keyof typeof label], value]);
+      await this.#api.call('Noting it on the machine', ctx, (client, signal) =>
+        client.PUT('/apps/{app_name}/machines/{machine_id}/metadata', {
+          params: { path: machinePath(id, machineId) },
+          body: { machine_version: now.version, metadata: Object.fromEntries(notes) },
+          headers,
+          signal,
+        }),
+      );
+    });
+  }
+
+  /** Throws `ownedByAnother` or `olderState`. */
+  refuseUnowned(machine: InstanceMachine, claim: Claim | undefined): void {
+    refuseUnowned(instanceOn(this.#api.providerId, machine), claim);
+  }
+
   /** Ends and removes one, whatever it does, and waits until it is gone. */
   async remove(instanceId: string, machineId: string, ctx: OperationContext): Promise<void> {
     const place = { id: instanceId, machineId };
     try {
       await this.#leased(place, ctx, async headers => {
+        const row = ctx.claim && (await this.#reader.get(instanceId, machineId, ctx));
+        const now = row && readMachine(row);
+        if (now) this.refuseUnowned(now, ctx.claim);
         await this.#api.call('Removing the machine', ctx, (client, signal) =>
           client.DELETE('/apps/{app_name}/machines/{machine_id}', {
             params: { path: machinePath(instanceId, machineId), query: { force: true } },

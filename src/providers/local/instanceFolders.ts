@@ -1,20 +1,22 @@
 import { hash, randomBytes } from 'node:crypto';
-import { chmod, lstat, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, link, lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { messageOf, reservedFileUnreadable } from '../../model/errors.ts';
+import { instanceBusy, messageOf, reservedFileUnreadable } from '../../model/errors.ts';
 import type { InstanceConfig, InstanceRole } from '../../model/instance.ts';
 import { InstanceRole as Roles } from '../../model/instance.ts';
 import { type MachineIdentity, whereabouts } from '../../model/machineIdentity.ts';
 import type { InstanceSpec } from '../../model/provider.ts';
 import { type InstanceLayout, instanceLayout, serveWebToken } from '../editorServer.ts';
-import { type InstanceMark, type InstanceVariables, instanceVariables } from '../instanceMark.ts';
+import { type InstanceMark, InstanceTitle, type InstanceVariables, instanceVariables } from '../instanceMark.ts';
 import { reservedFile } from '../reservedFile.ts';
 import { isAlive, type Processes } from './processes.ts';
 
 /** One instance's folder, as it was found. */
 export interface InstanceFolder extends InstanceMark {
   readonly role: InstanceRole;
+  /** How often its owner or role has changed here. */
+  readonly changes: number;
   readonly layout: InstanceLayout;
 }
 
@@ -27,6 +29,7 @@ export interface UnreadableFolder {
   readonly problem: string;
 }
 
+const titleName = /^title-([1-9]\d{0,14})\.json$/;
 const folderName = new RegExp(`^([a-z0-9]{12})--(${Roles.options.join('|')})$`);
 /** Pid and start time of the maker, where it lives as {@link placeWord} says it, and what makes the name unique. */
 const transitName = /^\.remote-swarm-(\d+)-([\w-]*)(?:\.(\w*)\.(\w*)\.(\w*)\.(\w*))?\.[0-9a-f]{8}$/;
@@ -89,7 +92,7 @@ export class InstanceFolders {
       await writeReserved(layout, newToken(), instanceVariables(config, secrets), { identity, config });
       const final = this.layoutOf(identity.id, role);
       await rename(transit, final.root);
-      return { identity, config, role, layout: final };
+      return { identity, config, role, changes: 0, layout: final };
     } catch (error) {
       await removeTree(transit);
       throw error;
@@ -130,7 +133,7 @@ export class InstanceFolders {
     const token = (await textOf(layout.token).catch(() => undefined))?.trim() || newToken();
     const stay = [layout.token, layout.environment, layout.record].map(file => path.basename(file));
     for (const name of await readdir(layout.reserved)) {
-      if (!stay.includes(name)) await removeTree(path.join(layout.reserved, name));
+      if (!stay.includes(name) && !titleName.test(name)) await removeTree(path.join(layout.reserved, name));
     }
     await writeReserved(layout, token, instanceVariables(config, secrets, before), { identity, config });
     return { ...folder, identity, config };
@@ -148,11 +151,33 @@ export class InstanceFolders {
     return reservedFile.token(identity.id, await textOf(layout.token));
   }
 
-  /** Gives it another role; the instance must be stopped. */
-  async rename(folder: InstanceFolder, role: InstanceRole): Promise<InstanceFolder> {
+  /** Gives it another role, and the generation that comes with it; the instance must be stopped. */
+  async rename(folder: InstanceFolder, role: InstanceRole, generation: number): Promise<InstanceFolder> {
     const layout = this.layoutOf(folder.identity.id, role);
+    const titled = await this.entitle(folder, { ...folder.identity, generation });
     await rename(folder.layout.root, layout.root);
-    return { ...folder, role, layout };
+    return { ...titled, role, layout };
+  }
+
+  /** Writes who owns it from now on. Of two who do so at once, one is refused with `instance-busy`. */
+  async entitle(folder: InstanceFolder, title: InstanceTitle): Promise<InstanceFolder> {
+    const { layout, identity } = folder;
+    const changes = folder.changes + 1;
+    const written = path.join(layout.reserved, `.title-${randomBytes(4).toString('hex')}`);
+    await writeFile(written, json(InstanceTitle.strip().parse(title)), { mode: 0o600, flush: true });
+    try {
+      await link(written, titleFile(layout, changes));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      throw instanceBusy(identity.id, 'somebody else has changed who owns it');
+    } finally {
+      await rm(written, { force: true });
+    }
+    // Somebody may have been faster by more than one.
+    if ((await lastChange(layout)) !== changes)
+      throw instanceBusy(identity.id, 'somebody else has changed who owns it');
+    await rm(titleFile(layout, folder.changes), { force: true });
+    return { ...folder, identity: { ...identity, ...title }, changes };
   }
 
   /** Removes everything for good. The mark goes last, so that what was interrupted is still found and can be repeated. */
@@ -194,7 +219,16 @@ export class InstanceFolders {
     if (id === undefined) return undefined;
     const layout = instanceLayout(path.join(this.directory, name));
     const mark = reservedFile.mark(id, await textOf(layout.record));
-    return mark && { ...mark, role: Roles.parse(role), layout };
+    if (!mark) return undefined;
+    for (;;) {
+      const changes = await lastChange(layout);
+      if (changes === undefined) return undefined;
+      const found = { ...mark, changes, role: Roles.parse(role), layout };
+      if (changes === 0) return found;
+      const title = reservedFile.title(id, await textOf(titleFile(layout, changes)));
+      // Without one it has been followed by another meanwhile.
+      if (title) return { ...found, identity: { ...mark.identity, ...title } };
+    }
   }
 
   async #unreadable(name: string, error: unknown): Promise<UnreadableFolder> {
@@ -213,6 +247,14 @@ const placeWord = (machine: MachineIdentity): MachineIdentity => ({
   ...machine,
   host: hash('sha256', machine.host, 'hex').slice(0, 8),
 });
+
+const titleFile = ({ reserved }: InstanceLayout, change: number) => path.join(reserved, `title-${change}.json`);
+
+/** 0 when there was none; undefined when its folder is not there any more. */
+async function lastChange({ reserved }: InstanceLayout): Promise<number | undefined> {
+  const names = await readdir(reserved).catch(absent);
+  return names && Math.max(0, ...names.map(name => Number(titleName.exec(name)?.[1] ?? 0)));
+}
 
 const newToken = () => randomBytes(16).toString('hex');
 

@@ -7,6 +7,7 @@ import type {
   Endpoint,
   HomeProcess,
   HomeTask,
+  InstanceHeir,
   InstanceObservation,
   InstanceSpec,
   InstanceStats,
@@ -48,17 +49,20 @@ export class LocalAbilities implements ProviderAbilities {
     const damaged = unreadable.map(
       ({ problem, ...folder }) => ({ ...folder, swarmId: '', epoch: 0, status: 'failed', detail: problem }) as const,
     );
-    const seen = instances.map(({ id, swarmId, epoch, role, status, detail, port, elsewhere, createdAt }) => ({
-      id,
-      swarmId,
-      epoch,
-      role,
-      status,
-      createdAt,
-      ...(detail === undefined ? {} : { detail }),
-      ...(port === undefined ? {} : { port }),
-      ...(elsewhere === undefined ? {} : { elsewhere }),
-    }));
+    const seen = instances.map(
+      ({ id, swarmId, epoch, generation, role, status, detail, port, elsewhere, createdAt }) => ({
+        id,
+        swarmId,
+        epoch,
+        ...(generation === undefined ? {} : { generation }),
+        role,
+        status,
+        createdAt,
+        ...(detail === undefined ? {} : { detail }),
+        ...(port === undefined ? {} : { port }),
+        ...(elsewhere === undefined ? {} : { elsewhere }),
+      }),
+    );
     return [...damaged, ...seen];
   }
 
@@ -111,6 +115,10 @@ export class LocalAbilities implements ProviderAbilities {
 
   setRole(instanceId: string, role: InstanceRole, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
     return this.#provider.moveTo(role, instanceId, ctx);
+  }
+
+  transfer(instanceId: string, heir: InstanceHeir, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#provider.transfer(instanceId, heir, ctx);
   }
 
   openHome(instanceId: string, task: HomeTask, ctx: OperationContext = quietContext): Promise<HomeProcess> {

@@ -5,12 +5,14 @@ import { instanceNotFound, providerRefused, runsElsewhere, wrongState } from '..
 import { Emitter } from '../../model/event.ts';
 import { homeMissing } from '../../model/homeErrors.ts';
 import type { InstanceFilter, InstanceRole, InstanceUpdate, VSCodeInstance } from '../../model/instance.ts';
-import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { type Claim, type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { nextGeneration, refuseUnowned } from '../../model/ownership.ts';
 import type {
   CommandResult,
   ExecuteOptions,
   HomeProcess,
   HomeTask,
+  InstanceHeir,
   InstanceLogs,
   InstanceSpec,
   LogOptions,
@@ -115,6 +117,8 @@ export class LocalProvider implements Provider {
       const existing = await this.folders.find(id);
       if (existing) {
         if (existing.identity.swarmId !== swarmId) throw idTaken(id);
+        refuseRole(id, existing.role);
+        this.#refuseUnowned(existing, spec.identity);
         return this.#start(existing, ctx);
       }
       await this.#locate();
@@ -141,13 +145,13 @@ export class LocalProvider implements Provider {
   }
 
   async startInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
-    return this.#turns.take(instanceId, async () => this.#start(await this.existing(instanceId), ctx));
+    return this.#turns.take(instanceId, async () => this.#start(await this.#owned(instanceId, ctx), ctx));
   }
 
   async stopInstance(instanceId: string, force = false, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
       ctx.signal.throwIfAborted();
-      const folder = await this.existing(instanceId);
+      const folder = await this.#owned(instanceId, ctx);
       ctx.report('Stopping the editor server');
       await this.#stop(folder, force);
       return this.#describe(folder);
@@ -161,6 +165,7 @@ export class LocalProvider implements Provider {
       for (;;) {
         const folder = await this.folders.find(instanceId);
         if (!folder) return existed;
+        this.#refuseUnowned(folder, ctx.claim);
         existed = true;
         ctx.report('Removing the home of the instance');
         await this.#stop(folder, true);
@@ -178,7 +183,7 @@ export class LocalProvider implements Provider {
     refuseUnsupported(this.id, update);
     return this.#turns.take(instanceId, async () => {
       ctx.signal.throwIfAborted();
-      const folder = await this.#here(instanceId);
+      const folder = await this.#here(instanceId, ctx);
       const config = updatedConfig(folder.config, update);
       const environmentChanged = await this.folders.update(folder, config, secrets);
       const updated = { ...folder, config };
@@ -227,6 +232,7 @@ export class LocalProvider implements Provider {
       if (!folder || !(await this.folders.hasHome(folder))) throw homeMissing(id, this.id);
       if (folder.identity.swarmId !== swarmId) throw idTaken(id);
       refuseRole(id, folder.role);
+      this.#refuseUnowned(folder, spec.identity);
       await this.#locate();
       ctx.report('Ending what is left of the editor server');
       await this.#stop(folder, false);
@@ -253,9 +259,9 @@ export class LocalProvider implements Provider {
     });
   }
 
-  async openHome(instanceId: string, task: HomeTask, { signal }: OperationContext): Promise<HomeProcess> {
-    signal.throwIfAborted();
-    const { layout } = await this.#here(instanceId);
+  async openHome(instanceId: string, task: HomeTask, ctx: OperationContext): Promise<HomeProcess> {
+    ctx.signal.throwIfAborted();
+    const { layout } = await this.#here(instanceId, ctx);
     return spawnHome(instanceId, this.id, homeProgram(this.#environment.launcher), layout.home, task);
   }
 
@@ -269,11 +275,35 @@ export class LocalProvider implements Provider {
   async moveTo(role: InstanceRole, instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
       ctx.signal.throwIfAborted();
-      const folder = await this.#here(instanceId);
+      const folder = await this.#here(instanceId, ctx);
       if (folder.role === role) return this.#describe(folder);
       await this.#stop(folder, false);
-      return this.#describe(await this.folders.rename(folder, role));
+      const generation = nextGeneration(folder.identity, ctx.claim);
+      return this.#describe(await this.folders.rename(folder, role, generation));
     });
+  }
+
+  async transfer(instanceId: string, heir: InstanceHeir, ctx: OperationContext): Promise<VSCodeInstance> {
+    return this.#turns.take(instanceId, async () => {
+      ctx.signal.throwIfAborted();
+      const folder = await this.existing(instanceId);
+      const { swarmId, epoch } = folder.identity;
+      if (swarmId === heir.swarmId && epoch === heir.epoch) return this.#describe(folder);
+      this.#refuseUnowned(folder, ctx.claim);
+      const generation = nextGeneration(folder.identity, ctx.claim);
+      const title = { ...heir, generation, adoptedAt: new Date().toISOString() };
+      return this.#describe(await this.folders.entitle(folder, title));
+    });
+  }
+
+  async #owned(instanceId: string, { claim }: OperationContext): Promise<InstanceFolder> {
+    const folder = await this.existing(instanceId);
+    this.#refuseUnowned(folder, claim);
+    return folder;
+  }
+
+  #refuseUnowned({ identity }: InstanceFolder, claim: Claim | undefined): void {
+    refuseUnowned({ ...identity, providerId: this.id }, claim);
   }
 
   /** Throws `instanceNotFound`. */
@@ -293,8 +323,8 @@ export class LocalProvider implements Provider {
   }
 
   /** What may be changed: throws `runsElsewhere` too. */
-  async #here(instanceId: string): Promise<InstanceFolder> {
-    const folder = await this.existing(instanceId);
+  async #here(instanceId: string, ctx: OperationContext): Promise<InstanceFolder> {
+    const folder = await this.#owned(instanceId, ctx);
     await refuseElsewhere(this.processes, instanceId, folder.layout);
     return folder;
   }

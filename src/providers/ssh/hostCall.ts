@@ -59,7 +59,7 @@ export async function callHost<C extends HostCall>(
     say({ abort: signal.reason instanceof Error ? signal.reason.name : 'AbortError' });
     timer = setTimeout(() => endChild(child), rollBack);
   };
-  say({ providerId: connection.providerId, call, args });
+  say({ providerId: connection.providerId, call, args, claim: ctx.claim });
   signal.addEventListener('abort', abort, { once: true });
   if (signal.aborted) abort();
   feed(stdin, room, say).catch((error: unknown) => {

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { InstanceRole, InstanceStatus, type InstanceUpdate, Port, VSCodeInstance } from '../../model/instance.ts';
 import { HostName } from '../../model/machineIdentity.ts';
-import type { HomeTask, InstanceSpec, LogOptions } from '../../model/provider.ts';
+import type { HomeTask, InstanceHeir, InstanceSpec, LogOptions } from '../../model/provider.ts';
 
 // What is said between the extension and the program that it runs on a host: one program for each call, one line of
 // JSON for each thing said. The program reads its request first; when its input ends before it has answered, whoever
@@ -34,7 +34,13 @@ export const hostAnswers = {
   observe: z.object({
     rows: z.array(
       z.object({
-        ...{ id: z.string(), swarmId: z.string(), epoch: z.int(), createdAt: z.string() },
+        ...{
+          id: z.string(),
+          swarmId: z.string(),
+          epoch: z.int(),
+          generation: z.int().optional(),
+          createdAt: z.string(),
+        },
         ...{ role: InstanceRole, status: InstanceStatus, detail: optional, port: Port.optional() },
         elsewhere: HostName.optional(),
       }),
@@ -54,6 +60,7 @@ export const hostAnswers = {
   recreate: VSCodeInstance,
   prepareIncoming: VSCodeInstance,
   setRole: VSCodeInstance,
+  transfer: VSCodeInstance,
   stats: z.array(
     z.object({
       ...{ id: z.string(), cpuCores: z.number(), memoryBytes: z.number() },
@@ -91,6 +98,7 @@ export interface HostArguments {
   recreate: [spec: InstanceSpec];
   prepareIncoming: [spec: InstanceSpec];
   setRole: [id: string, role: InstanceRole];
+  transfer: [id: string, heir: InstanceHeir];
   stats: [ids: readonly string[]];
   freeBytes: [];
   homeBytes: [ids: readonly string[]];
@@ -102,7 +110,13 @@ export interface HostArguments {
 }
 
 /** The first line. `providerId` is what the provider is called in its answers. */
-export const HostRequest = z.object({ providerId: z.string(), call: z.string(), args: z.array(z.unknown()) });
+export const HostRequest = z.object({
+  providerId: z.string(),
+  call: z.string(),
+  args: z.array(z.unknown()),
+  /** For whom it is done. */
+  claim: z.object({ swarmId: z.string(), epoch: z.int(), generation: z.int().optional() }).optional(),
+});
 
 /** How many `data` may be on their way: what is taken up slowly must not hold up what is said after it. */
 export const dataWindow = 8;

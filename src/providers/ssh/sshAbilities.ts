@@ -7,6 +7,7 @@ import type {
   Endpoint,
   HomeProcess,
   HomeTask,
+  InstanceHeir,
   InstanceObservation,
   InstanceSpec,
   InstanceStats,
@@ -120,6 +121,10 @@ export class SshAbilities implements ProviderAbilities {
 
   setRole(instanceId: string, role: InstanceRole, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
     return this.#provider.change(instanceId, 'setRole', [instanceId, role], ctx);
+  }
+
+  transfer(instanceId: string, heir: InstanceHeir, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#provider.change(instanceId, 'transfer', [instanceId, heir], ctx);
   }
 
   openHome(instanceId: string, task: HomeTask, ctx: OperationContext = quietContext): Promise<HomeProcess> {

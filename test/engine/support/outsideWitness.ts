@@ -1,6 +1,7 @@
 import { globSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import * as path from 'node:path';
 import type { Engine } from './engine.ts';
+import { EngineWorld } from './world.ts';
 
 /** How a copy of an instance is at a place. */
 export type Copy = 'owner' | 'parked' | 'trash';
@@ -96,10 +97,9 @@ export class OutsideWitness {
   }
 
   async #publishedPort(place: string, id: string): Promise<string | undefined> {
-    const { NetworkSettings } = (await this.#engines
-      .get(place)
-      ?.docker.getContainer(`remote-swarm-${id}--owner`)
-      .inspect()) ?? { NetworkSettings: { Ports: {} } };
+    const docker = this.#engines.get(place)?.docker;
+    const container = docker && (await new EngineWorld(docker).container(id));
+    const { NetworkSettings } = (await container?.inspect()) ?? { NetworkSettings: { Ports: {} } };
     return Object.values(NetworkSettings.Ports)[0]?.[0]?.HostPort;
   }
 }
@@ -117,7 +117,9 @@ async function everythingOn(place: string, { docker }: Engine): Promise<string[]
   ].map(what => `${place} ${what}`);
 }
 
-const withoutId = (name: string) => name.replace(/(?<=^|-|\/)[a-z0-9]{12}(?=$|--)/, 'id');
+/** Nor what a container's name tells of whose it is. */
+const withoutId = (name: string) =>
+  name.replace(/(?<=^|-|\/)[a-z0-9]{12}(?=$|--)/, 'id').replace(/--\d+-\d+-[a-z0-9]{16}$/, '');
 
 function textOf(file: string): string {
   try {

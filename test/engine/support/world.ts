@@ -32,6 +32,12 @@ export class EngineWorld {
     return rows.map(({ Names }) => Names[0]?.slice(1) ?? '');
   }
 
+  /** The one container of the instance, whatever its role and owner. */
+  async container(id: string): Promise<Dockerode.Container> {
+    const [name = id] = await this.containers(id);
+    return this.#docker.getContainer(name);
+  }
+
   async exists(id: string): Promise<boolean> {
     const { Volumes } = await this.#docker.listVolumes({ filters: { name: [id] } });
     return (Volumes ?? []).length > 0 || (await this.containers(id)).length > 0;

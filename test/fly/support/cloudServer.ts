@@ -169,6 +169,14 @@ const handlers: Readonly<Record<string, Handler>> = {
     held(call).lease = undefined;
     return [200, { ok: true }];
   },
+  'PUT /apps/*/machines/*/metadata': async call => {
+    const { metadata = {}, machine_version: version } = call.body as Schemas['updateMetadataRequest'];
+    const machine = held(call);
+    if (version !== undefined && version !== machine.version)
+      throw new Refusal(412, `failed_precondition: machine version mismatch`);
+    for (const [key, value] of Object.entries(metadata)) call.cloud.note(machine, key, value || undefined);
+    return [204];
+  },
   'POST /apps/*/machines/*/metadata/*': async call => {
     const { value = '' } = call.body as Schemas['upsertMetadataKeyRequest'];
     call.cloud.note(held(call), call.parts[5] ?? '', value);
@@ -250,7 +258,7 @@ export class CloudServer {
       response.end(body === undefined ? undefined : JSON.stringify(body));
     };
     try {
-      const body = method === 'POST' && Number(headers['content-length'] ?? 0) > 0 ? await json(request) : undefined;
+      const body = Number(headers['content-length'] ?? 0) > 0 ? await json(request) : undefined;
       const isLog = pathname.startsWith('/api/v1/');
       const path = pathname.replace(/^\/(api\/)?v1/, '');
       this.calls.push(`${method} ${path}`);

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import * as errors from '../../../src/model/errors.ts';
 import * as homeErrors from '../../../src/model/homeErrors.ts';
+import * as ownershipErrors from '../../../src/model/ownershipErrors.ts';
 import { forLog, forModel, forPerson } from '../../../src/vscode/errorWording.ts';
 
-const makers = { ...errors, ...homeErrors };
+const makers = { ...errors, ...homeErrors, ...ownershipErrors };
 type Made = {
   [Name in keyof typeof makers]: (typeof makers)[Name] extends (...args: infer _) => errors.SwarmError ? Name : never;
 };
@@ -56,6 +57,11 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   recoveryRefused: [['a1b2c3d4e5f6', 'Its home is not proven to be safe.']],
   runsElsewhere: [[id, 'anns-laptop']],
   homeMissing: [[id, 'docker']],
+  ownedByAnother: [
+    [id, { user: 'bob', machine: 'desk' }, '2026-11-30T10:00:00.000Z'],
+    [id, { user: 'bob', machine: 'desk' }, undefined],
+  ],
+  olderState: [[id, 'docker']],
   migrationNotFound: [[id]],
   migrationRefused: [[`The migration of "${id}"`, 'It lives on "docker" already.', 'Name another provider.']],
   migrationsOff: [[]],

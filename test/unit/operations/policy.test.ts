@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Caller } from '../../../src/model/caller.ts';
-import { defaultPolicy, Effect, type Policy, Verdict } from '../../../src/model/config.ts';
+import { Caller, defaultPolicy, Effect, type Policy, Verdict } from '../../../src/model/config.ts';
 import { isCapped, judge } from '../../../src/operations/policy.ts';
 
 const cells = Caller.options.flatMap(caller =>

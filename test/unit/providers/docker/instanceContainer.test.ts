@@ -1,10 +1,15 @@
 import type Dockerode from 'dockerode';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { InstanceRole } from '../../../../src/model/instance.ts';
 import {
   type ContainerEnd,
   causeOf,
+  containerName,
   primaryOf,
   readContainer,
+  readName,
+  replacedName,
 } from '../../../../src/providers/docker/instanceContainer.ts';
 
 const id = 'abcdefabcdef';
@@ -62,6 +67,54 @@ describe('a row of the list', () => {
     expect(readContainer(row({ Names: ['/remote-swarm-fedcbafedcba--owner'] }))).toBeUndefined();
     expect(named('thief')).toBeUndefined();
     expect(readContainer(row({ Names: [] }))).toBeUndefined();
+  });
+});
+
+const title = fc.record({
+  id: fc.stringMatching(/^[a-z0-9]{12}$/),
+  swarmId: fc.stringMatching(/^[a-z0-9]{16}$/),
+  epoch: fc.integer({ min: 1, max: 1e9 }),
+  generation: fc.integer({ min: 0, max: 1e9 }),
+});
+
+describe('a name', () => {
+  test('tells what it was made of, and fits an engine', () => {
+    fc.assert(
+      fc.property(title, fc.constantFrom(...InstanceRole.options), (one, role) => {
+        const { generation, ...named } = one;
+        const told = generation === 0 ? { id: one.id } : { ...named, generation };
+        const name = containerName(one, role);
+        expect(readName(name)).toEqual({ ...told, role, replaced: false });
+        expect(readName(replacedName(one))).toEqual({ ...told, role: 'owner', replaced: true });
+        expect(name).toMatch(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,99}$/);
+      }),
+    );
+  });
+
+  test('is read in one way only', () => {
+    const near = fc
+      .tuple(title, fc.constantFrom(...InstanceRole.options), fc.string(), fc.nat(110))
+      .map(([one, role, text, at]) => {
+        const name = containerName(one, role);
+        return name.slice(0, at) + text + name.slice(at);
+      });
+    fc.assert(
+      fc.property(near, name => {
+        const read = readName(name);
+        if (!read) return;
+        const { role, replaced, swarmId = '', epoch = 1, ...rest } = read;
+        const again = { swarmId, epoch, ...rest };
+        expect(replaced ? replacedName(again) : containerName(again, role)).toBe(name);
+      }),
+    );
+  });
+
+  test('wins over labels, which can not change', () => {
+    expect(named('trash--7-3-bbbbbbbbbbbbbbbb')).toMatchObject({
+      ...{ role: 'trash', swarmId: 'bbbbbbbbbbbbbbbb', epoch: 3, generation: 7 },
+    });
+    for (const odd of ['owner--0-3-bbbbbbbbbbbbbbbb', 'owner--7-3', 'owner--07-3-bbbbbbbbbbbbbbbb', 'trash-replaced'])
+      expect(named(odd), odd).toBeUndefined();
   });
 });
 
