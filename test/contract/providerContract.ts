@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { inCleanEnvironment } from '../../src/core/setupScripts.ts';
 import { isAbort, SwarmError } from '../../src/model/errors.ts';
 import type { InstanceConfigInput } from '../../src/model/instance.ts';
 import type { InstanceSpec, Provider, ProviderAbilities } from '../../src/model/provider.ts';
@@ -215,10 +216,15 @@ export function describeProviderContract(
         expect(result).toEqual({ exitCode: 0, stdout: '0123456789', stderr: 'err', truncated: true });
       });
 
-      test('an aborted command ends with everything that it started', async () => {
+      test.each([
+        ['a command', (command: string) => command],
+        // What a first set-up runs has none of the instance's variables.
+        ['a command in a clean environment', (command: string) => inCleanEnvironment(command, [])],
+      ])('%s that is aborted ends with everything that it started', async (_, around) => {
         const ctx = watchedContext();
         const marker = 'workspace/abort.pids';
-        const command = 'sleep 300 & echo "$! $$" > abort.pids; wait';
+        const command = around('sleep 300 & echo "$! $$" > abort.pids; wait');
+        await run(id, 'rm -f abort.pids');
         const running = failure(provider.executeCommand(id, command, ctx));
         await vi.waitFor(async () => expect(await world.readHome(id, marker)).toMatch(/^\d+ \d+\n$/), 10_000);
         ctx.abort();

@@ -169,6 +169,17 @@ describe('what is cut off', () => {
   });
 });
 
+test('a folder is unpacked by tar as it is, whatever variables the instance has', async () => {
+  const instance = place.instances.get(id);
+  if (instance) instance.variables = { TAR_OPTIONS: '--to-command=false', PATH: '/nowhere' };
+  const config = InstanceConfig.parse({
+    ...{ name: 'one', env: instance?.variables, source: { kind: 'folder', path: path.join(root, 'origin') } },
+  });
+  const setup = await setUpWorkspace(provider, { id, config } as InstanceRecord, sources, quietContext);
+  expect(setup).toEqual({ status: 'done', problems: [] });
+  expect(files()).toEqual(done);
+});
+
 describe('what is told', () => {
   test('a branch that is not there is named, and nothing is left behind', async () => {
     const { status, problems } = await clone('nope');
