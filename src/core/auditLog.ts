@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import { Caller, Effect } from '../model/config.ts';
+import { Caller } from '../model/caller.ts';
+import { Effect } from '../model/config.ts';
 import { auditUnavailable } from '../model/errors.ts';
 import type { AppendLog } from '../model/stateStore.ts';
 

@@ -15,6 +15,7 @@ import { generationOf, nextGeneration } from '../model/ownership.ts';
 import type { Provider } from '../model/provider.ts';
 import type { SetupConsent } from '../model/setupConsent.ts';
 import type { SecretVault } from '../model/stateStore.ts';
+import { secretNames } from './changesOf.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { claimed, timestamp, withError, withoutError, withStatus } from './records.ts';
@@ -131,9 +132,11 @@ export class InstanceLifecycle {
       const neverMade = isUnmade(record) && (await getTwice(provider, id, ctx)) === null;
       ctx.lock.assertHeld();
       const { source: _source, ...update } = config;
-      const instance = neverMade ? undefined : await provider.updateInstance(id, update, claimed(ctx, record), secrets);
+      const instance = neverMade
+        ? undefined
+        : await provider.updateInstance(id, { ...update, image: config.image }, claimed(ctx, record), secrets);
       ctx.lock.assertHeld();
-      await this.#vault.store(id, pick(secrets, config.secretEnv));
+      await this.#vault.store(id, pick(secrets, secretNames({ ...record, config })));
       return await this.#write(ctx, id, current => {
         const next = { ...withoutWanted(current), config };
         // A correction of what failed leaves the error to be read; a stop that failed is still to be made up for.

@@ -1,8 +1,10 @@
-import { isAbort } from '../model/errors.ts';
-import type { InstanceRecord, InstanceUpdate } from '../model/instance.ts';
+import { isProgram } from '../model/caller.ts';
+import { denied, isAbort, wrongState } from '../model/errors.ts';
+import type { InstanceConfig, InstanceRecord, InstanceUpdate } from '../model/instance.ts';
 import { type LockedContext, underLock } from '../model/operationContext.ts';
 import type { SecretVault } from '../model/stateStore.ts';
 import { checkFit, checkNewName, checkSecrets, merged, refuseInTrash } from './admission.ts';
+import { configBeforeAgents, withWanted } from './changesOf.ts';
 import type { InstanceLifecycle } from './instanceLifecycle.ts';
 import type { InstanceNames } from './instanceNames.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
@@ -24,32 +26,54 @@ export class InstanceUpdates {
     this.#options = options;
   }
 
-  /** While its lock is held. `secrets` holds values to set; those of variables that are no longer secret are forgotten. */
-  async update(
+  /**
+   * While its lock is held. `secrets` holds values to set; those of variables that are no longer secret are forgotten,
+   * unless a program wanted that.
+   */
+  update(
     record: InstanceRecord,
     update: InstanceUpdate,
     secrets: Readonly<Record<string, string>>,
     ctx: LockedContext,
   ): Promise<InstanceRecord> {
+    return this.#change(record, config => merged(config, update), secrets, ctx);
+  }
+
+  /** Makes it again what it would be had only persons changed it. Throws `wrongState` when it is. */
+  async undoAgents(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
+    const config = configBeforeAgents(record);
+    if (config === undefined) throw wrongState(record.id, record.status, 'no agent has changed it');
+    return this.#change(record, () => config, {}, ctx);
+  }
+
+  async #change(
+    record: InstanceRecord,
+    change: (config: InstanceConfig) => InstanceConfig,
+    secrets: Readonly<Record<string, string>>,
+    ctx: LockedContext,
+  ): Promise<InstanceRecord> {
     const { registry, providers, vault, lifecycle, names } = this.#options;
-    const { id } = record;
+    const { id, config, providerId } = record;
     refuseInTrash(record, 'restore it before changing it');
-    if (update.name !== undefined && update.name !== record.config.name) checkNewName(update.name);
-    const wanted = merged(record.wanted ?? record.config, update);
-    checkFit(wanted, record.providerId, providers);
+    const by = ctx.by ?? { caller: 'controller', actor: 'controller' };
+    const { wanted } = withWanted(record, change, by);
+    if (wanted.name !== config.name) checkNewName(wanted.name);
+    checkFit(wanted, providerId, providers);
     const before = await vault.read(id);
+    if (isProgram(by.caller)) refuseForgetting(config, wanted, before);
     const known = { ...before, ...secrets };
     // Of those it had, only its provider may know the value, as when it was adopted; it keeps it.
     checkSecrets(
-      wanted.secretEnv.filter(name => !record.config.secretEnv.includes(name)),
+      wanted.secretEnv.filter(name => !config.secretEnv.includes(name)),
       known,
     );
     const intend = () =>
       registry.updateInstance(
         id,
-        underLock(ctx, current => ({ ...current, wanted })),
+        underLock(ctx, current => withWanted(current, change, by)),
       );
-    const intended = await (update.name === undefined ? intend() : names.give(update.name, ctx, intend, id));
+    const isRenamed = wanted.name !== (record.wanted ?? config).name;
+    const intended = await (isRenamed ? names.give(wanted.name, ctx, intend, id) : intend());
     await vault.store(id, known);
     try {
       return await lifecycle.update(intended, ctx);
@@ -59,4 +83,16 @@ export class InstanceUpdates {
       throw error;
     }
   }
+}
+
+/** A value that only the provider has is lost when it is not a variable of the instance any more. */
+function refuseForgetting(
+  { secretEnv }: InstanceConfig,
+  wanted: InstanceConfig,
+  known: Readonly<Record<string, string>>,
+): void {
+  const lost = secretEnv.filter(name => !wanted.secretEnv.includes(name) && !Object.hasOwn(known, name));
+  if (lost.length === 0) return;
+  const why = `only its provider knows the value of ${lost.join(', ')}, which nobody could bring back`;
+  throw denied('The change', why, 'Leave secretEnv as it is, or ask a person to change it.');
 }

@@ -238,6 +238,11 @@ export class SwarmController {
     return this.#locked(instanceId, ctx, (record, ctx) => this.#updates.update(record, update, secrets, ctx));
   }
 
+  /** Makes it again what it would be had only persons changed it; their later changes hold (semantics 45). */
+  undoAgentChanges(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
+    return this.#locked(instanceId, ctx, (record, locked) => this.#updates.undoAgents(record, locked));
+  }
+
   /** To the trash, from where `restoreInstance` brings it back (semantics 22). Ends a create that is under way. */
   async deleteInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
     this.getInstance(instanceId);

@@ -24,10 +24,6 @@ export type ProviderConfig = z.infer<typeof ProviderConfig>;
 /** Where a provider's credential lies in the secret storage. */
 export const credentialKey = (providerId: string) => `provider/${providerId}/token`;
 
-/** Who calls an operation (semantics 32). */
-export const Caller = z.enum(['person', 'agent', 'client', 'controller']);
-export type Caller = z.infer<typeof Caller>;
-
 /** What an operation does to the world. `execute` runs a command inside an instance. */
 export const Effect = z.enum(['read', 'change', 'execute', 'destroy']);
 export type Effect = z.infer<typeof Effect>;

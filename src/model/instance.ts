@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { Asker } from './caller.ts';
 import { HostName } from './machineIdentity.ts';
 import { ProviderId } from './provider.ts';
 import { SnapshotId } from './snapshotId.ts';
@@ -245,6 +246,10 @@ export const InstanceRecord = VSCodeInstance.extend({
    * off or failed. Then `config` is what it was before.
    */
   wanted: InstanceConfig.optional(),
+  /** Names it had within the last day, the oldest first, when it got another one last, and who gave it. */
+  renamed: z.strictObject({ from: z.array(InstanceName).max(5), at: z.iso.datetime(), by: Asker }).optional(),
+  /** What it would be had only persons changed it, and who changed it first; the values of its secrets are kept as long. */
+  beforeAgents: z.strictObject({ config: InstanceConfig, at: z.iso.datetime(), by: Asker }).optional(),
   /** The snapshot that its home is to become equal with; there as long as it may be only partly so. */
   restoring: SnapshotId.optional(),
   error: InstanceError.optional(),

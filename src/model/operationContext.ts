@@ -1,3 +1,5 @@
+import type { Asker } from './caller.ts';
+
 /** What the holder of a lock may ask. */
 export interface LockHandle {
   /** Throws `lockLost` when the lock was taken over, as when this process was stopped for long (semantics 30). */
@@ -21,6 +23,8 @@ export interface OperationContext {
   readonly signal: AbortSignal;
   /** Says in one short sentence what is being done; `fraction` in 0..1 when it is known. Never throws. */
   report(message: string, fraction?: number): void;
+  /** Who asks for it; nobody when the controller does it by itself. */
+  readonly by?: Asker;
   /** Throws when what was agreed to may not be done any more. Asked once its turn has come, right before the deed. */
   permit?(instanceId: string): Promise<void>;
   /** Of what is worked on. To be proven right before each act that changes something outside (semantics 44). */

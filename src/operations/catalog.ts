@@ -6,7 +6,7 @@ import {
   resetCrashLoop,
 } from './healthOperations.ts';
 import { getLogs, runInInstance } from './insideOperations.ts';
-import { createInstance, getInstance, listInstances, updateInstance } from './instanceOperations.ts';
+import { createInstance, getInstance, listInstances, undoAgentChanges, updateInstance } from './instanceOperations.ts';
 import {
   deleteInstances,
   emptyTrash,
@@ -62,6 +62,7 @@ export const catalog: readonly Operation[] = [
   restoreInstances,
   purgeInstances,
   emptyTrash,
+  undoAgentChanges,
   adoptInstances,
   openInstance,
   removeSwarm,

@@ -3,13 +3,13 @@ import * as z from 'zod';
 import { instanceNotFound, isAbort, messageOf, SwarmError } from '../model/errors.ts';
 import { RecoveryRung } from '../model/health.ts';
 import { InstanceId, type InstanceRecord, InstanceStatus } from '../model/instance.ts';
-import { visible } from '../model/textCut.ts';
 import { BatchResult, batchOutcomes, InstanceIds, runBatch } from './batch.ts';
 import { HealthBrief, type HealthFinding, HealthReport, healthBrief, healthReports } from './healthViews.ts';
 import { OneInstanceId } from './instanceInputs.ts';
 import { nextStep } from './instanceViews.ts';
 import { defineOperation, type RunContext } from './operation.ts';
 import { rungEffect, rungTitle } from './recoveryTexts.ts';
+import { shownText } from './shownText.ts';
 import type { Swarm } from './swarm.ts';
 import { nameLines, registered } from './targets.ts';
 
@@ -110,7 +110,7 @@ export const recoverInstance = defineOperation({
       rung === undefined
         ? t('The mildest act that may help is chosen. Files in the home are kept; processes in it end.')
         : `${rungTitle(t, rung)}: ${rungEffect(t, rung)}`,
-      ...(reason === undefined ? [] : [t('Reason: {0}', visible(reason))]),
+      ...(reason === undefined ? [] : [t('Reason: {0}', shownText(t, reason))]),
     ].join('\n\n'),
     action: t('Recover Instance'),
   }),
@@ -131,7 +131,7 @@ export const recreateUnkept = defineOperation({
     title: t('Make "{0}" anew without a snapshot?', targets[0]?.name ?? ''),
     detail: [
       nameLines(t, targets),
-      visible(reason),
+      shownText(t, reason),
       t('Its home is left where it is. But if something goes wrong, there is no copy to bring back.'),
     ].join('\n\n'),
     action: t('Make Anew'),

@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import { commandTimedOut } from '../model/errors.ts';
 import { withTimeout } from '../model/operationContext.ts';
-import { headAndTail, lastLines, visible } from '../model/textCut.ts';
+import { headAndTail, lastLines } from '../model/textCut.ts';
 import { OneInstanceId } from './instanceInputs.ts';
 import { defineOperation } from './operation.ts';
+import { shownText, sizeLine } from './shownText.ts';
 import { nameLines, registered } from './targets.ts';
 
 const mostLogBytes = 7 * 1024;
@@ -61,7 +62,7 @@ export const runInInstance = defineOperation({
   targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
   question: (t, { command }, targets) => ({
     title: t('Run a command in "{0}"?', targets[0]?.name ?? ''),
-    detail: [nameLines(t, targets), visible(command)].join('\n\n'),
+    detail: [nameLines(t, targets), `${sizeLine(t, command)}\n${shownText(t, command)}`].join('\n\n'),
     action: t('Run Command'),
   }),
   run: async (swarm, { instanceId, command, timeoutSeconds }, ctx) => {

@@ -1,4 +1,6 @@
 import * as z from 'zod';
+import { merged } from '../core/admission.ts';
+import { configBeforeAgents } from '../core/changesOf.ts';
 import { invalidInput } from '../model/errors.ts';
 import { HealthStatus } from '../model/health.ts';
 import {
@@ -7,9 +9,9 @@ import {
   type InstanceRecord,
   InstanceStatus,
   InstanceUpdate,
-  type WorkspaceSource,
 } from '../model/instance.ts';
 import { bytesOf, visible } from '../model/textCut.ts';
+import { changeLines, configLines } from './configLines.ts';
 import { HealthBrief } from './healthViews.ts';
 import { CreateInput, OneInstanceId, ProviderReference, UpdateInput, withoutValues } from './instanceInputs.ts';
 import { instanceDetail, instanceRow, nextStep } from './instanceViews.ts';
@@ -150,14 +152,11 @@ export const createInstance = defineOperation({
   input: CreateInput,
   output: Changed,
   redact: withoutValues,
-  question: (t, { name, provider, image, source, env, secretEnv, ports }) => ({
-    title: t('Create the instance "{0}"?', name),
+  question: (t, { provider, ...config }) => ({
+    title: t('Create the instance "{0}"?', visible(config.name)),
     detail: [
       provider === undefined ? t('Provider: chosen by the controller') : t('Provider: {0}', provider),
-      ...(image === undefined ? [] : [t('Image: {0}', image)]),
-      sourceLine(t, source),
-      ...namesLine(t, [...Object.keys(env), ...secretEnv]),
-      ...(ports.length === 0 ? [] : [t('Ports: {0}', ports.join(', '))]),
+      ...configLines(t, config),
     ].join('\n'),
     action: t('Create Instance'),
   }),
@@ -177,29 +176,54 @@ export const updateInstance = defineOperation({
   output: Changed,
   targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
   redact: withoutValues,
-  question: (t, { instanceId: _, ...changes }, targets) => ({
+  question: (t, { instanceId, ...changes }, targets, swarm) => ({
     title: t('Change the instance "{0}"?', targets[0]?.name ?? ''),
     detail: [
       nameLines(t, targets),
-      t('Fields: {0}', Object.keys(changes).join(', ')),
+      changesOf(t, swarm.registry.getInstance(instanceId), config => merged(config, changes)),
       t('Its files stay. Processes in it may end, when the provider has to make it anew.'),
-    ].join('\n'),
+    ].join('\n\n'),
     action: t('Change Instance'),
   }),
   run: async (swarm, { instanceId, ...changes }, ctx) =>
     changed(await swarm.updateInstance(instanceId, InstanceUpdate.parse(changes), ctx, ctx.secrets)),
 });
 
-function sourceLine(t: Translate, source: WorkspaceSource): string {
-  switch (source.kind) {
-    case 'empty':
-      return t('Workspace: empty');
-    case 'git':
-      return t('Workspace: a clone of {0}', visible(source.url));
-    case 'folder':
-      return t('Workspace: a copy of the folder {0} of this computer', visible(source.path));
-  }
-}
+export const undoAgentChanges = defineOperation({
+  name: 'undo_agent_changes',
+  title: 'Undo Changes by Agents',
+  description:
+    'Gives an instance the name, image, limits, variables, ports, extensions and labels that it would have had only persons changed it.',
+  effect: 'change',
+  audience: 'person',
+  alwaysAsks: true,
+  input: z.strictObject({ instanceId: OneInstanceId }),
+  output: Changed,
+  targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
+  question: (t, { instanceId }, targets, swarm) => {
+    const record = swarm.registry.getInstance(instanceId);
+    return {
+      title: t('Undo what agents have changed of "{0}"?', targets[0]?.name ?? ''),
+      detail: [
+        nameLines(t, targets),
+        changesOf(t, record, config => (record && configBeforeAgents(record)) ?? config),
+        t(
+          'Values of secret variables that agents have removed are there again. Its files stay; processes in it may end.',
+        ),
+      ].join('\n\n'),
+      action: t('Undo Changes'),
+    };
+  },
+  run: async (swarm, { instanceId }, ctx) => changed(await swarm.undoAgentChanges(instanceId, ctx)),
+});
 
-const namesLine = (t: Translate, names: readonly string[]) =>
-  names.length === 0 ? [] : [t('Variables: {0}', names.join(', '))];
+/** Each field that becomes another, with its value before and after. */
+function changesOf(
+  t: Translate,
+  record: InstanceRecord | undefined,
+  change: (config: InstanceConfig) => InstanceConfig,
+): string {
+  if (!record) return '';
+  const before = record.wanted ?? record.config;
+  return changeLines(t, before, change(before)).join('\n') || t('Nothing becomes different.');
+}

@@ -40,7 +40,7 @@ export const createMigrationPlan = defineOperation({
   targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
   question: (t, { targetProvider }, targets) => ({
     title: t('Plan the migration of "{0}" to {1}?', targets[0]?.name ?? '', targetProvider),
-    detail: t('Its home is read. Nothing is changed.'),
+    detail: [nameLines(t, targets), t('Its home is read. Nothing is changed.')].join('\n\n'),
     action: t('Plan Migration'),
   }),
   run: async (swarm, { instanceId, targetProvider, strategy }, ctx) =>
@@ -62,7 +62,7 @@ export const startMigration = defineOperation({
       input.migrationId,
     );
     return {
-      title: t('Migrate "{0}" from {1} to {2}?', instanceName, sourceProviderId, targetProviderId),
+      title: t('Migrate "{0}" from {1} to {2}?', targets[0]?.name ?? instanceName, sourceProviderId, targetProviderId),
       detail: [
         nameLines(t, targets),
         t('{0} in {1} files will be copied and compared.', `${Math.ceil(plan.bytes / 1e6)} MB`, plan.files),
@@ -87,7 +87,7 @@ export const cancelMigration = defineOperation({
   targets: moving,
   question: (t, _input, targets) => ({
     title: t('Cancel the migration of "{0}"?', targets[0]?.name ?? ''),
-    detail: t('It stays where it was.'),
+    detail: [nameLines(t, targets), t('It stays where it was.')].join('\n\n'),
     action: t('Cancel Migration'),
   }),
   run: async (swarm, input) => migrationReport(await swarm.migrations.cancelMigration(input.migrationId)),

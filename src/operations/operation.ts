@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import type { Caller, Effect } from '../model/config.ts';
+import type { Caller } from '../model/caller.ts';
+import type { Effect } from '../model/config.ts';
 import { invalidInput, type SwarmError, unexpectedResult } from '../model/errors.ts';
 import type { OperationContext } from '../model/operationContext.ts';
 import { problemsOf } from '../model/problemsOf.ts';

@@ -174,6 +174,7 @@ export class OperationGate {
       signal: call.signal,
       report: (message, fraction) => call.report(message, fraction),
       consent: consentOf(call, this.#texts.translate, outcome => this.#append({ ...event, phase: 'asked', outcome })),
+      by: { caller: call.caller, actor: call.actor },
       ...(call.secrets && { secrets: call.secrets }),
     };
     const { output, outcomes, made } = await prepared.run(this.#swarm, ctx);

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { InstanceId, InstanceName } from '../model/instance.ts';
 import type { Endpoint } from '../model/provider.ts';
+import { visible } from '../model/textCut.ts';
 import { BatchResult, batchOutcomes, InstanceIds, runBatch } from './batch.ts';
 import { OneInstanceId, ProviderReference } from './instanceInputs.ts';
 import { defineOperation } from './operation.ts';
@@ -31,8 +32,8 @@ export const adoptInstances = defineOperation({
   targets: (_swarm, { found }) =>
     found.map(({ providerId, instanceId, name = instanceId }) => ({
       id: instanceId,
-      name,
-      facts: name === instanceId ? providerId : `${instanceId}, ${providerId}`,
+      name: visible(name),
+      facts: providerId,
     })),
   question: (t, _input, targets) => ({
     title: targets.length === 1 ? t('Adopt the instance found?') : t('Adopt {0} instances found?', targets.length),

@@ -1,4 +1,5 @@
-import type { Caller, Effect, Policy, Verdict } from '../model/config.ts';
+import { type Caller, isProgram } from '../model/caller.ts';
+import type { Effect, Policy, Verdict } from '../model/config.ts';
 
 /**
  * Who may call an operation at all: `person` only by a command or click, `agent` by anybody, and as a chat tool;
@@ -28,5 +29,5 @@ export function judge(caller: Caller, operation: Judged, policy: Policy): Verdic
 
 /** Whose destroys are counted: programs that decide by themselves, in this window or outside it. */
 export function isCapped(caller: Caller, effect: Effect): boolean {
-  return effect === 'destroy' && (caller === 'agent' || caller === 'client');
+  return effect === 'destroy' && isProgram(caller);
 }

@@ -2,11 +2,13 @@ import * as z from 'zod';
 import { NewInstanceName } from '../model/instance.ts';
 import type { OperationContext } from '../model/operationContext.ts';
 import { SnapshotId } from '../model/snapshotId.ts';
+import { visible } from '../model/textCut.ts';
 import { OneInstanceId, ProviderReference } from './instanceInputs.ts';
 import { instanceRow } from './instanceViews.ts';
 import { defineOperation } from './operation.ts';
 import type { Swarm } from './swarm.ts';
 import { nameLines, registered, type Target } from './targets.ts';
+import type { Translate } from './translate.ts';
 
 const Taken = z.strictObject({ id: SnapshotId, bytes: z.int(), files: z.int(), added: z.int() });
 const Row = z.looseObject({ id: z.string(), name: z.string(), status: z.string(), provider: z.string() });
@@ -20,6 +22,21 @@ const newHome = {
 function keptOf(swarm: Swarm, input: { snapshotId: string }): Target[] {
   const { instanceId } = swarm.snapshots.getSnapshot(input.snapshotId);
   return swarm.registry.getInstance(instanceId) ? [...registered(swarm, [instanceId])] : [];
+}
+
+/** Which snapshot it is. */
+function snapshotLine(t: Translate, swarm: Swarm, snapshotId: string): string {
+  const { takenAt, config, files, bytes } = swarm.snapshots.getSnapshot(snapshotId);
+  const size = `${Math.ceil(bytes / 1e6)} MB`;
+  const name = visible(config.name);
+  return t(
+    'Snapshot {0} of "{1}", taken {2}: {3} in {4} files.',
+    snapshotId,
+    name,
+    takenAt.slice(0, 16).replace('T', ' '),
+    size,
+    files,
+  );
 }
 
 const taking = {
@@ -72,10 +89,11 @@ export const resetToSnapshot = defineOperation({
   input: z.strictObject({ snapshotId: SnapshotId }),
   output: Row,
   targets: keptOf,
-  question: (t, _input, targets) => ({
+  question: (t, { snapshotId }, targets, swarm) => ({
     title: t('Reset the home of "{0}" to the snapshot?', targets[0]?.name ?? ''),
     detail: [
       nameLines(t, targets),
+      snapshotLine(t, swarm, snapshotId),
       t('Running processes and terminals end. What the home is now is kept as another snapshot first.'),
     ].join('\n\n'),
     action: t('Reset Home'),
@@ -130,9 +148,18 @@ export const deleteSnapshot = defineOperation({
   input: z.strictObject({ snapshotId: SnapshotId }),
   output: z.strictObject({}),
   targets: keptOf,
-  question: (t, _input, targets) => ({
-    title: t('Delete the snapshot of "{0}"?', targets[0]?.name ?? ''),
-    detail: t('The instance stays as it is. Nothing brings the snapshot back.'),
+  question: (t, { snapshotId }, targets, swarm) => ({
+    title: t(
+      'Delete the snapshot of "{0}"?',
+      targets[0]?.name ?? visible(swarm.snapshots.getSnapshot(snapshotId).config.name),
+    ),
+    detail: [
+      nameLines(t, targets),
+      snapshotLine(t, swarm, snapshotId),
+      t('The instance stays as it is. Nothing brings the snapshot back.'),
+    ]
+      .filter(Boolean)
+      .join('\n\n'),
     action: t('Delete Snapshot'),
   }),
   run: async (swarm, { snapshotId }, ctx) => {

@@ -17,6 +17,7 @@ export interface Swarm
     | 'stopInstance'
     | 'restartInstance'
     | 'updateInstance'
+    | 'undoAgentChanges'
     | 'deleteInstance'
     | 'restoreInstance'
     | 'purgeInstance'

@@ -1,12 +1,17 @@
+import { lastRename } from '../core/changesOf.ts';
 import { instanceNotFound } from '../model/errors.ts';
 import type { InstanceRecord } from '../model/instance.ts';
+import { visible } from '../model/textCut.ts';
 import type { Swarm } from './swarm.ts';
 import type { Translate } from './translate.ts';
 
 /** An instance that an operation is about, as a person would recognise it. */
 export interface Target {
   readonly id: string;
+  /** What a screen would hide in it is made visible. */
   readonly name: string;
+  /** Names it had within the last day, the oldest first, and who gave it the one it has. */
+  readonly renamed?: InstanceRecord['renamed'];
   /** Where it is and how it is: `docker, running`. */
   readonly facts: string;
   /** How it was when it was named; of a registered instance. */
@@ -15,11 +20,12 @@ export interface Target {
 
 const mostNames = 10;
 
-export const targetOf = ({ id, config, providerId, desired, status }: InstanceRecord): Target => ({
-  id,
-  name: config.name,
-  facts: `${providerId}, ${status}`,
-  seen: { desired, status },
+export const targetOf = (record: InstanceRecord): Target => ({
+  id: record.id,
+  name: visible(record.config.name),
+  renamed: lastRename(record),
+  facts: `${record.providerId}, ${record.status}`,
+  seen: { desired: record.desired, status: record.status },
 });
 
 /** The known ones among `ids`, each once. Throws `instanceNotFound` when there is none. */
@@ -30,9 +36,19 @@ export function registered(swarm: Swarm, ids: readonly string[]): Target[] {
   return targets;
 }
 
-/** Names what goes: one line an instance, the first ten, then how many more. */
+/** Names what goes: one line an instance, the first ten and those that were renamed lately, then how many more. */
 export function nameLines(translate: Translate, targets: readonly Target[]): string {
-  const lines = targets.slice(0, mostNames).map(({ name, facts }) => `• ${name} (${facts})`);
-  const more = targets.length - mostNames;
+  const shown = targets.filter(({ renamed }, index) => index < mostNames || renamed);
+  const lines = shown.map(({ id, name, facts, renamed }) => {
+    const line = name === id ? `• ${id} (${facts})` : `• ${name} (${id}, ${facts})`;
+    return renamed ? `${line}\n   ${renameText(translate, renamed)}` : line;
+  });
+  const more = targets.length - shown.length;
   return [...lines, ...(more > 0 ? [translate('… and {0} more', more)] : [])].join('\n');
+}
+
+function renameText(translate: Translate, { from, at, by }: NonNullable<Target['renamed']>): string {
+  const names = from.map(name => `"${visible(name)}"`).join(', ');
+  const when = new Date(at).toTimeString().slice(0, 5);
+  return translate('Until {0} it was called {1}; it was renamed by {2}.', when, names, visible(by.actor));
 }

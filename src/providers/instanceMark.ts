@@ -34,10 +34,11 @@ export const identityOf = ({
 export const InstanceVariables = z.record(EnvironmentName, z.string().regex(/^[^\0]*$/, 'must not hold NUL'));
 export type InstanceVariables = z.infer<typeof InstanceVariables>;
 
-/** The config after an update: each given field takes the place of the whole old one. */
-export function updatedConfig(config: InstanceConfig, update: InstanceUpdate): InstanceConfig {
+/** The config after an update: each given field takes the place of the whole old one; an image of undefined means the default. */
+export function updatedConfig({ image: before, ...config }: InstanceConfig, update: InstanceUpdate): InstanceConfig {
   const given = Object.entries(update).filter(([, value]) => value !== undefined);
-  return { ...config, ...Object.fromEntries(given) };
+  const image = Object.hasOwn(update, 'image') ? update.image : before;
+  return { ...config, ...(image === undefined ? {} : { image }), ...Object.fromEntries(given) };
 }
 
 /** Plain variables, and the secret ones that `config` names. A secret that is not given keeps the value it had. */

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { configBeforeAgents } from '../../core/changesOf.ts';
 import type { InstanceRecord, InstanceUpdate } from '../../model/instance.ts';
 import { formatAssignments, parseAssignments, parseList } from '../assignments.ts';
 import type { Face } from '../face.ts';
@@ -31,20 +32,32 @@ export async function edit(face: Face, call: CommandCall): Promise<void> {
   const { controller } = await face.host.core();
   const provider = wizardProvider(controller.providers, record.providerId, true);
   const title = t('Edit {0}', record.config.name);
-  const item = (what: Option | 'size', label: string, now: string | undefined) => ({
+  const item = (what: Option | 'size' | 'undo', label: string, now: string | undefined) => ({
     what,
     label,
     description: now === undefined || now === '' ? t('none') : now,
   });
   const { config } = record;
   const fields: Option[] = ['env', 'secretEnv', 'ports', 'extensions', 'metadata'];
+  const undone = configBeforeAgents(record);
   const items = [
+    ...(undone ? [item('undo', t('Undo Changes by Agents'), t('as persons had it'))] : []),
     ...(provider.limits ? [item('size', t('Size'), sizeText(config.resources, t) ?? t('default'))] : []),
     ...(provider.images ? [item('image', t('Image'), config.image ?? t('default'))] : []),
     ...fields.map(field => item(field, optionTexts(field, t).label, shownValue(record, field))),
   ];
   const placeHolder = t('What shall change? Programs in it may have to restart; its files stay');
   const picked = await vscode.window.showQuickPick(items, { title, placeHolder });
+  if (picked?.what === 'undo') {
+    await operate(
+      face,
+      'undo_agent_changes',
+      { instanceId: record.id },
+      t('Changing {0}', config.name),
+      'notification',
+    );
+    return;
+  }
   const change = picked && (await askChange(record, provider, picked.what, title));
   if (change) await update(face, record, change);
 }

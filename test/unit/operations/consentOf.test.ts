@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Caller } from '../../../src/model/config.ts';
+import type { Caller } from '../../../src/model/caller.ts';
 import type { CredentialUse, SetupConsent } from '../../../src/model/setupConsent.ts';
 import { FakeSwarm, makeRecord } from './fakeSwarm.ts';
 import { makeBench } from './gateBench.ts';

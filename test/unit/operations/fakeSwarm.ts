@@ -132,6 +132,7 @@ export class FakeSwarm implements Swarm {
   };
   updateInstance = (id: string, update: object) =>
     this.#change('update', id, { config: { ...this.getInstance(id).config, ...update } });
+  undoAgentChanges = (id: string) => this.#change('undo', id, {});
   deleteInstance = (id: string, ctx?: OperationContext) =>
     this.#change(
       'delete',

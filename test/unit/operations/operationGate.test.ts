@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { Caller, defaultPolicy, Effect, type Policy, Verdict } from '../../../src/model/config.ts';
+import { Caller } from '../../../src/model/caller.ts';
+import { defaultPolicy, Effect, type Policy, Verdict } from '../../../src/model/config.ts';
 import { isAbort } from '../../../src/model/errors.ts';
 import { catalog } from '../../../src/operations/catalog.ts';
 import { defineOperation } from '../../../src/operations/operation.ts';
@@ -74,7 +75,7 @@ describe('the gate', () => {
     expect(question?.title).toBe('Delete 11 instances?');
     expect(question?.action).toBe('Delete 11 Instances');
     expect(question?.detail.split('\n')).toEqual([
-      ...Array.from({ length: 10 }, (_, i) => `• box ${i + 1} (docker, running)`),
+      ...Array.from({ length: 10 }, (_, i) => `• box ${i + 1} (${idOf(i + 1)}, docker, running)`),
       '… and 1 more',
       '',
       'Running processes and terminals end. All files are kept in the trash for 7 days; Restore brings them back.',
@@ -91,7 +92,7 @@ describe('the gate', () => {
     expect(bench.questions).toEqual([
       {
         title: 'Delete "box 1" permanently?',
-        detail: '• box 1 (docker, running)\n\nAll files are lost, and nothing brings them back.',
+        detail: '• box 1 (aaaaaaaaaaa1, docker, running)\n\nAll files are lost, and nothing brings them back.',
         action: 'Delete Permanently',
       },
     ]);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { Caller, defaultPolicy, Effect, type Policy, Verdict } from '../../../src/model/config.ts';
+import { Caller } from '../../../src/model/caller.ts';
+import { defaultPolicy, Effect, type Policy, Verdict } from '../../../src/model/config.ts';
 import { isCapped, judge } from '../../../src/operations/policy.ts';
 
 const cells = Caller.options.flatMap(caller =>

@@ -32,6 +32,7 @@ const inputs: Record<string, Record<string, unknown>> = {
   fork_instance: { instanceId: idOf(1), name: 'twin' },
   fail_over_instance: { instanceId: idOf(1), targetProvider: 'local' },
   delete_snapshot: { snapshotId: idOf(1) },
+  undo_agent_changes: { instanceId: idOf(1) },
 };
 
 /** A valid input of an operation, about instance 1 and nothing that is optional. */

@@ -1,0 +1,72 @@
+import { afterEach, expect, test } from 'vitest';
+import type { SwarmController } from '../../../src/core/swarmController.ts';
+import type { Asker } from '../../../src/model/caller.ts';
+import { quietContext } from '../../../src/model/operationContext.ts';
+import { memorySwarm } from '../../fakes/memorySwarm.ts';
+
+const by = (caller: Asker['caller']) => ({ ...quietContext, by: { caller, actor: 'somebody' } });
+let controller: SwarmController | undefined;
+afterEach(() => controller?.dispose());
+
+async function scene() {
+  const made = memorySwarm();
+  controller = made.controller;
+  await made.controller.initialize();
+  const { id } = await made.controller.createInstance(
+    { name: 'prod', secretEnv: ['TOKEN'], env: { PLAIN: 'kept' }, image: 'node' },
+    undefined,
+    quietContext,
+    { TOKEN: 'hunter2' },
+  );
+  const variables = () => made.place.instances.get(id)?.variables;
+  return { ...made, id, variables };
+}
+
+test('what an agent wipes, secret values too, a person brings back', async () => {
+  const { controller, id, vault, variables } = await scene();
+  await controller.updateInstance(id, { secretEnv: [], env: {}, image: 'other', name: 'junk' }, by('agent'));
+  await controller.updateInstance(id, { env: { EVIL: '1' } }, by('agent'));
+  expect(variables()).toEqual({ EVIL: '1' });
+  expect(controller.getInstance(id)).toMatchObject({ renamed: { from: ['prod'], by: { caller: 'agent' } } });
+  const undone = await controller.undoAgentChanges(id, by('person'));
+  expect(undone.config).toMatchObject({ name: 'prod', secretEnv: ['TOKEN'], env: { PLAIN: 'kept' }, image: 'node' });
+  expect(variables()).toEqual({ PLAIN: 'kept', TOKEN: 'hunter2' });
+  expect(await vault.read(id)).toEqual({ TOKEN: 'hunter2' });
+  expect(undone.beforeAgents).toBeUndefined();
+  await expect(controller.undoAgentChanges(id, by('person'))).rejects.toMatchObject({ code: 'wrong-state' });
+});
+
+test('an image that an agent set where there was none is the default again', async () => {
+  const { controller, place } = await scene();
+  const { id } = await controller.createInstance({ name: 'plain' });
+  await controller.updateInstance(id, { image: 'evil' }, by('agent'));
+  await controller.undoAgentChanges(id, by('person'));
+  expect([controller.getInstance(id).config.image, place.instances.get(id)?.config.image]).toEqual([
+    undefined,
+    undefined,
+  ]);
+});
+
+test('what a person wipes is gone', async () => {
+  const { controller, id, vault } = await scene();
+  await controller.updateInstance(id, { secretEnv: [] }, by('person'));
+  expect([await vault.read(id), controller.getInstance(id).beforeAgents]).toEqual([{}, undefined]);
+});
+
+test('a value that only its provider has is not wiped by an agent, and is by a person', async () => {
+  const { controller, id, vault, variables } = await scene();
+  await vault.forget(id);
+  const refused = { code: 'denied', message: expect.stringContaining('only its provider knows the value of TOKEN') };
+  await expect(controller.updateInstance(id, { secretEnv: [] }, by('agent'))).rejects.toMatchObject(refused);
+  expect(variables()).toMatchObject({ TOKEN: 'hunter2' });
+  await controller.updateInstance(id, { secretEnv: [] }, by('person'));
+  expect(variables()).toEqual({ PLAIN: 'kept' });
+});
+
+test('an update that fails leaves nothing to undo, and no value lost', async () => {
+  const { controller, id, place, vault, variables } = await scene();
+  place.failNext('updateInstance', new Error('no'));
+  await expect(controller.updateInstance(id, { secretEnv: [] }, by('agent'))).rejects.toThrow('no');
+  expect(await vault.read(id)).toEqual({ TOKEN: 'hunter2' });
+  expect(variables()).toMatchObject({ TOKEN: 'hunter2' });
+});
