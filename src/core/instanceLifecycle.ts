@@ -1,5 +1,5 @@
 import { isAbort, SwarmError, unsupported } from '../model/errors.ts';
-import { restoreCutOff } from '../model/homeErrors.ts';
+import { homeMissing, restoreCutOff } from '../model/homeErrors.ts';
 import type { InstanceIdentity, InstanceRecord, InstanceStatus, VSCodeInstance } from '../model/instance.ts';
 import {
   type Claim,
@@ -182,7 +182,11 @@ export class InstanceLifecycle {
 
   async restore(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
-    const call = (own: LockedContext) => provider.abilities.restoreInstance(record.id, own);
+    const call = async (own: LockedContext) => {
+      if (!(await provider.abilities.hasHome(record.id, own))) throw homeMissing(record.id, provider.id);
+      own.lock.assertHeld();
+      return provider.abilities.restoreInstance(record.id, own);
+    };
     const restored = await this.#transition(record, 'stopped', 'stopping', ctx, call, nextGeneration);
     return this.#write(ctx, restored.id, ({ trashedAt: _trashedAt, ...current }) => current);
   }

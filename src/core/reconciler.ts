@@ -5,6 +5,7 @@ import type { InstanceRecord, InstanceRole } from '../model/instance.ts';
 import type { LockedContext, OperationContext } from '../model/operationContext.ts';
 import type { InstanceObservation, Provider } from '../model/provider.ts';
 import type { KeyedLock } from '../model/stateStore.ts';
+import { Backoff } from './backoff.ts';
 import { getTwice } from './instanceLifecycle.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import { isSame } from './isSame.ts';
@@ -58,6 +59,8 @@ export class Reconciler implements Disposable {
   readonly #locks: KeyedLock;
   readonly #isRemoved: ReconcilerOptions['isRemoved'];
   readonly #finish: ReconcilerOptions['finish'];
+  /** Of removals, which may need a person's hand before they can end. */
+  readonly #backoff = new Backoff();
   readonly #found = new Map<string, FoundInstance[]>();
   readonly #pools = new Map<string, LimitFunction>();
   #watches: Disposable[] = [];
@@ -139,7 +142,7 @@ export class Reconciler implements Disposable {
     this.#providers.noteReachable(provider.id);
     const ours = observations.filter(seen => this.#isOurs(seen));
     this.#noteFound(provider.id, observations);
-    const seen = new Map(ours.map(observation => [observation.id, observation]));
+    const seen = new Map(byRemovalFirst(ours).map(observation => [observation.id, observation]));
     const known = this.#registry.listInstances(provider.id);
     const [quick, slow] = partition(known, record => isQuick(settle(record, seen.get(record.id))));
     const strangers = ours.filter(seen => isKnown(seen) && this.#registry.getInstance(seen.id) === undefined);
@@ -193,17 +196,17 @@ export class Reconciler implements Disposable {
       return;
     }
     if (await this.#locks.isHeld(record.id)) return;
-    try {
-      await this.#locks.run(record.id, ctx, async ctx => {
+    const act = () =>
+      this.#locks.run(record.id, ctx, async ctx => {
         const current = this.#registry.getInstance(record.id);
         if (!current) return;
         const again = settle(current, seen);
         if (again.do === 'confirm-absence') await this.#confirmAbsence(provider, current, ctx);
         else if (again.do !== 'show') await this.#finish(current, again.do, ctx);
       });
-    } catch {
-      // What failed is in the record's error; the next refresh tries again.
-    }
+    if (step.do === 'delete' && !this.#backoff.isDue(record.id)) return;
+    // What failed is in the record's error; a later refresh tries again.
+    await (step.do === 'delete' ? this.#backoff.run(record.id, act) : act()).catch(() => {});
   }
 
   /**
@@ -270,6 +273,10 @@ const isGone = (record: InstanceRecord | undefined) =>
 
 /** Whether a list that lacks so many of those that are there, as far as is known, is itself to be doubted. */
 const isTooMany = (missing: number, present: number) => missing >= 3 && missing > present / 2;
+
+/** So that the rest of a removal never hides another copy of the same id. */
+const byRemovalFirst = (observations: readonly InstanceObservation[]) =>
+  observations.toSorted((a, b) => Number(b.role === 'removing') - Number(a.role === 'removing'));
 
 /** Whether a step only tells what is so; the others may take as long as a create. */
 const isQuick = (step: Settlement) => step.do === 'show' || step.do === 'confirm-absence';

@@ -19,6 +19,8 @@ export type Settlement =
   /** The place says nothing of it: ask twice before believing that it is gone (semantics 24). */
   | { readonly do: 'confirm-absence' };
 
+const removalNote = 'Its removal was begun, so that its home is not whole any more: delete it permanently.';
+
 /**
  * Compares what is wanted with what one list call saw. A pure rule: the same two facts always lead to the same step,
  * so it may be applied at any time, by any window, again and again.
@@ -27,6 +29,8 @@ export function settle(record: InstanceRecord, seen: InstanceObservation | undef
   // What its place can't tell now, or runs on another machine, is only shown: what is left to be done waits (semantics 7).
   if (seen?.status === 'unknown' || seen?.elsewhere !== undefined) return shown({ ...seen, status: unjudged(record) });
   if (record.desired === 'absent') return { do: 'delete' };
+  // What was begun to be removed is whole no more: neither brought back nor used, and only a person lets the rest go.
+  if (seen?.role === 'removing') return { do: 'show', status: 'lost', detail: removalNote };
   if (record.status === 'creating') return { do: 'finish-create' };
   if (!seen)
     return record.desired === 'trashed' && record.status !== 'trashed' ? { do: 'trash' } : { do: 'confirm-absence' };

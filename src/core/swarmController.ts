@@ -21,11 +21,12 @@ import {
   refuseInTrash,
   refuseRevived,
 } from './admission.ts';
+import { BegunRemovals } from './begunRemovals.ts';
 import { HealthMonitor } from './health/healthMonitor.ts';
 import { refusal } from './health/recoveryLadder.ts';
 import { InstanceAccess } from './instanceAccess.ts';
 import { randomId } from './instanceId.ts';
-import { InstanceLifecycle } from './instanceLifecycle.ts';
+import { type ForgetElsewhere, InstanceLifecycle } from './instanceLifecycle.ts';
 import { InstanceNames } from './instanceNames.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import { InstanceUpdates } from './instanceUpdates.ts';
@@ -39,7 +40,7 @@ import { SnapshotManager } from './snapshots/snapshotManager.ts';
 import { StrayHomes } from './strayHomes.ts';
 import type { SwarmControllerOptions } from './swarmControllerOptions.ts';
 import { swarmStatusOf } from './swarmStatusOf.ts';
-import { wholeInstance } from './wholeInstance.ts';
+import { proveWhole, wholeInstance } from './wholeInstance.ts';
 
 /** The swarm's main entry (seed, Swarm Controller): routes what is asked to the provider and keeps the registry true. */
 export class SwarmController {
@@ -58,6 +59,7 @@ export class SwarmController {
   readonly #names: InstanceNames;
   readonly #updates: InstanceUpdates;
   readonly #reconciler: Reconciler;
+  readonly #removals: BegunRemovals;
   readonly #changed = new Emitter<void>();
   readonly #unreadable: Quarantined[] = [];
   /** Anything that a view shows has changed. */
@@ -72,9 +74,11 @@ export class SwarmController {
     this.#options = options;
     this.access = new InstanceAccess(registry, providers, vault, mask);
     this.strayHomes = new StrayHomes({ swarmId, registry, providers, locks, vault, book: options.migrationBook });
-    this.#lifecycle = new InstanceLifecycle(registry, providers, vault, sources, mask, (...of) =>
-      this.migrations.forgetInstance(...of),
-    );
+    const forgetElsewhere: ForgetElsewhere = async (instanceId, ctx) => {
+      await this.snapshots.forgetInstance(instanceId, ctx);
+      await this.migrations.forgetInstance(instanceId, ctx);
+    };
+    this.#lifecycle = new InstanceLifecycle(registry, providers, vault, sources, mask, forgetElsewhere);
     this.#names = new InstanceNames(registry, locks);
     const parts = { registry, providers, vault, lifecycle: this.#lifecycle, names: this.#names };
     this.#updates = new InstanceUpdates(parts);
@@ -86,6 +90,10 @@ export class SwarmController {
         await this.#lifecycle.finish(record, step, ctx);
       },
     });
+    this.#removals = new BegunRemovals(
+      { ...{ swarmId, registry, locks }, lease: options.lease },
+      this.#reconciler.onDidObserve,
+    );
     this.migrations = new MigrationManager({
       ...{ registry, providers, locks, vault, lifecycle: this.#lifecycle, lease: options.lease },
       ...{ book: options.migrationBook, carrier: options.homes },
@@ -274,7 +282,6 @@ export class SwarmController {
     return this.#options.locks.run(instanceId, ctx, async ctx => {
       const record = await this.registry.readInstance(instanceId);
       refuseRevived(refuseElsewhere(record), seen);
-      await this.snapshots.forgetInstance(instanceId, ctx);
       return this.#lifecycle.remove(record, ctx);
     });
   }
@@ -339,6 +346,7 @@ export class SwarmController {
         : await provider.getInstance(instanceId, ctx);
       if (!instance) throw instanceNotFound(instanceId);
       if (instance.status === 'unknown') throw wrongState(instanceId, 'unknown', 'adopt it when its provider can tell');
+      await proveWhole(provider, instance, ctx);
       const record = await this.registry.registerInstance(adopted(instance));
       this.#changed.fire();
       return record;
@@ -352,6 +360,7 @@ export class SwarmController {
 
   /** Ends what runs in this window. Instances go on running. */
   async dispose(): Promise<void> {
+    this.#removals.dispose();
     await this.migrations.dispose();
     this.snapshots.dispose();
     await this.health.dispose();

@@ -1,3 +1,4 @@
+import { homeMissing, removalBegun } from '../model/homeErrors.ts';
 import type { VSCodeInstance } from '../model/instance.ts';
 import type { OperationContext } from '../model/operationContext.ts';
 import type { InstanceObservation, Provider } from '../model/provider.ts';
@@ -14,4 +15,14 @@ export async function wholeInstance(
   // What can't be read, or has moved since, is told by a get.
   const told = await provider.abilities.describe?.(seen, ctx).catch(() => undefined);
   return told ?? provider.getInstance(seen.id, ctx);
+}
+
+/** Rejects with `removal-begun` or `home-missing` unless what is there has its home, as far as its place can tell. */
+export async function proveWhole(
+  provider: Provider,
+  { id, role }: VSCodeInstance,
+  ctx: OperationContext,
+): Promise<void> {
+  if (role === 'removing') throw removalBegun(id, provider.id);
+  if (!(await provider.abilities.hasHome(id, ctx))) throw homeMissing(id, provider.id);
 }

@@ -8,6 +8,34 @@ export const homeMissing = (instanceId: string, providerId: string) =>
     hint: 'Nothing was made. Restore a snapshot of it as a new instance, or delete it and create it anew.',
   });
 
+/** `others`: how many more there are that could not be removed. */
+export const homeNotRemoved = (path: string, reason: string, others: number, cause: unknown) =>
+  new SwarmError({
+    family: 'provider',
+    code: 'home-not-removed',
+    message: `"${path}"${others > 0 ? `, with ${others} more,` : ''} could not be removed: ${reason}.`,
+    hint: 'Remove it by hand (one that is immutable needs "chattr -i" before), or end what holds it. It is tried again; what was begun to be removed cannot be brought back.',
+    cause,
+  });
+
+/** What a removal has begun with is whole no more, whoever asks for it. */
+export const removalBegun = (instanceId: string, providerId: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'removal-begun',
+    message: `The removal of what "${providerId}" has of the instance "${instanceId}" was begun, and can only be ended.`,
+    hint: 'Delete it permanently, or clean it up, so that the rest goes. Restore a snapshot to have its home back.',
+  });
+
+/** `digest` mismatch of a copy that nobody should have written to. */
+export const copyNotWhole = (instanceId: string, providerId: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'copy-not-whole',
+    message: `What "${providerId}" keeps of the instance "${instanceId}" is not what its home was when it was put aside.`,
+    hint: 'Nothing was changed. Compare it with the instance, take from it what you need, then clean it up; or restore a snapshot.',
+  });
+
 export const homesDiffer = (instanceId: string) =>
   new SwarmError({
     family: 'state',

@@ -157,8 +157,11 @@ export type InstanceUpdate = z.infer<typeof InstanceUpdate>;
 export const Owner = z.strictObject({ user: oneLine(256), machine: oneLine(256) });
 export type Owner = z.infer<typeof Owner>;
 
-/** What a resource is in the life of its instance; on providers it is part of the resource's name (semantics 2). */
-export const InstanceRole = z.enum(['owner', 'incoming', 'parked', 'trash']);
+/**
+ * What a resource is in the life of its instance; on providers it is part of the resource's name (semantics 2).
+ * `removing`: its removal was begun, so that its home is whole no more, and can only be ended.
+ */
+export const InstanceRole = z.enum(['owner', 'incoming', 'parked', 'trash', 'removing']);
 export type InstanceRole = z.infer<typeof InstanceRole>;
 
 /** What was last seen of an instance. `unknown`: its provider does not answer. `lost`: confirmed absent, though wanted. */

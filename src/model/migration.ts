@@ -97,6 +97,8 @@ export const Migration = z.strictObject({
   rolledBackAt: z.iso.datetime().optional(),
   /** Until when the source is kept, stopped, for rolling back (semantics 20). */
   parkedUntil: z.iso.datetime().optional(),
+  /** When the removal of the parked copy was begun: it is whole no more, and goes. */
+  removingSince: z.iso.datetime().optional(),
   /** When a person deleted the instance for good: what is left of it at either end is to go, and is never adopted. */
   instanceRemovedAt: z.iso.datetime().optional(),
   /** What could not be removed, by name (semantics 21). */

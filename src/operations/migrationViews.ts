@@ -67,7 +67,8 @@ export function migrationReport(migration: Migration): z.infer<typeof MigrationR
 }
 
 /** What a model may do next, in one sentence. */
-function nextStepOf({ status, pivotedAt, parkedUntil, leftovers, instanceRemovedAt }: Migration): string {
+function nextStepOf(migration: Migration): string {
+  const { status, pivotedAt, parkedUntil, removingSince, leftovers, instanceRemovedAt } = migration;
   if (instanceRemovedAt !== undefined && leftovers.length > 0)
     return 'The instance was deleted for good. What is in leftovers goes once its provider answers; one that is in use no more has to be added to remoteSwarm.providers again for that.';
   switch (status) {
@@ -80,6 +81,8 @@ function nextStepOf({ status, pivotedAt, parkedUntil, leftovers, instanceRemoved
         ? 'It is under way; call get_migration_status again in some seconds.'
         : 'The target is the owner already; what is left is done as soon as both providers answer.';
     case 'completed':
+      if (removingSince !== undefined)
+        return 'It has ended, and the removal of the parked copy was begun. What holds it up is in leftovers; it is tried again and again.';
       return parkedUntil === undefined
         ? 'It has ended, and no copy of the old home is kept.'
         : 'It has ended. A person can roll it back, or clean up the parked copy, until parkedUntil.';

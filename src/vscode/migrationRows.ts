@@ -11,6 +11,7 @@ export type MigrationFace =
   | 'running'
   | 'undoing'
   | 'parked'
+  | 'removing'
   | 'completed'
   | 'rolledBack'
   | 'clearing'
@@ -23,6 +24,7 @@ const mostReason = 120;
 const icons: Readonly<Record<MigrationFace, RowIcon>> = {
   running: { id: 'sync~spin', color: 'charts.blue' },
   undoing: { id: 'loading~spin', color: 'list.warningForeground' },
+  removing: { id: 'trash', color: 'list.warningForeground' },
   parked: { id: 'archive', color: 'testing.iconPassed' },
   completed: { id: 'pass', color: 'testing.iconPassed' },
   rolledBack: { id: 'discard', color: 'disabledForeground' },
@@ -57,7 +59,8 @@ export function migrationFace(migration: Migration): MigrationFace | undefined {
     case 'in-progress':
       return pivotedAt === undefined && (cancelRequested || error) ? 'undoing' : 'running';
     case 'completed':
-      return parkedUntil === undefined ? 'completed' : 'parked';
+      if (parkedUntil === undefined) return 'completed';
+      return migration.removingSince === undefined ? 'parked' : 'removing';
     case 'timed-out':
       return 'timedOut';
     default:
@@ -72,6 +75,7 @@ export function migrationActions(migration: Migration): MigrationAction[] {
   const face = migrationFace(migration);
   if (face === 'clearing') return ['forget'];
   if (face === 'running') return migration.pivotedAt === undefined ? ['cancel'] : [];
+  if (migration.removingSince !== undefined) return ['cleanUp'];
   if (face === 'parked') return ['compare', 'rollBack', 'cleanUp'];
   return face === 'rolledBack' && migration.parkedUntil !== undefined ? ['compare', 'cleanUp'] : [];
 }
@@ -96,6 +100,8 @@ export function migrationFaceText(face: MigrationFace, t: Translate): string {
       return t('taking back…');
     case 'parked':
       return t('moved, old copy kept');
+    case 'removing':
+      return t('moved, old copy being removed');
     case 'completed':
       return t('moved');
     case 'rolledBack':

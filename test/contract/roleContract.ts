@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { SwarmError } from '../../src/model/errors.ts';
 import type { InstanceSpec } from '../../src/model/provider.ts';
 import type { HealthContract } from './healthContract.ts';
 import { testSwarmId } from './specs.ts';
-import { expectCode, failure, fillHome, homeDigest } from './tools.ts';
+import { expectCode, failure, fillHome, homeDigest, watchedContext } from './tools.ts';
 
 /** What a provider promises to whoever moves instances from place to place. */
 export function describeRoleContract({ provider, world, specOf, run }: HealthContract): void {
@@ -53,6 +54,37 @@ export function describeRoleContract({ provider, world, specOf, run }: HealthCon
       await expectCode(abilities.prepareIncoming(stolen), 'id-taken');
       expect(await roles(id)).toMatchObject([{ role: 'incoming', epoch: 1 }]);
       await provider().deleteInstance(id);
+    });
+
+    test('a removal that is cut off leaves it as it was, or to be ended only', async () => {
+      const spec = specOf();
+      const { id } = spec.identity;
+      const { abilities } = provider();
+      await provider().createInstance(spec);
+      await run(id, fillHome);
+      const before = await run(id, homeDigest);
+      await abilities.setRole(id, 'parked');
+      await provider()
+        .deleteInstance(id, watchedContext(1))
+        .catch(() => {});
+      const [left] = await roles(id);
+      if (left?.role === 'parked') {
+        await abilities.setRole(id, 'owner');
+        await provider().startInstance(id);
+        expect(await run(id, homeDigest)).toBe(before);
+      } else if (left) {
+        expect(left).toMatchObject({ role: 'removing', status: 'deleting' });
+        expect(await abilities.hasHome(id)).toBe(false);
+        await expectCode(abilities.setRole(id, 'owner'), 'removal-begun');
+        await expectCode(abilities.restoreInstance(id), 'removal-begun');
+        await expectCode(abilities.prepareIncoming(later(spec)), 'removal-begun');
+        await expectCode(provider().startInstance(id), 'wrong-state');
+        await expectCode(provider().createInstance(spec), 'wrong-state');
+        expect(await failure(abilities.recreateInstance(spec))).toBeInstanceOf(SwarmError);
+      }
+      await provider().deleteInstance(id);
+      expect(await world().exists(id)).toBe(false);
+      expect(await roles(id)).toEqual([]);
     });
 
     test('what is parked is stopped, cannot be started, and comes back as it was', async () => {

@@ -24,7 +24,8 @@ export function memoryAbilities(provider: MemoryProvider, options: MemoryProvide
         return { host: '127.0.0.1', port: port ?? running.port ?? 0, dispose: () => {} };
       }),
     probe: (id, port, ctx) => pass('probe', ctx, () => probeServer(provider, id, port, ctx)),
-    hasHome: (id, ctx = quietContext) => pass('hasHome', ctx, () => place.homesOf.has(id)),
+    hasHome: (id, ctx = quietContext) =>
+      pass('hasHome', ctx, () => place.homesOf.has(id) && place.instances.get(id)?.role !== 'removing'),
     recreateInstance: (spec, ctx = quietContext) => pass('recreateInstance', ctx, () => provider.recreate(spec, ctx)),
     trashInstance: (id, ctx = quietContext) =>
       pass('trashInstance', ctx, async () => {

@@ -5,7 +5,13 @@ import type { AddressInfo } from 'node:net';
 import * as path from 'node:path';
 import { providerUnreachable } from '../../src/model/errors.ts';
 import { Emitter } from '../../src/model/event.ts';
-import type { InstanceConfig, InstanceIdentity, InstanceRole, StopCause } from '../../src/model/instance.ts';
+import type {
+  InstanceConfig,
+  InstanceIdentity,
+  InstanceRole,
+  InstanceStatus,
+  StopCause,
+} from '../../src/model/instance.ts';
 import type { OperationContext } from '../../src/model/operationContext.ts';
 import type {
   CommandResult,
@@ -86,6 +92,8 @@ export class MemoryPlace {
   };
   /** What `stats` tells of one instance in place of the usual. */
   readonly usage = new Map<string, Partial<Omit<InstanceStats, 'id'>>>();
+  /** What holds a home, so that its removal is begun, and does not end. */
+  readonly held = new Map<string, Error>();
   /** While true, no call gets through. */
   unreachable = false;
   /** Every call that reached the place, oldest first. */
@@ -207,7 +215,7 @@ export class MemoryPlace {
       ...(identity.generation === undefined ? {} : { generation: identity.generation }),
       createdAt: identity.createdAt,
       role,
-      status: role === 'trash' ? 'trashed' : running ? 'running' : 'stopped',
+      status: statusOf({ role, running }),
       ...(detail === undefined ? {} : { detail }),
       ...(running && port !== undefined ? { port } : {}),
     }));
@@ -298,6 +306,12 @@ export class MemoryPlace {
       server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
     });
   }
+}
+
+export function statusOf({ role, running }: Pick<MemoryInstance, 'role' | 'running'>): InstanceStatus {
+  if (role === 'removing') return 'deleting';
+  if (role === 'trash') return 'trashed';
+  return running ? 'running' : 'stopped';
 }
 
 const aborted = (signal: AbortSignal) =>

@@ -24,11 +24,11 @@ import type {
 } from '../../src/model/provider.ts';
 import { passesFilter } from '../../src/providers/instanceFilter.ts';
 import { instanceVariables, updatedConfig } from '../../src/providers/instanceMark.ts';
-import { refuseRole } from '../../src/providers/instanceRoles.ts';
+import { refuseRemoving, refuseRole } from '../../src/providers/instanceRoles.ts';
 import { runCommand } from '../../src/providers/local/runCommand.ts';
 import type { LoneAbilities } from './loneProvider.ts';
 import { memoryAbilities } from './memoryAbilities.ts';
-import { type MemoryInstance, MemoryPlace } from './memoryPlace.ts';
+import { type MemoryInstance, MemoryPlace, statusOf } from './memoryPlace.ts';
 
 /** What a test may set; the rest is as generous as can be. */
 export interface MemoryProviderOptions {
@@ -133,11 +133,20 @@ export class MemoryProvider implements Provider {
 
   deleteInstance(instanceId: string, ctx = quietContext): Promise<boolean> {
     return this.place.pass(this.id, 'deleteInstance', ctx, async () => {
-      const hadServer = this.place.instances.has(instanceId);
+      const instance = this.place.instances.get(instanceId);
       const home = this.place.homesOf.get(instanceId);
-      if (hadServer) this.#owned(instanceId, ctx);
+      if (instance) this.#owned(instanceId, ctx);
       else if (ctx.claim && home && home.swarmId !== ctx.claim.swarmId)
         throw ownedByAnother(instanceId, { user: 'unknown', machine: 'unknown' }, undefined);
+      const hadServer = instance !== undefined;
+      if (instance) {
+        await this.place.halt(instance);
+        instance.role = 'removing';
+      }
+      ctx.report('Removing the instance');
+      ctx.signal.throwIfAborted();
+      const held = this.place.held.get(instanceId);
+      if (held !== undefined) throw held;
       await this.place.loseServer(instanceId);
       const hadHome = await this.place.removeHome(instanceId, 'deleteInstance');
       return hadServer || hadHome;
@@ -152,6 +161,7 @@ export class MemoryProvider implements Provider {
   ): Promise<VSCodeInstance> {
     return this.place.pass(this.id, 'updateInstance', ctx, async () => {
       const instance = this.#owned(instanceId, ctx);
+      refuseRemoving({ id: instanceId, role: instance.role }, this.id);
       this.refuseMisfits(update);
       instance.config = updatedConfig(instance.config, update);
       instance.variables = instanceVariables(instance.config, secrets, instance.variables);
@@ -234,7 +244,8 @@ export class MemoryProvider implements Provider {
     const { identity, secrets: _, ...config } = spec;
     this.refuseMisfits(config);
     const existing = this.place.instances.get(identity.id);
-    if (!existing) await this.#makeHome(identity);
+    if (existing) refuseRemoving({ id: identity.id, role: existing.role }, this.id);
+    else await this.#makeHome(identity);
     const instance = existing ?? this.#newInstance(spec, 'incoming');
     const { role, identity: own } = instance;
     if (role !== 'incoming' || own.swarmId !== identity.swarmId || own.epoch !== identity.epoch)
@@ -246,6 +257,7 @@ export class MemoryProvider implements Provider {
   /** Stops it and gives it the other role; one that has it already is left as it is. */
   async moveTo(role: InstanceRole, instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
     const instance = this.#owned(instanceId, ctx);
+    refuseRemoving({ id: instanceId, role: instance.role }, this.id);
     if (instance.role === role) return this.describe(instance);
     await this.place.halt(instance);
     instance.role = role;
@@ -297,7 +309,7 @@ export class MemoryProvider implements Provider {
       providerId: this.id,
       role,
       config,
-      status: role === 'trash' ? 'trashed' : running ? 'running' : 'stopped',
+      status: statusOf(instance),
       ...(detail === undefined ? {} : { detail }),
       ...(cause === undefined ? {} : { cause }),
       ...(running && port !== undefined ? { port } : {}),

@@ -22,6 +22,7 @@ import {
 } from '../../model/operationContext.ts';
 import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import type { KeyedLock, ObserverLease } from '../../model/stateStore.ts';
+import { Backoff } from '../backoff.ts';
 import { randomId } from '../instanceId.ts';
 import { LongDue } from '../longDue.ts';
 import { instanceError, timestamp } from '../records.ts';
@@ -34,11 +35,12 @@ import {
   isOverdue,
   isOvertaken,
   isToClear,
+  isToSettle,
   nextAct,
   overtaken,
 } from './migrationSteps.ts';
 import { ParkedCopies } from './parkedCopies.ts';
-import { clearEnds, settleStray } from './strayCopies.ts';
+import { clearEnds, isStrayCopy, settleStray } from './strayCopies.ts';
 
 export interface MigrationManagerOptions extends MigrationWorld {
   readonly locks: KeyedLock;
@@ -58,6 +60,7 @@ export class MigrationManager {
   readonly #running = new Map<string, AbortController>();
   readonly #parked: ParkedCopies;
   readonly #longDue = new LongDue();
+  readonly #backoff = new Backoff();
   #settling: Promise<void> | undefined;
   /** A migration, whose id this is, has changed in any window. */
   readonly onDidChange: Event<string>;
@@ -244,8 +247,7 @@ export class MigrationManager {
     const { registry, locks, lease, book } = this.#options;
     const ctx = { signal: this.#disposed.signal, report: () => {} };
     for (const observation of seen.values()) {
-      const record = registry.getInstance(observation.id);
-      const isStray = record !== undefined && record.providerId !== provider.id && observation.role !== 'trash';
+      const isStray = isStrayCopy(observation, registry.getInstance(observation.id), provider.id);
       const isUnderWay = () =>
         this.#ofInstance(observation.id).some(
           migration => nextAct(migration) !== 'nothing' && !isOvertaken(migration, observation.epoch),
@@ -311,22 +313,20 @@ export class MigrationManager {
   async #settleAll(): Promise<void> {
     const { book, lease, locks, registry } = this.#options;
     const ctx = { signal: this.#disposed.signal, report: () => {} };
-    const due = book
-      .list()
-      .filter(each => nextAct(each) !== 'nothing' || this.#longDue.holds(each.id, isOverdue(each)) || isToClear(each));
+    const due = book.list().filter(each => isToSettle(each) || this.#longDue.holds(each.id, isOverdue(each)));
     for (const { id, instanceId } of due) {
-      if (!lease.isHeld() || ctx.signal.aborted || (await locks.isHeld(instanceId))) continue;
-      try {
-        await locks.run(instanceId, ctx, async ctx => {
+      if (!lease.isHeld() || ctx.signal.aborted || !this.#backoff.isDue(id) || (await locks.isHeld(instanceId)))
+        continue;
+      const settle = () =>
+        locks.run(instanceId, ctx, async ctx => {
           if (registry.getInstance(instanceId)) await this.settle(instanceId, ctx);
           const now = await book.read(id);
           if (isToClear(now)) await clearEnds(this.#options, now, ctx);
           else if (awaitsOther(now)) await new MigrationRun(this.#options, id).goOn(ctx);
           else if (isOverdue(now)) await this.#parked.remove(now, ctx);
         });
-      } catch {
-        // It is as it was, and the next look at a provider tries again.
-      }
+      // It is as it was, and a later look at a provider tries again.
+      await this.#backoff.run(id, settle).catch(() => {});
     }
   }
 

@@ -19,6 +19,7 @@ import {
   claimOf,
   downtimeOf,
   endOf,
+  isCopyInRole,
   isCopyOf,
   leftCopy,
   ownerOf,
@@ -235,7 +236,10 @@ export class MigrationRun {
     if (!target) return;
     const there = await getTwice(target, migration.instanceId, ctx);
     const isCopy =
-      there?.role === 'incoming' && there.epoch === migration.sourceEpoch + 1 && isCopyOf(migration, there);
+      there &&
+      isCopyInRole(there, 'incoming') &&
+      there.epoch === migration.sourceEpoch + 1 &&
+      isCopyOf(migration, there);
     if (there && !isCopy) return;
     ctx.lock.assertHeld();
     await target.deleteInstance(migration.instanceId, claimed(ctx, there ?? claimOf(migration)));

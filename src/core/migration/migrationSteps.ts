@@ -1,4 +1,4 @@
-import type { InstanceIdentity, InstanceRecord } from '../../model/instance.ts';
+import type { InstanceIdentity, InstanceRecord, VSCodeInstance } from '../../model/instance.ts';
 import {
   type Migration,
   type MigrationStatus,
@@ -69,18 +69,29 @@ export const overtaken = (migration: Migration): Migration => ({
 export const awaitsOther = ({ rolledBackAt, endedAt, leftovers }: Migration): boolean =>
   rolledBackAt !== undefined && endedAt === undefined && leftovers.length > 0;
 
+/** Whether what a place has may be removed as what was parked, or on its way, there: another one is the owner. */
+export const isCopyInRole = ({ role }: Pick<VSCodeInstance, 'role'>, wanted: 'parked' | 'incoming'): boolean =>
+  role === wanted || role === 'removing';
+
 /** How a copy is named that is left at a provider. */
 export const leftCopy = (instanceName: string, instanceId: string, providerId: string): string =>
   `The copy of "${instanceName}" (${instanceId}) on "${providerId}"`;
 
-/** Whether its parked copy was kept long enough. */
-export const isOverdue = ({ status, parkedUntil, endedAt }: Migration): boolean =>
-  status === 'completed' && endedAt !== undefined && parkedUntil !== undefined && Date.parse(parkedUntil) <= Date.now();
+/** Whether its parked copy was kept long enough, or is being removed. */
+export const isOverdue = ({ status, parkedUntil, removingSince, endedAt }: Migration): boolean =>
+  status === 'completed' &&
+  endedAt !== undefined &&
+  parkedUntil !== undefined &&
+  (removingSince !== undefined || Date.parse(parkedUntil) <= Date.now());
 
 /** Whether either end may hold something of an instance that was deleted for good. */
 export const isToClear = (migration: Migration): boolean =>
   migration.instanceRemovedAt !== undefined &&
   (nextAct(migration) !== 'nothing' || migration.parkedUntil !== undefined);
+
+/** Whether something of it is to be ended, whatever the time. */
+export const isToSettle = (migration: Migration): boolean =>
+  nextAct(migration) !== 'nothing' || isToClear(migration) || migration.removingSince !== undefined;
 
 /** Where the instance lives, as far as this migration says, and with which epoch. */
 export function ownerOf(migration: Migration): Pick<InstanceRecord, 'providerId' | 'epoch'> {

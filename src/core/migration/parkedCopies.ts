@@ -1,13 +1,15 @@
-import { migrationRefused } from '../../model/errors.ts';
+import { isAbort, messageOf, migrationRefused } from '../../model/errors.ts';
 import type { HomeDifference } from '../../model/homeArchive.ts';
+import { copyNotWhole } from '../../model/homeErrors.ts';
 import type { Migration } from '../../model/migration.ts';
 import type { LockedContext, OperationContext } from '../../model/operationContext.ts';
 import type { KeyedLock } from '../../model/stateStore.ts';
 import { getTwice } from '../instanceLifecycle.ts';
 import { claimed, timestamp } from '../records.ts';
+import { proveWhole } from '../wholeInstance.ts';
 import { refuseUnmovable } from './migrationPlanner.ts';
 import { MigrationRun, type MigrationWorld } from './migrationRun.ts';
-import { claimOf, isCopyOf, ownerOf, parkedAt } from './migrationSteps.ts';
+import { claimOf, isCopyInRole, isCopyOf, leftCopy, ownerOf, parkedAt } from './migrationSteps.ts';
 
 /** What a person does with the copies that migrations have parked (semantics 20). */
 export class ParkedCopies {
@@ -27,8 +29,8 @@ export class ParkedCopies {
    * changed since. Throws `migrationRefused` when there is none.
    */
   rollBack(migrationId: string, ctx: OperationContext): Promise<Migration> {
-    return this.#with(migrationId, 'Rolling back', ctx, async (migration, ctx) => {
-      const { registry, providers, book, lifecycle } = this.#world;
+    return this.#withWhole(migrationId, 'Rolling back', ctx, async (migration, ctx) => {
+      const { registry, book, lifecycle } = this.#world;
       if (migration.rolledBackAt !== undefined) {
         throw migrationRefused('Rolling back', 'It was rolled back already.', 'Migrate the instance again instead.');
       }
@@ -38,9 +40,7 @@ export class ParkedCopies {
         throw migrationRefused('Rolling back', 'The instance has moved since.', 'Roll its later migration back first.');
       }
       refuseUnmovable(record);
-      if (!(await providers.get(parkedAt(migration)).getInstance(record.id, ctx))) {
-        throw migrationRefused('Rolling back', 'The parked copy is gone.', 'Restore a snapshot instead.');
-      }
+      await this.#prove(migration, ctx);
       await lifecycle.stop(record, false, ctx);
       await book.update(migrationId, ({ endedAt: _endedAt, ...current }) => ({
         ...current,
@@ -55,26 +55,65 @@ export class ParkedCopies {
   /** In what the parked copy differs from the instance. Throws `migrationRefused` when there is none. */
   compare(migrationId: string, ctx: OperationContext): Promise<HomeDifference> {
     const { providers, registry, carrier } = this.#world;
-    return this.#with(migrationId, 'Comparing', ctx, async (migration, ctx) => {
+    return this.#withWhole(migrationId, 'Comparing', ctx, async (migration, ctx) => {
       const { id, providerId } = await registry.readInstance(migration.instanceId);
       return carrier.compare(providers.get(providerId), providers.get(parkedAt(migration)), id, ctx);
     });
   }
 
+  /** The parked copy is what was put aside. Throws `migrationRefused`, `homeMissing`, `removalBegun`, `copyNotWhole`. */
+  async #prove(migration: Migration, ctx: OperationContext): Promise<void> {
+    const { providers, carrier } = this.#world;
+    const { instanceId, digest } = migration;
+    const provider = providers.get(parkedAt(migration));
+    const there = await provider.getInstance(instanceId, ctx);
+    if (!there) throw migrationRefused('Rolling back', 'The parked copy is gone.', 'Restore a snapshot instead.');
+    await proveWhole(provider, there, ctx);
+    // One of which no digest was taken, as when its provider was away, has the provider's word that it is whole.
+    if (digest === undefined) return;
+    ctx.report('Comparing the parked copy with what it was');
+    if ((await carrier.look(provider, instanceId, ctx)).digest !== digest) throw copyNotWhole(instanceId, provider.id);
+  }
+
   /**
    * For whoever holds the instance's lock. Only what is parked is removed, or the home of which nothing else is left,
-   * where the instance does not live.
+   * where the instance does not live. It is begun in the record before; what can't be removed is named there.
    */
   async remove(migration: Migration, ctx: LockedContext): Promise<Migration> {
     const { providers, registry, book } = this.#world;
     const provider = providers.get(parkedAt(migration));
     const there = await getTwice(provider, migration.instanceId, ctx);
     const record = await registry.readInstance(migration.instanceId).catch(() => undefined);
-    const isParked = there ? there.role === 'parked' && isCopyOf(migration, there) : record !== undefined;
-    ctx.lock.assertHeld();
-    if (isParked && record?.providerId !== provider.id)
-      await provider.deleteInstance(migration.instanceId, claimed(ctx, there ?? claimOf(migration)));
-    return book.update(migration.id, ({ parkedUntil: _parkedUntil, ...current }) => current);
+    const isParked = there ? isCopyInRole(there, 'parked') && isCopyOf(migration, there) : record !== undefined;
+    if (isParked && record?.providerId !== provider.id) {
+      const begun = await book.update(migration.id, current => ({ removingSince: timestamp(), ...current }));
+      ctx.lock.assertHeld();
+      try {
+        await provider.deleteInstance(migration.instanceId, claimed(ctx, there ?? claimOf(migration)));
+      } catch (error) {
+        if (!isAbort(error))
+          await book.update(begun.id, current => ({ ...current, leftovers: [stuckCopy(begun, error)] }));
+        throw error;
+      }
+    }
+    return book.update(migration.id, ({ parkedUntil: _until, removingSince: _since, ...current }) => ({
+      ...current,
+      leftovers: [],
+    }));
+  }
+
+  /** Of a copy whose removal was not begun. */
+  #withWhole<R>(
+    migrationId: string,
+    what: string,
+    ctx: OperationContext,
+    work: (migration: Migration, ctx: LockedContext) => Promise<R>,
+  ): Promise<R> {
+    return this.#with(migrationId, what, ctx, async (migration, ctx) => {
+      if (migration.removingSince === undefined) return work(migration, ctx);
+      const problem = 'The removal of the parked copy was begun, and can only be ended.';
+      throw migrationRefused(what, problem, 'Clean it up. To have the old home back, restore a snapshot.');
+    });
   }
 
   #with<R>(
@@ -93,3 +132,7 @@ export class ParkedCopies {
     });
   }
 }
+
+/** What is left where it could not be removed, and why. */
+const stuckCopy = (migration: Migration, error: unknown) =>
+  `${leftCopy(migration.instanceName, migration.instanceId, parkedAt(migration))}: ${messageOf(error)}`;

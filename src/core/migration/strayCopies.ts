@@ -11,6 +11,13 @@ import { claimOf, freshSteps, isCopyOf, isKeptAt, leftCopy, nextAct } from './mi
 
 type World = Pick<MigrationWorld, 'registry' | 'providers' | 'book'>;
 
+/** Whether a place has a copy, neither deleted nor being removed, of an instance that lives elsewhere. */
+export const isStrayCopy = (
+  { role }: InstanceObservation,
+  record: Pick<InstanceRecord, 'providerId'> | undefined,
+  providerId: string,
+): boolean => record !== undefined && record.providerId !== providerId && role !== 'trash' && role !== 'removing';
+
 /**
  * For whoever holds the instance's lock: what a provider has of an instance that lives elsewhere, and of which no
  * migration is under way, as when the state directory was lost in the middle of one. Of two owners the higher epoch

@@ -14,7 +14,7 @@ import type { HomeCarrier } from '../migration/homeCarrier.ts';
 import type { MigrationBook } from '../migration/migrationBook.ts';
 import { refuseTarget } from '../migration/migrationPlanner.ts';
 import { aboutToChange, makeOwner } from '../migration/migrationRun.ts';
-import { nextEpoch } from '../migration/migrationSteps.ts';
+import { isCopyInRole, nextEpoch } from '../migration/migrationSteps.ts';
 import { parkedBy } from '../migration/strayCopies.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
 import { claimed } from '../records.ts';
@@ -323,7 +323,7 @@ async function answers(provider: Provider, instanceId: string, ctx: OperationCon
 /** What an earlier try has left there. */
 async function removeIncoming(target: Provider, record: InstanceRecord, ctx: LockedContext) {
   const there = await getTwice(target, record.id, ctx);
-  if (there?.role !== 'incoming' || there.swarmId !== record.swarmId) return;
+  if (!there || !isCopyInRole(there, 'incoming') || there.swarmId !== record.swarmId) return;
   ctx.lock.assertHeld();
   await target.deleteInstance(record.id, claimed(ctx, there));
 }

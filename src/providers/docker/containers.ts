@@ -5,7 +5,15 @@ import { type OperationContext, quietContext } from '../../model/operationContex
 import type { limitsOf } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
-import { causeOf, type InstanceContainer, label, primaryOf, readContainer, volumeName } from './instanceContainer.ts';
+import {
+  causeOf,
+  containerName,
+  type InstanceContainer,
+  label,
+  primaryOf,
+  readContainer,
+  volumeName,
+} from './instanceContainer.ts';
 
 /** Seconds that a server has to end by itself. `Init` passes the signal on, so that it seldom takes longer than one. */
 const politeSeconds = 10;
@@ -104,6 +112,12 @@ export class Containers {
       if (now?.name !== to)
         throw instanceBusy(id, now ? 'somebody else has renamed its container' : 'its container is gone');
     }
+  }
+
+  /** Its name says that it is being removed; one that the engine is removing already has no name to change. */
+  async markRemoved(container: InstanceContainer, ctx: OperationContext): Promise<void> {
+    if (container.state === 'removing' || container.state === 'dead') return;
+    await this.rename(container, containerName(container, 'removing'), ctx);
   }
 
   /** Gone with its anonymous volumes, whatever its state. A removal that is under way already is waited for. */

@@ -111,6 +111,7 @@ export class DockerAbilities implements ProviderAbilities {
     const { builder, containers, files } = this.#provider;
     if ((await builder.swarmOfHome(instanceId, ctx)) === undefined) return false;
     const container = await containers.find(instanceId, ctx);
+    if (container?.role === 'removing') return false;
     // Of a container that runs, or is wedged, nothing is read.
     const canLook = container !== undefined && ['exited', 'created', 'dead'].includes(container.state);
     return !canLook || files.areThere(container, ctx);

@@ -26,7 +26,7 @@ import { editorServerVersion } from '../editorServer.ts';
 import { homeProgram } from '../homeProgram.ts';
 import { passesFilter } from '../instanceFilter.ts';
 import { type InstanceMark, identityOf, instanceVariables, updatedConfig } from '../instanceMark.ts';
-import { refuseRole } from '../instanceRoles.ts';
+import { refuseRemoving, refuseRole } from '../instanceRoles.ts';
 import type { ProviderEnvironment } from '../providerEnvironment.ts';
 import { Turns } from '../turns.ts';
 import type { ArchiveEntry } from './archive.ts';
@@ -164,7 +164,10 @@ export class DockerProvider implements Provider {
       else if (ctx.claim) await this.#ownership.refuseHome(instanceId, ctx.claim, ctx);
       const home = await this.builder.swarmOfHome(instanceId, ctx);
       const swarms = new Set([...containers.map(({ swarmId }) => swarmId), ...(home === undefined ? [] : [home])]);
+      // From here on nobody takes it for a whole one, should this be cut off.
+      if (primary) await this.containers.markRemoved(primary, ctx);
       ctx.report('Removing the container and the home of the instance');
+      ctx.signal.throwIfAborted();
       await this.containers.removeHelpers(instanceId, ctx);
       for (const { containerId } of containers) await this.containers.remove(containerId, ctx);
       // The home goes last: of a making that was cut off it is what tells whose network was made for it.
@@ -182,6 +185,7 @@ export class DockerProvider implements Provider {
   ): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
       const container = await this.#owned(instanceId, ctx);
+      refuseRemoving(container, this.id);
       const { containerId } = container;
       const { config, ...instance } = await this.reader.readWhole(container, ctx);
       const identity = identityOf(instance);
@@ -241,6 +245,7 @@ export class DockerProvider implements Provider {
       const existing = await this.containers.find(identity.id, ctx);
       if (existing) {
         const { role, swarmId, epoch } = existing;
+        refuseRemoving(existing, this.id);
         if (role !== 'incoming' || swarmId !== identity.swarmId || epoch !== identity.epoch)
           throw idTaken(existing.name);
         if (!(await this.#isHalfMade(existing, ctx))) return this.reader.read(existing, ctx);
@@ -261,6 +266,7 @@ export class DockerProvider implements Provider {
       this.containers.existing(instanceId, ctx),
       readFile(homeProgram(this.#launcherFile), 'utf8'),
     ]);
+    refuseRemoving(container, this.id);
     return openContainerHome(this.engine, container, program, task, ctx);
   }
 
@@ -268,6 +274,7 @@ export class DockerProvider implements Provider {
   async moveTo(role: InstanceRole, instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
       const container = await this.#owned(instanceId, ctx);
+      refuseRemoving(container, this.id);
       if (container.role !== role) {
         await this.containers.stop(container, false, ctx);
         await this.containers.removeOthers(container, ctx);

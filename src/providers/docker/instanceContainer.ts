@@ -102,6 +102,7 @@ function statusOf(
   { State, Status }: Pick<Dockerode.ContainerInfo, 'State' | 'Status'>,
   role: InstanceRole,
 ): { status: InstanceStatus; detail?: string } {
+  if (role === 'removing') return { status: 'deleting' };
   if (role === 'trash') return { status: 'trashed' };
   if (State === 'running') return { status: 'running' };
   if (State === 'paused') return { status: 'stopped', detail: 'paused' };

@@ -196,10 +196,13 @@ export class AppBuilder {
     const name = appName(instanceId);
     const app = await this.#app(name, ctx);
     if (!app || !isOf(organization, app)) return false;
-    ctx.report('Removing the machine of the instance');
     const volumes = await volumesOf(this.#api, instanceId, ctx);
     const rows = (await this.#reader.rowsIn(name, ctx)) ?? [];
     if (volumes.some(({ away }) => away) || rows.some(isAway)) throw hostAway(this.#api.providerId, instanceId);
+    // From here on nobody takes it for a whole one, should this be cut off.
+    await this.#machines.markRemoved(instanceId, ctx);
+    ctx.report('Removing the machine of the instance');
+    ctx.signal.throwIfAborted();
     // A machine that was made a moment ago may not be listed yet, but its volume knows it.
     const bound = volumes.flatMap(({ machineId }) => machineId ?? []);
     const machineIds = new Set([...rows.flatMap(({ id }) => id ?? []), ...bound]);

@@ -86,9 +86,10 @@ export class FlyAbilities implements ProviderAbilities {
   }
 
   async hasHome(instanceId: string, ctx: OperationContext = quietContext): Promise<boolean> {
-    const home = await this.#provider.builder.homeOf(instanceId, ctx);
-    if (home?.away) throw hostAway(this.#provider.id, instanceId);
-    return home !== undefined;
+    const { builder, reader, id } = this.#provider;
+    const home = await builder.homeOf(instanceId, ctx);
+    if (home?.away) throw hostAway(id, instanceId);
+    return home !== undefined && (await reader.find(instanceId, ctx))?.role !== 'removing';
   }
 
   recreateInstance(spec: InstanceSpec, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {

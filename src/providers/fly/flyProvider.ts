@@ -25,7 +25,7 @@ import type {
 } from '../../model/provider.ts';
 import { passesFilter } from '../instanceFilter.ts';
 import { instanceVariables, updatedConfig } from '../instanceMark.ts';
-import { refuseRole } from '../instanceRoles.ts';
+import { refuseRemoving, refuseRole } from '../instanceRoles.ts';
 import type { ProviderEnvironment } from '../providerEnvironment.ts';
 import { reservedFile } from '../reservedFile.ts';
 import { Turns } from '../turns.ts';
@@ -188,6 +188,7 @@ export class FlyProvider implements Provider {
   ): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
       const machine = await this.#owned(instanceId, ctx);
+      refuseRemoving(machine, this.id);
       const { identity, config } = markOf(machine);
       const next = updatedConfig(config, update);
       this.#refuse(next);
@@ -278,6 +279,7 @@ export class FlyProvider implements Provider {
     return this.#turns.take(id, async () => {
       const existing = await this.reader.find(id, ctx);
       if (existing) {
+        refuseRemoving(existing, this.id);
         if (existing.role !== 'incoming' || existing.swarmId !== swarmId || existing.epoch !== epoch)
           throw idTaken(appName(id));
         return instanceOn(this.id, existing);
@@ -292,6 +294,7 @@ export class FlyProvider implements Provider {
   async moveTo(role: InstanceRole, instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
       const machine = await this.#owned(instanceId, ctx);
+      refuseRemoving(machine, this.id);
       if (machine.role !== role) {
         await this.machines.stop(machine, false, ctx);
         const change = (now: InstanceMachine) => {
@@ -357,7 +360,10 @@ export class FlyProvider implements Provider {
    * started for it without its editor server, and ends by itself when nobody has needed it for a minute.
    */
   async openHome(instanceId: string, task: HomeTask, ctx: OperationContext): Promise<HomeProcess> {
-    const machine = await this.#turns.take(instanceId, () => this.#maker.held(instanceId, ctx));
+    const machine = await this.#turns.take(instanceId, async () => {
+      refuseRemoving(await this.reader.existing(instanceId, ctx), this.id);
+      return this.#maker.held(instanceId, ctx);
+    });
     const token = await this.readToken(instanceId, ctx);
     const stream = await this.#maker.untilOpen(() => this.gate.open(machine.id, 'run', token, ctx), ctx);
     return homeAtGate(instanceId, this.id, stream, [node, homeProgramThere, task], layout.home);

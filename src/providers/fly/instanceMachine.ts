@@ -116,6 +116,7 @@ export function readMachine(row: Row): InstanceMachine | undefined {
 
 /** What Fly's state means. One that only lets its home be read is stopped: its editor does not run. */
 function statusOf(state: string, role: InstanceRole, mode: MachineMode): { status: InstanceStatus; detail?: string } {
+  if (role === 'removing') return { status: 'deleting' };
   if (role === 'trash') return { status: 'trashed' };
   switch (state) {
     case 'destroying':

@@ -174,6 +174,17 @@ export class Machines {
     refuseUnowned(instanceOn(this.#api.providerId, machine), claim);
   }
 
+  /** Its metadata say that it is being removed, unless it is gone, or Fly is removing it already. */
+  async markRemoved(instanceId: string, ctx: OperationContext): Promise<void> {
+    const machine = await this.#reader.find(instanceId, ctx);
+    if (!machine || machine.role === 'removing' || machine.state === 'destroying') return;
+    try {
+      await this.note(machine, 'role', 'removing', ctx);
+    } catch (error) {
+      if (!isAbsent(error)) throw error;
+    }
+  }
+
   /** Ends and removes one, whatever it does, and waits until it is gone. */
   async remove(instanceId: string, machineId: string, ctx: OperationContext): Promise<void> {
     const place = { id: instanceId, machineId };

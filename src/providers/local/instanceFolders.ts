@@ -1,16 +1,18 @@
 import { hash, randomBytes } from 'node:crypto';
-import { chmod, link, lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { instanceBusy, messageOf, reservedFileUnreadable } from '../../model/errors.ts';
 import type { InstanceConfig, InstanceRole } from '../../model/instance.ts';
 import { InstanceRole as Roles } from '../../model/instance.ts';
 import { type MachineIdentity, whereabouts } from '../../model/machineIdentity.ts';
+import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type { InstanceSpec } from '../../model/provider.ts';
 import { type InstanceLayout, instanceLayout, serveWebToken } from '../editorServer.ts';
 import { type InstanceMark, InstanceTitle, type InstanceVariables, instanceVariables } from '../instanceMark.ts';
 import { reservedFile } from '../reservedFile.ts';
 import { isAlive, type Processes } from './processes.ts';
+import { removeTree } from './removeTree.ts';
 
 /** One instance's folder, as it was found. */
 export interface InstanceFolder extends InstanceMark {
@@ -52,7 +54,9 @@ export class InstanceFolders {
   async initialize(): Promise<void> {
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
     for (const name of await readdir(this.directory)) {
-      if (await this.#isAbandoned(name)) await removeTree(path.join(this.directory, name));
+      if (!(await this.#isAbandoned(name))) continue;
+      // What can't be removed is nobody's any more, and keeps nobody from the rest.
+      await removeTree(path.join(this.directory, name)).catch(() => {});
     }
   }
 
@@ -113,8 +117,9 @@ export class InstanceFolders {
     return changed;
   }
 
-  /** Whether its home is still there. */
-  async hasHome({ layout }: InstanceFolder): Promise<boolean> {
+  /** Whether its home is still there, and whole. */
+  async hasHome({ layout, role }: InstanceFolder): Promise<boolean> {
+    if (role === 'removing') return false;
     const found = await stat(layout.home).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
       throw error;
@@ -180,12 +185,21 @@ export class InstanceFolders {
     return { ...folder, identity: { ...identity, ...title }, changes };
   }
 
-  /** Removes everything for good. The mark goes last, so that what was interrupted is still found and can be repeated. */
-  async remove(folder: InstanceFolder): Promise<void> {
-    await removeTree(folder.layout.home);
+  /**
+   * Removes everything for good. From before its first file goes it is called `removing`, whole no more; the mark goes
+   * last, so that what was interrupted is still found and can be ended. Rejects with `home-not-removed`.
+   */
+  async remove(folder: InstanceFolder, ctx: OperationContext = quietContext): Promise<void> {
+    const left = folder.role === 'removing' ? undefined : await this.#read(`${folder.identity.id}--removing`);
+    if (left) await this.remove(left, ctx);
+    const layout = this.layoutOf(folder.identity.id, 'removing');
+    // Nothing is written for it: a full disk is what it may be to free.
+    if (folder.role !== 'removing') await rename(folder.layout.root, layout.root);
+    ctx.signal.throwIfAborted();
+    await removeTree(layout.home, ctx);
     const transit = await this.#transit();
-    await rename(folder.layout.root, transit);
-    await removeTree(transit);
+    await rename(layout.root, transit);
+    await removeTree(transit, ctx);
   }
 
   /** Where an instance in this role lies, whether it is there or not. */
@@ -292,23 +306,3 @@ export async function readJson(file: string): Promise<unknown> {
 export const json = (value: unknown) => `${JSON.stringify(value, undefined, 2)}\n`;
 
 const sorted = (record: Record<string, string>) => Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
-
-/** Removes a folder and all below it, also folders that forbid it to their owner. Nothing there is fine. */
-export async function removeTree(root: string): Promise<void> {
-  const remove = () => rm(root, { recursive: true, force: true, maxRetries: 3 });
-  try {
-    await remove();
-  } catch {
-    await openFolders(Buffer.from(root));
-    await remove();
-  }
-}
-
-/** Names are bytes: what is no UTF-8 must be found again too. Links are not followed. */
-async function openFolders(folder: Buffer): Promise<void> {
-  if (!(await lstat(folder)).isDirectory()) return;
-  await chmod(folder, 0o700);
-  for (const entry of await readdir(folder, { withFileTypes: true, encoding: 'buffer' })) {
-    if (entry.isDirectory()) await openFolders(Buffer.concat([folder, Buffer.from('/'), entry.name]));
-  }
-}

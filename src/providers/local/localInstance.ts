@@ -5,6 +5,7 @@ import type { ServerState } from './serverProcess.ts';
 
 /** What the server's state means for an instance in this role. */
 export function statusOf({ role }: InstanceFolder, { status }: ServerState): InstanceStatus {
+  if (role === 'removing') return 'deleting';
   if (role === 'trash') return 'trashed';
   return status === 'elsewhere' ? 'unknown' : status;
 }

@@ -22,7 +22,7 @@ import type {
 import { homeProgram } from '../homeProgram.ts';
 import { passesFilter } from '../instanceFilter.ts';
 import { updatedConfig } from '../instanceMark.ts';
-import { refuseRole } from '../instanceRoles.ts';
+import { refuseRemoving, refuseRole } from '../instanceRoles.ts';
 import type { ProviderEnvironment } from '../providerEnvironment.ts';
 import { spawnHome } from '../spawnHome.ts';
 import { Turns } from '../turns.ts';
@@ -169,7 +169,7 @@ export class LocalProvider implements Provider {
         existed = true;
         ctx.report('Removing the home of the instance');
         await this.#stop(folder, true);
-        await this.folders.remove(folder);
+        await this.folders.remove(folder, ctx);
       }
     });
   }
@@ -251,6 +251,7 @@ export class LocalProvider implements Provider {
       if (existing) {
         const { identity, role } = existing;
         await refuseElsewhere(this.processes, id, existing.layout);
+        refuseRemoving({ id, role }, this.id);
         if (role !== 'incoming' || identity.swarmId !== swarmId || identity.epoch !== epoch) throw idTaken(id);
         return this.#describe(existing);
       }
@@ -326,6 +327,7 @@ export class LocalProvider implements Provider {
   async #here(instanceId: string, ctx: OperationContext): Promise<InstanceFolder> {
     const folder = await this.#owned(instanceId, ctx);
     await refuseElsewhere(this.processes, instanceId, folder.layout);
+    refuseRemoving({ id: instanceId, role: folder.role }, this.id);
     return folder;
   }
 

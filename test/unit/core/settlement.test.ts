@@ -146,3 +146,13 @@ describe('settling what is wanted against what is seen', () => {
     expect(settle(record(over as Partial<InstanceRecord>), observation)).toEqual(step);
   });
 });
+
+test.each(['running', 'stopped', 'trashed'] as const)(
+  'of one that is wanted %s, and is being removed, nothing is done',
+  desired => {
+    expect(settle(record({ desired }), seen({ role: 'removing', status: 'deleting' }))).toMatchObject({
+      do: 'show',
+      status: 'lost',
+    });
+  },
+);

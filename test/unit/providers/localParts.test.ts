@@ -11,11 +11,12 @@ import type { MachineIdentity } from '../../../src/model/machineIdentity.ts';
 import { CappedOutput } from '../../../src/providers/commandStreams.ts';
 import { instanceVariables, updatedConfig } from '../../../src/providers/instanceMark.ts';
 import { instanceEnvironment } from '../../../src/providers/local/instanceEnvironment.ts';
-import { InstanceFolders, removeTree } from '../../../src/providers/local/instanceFolders.ts';
+import { InstanceFolders } from '../../../src/providers/local/instanceFolders.ts';
 import { LinuxProcesses, parseListeners, parseStat } from '../../../src/providers/local/linuxProcesses.ts';
 import { LocalProvider } from '../../../src/providers/local/localProvider.ts';
 import { MacProcesses, parsePs } from '../../../src/providers/local/macProcesses.ts';
 import { endFamily, familyOf, isAlive } from '../../../src/providers/local/processes.ts';
+import { removeTree } from '../../../src/providers/local/removeTree.ts';
 import { selectLines } from '../../../src/providers/local/serverLog.ts';
 import { newSpec } from '../../contract/specs.ts';
 import { testMachine } from '../../fakes/testMachine.ts';
@@ -165,7 +166,7 @@ describe('instance folders', () => {
       await chmod(path.join(home, 'locked', 'deeper'), 0o500);
       await chmod(path.join(home, 'locked'), 0o500);
       await chmod(target, 0o500);
-      const module = path.resolve(import.meta.dirname, '../../../src/providers/local/instanceFolders.ts');
+      const module = path.resolve(import.meta.dirname, '../../../src/providers/local/removeTree.ts');
       const program = `const { removeTree } = await import(${JSON.stringify(module)}); process.setgid(${nobody}); process.setuid(${nobody}); await removeTree(${JSON.stringify(home)});`;
       const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
         encoding: 'utf8',

@@ -106,6 +106,7 @@ const wholeMigration: Migration = {
   downtimeMs: 1,
   rolledBackAt: at,
   instanceRemovedAt: at,
+  removingSince: at,
   parkedUntil: at,
   leftovers: ['a copy'],
   error: { code: 'timed-out', message: 'It did not answer.', hint: 'Try again.', at },
