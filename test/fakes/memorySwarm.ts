@@ -1,3 +1,5 @@
+import * as path from 'node:path';
+import type * as z from 'zod';
 import { HealthBook } from '../../src/core/health/healthBook.ts';
 import { InstanceRegistry } from '../../src/core/instanceRegistry.ts';
 import type { HomeCarrier } from '../../src/core/migration/homeCarrier.ts';
@@ -21,7 +23,9 @@ import type { LockedContext, OperationContext } from '../../src/model/operationC
 import type { Provider } from '../../src/model/provider.ts';
 import { ProviderRecord } from '../../src/model/providerRecord.ts';
 import { Snapshot } from '../../src/model/snapshot.ts';
-import type { KeyedLock, ObserverLease, SecretVault } from '../../src/model/stateStore.ts';
+import type { KeyedLock, ObserverLease, RecordStore, SecretVault } from '../../src/model/stateStore.ts';
+import { JsonFileStore } from '../../src/storage/jsonFileStore.ts';
+import type { RecordSchema } from '../../src/storage/parseRecord.ts';
 import { MemoryCarrier } from './memoryCarrier.ts';
 import { MemoryKeeper } from './memoryKeeper.ts';
 import { MemoryLease } from './memoryLease.ts';
@@ -93,6 +97,8 @@ export interface MemorySwarmOptions {
   readonly snapshotDisk?: MemoryDisk;
   /** Of all windows. */
   readonly locks?: KeyedLock;
+  /** Where its records lie in files, in place of memory. */
+  readonly directory?: string;
   /** Of one window. */
   readonly creations?: Map<string, AbortController>;
 }
@@ -103,17 +109,29 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
   const place = options.place ?? new MemoryPlace();
   const vault = options.vault ?? new MemoryVault();
   const mask = new SecretMask();
+  const { directory } = options;
+  const storeOf = <T extends { id: string; revision: number }>(
+    folder: string,
+    schema: RecordSchema<T> & { readonly shape: { readonly id: z.ZodType<string> } },
+    memory: MemoryDisk = new MemoryDisk(),
+  ): RecordStore<T> =>
+    directory === undefined
+      ? new MemoryStore(schema, memory)
+      : new JsonFileStore(path.join(directory, folder), schema, 1);
   const healthBook = new HealthBook(
-    new MemoryStore(InstanceHealth, options.healthDisk ?? new MemoryDisk()),
+    storeOf('health', InstanceHealth, options.healthDisk),
     () => options.autoSaveSeconds ?? 3600,
   );
-  const registry = new InstanceRegistry(new MemoryStore(InstanceRecord, disk), () => options.autoSaveSeconds ?? 3600);
+  const registry = new InstanceRegistry(
+    storeOf('instances', InstanceRecord, disk),
+    () => options.autoSaveSeconds ?? 3600,
+  );
   const controller = new SwarmController({
     swarmId: options.swarmId ?? 'aaaaaaaaaaaaaaaa',
     owner: { user: 'ada', machine: 'engine' },
     registry,
     providers: new ProviderDirectory(options.providers ?? [new MemoryProvider(place)]),
-    providerBook: new SharedRecords(new MemoryStore(ProviderRecord, options.providerDisk ?? new MemoryDisk())),
+    providerBook: new SharedRecords(storeOf('providers', ProviderRecord, options.providerDisk)),
     locks: options.locks ?? new MemoryLock(),
     creations: options.creations ?? new Map(),
     vault: mask.taughtBy(vault),
@@ -130,9 +148,9 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     healthBook,
     lease: options.lease ?? new MemoryLease(),
     healthConfig: () => ({ ...defaultHealthConfig, ...options.health }),
-    migrationBook: new MigrationBook(new MemoryStore(Migration, options.migrationDisk ?? new MemoryDisk())),
+    migrationBook: new MigrationBook(storeOf('migrations', Migration, options.migrationDisk)),
     homes: options.homes ?? new MemoryCarrier(),
-    snapshotBook: new SharedRecords(new MemoryStore(Snapshot, options.snapshotDisk ?? new MemoryDisk())),
+    snapshotBook: new SharedRecords(storeOf('snapshots', Snapshot, options.snapshotDisk)),
     homeKeeper: options.homeKeeper ?? new MemoryKeeper(),
     migrationConfig: () => ({ ...defaultMigrationConfig, ...options.migration }),
     recover: async (instanceId, rung, _reason, ctx) => void (await controller.recoverInstance(instanceId, rung, ctx)),

@@ -1,0 +1,171 @@
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import type { SwarmController } from '../../../../src/core/swarmController.ts';
+import type { OperationContext } from '../../../../src/model/operationContext.ts';
+import type { Provider } from '../../../../src/model/provider.ts';
+import { FileLock } from '../../../../src/storage/fileLock.ts';
+import { contentOf, fill, MemoryCarrier } from '../../../fakes/memoryCarrier.ts';
+import { MemoryKeeper } from '../../../fakes/memoryKeeper.ts';
+import { type MemoryCall, MemoryPlace } from '../../../fakes/memoryPlace.ts';
+import { MemoryProvider } from '../../../fakes/memoryProvider.ts';
+import { memorySwarm } from '../../../fakes/memorySwarm.ts';
+import { MortalLife } from './mortalLife.ts';
+
+export type PlaceName = 'here' | 'there';
+
+export const homeText = 'uncommitted and untracked work';
+export const halfText = 'a half of what was to be';
+
+const looking: readonly MemoryCall[] = ['initialize', 'observe', 'describe', 'getInstance', 'listInstances', 'hasHome'];
+
+/** As a process reaches a place: what changes something there may be the last that it does. */
+function reached(place: MemoryPlace, life: MortalLife): MemoryPlace {
+  const pass: MemoryPlace['pass'] = async (providerId, call, ctx, work) => {
+    if (!looking.includes(call) || life.isOver) await life.moment(`${providerId}: ${call}`);
+    return place.pass(providerId, call, ctx, work);
+  };
+  return new Proxy(place, {
+    get: (target, key) => {
+      if (key === 'pass') return pass;
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+/** The archive of all homes, as a process reaches it. A home that is brought back is a half one for a while. */
+class MortalKeeper extends MemoryKeeper {
+  readonly #life: MortalLife;
+
+  constructor(kept: Map<string, string>, life: MortalLife) {
+    super();
+    this.#life = life;
+    this.kept = kept;
+  }
+
+  override readonly kept: Map<string, string>;
+
+  override async keep(...asked: Parameters<MemoryKeeper['keep']>) {
+    await this.#life.moment('archive: keep');
+    return super.keep(...asked);
+  }
+
+  override async bringBack(provider: Provider, instanceId: string, snapshotId: string, ctx: OperationContext) {
+    await this.#life.moment('archive: begin to bring back');
+    if (this.kept.has(snapshotId)) fill(provider, instanceId, halfText);
+    await this.#life.moment('archive: bring back');
+    return super.bringBack(provider, instanceId, snapshotId, ctx);
+  }
+
+  override async forget(ids: readonly string[]) {
+    for (const id of ids) {
+      await this.#life.moment('archive: forget');
+      await super.forget([id]);
+    }
+  }
+}
+
+/** A window on the world: a process with its controller. */
+export interface KilledWindow {
+  readonly controller: SwarmController;
+  readonly life: MortalLife;
+}
+
+/** Two places, the archive and the files of swarms: what outlives every process. */
+export class KilledWorld {
+  readonly places = { here: new MemoryPlace(), there: new MemoryPlace() };
+  readonly kept = new Map<string, string>();
+  /** The most servers of one instance that have run at once. */
+  mostRunning = 0;
+  readonly #scratch: string;
+  #windows: KilledWindow[] = [];
+
+  private constructor(scratch: string) {
+    this.#scratch = scratch;
+    const { here, there } = this.places;
+    for (const place of [here, there]) {
+      place.changed.event(() => {
+        for (const id of new Set([...here.instances.keys(), ...there.instances.keys()])) {
+          const running = [here, there].filter(({ instances }) => instances.get(id)?.running).length;
+          this.mostRunning = Math.max(this.mostRunning, running);
+        }
+      });
+    }
+  }
+
+  static async make(): Promise<KilledWorld> {
+    return new KilledWorld(await mkdtemp(path.join(tmpdir(), 'remote-swarm-kills-')));
+  }
+
+  directory(swarm: string): string {
+    return path.join(this.#scratch, swarm);
+  }
+
+  /** `swarm` names the state directory, and the swarm. */
+  async open(diesAt = 0, swarm = 'ada'): Promise<KilledWindow> {
+    const life = new MortalLife(diesAt);
+    const directory = this.directory(swarm);
+    const homes = new MemoryCarrier();
+    homes.step = () => life.moment('carrier');
+    const { controller } = await life.run(async () => {
+      const made = memorySwarm({
+        ...{ directory, swarmId: swarm.padEnd(16, '0'), locks: new FileLock(path.join(directory, 'locks')) },
+        providers: (['here', 'there'] as const).map(id => new MemoryProvider(reached(this.places[id], life), { id })),
+        ...{ homes, homeKeeper: new MortalKeeper(this.kept, life), defaultProviderType: 'here' },
+        ...{ health: { enabled: false }, autoSaveSeconds: 1 },
+      });
+      await made.controller.initialize();
+      await made.controller.refresh();
+      return made;
+    });
+    const window = { controller, life };
+    this.#windows.push(window);
+    return window;
+  }
+
+  /** After whoever was at it has ended: its locks are nobody's any more. */
+  async endAll(): Promise<void> {
+    for (const { life } of this.#windows) life.end();
+    this.#windows = [];
+    for (const swarm of ['ada', 'bob', 'moved']) {
+      for (const folder of ['', 'instances', 'migrations', 'snapshots', 'health', 'providers']) {
+        await rm(path.join(this.directory(swarm), folder, 'locks'), { recursive: true, force: true });
+      }
+    }
+  }
+
+  async remove(): Promise<void> {
+    await this.endAll();
+    await rm(this.#scratch, { recursive: true, force: true });
+  }
+
+  copyState(from: string, to: string): Promise<void> {
+    return cp(this.directory(from), this.directory(to), { recursive: true });
+  }
+
+  /** What is there of an instance, without any window. */
+  seen(place: PlaceName, id: string) {
+    const instance = this.places[place].instances.get(id);
+    const home = contentOf(new MemoryProvider(this.places[place]), id);
+    return { role: instance?.role, running: instance?.running ?? false, home };
+  }
+
+  fill(place: PlaceName, id: string, text = homeText): void {
+    fill(new MemoryProvider(this.places[place]), id, text);
+  }
+}
+
+/** As many looks at each place as it takes until nothing more comes of them. */
+export async function settled({ controller, life }: KilledWindow): Promise<void> {
+  await life.run(async () => {
+    for (let look = 0; look < 4; look += 1) {
+      await controller.refresh();
+      await controller.migrations.settleAll();
+      for (const provider of controller.providers.all()) {
+        const seen = new Map((await provider.abilities.observe()).map(observation => [observation.id, observation]));
+        await controller.migrations.settleStrays(provider, seen);
+      }
+    }
+  });
+}
