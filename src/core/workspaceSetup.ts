@@ -1,6 +1,6 @@
 import { messageOf } from '../model/errors.ts';
 import type { InstanceRecord, SetupState } from '../model/instance.ts';
-import { type OperationContext, withTimeout } from '../model/operationContext.ts';
+import { type OperationContext, withSignal, withTimeout } from '../model/operationContext.ts';
 import type { CommandResult, Provider } from '../model/provider.ts';
 import type { CredentialUse, SetupConsent } from '../model/setupConsent.ts';
 import { onOneLine } from '../model/textCut.ts';
@@ -26,27 +26,33 @@ export interface GitCredential {
 
 /** How long each step of a first set-up may take; seconds. */
 export interface SetupTimes {
-  /** Without any progress of a clone, or of what takes a folder. */
+  /** Without any progress of a clone. */
   readonly silence: number;
+  /** In which an instance takes nothing of a folder. Longer than one set-up waits for another. */
+  readonly stall: number;
   readonly fill: number;
   readonly extension: number;
 }
-const usualTimes: SetupTimes = { silence: 60, fill: 7_200, extension: 900 };
+const usualTimes: SetupTimes = { silence: 60, stall: 960, fill: 7_200, extension: 900 };
 
 async function* once(text: string): AsyncIterable<Uint8Array> {
   yield new TextEncoder().encode(text);
 }
 
-/** Calls `stop` when a chunk is not taken for long. */
-async function* watched(source: AsyncIterable<Uint8Array>, seconds: number, stop: () => void) {
-  for await (const chunk of source) {
-    const timer = setTimeout(stop, seconds * 1000);
-    try {
+/** Calls `stop` when the taker of the chunks lets one wait for long, the first one too; how long it takes to read them is no matter. */
+function watched(source: AsyncIterable<Uint8Array>, seconds: number, stop: () => void) {
+  const wait = () => setTimeout(stop, seconds * 1000);
+  let timer: ReturnType<typeof setTimeout> | undefined = wait();
+  const end = () => clearTimeout(timer);
+  async function* chunks() {
+    end();
+    for await (const chunk of source) {
+      timer = wait();
       yield chunk;
-    } finally {
-      clearTimeout(timer);
+      end();
     }
   }
+  return { chunks: chunks(), end };
 }
 
 /**
@@ -75,17 +81,19 @@ export async function setUpWorkspace(
     ctx.signal.throwIfAborted();
     ctx.report(`${what}…`);
     const stuck = new AbortController();
-    const limited = withTimeout({ ...ctx, signal: AbortSignal.any([ctx.signal, stuck.signal]) }, seconds * 1000);
-    const fed = stdin && { stdin: watched(stdin, times.silence, () => stuck.abort()) };
+    const limited = withTimeout(withSignal(ctx, stuck.signal), seconds * 1000);
+    const fed = stdin && watched(stdin, times.stall, () => stuck.abort());
     try {
-      return await provider.executeCommand(id, command, { ...limited, ...fed });
+      return await provider.executeCommand(id, command, { ...limited, ...(fed && { stdin: fed.chunks }) });
     } catch (error) {
       ctx.signal.throwIfAborted();
       const slow = `it was not through after ${seconds} seconds`;
-      const still = `the instance took nothing of it for ${times.silence} seconds`;
+      const still = `the instance took nothing for ${times.stall} seconds`;
       const why = stuck.signal.aborted ? still : limited.signal.aborted ? slow : messageOf(error);
       problems.push(`${what} failed: ${onOneLine(why, 500)}`);
       return undefined;
+    } finally {
+      fed?.end();
     }
   };
   const isDone = (what: string, result: CommandResult | undefined) => {

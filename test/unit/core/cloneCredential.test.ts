@@ -90,7 +90,7 @@ async function clone(
   const whole = InstanceConfig.parse({ name: 'one', ...config, source: { kind: 'git', url } });
   const setup = { status: 'pending', problems: [], askedByPerson };
   const record = { id, providerId: 'memory', config: whole, setup } as unknown as InstanceRecord;
-  const times = { silence, fill: 60, extension: 60 };
+  const times = { silence, stall: 60, fill: 60, extension: 60 };
   return setUpWorkspace(provider, record, person.sources, quietContext, consent ? person.consent : undefined, times);
 }
 

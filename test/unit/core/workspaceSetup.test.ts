@@ -180,6 +180,38 @@ test('a folder is unpacked by tar as it is, whatever variables the instance has'
   expect(files()).toEqual(done);
 });
 
+describe('an instance that does nothing', () => {
+  const times = { silence: 60, stall: 60, fill: 60, extension: 60 };
+  const patient = (source: InstanceConfigInput['source'], extensions: string[], change: Partial<typeof times>) => {
+    const config = InstanceConfig.parse({ name: 'one', source, extensions });
+    const record = { id, config } as InstanceRecord;
+    return setUpWorkspace(provider, record, sources, quietContext, undefined, { ...times, ...change });
+  };
+
+  test('with an extension is waited for so long and no longer', async () => {
+    place.hang('executeCommand');
+    const { problems } = await patient({ kind: 'empty' }, ['publisher.name'], { extension: 0.2 });
+    expect(problems).toEqual([expect.stringMatching(/publisher\.name failed: it was not through after/)]);
+  });
+
+  test('with a folder is waited for so long and no longer, whether it took some of it or nothing', async () => {
+    const folder = { kind: 'folder', path: path.join(root, 'origin') } as const;
+    place.hang('executeCommand');
+    const nothing = await patient(folder, [], { stall: 0.2 });
+    writeFileSync(path.join(root, 'origin', 'big'), Buffer.alloc(8_000_000));
+    const bin = path.join(root, 'bin');
+    mkdirSync(bin);
+    // Takes a little, and then nothing for longer than anybody waits.
+    writeFileSync(path.join(bin, 'tar'), '#!/bin/sh\nhead -c 100 >/dev/null; exec sleep 300\n', { mode: 0o755 });
+    const instance = place.instances.get(id);
+    const PATH = `${bin}${path.delimiter}${process.env.PATH}`;
+    if (instance) instance.variables = { PATH };
+    const some = await patient(folder, [], { stall: 1 });
+    for (const { problems } of [nothing, some])
+      expect(problems).toEqual([expect.stringContaining('the instance took nothing for')]);
+  });
+});
+
 describe('what is told', () => {
   test('a branch that is not there is named, and nothing is left behind', async () => {
     const { status, problems } = await clone('nope');
