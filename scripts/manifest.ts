@@ -1,12 +1,17 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import * as z from 'zod';
-import type { Effect } from '../src/model/config.ts';
-import { agentOperations } from '../src/operations/catalog.ts';
+import { defaultPolicy, type Effect, type Verdict } from '../src/model/config.ts';
+import { agentOperations, catalog } from '../src/operations/catalog.ts';
+import { losses, revelations, undoings } from '../src/operations/consequences.ts';
 import type { Operation } from '../src/operations/operation.ts';
+import { judge } from '../src/operations/policy.ts';
 import { type SettingRow, settingsTable } from '../src/vscode/settingsTable.ts';
 
 const file = path.resolve(import.meta.dirname, '../package.json');
+
+export const securityFile = path.resolve(import.meta.dirname, '../docs/security.md');
+const tableMarks = ['<!-- operations: written by npm run manifest -->', '<!-- end of operations -->'] as const;
 
 type Json = Record<string, unknown>;
 type Schema = z.core.JSONSchema.BaseSchema;
@@ -106,8 +111,40 @@ function jsonSchema(schema: z.ZodType, change: (schema: Schema) => void): Json {
   return rest;
 }
 
+const asked: Readonly<Record<Verdict, string>> = { allow: 'no', confirm: 'yes', deny: 'refused' };
+
+/** The page about security with its table of operations as the catalog says it. */
+export function withOperations(page: string): string {
+  const [begin, end] = tableMarks.map(mark => page.indexOf(mark));
+  if (begin === undefined || end === undefined || begin < 0 || end < begin)
+    throw new Error('The marks of the table are gone.');
+  const head = ['Operation', 'Destroys', 'Reveals', 'Undone by a person with', 'A person, an agent, a client is asked'];
+  const rows = catalog.flatMap(operation => {
+    const { title, name, destroys, reveals, undo, worse } = operation;
+    const who = (isFinal: boolean) =>
+      operation.audience === 'controller'
+        ? 'only the controller itself'
+        : (['person', 'agent', 'client'] as const)
+            .map(caller => asked[judge(caller, { ...operation, isFinal }, defaultPolicy)])
+            .join(', ');
+    const row = [`${title} \`${name}\``, losses[destroys], revelations[reveals], undoings[undo], who(undo === 'never')];
+    if (!worse) return [row];
+    const more = [
+      `… when ${worse.when}`,
+      losses[worse.destroys],
+      '',
+      undoings[worse.undo],
+      who(worse.undo === 'never'),
+    ];
+    return [row, more];
+  });
+  const table = [head, head.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n');
+  return `${page.slice(0, begin)}${tableMarks[0]}\n${table}\n${page.slice(end)}`;
+}
+
 if (process.argv[1] === import.meta.filename && process.argv.includes('--write')) {
   const manifest = JSON.parse(readFileSync(file, 'utf8'));
   manifest.contributes = { ...manifest.contributes, ...generatedContributes(manifest) };
   writeFileSync(file, `${JSON.stringify(manifest, null, 2)}\n`);
+  writeFileSync(securityFile, withOperations(readFileSync(securityFile, 'utf8')));
 }

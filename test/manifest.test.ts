@@ -1,8 +1,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { generatedContributes } from '../scripts/manifest.ts';
-import { agentOperations } from '../src/operations/catalog.ts';
+import { generatedContributes, securityFile, withOperations } from '../scripts/manifest.ts';
+import { agentOperations, catalog } from '../src/operations/catalog.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const read = (file: string) => JSON.parse(readFileSync(path.join(root, file), 'utf8'));
@@ -69,6 +69,23 @@ describe('package.json', () => {
     expect(contributes).toMatchObject(generatedContributes(manifest));
     const generated = generatedContributes(manifest);
     for (const key of Object.keys(generated)) expect(contributes[key], key).toEqual(generated[key]);
+  });
+
+  test('the page about security tells every operation, and what the catalog says of it (else: npm run manifest)', () => {
+    const page = readFileSync(securityFile, 'utf8');
+    expect(withOperations(page)).toBe(page);
+    for (const { name } of catalog) expect(page).toContain(`\`${name}\``);
+  });
+
+  test('what agents may do is undone by a person, or asked; what destroys says what', () => {
+    const never = agentOperations.filter(({ undo }) => undo === 'never');
+    // What nothing brings back is asked and counted by the gate; that no operation of agents is like that for every input is our choice.
+    expect(never.map(({ name }) => name)).toEqual([]);
+    for (const { name, effect, destroys, undo } of catalog) {
+      if (effect === 'destroy') expect([name, destroys]).not.toEqual([name, 'nothing']);
+      if (effect === 'read') expect([name, destroys, undo]).toEqual([name, 'nothing', 'nothing']);
+      if (destroys !== 'nothing') expect([name, undo]).not.toEqual([name, 'nothing']);
+    }
   });
 
   test('the chat tools are described for a model and for a person, and fit what VS Code takes', () => {

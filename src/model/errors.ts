@@ -331,7 +331,7 @@ export const destroyLimitReached = (limit: number, retryAt: string | undefined) 
   new SwarmError({
     family: 'permission',
     code: 'destroy-limit-reached',
-    message: `Denied: agents may delete ${limit === 0 ? 'no instances' : `at most ${limit} instances in 10 minutes`}.`,
+    message: `Denied: agents may delete or make anew ${limit === 0 ? 'no instances' : `at most ${limit} instances in 10 minutes`}.`,
     hint:
       retryAt === undefined
         ? 'Ask a person to delete it in the Instances view.'

@@ -21,6 +21,9 @@ const concurrency = 4;
 
 export const checkInstanceHealth = defineOperation({
   name: 'check_instance_health',
+  destroys: 'nothing',
+  reveals: 'facts',
+  undo: 'nothing',
   title: 'Check Instance Health',
   description:
     'Looks at instances now and tells how each is: healthy, degraded, unhealthy, recovering or unknown, since when and why, what was seen by each of the four checks (provider, status, connectivity, resources), the last acts of recovery, and what is done about it next. Use it when an instance does not answer, or before recover_instance. "unknown" means that its provider does not tell: do not act on it. Do not call it to wait: nothing changes faster than every few seconds. Returns {instances:[{instanceId,name,status,since,reason,next?,pausedSince?,checks:[{name,outcome,seen,latencyMs?}],attempts:[{rung,cause,at,outcome,note?}],crashLoop?,error?}],leftOut?}, at most 8 kB: of many instances texts are cut and checks that passed are not listed; ask for those in leftOut again.',
@@ -89,6 +92,10 @@ function recovered(swarm: Swarm, record: InstanceRecord): z.infer<typeof Recover
 
 export const recoverInstance = defineOperation({
   name: 'recover_instance',
+  destroys: 'processes',
+  reveals: 'nothing',
+  undo: 'start',
+  worse: { when: 'it is made anew', holds: ({ rung }) => rung === 'recreate', destroys: 'outside', undo: 'never' },
   title: 'Recover Instance',
   description:
     'Brings an instance that is unhealthy, or in a crash loop whose cause was mended, back to work, and waits until its editor server answers. Use it when check_instance_health shows trouble about which nothing is done. Not for one that is stopped (start_swarm_instance), deleted, or "unknown". Files in the home are kept by every rung: restart ends its processes and starts its editor server again; recreate makes everything but the home anew, and what was installed outside of it is lost; migrate moves it to another provider. Leave rung out for the mildest that may help. A refusal says why, such as a home that is not proven safe, and means it: do not try around it. Returns {id,name,status,provider,health?,next}.',
@@ -120,6 +127,9 @@ export const recoverInstance = defineOperation({
 /** What a person may choose where a snapshot of the home is needed first, and cannot be taken (semantics 14). */
 export const recreateUnkept = defineOperation({
   name: 'recreate_without_snapshot',
+  destroys: 'outside',
+  reveals: 'nothing',
+  undo: 'never',
   title: 'Make Anew Without a Snapshot',
   description: 'Makes everything of an instance anew but its home, which could not be kept as a snapshot before.',
   effect: 'destroy',
@@ -152,6 +162,9 @@ const batch = {
 export const resetCrashLoop = defineOperation({
   ...batch,
   name: 'reset_crash_loop',
+  destroys: 'nothing',
+  reveals: 'nothing',
+  undo: 'nothing',
   title: 'Reset Crash Loop',
   description: 'Lets the controller recover instances again that it had given up.',
   input: z.strictObject({ instanceIds: InstanceIds }),
@@ -170,6 +183,9 @@ export const resetCrashLoop = defineOperation({
 export const pauseMonitoring = defineOperation({
   ...batch,
   name: 'pause_instance_monitoring',
+  destroys: 'nothing',
+  reveals: 'nothing',
+  undo: 'again',
   title: 'Pause or Resume Monitoring',
   description: 'Ends or begins again the checks and the recovery of instances; they themselves are left as they are.',
   input: z.strictObject({

@@ -12,6 +12,9 @@ const mostStreamBytes = 4 * 1024;
 
 export const getLogs = defineOperation({
   name: 'get_instance_logs',
+  destroys: 'nothing',
+  reveals: 'log',
+  undo: 'nothing',
   title: 'Get Instance Log',
   description:
     "Returns the last lines of an instance's own log: its start, its editor server, its first set-up. Use it to learn why an instance failed or does not answer. Do not use it for the output of a command (run_in_instance returns that) or of an application that writes its own log file. Returns {instanceId,lines,truncated}, oldest first, at most 500 lines and 8 kB, kept from the end; truncated says that older lines exist.",
@@ -34,6 +37,9 @@ export const getLogs = defineOperation({
 
 export const runInInstance = defineOperation({
   name: 'run_in_instance',
+  destroys: 'files',
+  reveals: 'files',
+  undo: 'snapshot',
   title: 'Run Command in Instance',
   description:
     'Runs a shell command in the workspace folder of a running instance and waits for its end. Use it to build, test, inspect or edit files there. Nobody can type into it: use options that ask nothing. Do not use it for what must go on running; start that in the background with its output in a file. Every call is a new shell. Returns {instanceId,exitCode,stdout,stderr,truncated}; of each stream at most 4 kB, the first and the last part. A command that is not through after timeoutSeconds fails with "command-timed-out".',

@@ -55,6 +55,9 @@ const changed = (record: InstanceRecord): z.infer<typeof Changed> => ({
 
 export const listInstances = defineOperation({
   name: 'list_swarm_instances',
+  destroys: 'nothing',
+  reveals: 'facts',
+  undo: 'nothing',
   title: 'List Instances',
   description:
     'Lists the remote VS Code instances of the swarm, oldest first, optionally only those that match a provider, a status, a name pattern or metadata. Use it to find the id of an instance; every other tool takes ids, not names. Do not use it for one instance whose id is known (get_swarm_instance) or for counts (get_swarm_status). Returns {instances:[{id,name,status,provider,detail?,image?,ports?,health?}],total,nextCursor?}, health only where it is not healthy, at most 50 rows and 8 kB; when nextCursor is there, call again with it as cursor and the same filter.',
@@ -113,6 +116,9 @@ function decodeCursor(cursor: string): string {
 
 export const getInstance = defineOperation({
   name: 'get_swarm_instance',
+  destroys: 'nothing',
+  reveals: 'settings',
+  undo: 'nothing',
   title: 'Get Instance',
   description:
     'Tells everything about one instance: what was asked for (desired) and what is (status), why, since when, its health, its last error, how its first set-up went, its provider, image, limits, variables, ports and source, and what to do next. Use it after create, start or stop, and before an update. Values of secret variables and tokens are never shown; long values are cut. Do not poll it more often than every few seconds.',
@@ -144,6 +150,9 @@ export const getInstance = defineOperation({
 
 export const createInstance = defineOperation({
   name: 'create_swarm_instance',
+  destroys: 'nothing',
+  reveals: 'folder',
+  undo: 'delete',
   title: 'Create Instance',
   description:
     'Creates and starts a remote VS Code instance with a home of its own, empty, from a git repository, or from a folder of this machine. Use it when work needs an environment apart from this one. Do not use it to bring back a deleted instance (a person can restore it) or to run something in an existing one (run_in_instance). Takes from seconds to some minutes, since an image may have to be pulled. Returns {id,name,status,provider,setup?,next}. Names are unique: when "name-taken" comes after a lost answer, the instance exists already.',
@@ -167,6 +176,15 @@ export const createInstance = defineOperation({
 
 export const updateInstance = defineOperation({
   name: 'update_swarm_instance',
+  destroys: 'settings',
+  reveals: 'nothing',
+  undo: 'changes',
+  worse: {
+    when: 'its image changes',
+    holds: ({ image }) => image !== undefined,
+    destroys: 'outside',
+    undo: 'never',
+  },
   title: 'Update Instance',
   description:
     'Changes an existing instance: its name, image, limits, variables, ports, extensions or metadata. Lists and maps that are given replace the old ones whole, so get_swarm_instance first; fields that are left out stay. The provider applies it live where it can, else it makes the instance anew on the same home: files stay, running processes end. The source and the provider cannot be changed. Returns {id,name,status,provider,setup?,next}.',
@@ -191,6 +209,9 @@ export const updateInstance = defineOperation({
 
 export const undoAgentChanges = defineOperation({
   name: 'undo_agent_changes',
+  destroys: 'settings',
+  reveals: 'nothing',
+  undo: 'changes',
   title: 'Undo Changes by Agents',
   description:
     'Gives an instance the name, image, limits, variables, ports, extensions and labels that it would have had only persons changed it.',

@@ -24,6 +24,9 @@ function counted(targets: readonly Target[], one: (name: string) => string, many
 export const startInstances = defineOperation({
   ...batch,
   name: 'start_swarm_instance',
+  destroys: 'nothing',
+  reveals: 'nothing',
+  undo: 'stop',
   title: 'Start Instances',
   description:
     'Starts stopped or failed instances and waits until their editor servers answer. Use it before run_in_instance when the status is "stopped". Not for a deleted instance: a person must restore it first. Starting one that runs does nothing. Returns {results:[{instanceId,name,outcome,status?,error?}]}: look at each outcome, "done" or "failed".',
@@ -49,6 +52,9 @@ export const startInstances = defineOperation({
 export const stopInstances = defineOperation({
   ...batch,
   name: 'stop_swarm_instance',
+  destroys: 'processes',
+  reveals: 'nothing',
+  undo: 'start',
   title: 'Stop Instances',
   description:
     'Stops running instances. Files are kept; processes and terminals in them end. Use it when an instance is not needed for now; it can be started again. Do not use it to be rid of one (delete_swarm_instance). Stopping one that is stopped does nothing. Returns {results:[{instanceId,name,outcome,status?,error?}]}: look at each outcome, "done" or "failed".',
@@ -80,6 +86,9 @@ export const stopInstances = defineOperation({
 export const deleteInstances = defineOperation({
   ...batch,
   name: 'delete_swarm_instance',
+  destroys: 'processes',
+  reveals: 'nothing',
+  undo: 'restore',
   title: 'Delete Instances',
   description:
     'Moves instances to the trash: they are stopped and kept with all their files for 7 days, and a person can restore them. Use it only when the user asked for a deletion; to save resources use stop_swarm_instance. A person is asked each time, and agents may delete at most a few instances in 10 minutes (3 unless set otherwise). Returns {results:[{instanceId,name,outcome,status?,restorableUntil?,error?}]}: look at each outcome; one over the limit says after which time to try again.',
@@ -117,6 +126,9 @@ export const deleteInstances = defineOperation({
 export const restartInstances = defineOperation({
   ...batch,
   name: 'restart_swarm_instance',
+  destroys: 'processes',
+  reveals: 'nothing',
+  undo: 'start',
   title: 'Restart Instances',
   description: 'Stops instances and starts them again. Files are kept.',
   effect: 'change',
@@ -141,6 +153,9 @@ export const restartInstances = defineOperation({
 export const restoreInstances = defineOperation({
   ...batch,
   name: 'restore_swarm_instance',
+  destroys: 'nothing',
+  reveals: 'nothing',
+  undo: 'delete',
   title: 'Restore Instances',
   description: 'Takes deleted instances back out of the trash, stopped, with all their files.',
   effect: 'change',
@@ -165,6 +180,9 @@ export const restoreInstances = defineOperation({
 export const purgeInstances = defineOperation({
   ...batch,
   name: 'purge_swarm_instance',
+  destroys: 'home',
+  reveals: 'nothing',
+  undo: 'never',
   title: 'Delete Instances Permanently',
   description: 'Removes instances with all their files, for good.',
   effect: 'destroy',
@@ -192,6 +210,9 @@ export const purgeInstances = defineOperation({
 
 export const emptyTrash = defineOperation({
   name: 'empty_trash',
+  destroys: 'home',
+  reveals: 'nothing',
+  undo: 'never',
   title: 'Empty Trash',
   description: 'Removes, for good, an instance that has been in the trash for 7 days.',
   effect: 'destroy',

@@ -22,6 +22,9 @@ function moving(swarm: Swarm, input: { migrationId: string }): Target[] {
 
 export const createMigrationPlan = defineOperation({
   name: 'create_migration_plan',
+  destroys: 'nothing',
+  reveals: 'facts',
+  undo: 'nothing',
   title: 'Plan Migration',
   description:
     'Plans how an instance would move, with every file of its home, to another provider, and changes nothing of it. Use it first, always: it checks that both providers can do it, reads the home, and tells bytes, files, the expected downtime in seconds, and in plan.losses what will not be as it was. Then start_migration with the id. Not for making a copy. Only an instance that runs or is stopped can be moved. A further plan for the same instance takes the place of this one. Returns {id,instanceId,instance,from,to,status,strategy,plan,steps,leftovers,next}.',
@@ -49,6 +52,9 @@ export const createMigrationPlan = defineOperation({
 
 export const startMigration = defineOperation({
   name: 'start_migration',
+  destroys: 'processes',
+  reveals: 'nothing',
+  undo: 'back',
   title: 'Start Migration',
   description:
     'Carries a plan of create_migration_plan out, and waits for its end. The home is compared byte for byte before the target takes over; whatever fails before that leaves the instance where it was, as it was. Check status in what it returns: completed, failed, cancelled or timed-out, with the reason in error. The old copy is kept, stopped, for 24 hours. Returns {id,instanceId,instance,from,to,status,step?,parkedUntil?,strategy,plan,steps:[{step,status,note?,bytes?,files?}],downtimeMs?,leftovers,error?,next}.',
@@ -77,6 +83,9 @@ export const startMigration = defineOperation({
 
 export const cancelMigration = defineOperation({
   name: 'cancel_migration',
+  destroys: 'nothing',
+  reveals: 'nothing',
+  undo: 'again',
   title: 'Cancel Migration',
   description:
     'Gives a migration up that is planned or under way; everything is taken back, and the instance stays where it was. Refused once the target is the owner: then migrate back. Taking back may last: see get_migration_status. Returns what get_migration_status does.',
@@ -95,6 +104,9 @@ export const cancelMigration = defineOperation({
 
 export const getMigrationStatus = defineOperation({
   name: 'get_migration_status',
+  destroys: 'nothing',
+  reveals: 'facts',
+  undo: 'nothing',
   title: 'Get Migration Status',
   description:
     'Tells how a migration is: each of its steps with bytes and files, why it failed, how long the instance did not run, until when the old copy is kept, and what to do next. Do not call it more often than every few seconds. Returns {id,instanceId,instance,from,to,status,step?,parkedUntil?,strategy,plan,steps:[{step,status,note?,bytes?,files?}],downtimeMs?,leftovers,rolledBack?,error?,next}.',
@@ -108,6 +120,9 @@ export const getMigrationStatus = defineOperation({
 
 export const listMigrations = defineOperation({
   name: 'list_migrations',
+  destroys: 'nothing',
+  reveals: 'facts',
+  undo: 'nothing',
   title: 'List Migrations',
   description:
     'Lists the migrations, planned, under way and past, the youngest first. Use it to find an id, or to see what moves. For the steps of one use get_migration_status. Returns {migrations:[{id,instanceId,instance,from,to,status,step?,parkedUntil?}],more}, at most 50; more counts those left out.',
@@ -137,6 +152,9 @@ const questionOf =
 
 export const cleanUpMigration = defineOperation({
   name: 'clean_up_migration',
+  destroys: 'copy',
+  reveals: 'nothing',
+  undo: 'never',
   title: 'Clean Up Parked Copy',
   description: 'Removes the copy that a migration has parked, before its time.',
   effect: 'destroy',
@@ -155,6 +173,9 @@ export const cleanUpMigration = defineOperation({
 
 export const rollBackMigration = defineOperation({
   name: 'roll_back_migration',
+  destroys: 'newer',
+  reveals: 'nothing',
+  undo: 'other',
   title: 'Roll Back Migration',
   description: 'Makes the parked copy the instance again, as it was when it moved.',
   effect: 'change',
@@ -175,6 +196,9 @@ const Change = z.strictObject({ path: z.string(), what: HomeChangeKind, bytes: z
 
 export const compareParkedCopy = defineOperation({
   name: 'compare_parked_copy',
+  destroys: 'nothing',
+  reveals: 'names',
+  undo: 'nothing',
   title: 'Show What Differs',
   description: 'Tells in which files the copy that a migration or a failover has parked differs from the instance.',
   effect: 'read',

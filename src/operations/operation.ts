@@ -5,6 +5,7 @@ import { invalidInput, type SwarmError, unexpectedResult } from '../model/errors
 import type { OperationContext } from '../model/operationContext.ts';
 import { problemsOf } from '../model/problemsOf.ts';
 import type { SetupConsent } from '../model/setupConsent.ts';
+import type { Loss, Revelation, Undoing, Worse } from './consequences.ts';
 import type { Audience } from './policy.ts';
 import type { Swarm } from './swarm.ts';
 import type { Target } from './targets.ts';
@@ -50,6 +51,11 @@ export interface OperationDefinition<Input extends z.ZodObject, Output extends z
   readonly description: string;
   readonly effect: Effect;
   readonly audience: Audience;
+  /** What it can destroy and reveal at worst, and how a person takes it back; the page about security is made of it. */
+  readonly destroys: Loss;
+  readonly reveals: Revelation;
+  readonly undo: Undoing;
+  readonly worse?: Worse<z.output<Input>>;
   /** Asks a person first, whatever the policy allows. */
   readonly alwaysAsks?: boolean;
   /** Goes on when the audit log can't be written (semantics 31: stop). Reads always do. */
@@ -72,6 +78,8 @@ export interface OperationDefinition<Input extends z.ZodObject, Output extends z
 /** An operation with an input that fits its schema. */
 export interface PreparedOperation {
   readonly arguments: unknown;
+  /** Nothing brings back what it destroys with this input. */
+  readonly isFinal: boolean;
   targets(swarm: Swarm): readonly Target[];
   question(translate: Translate, targets: readonly Target[], swarm: Swarm): Confirmation;
   /** Rejects with `unexpectedResult` when what came out does not fit the output schema. */
@@ -88,6 +96,10 @@ export interface Operation {
   readonly description: string;
   readonly effect: Effect;
   readonly audience: Audience;
+  readonly destroys: Loss;
+  readonly reveals: Revelation;
+  readonly undo: Undoing;
+  readonly worse: Pick<Worse<never>, 'when' | 'destroys' | 'undo'> | undefined;
   readonly alwaysAsks: boolean;
   readonly worksUnaudited: boolean;
   readonly input: z.ZodObject;
@@ -107,6 +119,10 @@ export function defineOperation<Input extends z.ZodObject, Output extends z.ZodT
     description,
     effect,
     audience,
+    destroys: definition.destroys,
+    reveals: definition.reveals,
+    undo: definition.undo,
+    worse: definition.worse,
     alwaysAsks: definition.alwaysAsks ?? false,
     worksUnaudited: effect === 'read' || (definition.worksUnaudited ?? false),
     input: schema,
@@ -117,6 +133,7 @@ export function defineOperation<Input extends z.ZodObject, Output extends z.ZodT
       const input = parsed.data;
       return {
         arguments: definition.redact?.(input) ?? input,
+        isFinal: (definition.worse?.holds(input) ? definition.worse : definition).undo === 'never',
         targets: swarm => definition.targets?.(swarm, input) ?? [],
         question: (translate, targets, swarm) =>
           definition.question?.(translate, input, targets, swarm) ?? { title: `${title}?`, detail: '', action: title },

@@ -90,7 +90,7 @@ export class OperationGate {
       const targets = prepared.targets(this.#swarm);
       event.targets = targets.map(({ id }) => id);
       event.phase = 'denied';
-      const verdict = this.#judge(operation, call);
+      const verdict = this.#judge(operation, prepared, call);
       return await this.#reserveAndRun(operation, prepared, targets, verdict, call, event);
     } catch (error) {
       const known = this.#swarm.mask.error(asKnown(operation.title, error, call.signal));
@@ -101,8 +101,8 @@ export class OperationGate {
     }
   }
 
-  #judge(operation: Operation, { caller }: OperationCall): Verdict {
-    const verdict = judge(caller, operation, this.#settings().policy);
+  #judge(operation: Operation, { isFinal }: PreparedOperation, { caller }: OperationCall): Verdict {
+    const verdict = judge(caller, { ...operation, isFinal }, this.#settings().policy);
     if (verdict !== 'deny') return verdict;
     const label = `"${operation.title}"`;
     if (operation.audience === 'controller') throw denied(label, 'it comes by itself', 'Wait for it.');
@@ -123,7 +123,7 @@ export class OperationGate {
     call: OperationCall,
     event: AuditEvent,
   ): Promise<unknown> {
-    if (!isCapped(call.caller, operation.effect)) {
+    if (!isCapped(call.caller, { effect: operation.effect, isFinal: prepared.isFinal })) {
       return await this.#confirmAndRun(operation, prepared, { targets, refused: new Map() }, verdict, call, event);
     }
     const limit = this.#settings().agentDestroyLimit;
@@ -164,7 +164,7 @@ export class OperationGate {
     if (verdict === 'confirm') {
       await this.#confirm(operation, prepared, scope, call);
       // The settings may be others by now.
-      this.#judge(operation, call);
+      this.#judge(operation, prepared, call);
     }
     call.signal.throwIfAborted();
     await this.#appendFirst(operation, { ...event, phase: 'asked' });

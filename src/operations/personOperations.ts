@@ -9,6 +9,9 @@ import { nameLines, registered, targetOf } from './targets.ts';
 
 export const adoptInstances = defineOperation({
   name: 'adopt_swarm_instance',
+  destroys: 'control',
+  reveals: 'nothing',
+  undo: 'adopt',
   title: 'Adopt Instances',
   description: 'Makes instances that were found on a provider, and belong to another or a lost swarm, ours.',
   effect: 'change',
@@ -53,6 +56,9 @@ export const adoptInstances = defineOperation({
 
 export const removeStrayHomes = defineOperation({
   name: 'remove_stray_home',
+  destroys: 'home',
+  reveals: 'nothing',
+  undo: 'never',
   title: 'Remove Homes Without an Instance',
   description: 'Removes homes of this swarm that are still at a provider, though no instance has them any more.',
   effect: 'destroy',
@@ -96,6 +102,9 @@ export const removeStrayHomes = defineOperation({
 /** What cannot be deleted for good, since a provider is gone (semantics 23: absence is never believed without a look). */
 export const forgetInstances = defineOperation({
   name: 'forget_swarm_instance',
+  destroys: 'entry',
+  reveals: 'nothing',
+  undo: 'found',
   title: 'Forget Instances',
   description: 'Forgets instances that are being deleted for good, where that cannot come to its end.',
   effect: 'destroy',
@@ -143,6 +152,9 @@ export type OpenResult = z.infer<typeof OpenResult>;
 
 export const openInstance = defineOperation({
   name: 'open_swarm_instance',
+  destroys: 'nothing',
+  reveals: 'address',
+  undo: 'nothing',
   title: 'Open Instance',
   description: 'Gives the address that opens the editor of an instance with nothing to type.',
   effect: 'read',
@@ -155,6 +167,9 @@ export const openInstance = defineOperation({
 
 export const removeSwarm = defineOperation({
   name: 'remove_swarm',
+  destroys: 'home',
+  reveals: 'nothing',
+  undo: 'never',
   title: 'Remove Everything of This Swarm',
   description: 'Removes every instance of this swarm, those in the trash too, with all their files, for good.',
   effect: 'destroy',

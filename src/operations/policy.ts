@@ -13,21 +13,25 @@ export interface Judged {
   readonly audience: Audience;
   /** Asks a person first, whatever the policy allows. */
   readonly alwaysAsks: boolean;
+  /** Nothing brings back what it destroys. */
+  readonly isFinal: boolean;
 }
 
 /**
  * The gate's rule (semantics 32 and 33): person-only operations are for persons, and our own for us; what destroys never passes a person
- * without a question; for the rest the policy's table decides. A denial is never softened.
+ * without a question, and what nothing brings back no program (semantics 45); for the rest the policy's table decides. A denial is never softened.
  */
 export function judge(caller: Caller, operation: Judged, policy: Policy): Verdict {
   if (operation.audience === 'controller') return caller === 'controller' ? 'allow' : 'deny';
   if (operation.audience === 'person' && caller !== 'person') return 'deny';
   const verdict = policy[caller][operation.effect];
-  const asks = caller === 'person' && (operation.effect === 'destroy' || operation.alwaysAsks);
+  const asks = isProgram(caller)
+    ? operation.isFinal
+    : caller === 'person' && (operation.effect === 'destroy' || operation.alwaysAsks);
   return verdict === 'allow' && asks ? 'confirm' : verdict;
 }
 
 /** Whose destroys are counted: programs that decide by themselves, in this window or outside it. */
-export function isCapped(caller: Caller, effect: Effect): boolean {
-  return effect === 'destroy' && isProgram(caller);
+export function isCapped(caller: Caller, { effect, isFinal }: Pick<Judged, 'effect' | 'isFinal'>): boolean {
+  return (effect === 'destroy' || isFinal) && isProgram(caller);
 }

@@ -53,6 +53,9 @@ const taking = {
 export const takeSnapshot = defineOperation({
   ...taking,
   name: 'take_snapshot',
+  destroys: 'nothing',
+  reveals: 'nothing',
+  undo: 'nothing',
   title: 'Take Snapshot',
   description: 'Keeps the home of an instance as it is now, in the state directory of this machine.',
   audience: 'person',
@@ -61,6 +64,9 @@ export const takeSnapshot = defineOperation({
 export const takeScheduledSnapshot = defineOperation({
   ...taking,
   name: 'take_scheduled_snapshot',
+  destroys: 'nothing',
+  reveals: 'nothing',
+  undo: 'nothing',
   title: 'Take Scheduled Snapshot',
   description: 'Keeps the home of an instance whose last snapshot is as old as remoteSwarm.snapshots.interval.',
   audience: 'controller',
@@ -68,6 +74,9 @@ export const takeScheduledSnapshot = defineOperation({
 
 export const restoreSnapshot = defineOperation({
   name: 'restore_snapshot',
+  destroys: 'nothing',
+  reveals: 'nothing',
+  undo: 'delete',
   title: 'Restore Snapshot as New Instance',
   description: 'Makes a new instance, on any provider, whose home is as the snapshot kept it.',
   effect: 'change',
@@ -82,6 +91,9 @@ export const restoreSnapshot = defineOperation({
 
 export const resetToSnapshot = defineOperation({
   name: 'reset_to_snapshot',
+  destroys: 'newer',
+  reveals: 'nothing',
+  undo: 'before',
   title: 'Reset to Snapshot',
   description: 'Makes the home of an instance what a snapshot kept. What it is now is kept as a snapshot before.',
   effect: 'destroy',
@@ -103,6 +115,9 @@ export const resetToSnapshot = defineOperation({
 
 export const forkInstance = defineOperation({
   name: 'fork_instance',
+  destroys: 'nothing',
+  reveals: 'nothing',
+  undo: 'delete',
   title: 'Fork Instance',
   description: 'Makes another instance, on any provider, whose home is as that of an instance now.',
   effect: 'change',
@@ -117,6 +132,9 @@ export const forkInstance = defineOperation({
 
 export const failOverInstance = defineOperation({
   name: 'fail_over_instance',
+  destroys: 'newer',
+  reveals: 'nothing',
+  undo: 'other',
   title: 'Fail Over',
   description:
     'Lets an instance whose provider does not answer live on another one, with the home that its youngest snapshot kept.',
@@ -141,6 +159,9 @@ export const failOverInstance = defineOperation({
 
 export const deleteSnapshot = defineOperation({
   name: 'delete_snapshot',
+  destroys: 'snapshot',
+  reveals: 'nothing',
+  undo: 'never',
   title: 'Delete Snapshot',
   description: 'Removes a snapshot, and what no other one needs of it, for good.',
   effect: 'destroy',

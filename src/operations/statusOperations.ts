@@ -8,6 +8,9 @@ const mostFiles = 10;
 
 export const getSwarmStatus = defineOperation({
   name: 'get_swarm_status',
+  destroys: 'nothing',
+  reveals: 'facts',
+  undo: 'nothing',
   title: 'Get Swarm Status',
   description:
     'Tells how the whole swarm is: how many instances there are in each state, which providers there are, whether each answers and why not, how many resources of other swarms were found, and which state files cannot be read. Use it first to learn the providers\' ids, and when an instance is "unknown". Do not use it to find instances (list_swarm_instances). Takes no input. Returns {instances,byStatus,found,providers:[{id,type,reachable,problem?,hint?,instances}],unreadableFiles}.',
