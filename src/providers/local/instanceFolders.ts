@@ -85,7 +85,11 @@ export class InstanceFolders {
   }
 
   /** Makes a whole instance that was never started; nobody sees it before it is complete. */
-  async make(spec: InstanceSpec, role: InstanceRole = 'owner'): Promise<InstanceFolder> {
+  async make(
+    spec: InstanceSpec,
+    role: InstanceRole = 'owner',
+    ctx: OperationContext = quietContext,
+  ): Promise<InstanceFolder> {
     const { identity, secrets, ...config } = spec;
     const transit = await this.#transit();
     try {
@@ -95,6 +99,7 @@ export class InstanceFolders {
       }
       await writeReserved(layout, newToken(), instanceVariables(config, secrets), { identity, config });
       const final = this.layoutOf(identity.id, role);
+      ctx.lock?.assertHeld();
       await rename(transit, final.root);
       return { identity, config, role, changes: 0, layout: final };
     } catch (error) {
@@ -108,11 +113,14 @@ export class InstanceFolders {
     folder: InstanceFolder,
     config: InstanceConfig,
     secrets: Readonly<Record<string, string>>,
+    ctx: OperationContext,
   ): Promise<boolean> {
     const before = (await this.#variables(folder)) ?? {};
     const after = instanceVariables(config, secrets, before);
     const changed = json(sorted(before)) !== json(sorted(after));
+    ctx.lock?.assertHeld();
     if (changed) await writeFileAtomic(folder.layout.environment, json(after), { mode: 0o600 });
+    ctx.lock?.assertHeld();
     await writeFileAtomic(folder.layout.record, json({ identity: folder.identity, config }), { mode: 0o600 });
     return changed;
   }
@@ -131,15 +139,20 @@ export class InstanceFolders {
    * Makes what lies beside the home anew: mark and variables after the spec, and nothing else but the token, which stays,
    * as secrets do that are not given. The instance must be stopped.
    */
-  async renew(folder: InstanceFolder, spec: InstanceSpec): Promise<InstanceFolder> {
+  async renew(folder: InstanceFolder, spec: InstanceSpec, ctx: OperationContext): Promise<InstanceFolder> {
     const { identity, secrets, ...config } = spec;
     const { layout } = folder;
     const before = (await this.#variables(folder).catch(() => undefined)) ?? {};
-    const token = (await textOf(layout.token).catch(() => undefined))?.trim() || newToken();
-    const stay = [layout.token, layout.environment, layout.record].map(file => path.basename(file));
+    const token = (await readText(layout.token).catch(() => undefined))?.trim() || newToken();
+    // A server of another window has its mark there; what is not a server's any more was removed with its end.
+    const stay = [layout.token, layout.environment, layout.record, serverMarkFile(layout)].map(file =>
+      path.basename(file),
+    );
     for (const name of await readdir(layout.reserved)) {
+      ctx.lock?.assertHeld();
       if (!stay.includes(name) && !titleName.test(name)) await removeTree(path.join(layout.reserved, name));
     }
+    ctx.lock?.assertHeld();
     await writeReserved(layout, token, instanceVariables(config, secrets, before), { identity, config });
     return { ...folder, identity, config };
   }
@@ -153,24 +166,31 @@ export class InstanceFolders {
 
   /** What opens the instance's editor. */
   async token({ identity, layout }: InstanceFolder): Promise<string> {
-    return reservedFile.token(identity.id, await textOf(layout.token));
+    return reservedFile.token(identity.id, await readText(layout.token));
   }
 
   /** Gives it another role, and the generation that comes with it; the instance must be stopped. */
-  async rename(folder: InstanceFolder, role: InstanceRole, generation: number): Promise<InstanceFolder> {
+  async rename(
+    folder: InstanceFolder,
+    role: InstanceRole,
+    generation: number,
+    ctx: OperationContext,
+  ): Promise<InstanceFolder> {
     const layout = this.layoutOf(folder.identity.id, role);
-    const titled = await this.entitle(folder, { ...folder.identity, generation });
+    const titled = await this.entitle(folder, { ...folder.identity, generation }, ctx);
+    ctx.lock?.assertHeld();
     await rename(folder.layout.root, layout.root);
     return { ...titled, role, layout };
   }
 
   /** Writes who owns it from now on. Of two who do so at once, one is refused with `instance-busy`. */
-  async entitle(folder: InstanceFolder, title: InstanceTitle): Promise<InstanceFolder> {
+  async entitle(folder: InstanceFolder, title: InstanceTitle, ctx: OperationContext): Promise<InstanceFolder> {
     const { layout, identity } = folder;
     const changes = folder.changes + 1;
     const written = path.join(layout.reserved, `.title-${randomBytes(4).toString('hex')}`);
     await writeFile(written, json(InstanceTitle.strip().parse(title)), { mode: 0o600, flush: true });
     try {
+      ctx.lock?.assertHeld();
       await link(written, titleFile(layout, changes));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -193,6 +213,7 @@ export class InstanceFolders {
     const left = folder.role === 'removing' ? undefined : await this.#read(`${folder.identity.id}--removing`);
     if (left) await this.remove(left, ctx);
     const layout = this.layoutOf(folder.identity.id, 'removing');
+    ctx.lock?.assertHeld();
     // Nothing is written for it: a full disk is what it may be to free.
     if (folder.role !== 'removing') await rename(folder.layout.root, layout.root);
     ctx.signal.throwIfAborted();
@@ -232,14 +253,14 @@ export class InstanceFolders {
     const [, id, role] = folderName.exec(name) ?? [];
     if (id === undefined) return undefined;
     const layout = instanceLayout(path.join(this.directory, name));
-    const mark = reservedFile.mark(id, await textOf(layout.record));
+    const mark = reservedFile.mark(id, await readText(layout.record));
     if (!mark) return undefined;
     for (;;) {
       const changes = await lastChange(layout);
       if (changes === undefined) return undefined;
       const found = { ...mark, changes, role: Roles.parse(role), layout };
       if (changes === 0) return found;
-      const title = reservedFile.title(id, await textOf(titleFile(layout, changes)));
+      const title = reservedFile.title(id, await readText(titleFile(layout, changes)));
       // Without one it has been followed by another meanwhile.
       if (title) return { ...found, identity: { ...mark.identity, ...title } };
     }
@@ -252,7 +273,7 @@ export class InstanceFolders {
   }
 
   async #variables({ identity, layout }: InstanceFolder): Promise<InstanceVariables | undefined> {
-    return reservedFile.variables(identity.id, await textOf(layout.environment));
+    return reservedFile.variables(identity.id, await readText(layout.environment));
   }
 }
 
@@ -269,6 +290,9 @@ async function lastChange({ reserved }: InstanceLayout): Promise<number | undefi
   const names = await readdir(reserved).catch(absent);
   return names && Math.max(0, ...names.map(name => Number(titleName.exec(name)?.[1] ?? 0)));
 }
+
+/** What tells an editor server that was started here from other processes. */
+export const serverMarkFile = (layout: InstanceLayout) => path.join(layout.reserved, 'process.json');
 
 const newToken = () => randomBytes(16).toString('hex');
 
@@ -291,13 +315,19 @@ function absent(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error;
 }
 
-const textOf = (file: string) => readFile(file, 'utf8').catch(absent);
+/** Undefined when it is not there. */
+export const readText = (file: string) => readFile(file, 'utf8').catch(absent);
 
-/** What the JSON file holds; undefined when it is not there, null when it can't be parsed. */
+/** What the JSON file holds; undefined when it is not there, null when it can't be parsed. Rejects when it can't be read. */
 export async function readJson(file: string): Promise<unknown> {
+  const text = await readText(file);
+  return text === undefined ? undefined : parsedJson(text);
+}
+
+/** Null when it can't be parsed. */
+export function parsedJson(text: string): unknown {
   try {
-    const text = await textOf(file);
-    return text === undefined ? undefined : JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     return null;
   }

@@ -123,12 +123,12 @@ export class LocalProvider implements Provider {
       }
       await this.#locate();
       ctx.report('Making the home of the instance');
-      const folder = await this.folders.make(spec);
+      const folder = await this.folders.make(spec, 'owner', ctx);
       try {
         return await this.#start(folder, ctx);
       } catch (error) {
-        await this.#stop(folder, true);
-        await this.folders.remove(folder);
+        await this.#stop(folder, true, ctx);
+        await this.folders.remove(folder, ctx);
         throw error;
       }
     });
@@ -153,7 +153,7 @@ export class LocalProvider implements Provider {
       ctx.signal.throwIfAborted();
       const folder = await this.#owned(instanceId, ctx);
       ctx.report('Stopping the editor server');
-      await this.#stop(folder, force);
+      await this.#stop(folder, force, ctx);
       return this.#describe(folder);
     });
   }
@@ -168,7 +168,7 @@ export class LocalProvider implements Provider {
         this.#refuseUnowned(folder, ctx.claim);
         existed = true;
         ctx.report('Removing the home of the instance');
-        await this.#stop(folder, true);
+        await this.#stop(folder, true, ctx);
         await this.folders.remove(folder, ctx);
       }
     });
@@ -185,12 +185,12 @@ export class LocalProvider implements Provider {
       ctx.signal.throwIfAborted();
       const folder = await this.#here(instanceId, ctx);
       const config = updatedConfig(folder.config, update);
-      const environmentChanged = await this.folders.update(folder, config, secrets);
+      const environmentChanged = await this.folders.update(folder, config, secrets, ctx);
       const updated = { ...folder, config };
       const { status } = await this.state(folder);
       if (!environmentChanged || status === 'stopped') return this.#describe(updated);
       ctx.report('Restarting the editor server with the changed environment');
-      await this.#stop(folder, false);
+      await this.#stop(folder, false, ctx);
       return this.#start(updated, ctx);
     });
   }
@@ -235,9 +235,9 @@ export class LocalProvider implements Provider {
       this.#refuseUnowned(folder, spec.identity);
       await this.#locate();
       ctx.report('Ending what is left of the editor server');
-      await this.#stop(folder, false);
+      await this.#stop(folder, false, ctx);
       ctx.signal.throwIfAborted();
-      return this.#start(await this.folders.renew(folder, spec), ctx);
+      return this.#start(await this.folders.renew(folder, spec, ctx), ctx);
     });
   }
 
@@ -256,7 +256,7 @@ export class LocalProvider implements Provider {
         return this.#describe(existing);
       }
       await this.#locate();
-      return this.#describe(await this.folders.make(spec, 'incoming'));
+      return this.#describe(await this.folders.make(spec, 'incoming', ctx));
     });
   }
 
@@ -278,9 +278,9 @@ export class LocalProvider implements Provider {
       ctx.signal.throwIfAborted();
       const folder = await this.#here(instanceId, ctx);
       if (folder.role === role) return this.#describe(folder);
-      await this.#stop(folder, false);
+      await this.#stop(folder, false, ctx);
       const generation = nextGeneration(folder.identity, ctx.claim);
-      return this.#describe(await this.folders.rename(folder, role, generation));
+      return this.#describe(await this.folders.rename(folder, role, generation, ctx));
     });
   }
 
@@ -293,7 +293,7 @@ export class LocalProvider implements Provider {
       this.#refuseUnowned(folder, ctx.claim);
       const generation = nextGeneration(folder.identity, ctx.claim);
       const title = { ...heir, generation, adoptedAt: new Date().toISOString() };
-      return this.#describe(await this.folders.entitle(folder, title));
+      return this.#describe(await this.folders.entitle(folder, title, ctx));
     });
   }
 
@@ -357,7 +357,7 @@ export class LocalProvider implements Provider {
     const env = await this.environmentOf(folder);
     // A server that nobody can tell from others may still run, and no home has two.
     const state = await this.state(folder);
-    if (state.status === 'stopped' && state.damaged) await this.#stop(folder, false);
+    if (state.status === 'stopped' && state.damaged) await this.#stop(folder, false, ctx);
     const plan = async () => ({
       server: await this.#locate(),
       launcher: this.#environment.launcher,
@@ -368,8 +368,8 @@ export class LocalProvider implements Provider {
     return this.#describe(folder);
   }
 
-  #stop(folder: InstanceFolder, force: boolean): Promise<void> {
-    return stopServer(this.processes, folder.identity.id, folder.layout, this.assignmentOf(folder), force);
+  #stop(folder: InstanceFolder, force: boolean, ctx: OperationContext): Promise<void> {
+    return stopServer(this.processes, folder.identity.id, folder.layout, this.assignmentOf(folder), force, ctx);
   }
 
   async #describe(folder: InstanceFolder): Promise<VSCodeInstance> {

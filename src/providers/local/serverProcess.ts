@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { link, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import * as net from 'node:net';
 import { constants } from 'node:os';
@@ -13,7 +14,8 @@ import type { OperationContext } from '../../model/operationContext.ts';
 import { editorCli, editorCliFile } from '../editorCli.ts';
 import type { EditorServer, InstanceLayout } from '../editorServer.ts';
 import { answers, listeningPort, serveArguments, serveWebArguments } from '../editorServer.ts';
-import { json, readJson } from './instanceFolders.ts';
+import { removeRevision, replaceRevision } from './fileRevision.ts';
+import { json, parsedJson, readJson, readText, serverMarkFile } from './instanceFolders.ts';
 import { endFamily, isAlive, type Processes } from './processes.ts';
 import { logTimes, readLog } from './serverLog.ts';
 
@@ -64,7 +66,7 @@ const stopGrace = 5_000;
 const gate = 'read -r go && exec "$@" </dev/null';
 
 const files = (layout: InstanceLayout) => ({
-  mark: path.join(layout.reserved, 'process.json'),
+  mark: serverMarkFile(layout),
   exit: path.join(layout.reserved, 'exit.json'),
   log: serverLogFile(layout),
 });
@@ -72,7 +74,7 @@ export const serverLogFile = (layout: InstanceLayout) => path.join(layout.reserv
 
 /** How the server of an instance is, from two small files; the process itself is the only witness of its life. */
 export async function serverState(processes: Processes, layout: InstanceLayout): Promise<ServerState> {
-  const mark = await readMark(processes, layout);
+  const { mark } = await readMark(processes, layout);
   if (mark === undefined) return { status: 'stopped' };
   if (!mark) return { status: 'stopped', detail: 'its file reserved/process.json cannot be read', damaged: true };
   if (whereabouts(mark.place, processes.machine) === 'elsewhere') return { status: 'elsewhere', host: mark.place.host };
@@ -90,28 +92,40 @@ export async function serverState(processes: Processes, layout: InstanceLayout):
   };
 }
 
-/** Undefined when there is none, null when it can't be read. */
-async function readMark(
-  processes: Processes,
-  layout: InstanceLayout,
-): Promise<(ServerMark & { readonly place: MachineIdentity }) | null | undefined> {
-  const noted = await readJson(files(layout).mark);
-  if (noted === undefined) return undefined;
-  const { data: mark } = ServerMark.safeParse(noted);
-  if (!mark) return null;
+interface NotedMark {
+  /** What the file holds. */
+  readonly text?: string;
+  /** Undefined when there is none, null when it says nothing. */
+  readonly mark?: (ServerMark & { readonly place: MachineIdentity }) | null;
+}
+
+/** Rejects when the file is there and can't be read. */
+async function readMark(processes: Processes, layout: InstanceLayout): Promise<NotedMark> {
+  const text = await readText(files(layout).mark);
+  if (text === undefined) return {};
+  const { data: mark } = ServerMark.safeParse(parsedJson(text));
+  if (!mark) return { text, mark: null };
   const { pid, startTime, place } = mark;
-  if (place) return { ...mark, place };
+  if (place) return { text, mark: { ...mark, place } };
   const isFormer = processes.formerStartTime && (await processes.formerStartTime(pid)) === startTime;
   const now = isFormer ? await processes.startTime(pid) : undefined;
-  return { ...mark, startTime: now ?? startTime, place: processes.machine };
+  return { text, mark: { ...mark, startTime: now ?? startTime, place: processes.machine } };
 }
 
 /** Writes down where a server lives that an earlier version started here, before another machine may read its mark. */
 export async function placeMark(processes: Processes, layout: InstanceLayout): Promise<void> {
   const { mark: file } = files(layout);
-  if (ServerMark.safeParse(await readJson(file)).data?.place !== undefined) return;
-  const mark = await readMark(processes, layout);
-  if (mark && (await isAlive(processes, mark))) await writeFileAtomic(file, json(mark), { mode: 0o600 });
+  const { text, mark } = await readMark(processes, layout);
+  if (!mark || text === undefined || ServerMark.parse(JSON.parse(text)).place !== undefined) return;
+  if (await isAlive(processes, mark)) replaceRevision(file, text, json(mark));
+}
+
+/** Removes the mark of a server that does not live; one that another window puts there meanwhile stays. */
+async function clearMark(processes: Processes, layout: InstanceLayout, ctx: OperationContext): Promise<void> {
+  const { text, mark } = await readMark(processes, layout);
+  if (text === undefined || (mark && (await isAlive(processes, mark)))) return;
+  ctx.lock?.assertHeld();
+  removeRevision(files(layout).mark, text);
 }
 
 /** Throws `runsElsewhere` when what is in this folder can't be judged here: then nothing there may be changed. */
@@ -122,9 +136,10 @@ export async function refuseElsewhere(processes: Processes, instanceId: string, 
 
 /** Removes the mark of a server that was started on `host`, when a person says that there is no such host any more. */
 export async function declareGone(processes: Processes, layout: InstanceLayout, host: string): Promise<boolean> {
-  const state = await serverState(processes, layout);
-  if (state.status !== 'elsewhere' || state.host !== host) return false;
-  await rm(files(layout).mark, { force: true });
+  const { text, mark } = await readMark(processes, layout);
+  if (text === undefined || !mark || mark.place.host !== host) return false;
+  if (whereabouts(mark.place, processes.machine) !== 'elsewhere') return false;
+  removeRevision(files(layout).mark, text);
   return true;
 }
 
@@ -143,14 +158,15 @@ export async function startServer(
   const { server, launcher, env, ended } = await plan();
   ctx.signal.throwIfAborted();
   ctx.report('Starting the editor server');
-  await rm(files(layout).mark, { force: true });
+  await clearMark(processes, layout, ctx);
+  ctx.lock?.assertHeld();
   await writeFileAtomic(editorCliFile(layout), editorCli(layout, server), { mode: 0o700 });
   const port = server.kind === 'serve-web' ? await freePort() : undefined;
   const argv =
     server.kind === 'node'
       ? [server.node, ...serveArguments(launcher, server.serverMain, layout, instanceId, host, 0)]
       : [server.file, ...serveWebArguments(layout, instanceId, host, port ?? 0)];
-  const mark = await launch(processes, layout, argv, port, env, ended);
+  const mark = await launch(processes, layout, argv, port, env, ended, ctx);
   return awaitServer(processes, layout, token, mark, ctx);
 }
 
@@ -161,13 +177,15 @@ export async function stopServer(
   layout: InstanceLayout,
   assignment: string,
   force: boolean,
+  ctx: OperationContext,
 ): Promise<void> {
   await refuseElsewhere(processes, instanceId, layout);
-  const { mark: file, exit } = files(layout);
-  const mark = await readMark(processes, layout);
-  await endFamily(processes, mark ?? undefined, { graceMs: force ? 0 : stopGrace, assignment });
-  await rm(file, { force: true });
-  await rm(exit, { force: true });
+  const { mark } = await readMark(processes, layout);
+  const graceMs = force ? 0 : stopGrace;
+  await endFamily(processes, mark ?? undefined, { graceMs, assignment, prove: () => ctx.lock?.assertHeld() });
+  await clearMark(processes, layout, ctx);
+  ctx.lock?.assertHeld();
+  await rm(files(layout).exit, { force: true });
 }
 
 async function launch(
@@ -177,6 +195,7 @@ async function launch(
   port: number | undefined,
   env: Readonly<Record<string, string>>,
   ended: () => void,
+  ctx: OperationContext,
 ): Promise<ServerMark> {
   const { mark: file, exit, log } = files(layout);
   const logOffset = await rotate(log);
@@ -210,7 +229,8 @@ async function launch(
       answered: false,
       ...(port === undefined ? {} : { port }),
     };
-    await writeOnce(file, json(mark));
+    await writeOnce(file, json(mark), ctx);
+    ctx.lock?.assertHeld();
     void exited.then(exitCode => noteExit(exit, { pid, startTime, exitCode })).then(ended);
     child.stdin?.end('go\n');
     child.unref();
@@ -237,14 +257,14 @@ async function awaitServer(
   mark: ServerMark,
   ctx: OperationContext,
 ): Promise<number> {
-  const { mark: file, log } = files(layout);
+  const { log } = files(layout);
   const most = mark.answered || mark.port === undefined ? startTimeout : downloadTimeout;
   const begin = performance.now();
   for (let pause = 20; performance.now() - begin < most; pause = Math.min(pause * 1.5, 500)) {
     ctx.signal.throwIfAborted();
     const port = mark.port ?? listeningPort(await textFrom(log, mark.logOffset));
     if (port !== undefined && (await answers(host, port, ctx)) && (await isAlive(processes, mark))) {
-      await writeFileAtomic(file, json({ ...mark, port, answered: true }), { mode: 0o600 });
+      await noteAnswer(processes, layout, mark, port);
       return port;
     }
     if (!(await isAlive(processes, mark))) throw await endedEarly(layout, token);
@@ -252,6 +272,13 @@ async function awaitServer(
     await sleep(pause, undefined, { signal: ctx.signal });
   }
   throw timedOut('The start of the editor server', most);
+}
+
+/** Unless that is noted already, or the mark is another server's by now. */
+async function noteAnswer(processes: Processes, layout: InstanceLayout, mark: ServerMark, port: number): Promise<void> {
+  const { text, mark: now } = await readMark(processes, layout);
+  if (text === undefined || now?.pid !== mark.pid || now.startTime !== mark.startTime || now.answered) return;
+  replaceRevision(files(layout).mark, text, json({ ...now, port, answered: true }));
 }
 
 async function endedEarly(layout: InstanceLayout, token: string) {
@@ -285,10 +312,11 @@ async function textFrom(file: string, offset: number): Promise<string> {
 }
 
 /** Writes a file that must not exist yet; whoever sees it sees all of it. Rejects with EEXIST. */
-async function writeOnce(file: string, text: string): Promise<void> {
-  const draft = `${file}.${process.pid}`;
+async function writeOnce(file: string, text: string, ctx: OperationContext): Promise<void> {
+  const draft = `${file}.${randomUUID()}`;
   await writeFile(draft, text, { mode: 0o600, flush: true });
   try {
+    ctx.lock?.assertHeld();
     await link(draft, file);
   } finally {
     await rm(draft, { force: true });
