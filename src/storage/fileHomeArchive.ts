@@ -1,21 +1,16 @@
 import { createHash, type Hash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { link, mkdir, readdir, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import * as path from 'node:path';
-import { promisify } from 'node:util';
-import { crc32, createGunzip, gzip } from 'node:zlib';
+import { crc32, createGunzip } from 'node:zlib';
 import * as z from 'zod';
 import { type HomeArchive, HomeEntry, type HomeFacts, HomeNames } from '../model/homeArchive.ts';
 import { homeEntriesIn, orderOf } from '../model/homeEntries.ts';
 import { homeStreamBroken, noRoomForSnapshot, snapshotDamaged } from '../model/homeErrors.ts';
 import { frameOf, framesIn } from './homeFrames.ts';
+import { PackedFile } from './packedFile.ts';
 import { flushDirectory } from './replaceFile.ts';
 
-const compress = promisify(gzip);
-/** Fast: homes are sources and packages, which shrink at any level. */
-const level = { level: 1 };
-/** What is compressed at once. */
-const pieceSize = 1024 * 1024;
 /** How many contents go to the disk together: each waits for it. */
 const keptAtOnce = 16;
 /** Runs of zeros that are left out of what is brought back. */
@@ -42,6 +37,8 @@ export class FileHomeArchive implements HomeArchive {
   readonly #manifests: string;
   readonly #blobs: string;
   readonly #incoming: string;
+  /** Contents that no snapshot seemed to need, until it is certain. */
+  readonly #going: string;
   readonly #reserve: number;
 
   constructor(directory: string, reserve = usualReserve) {
@@ -49,6 +46,7 @@ export class FileHomeArchive implements HomeArchive {
     this.#manifests = path.join(directory, 'manifests');
     this.#blobs = path.join(directory, 'blobs');
     this.#incoming = path.join(directory, 'incoming');
+    this.#going = path.join(directory, 'going');
   }
 
   async *manifest(snapshotId: string): AsyncGenerator<Uint8Array> {
@@ -116,6 +114,7 @@ export class FileHomeArchive implements HomeArchive {
           const cost = await lines.close();
           await rename(lines.file, this.#manifestOf(snapshotId));
           await flushDirectory(this.#manifests);
+          await this.#assertWhole(snapshotId);
           return { ...facts, added: added + cost };
         }
       }
@@ -175,16 +174,68 @@ export class FileHomeArchive implements HomeArchive {
   async forget(snapshotIds: readonly string[]): Promise<void> {
     for (const id of snapshotIds) await rm(this.#manifestOf(id), { force: true });
     await rm(this.#incoming, { recursive: true, force: true });
-    for (const folder of [this.#manifests, this.#blobs]) await mkdir(folder, { recursive: true, mode: 0o700 });
-    const left = (await readdir(this.#manifests)).flatMap(name => /^(\w+)\.gz$/.exec(name)?.[1] ?? []);
-    const wanted = await this.#blobsOf(left);
+    for (const folder of [this.#manifests, this.#blobs, this.#going])
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+    const wanted = await this.#wanted();
+    for (const [name, file] of wanted ? await this.#kept() : [])
+      if (!wanted?.has(name)) await rename(file, path.join(this.#going, name)).catch(absent);
+    await this.#letGo();
+  }
+
+  /**
+   * Ends what lies aside: a snapshot that was saved after its manifest was looked for has its contents back, and one that
+   * is saved from now on finds for itself that they lie aside. Whoever stalls in between, nothing that is needed goes.
+   */
+  async #letGo(): Promise<void> {
+    const wanted = await this.#wanted();
     if (!wanted) return;
-    for (const folder of await readdir(this.#blobs, { withFileTypes: true })) {
-      if (!folder.isDirectory()) continue;
-      for (const name of await readdir(path.join(this.#blobs, folder.name))) {
-        if (!wanted.has(name)) await rm(path.join(this.#blobs, folder.name, name), { recursive: true, force: true });
-      }
+    for (const name of await readdir(this.#going)) {
+      if (wanted.has(name)) await this.#takeBack(name);
+      else await rm(path.join(this.#going, name), { recursive: true, force: true });
     }
+    await rmdir(this.#going).catch(() => {}); // Another window puts something there.
+  }
+
+  /** Throws `snapshotDamaged`, and leaves no such snapshot, when a content of it was tidied up while it was made. */
+  async #assertWhole(snapshotId: string): Promise<void> {
+    try {
+      const kept = new Map(await this.#kept());
+      const names = await this.#blobsOf([snapshotId]);
+      if (!names) throw homeStreamBroken();
+      for (const name of names) if (!kept.has(name)) await this.#takeBack(name);
+    } catch (error) {
+      await rm(this.#manifestOf(snapshotId), { force: true });
+      throw snapshotDamaged(snapshotId, error);
+    }
+  }
+
+  /** Out of what lies aside; rejects when it is in neither place. */
+  async #takeBack(name: string): Promise<void> {
+    const file = this.#blobOf(path.basename(name, '.gz'));
+    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+    await link(path.join(this.#going, name), file).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') await stat(file);
+    });
+    await rm(path.join(this.#going, name), { force: true });
+  }
+
+  /** What some snapshot needs; undefined when that can't be told. */
+  async #wanted(): Promise<ReadonlySet<string> | undefined> {
+    return this.#blobsOf((await readdir(this.#manifests)).flatMap(name => /^(\w+)\.gz$/.exec(name)?.[1] ?? []));
+  }
+
+  /** Names of all contents there are, and where they lie. */
+  async #kept(): Promise<[name: string, file: string][]> {
+    const folders = (await readdir(this.#blobs, { withFileTypes: true })).filter(entry => entry.isDirectory());
+    const names = await Promise.all(
+      folders.map(async ({ name: folder }) =>
+        (await readdir(path.join(this.#blobs, folder))).map((name): [string, string] => [
+          name,
+          path.join(this.#blobs, folder, name),
+        ]),
+      ),
+    );
+    return names.flat();
   }
 
   async *#whileRoom(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -288,61 +339,9 @@ interface Content {
   readonly sha: string;
 }
 
-/** A file that is written compressed, piece by piece. */
-class PackedFile {
-  readonly file: string;
-  readonly #handle: FileHandle;
-  #isOpen = true;
-  /** Nothing was written yet, not even that there is nothing. */
-  #isEmpty = true;
-  #waiting: Buffer[] = [];
-  #waitingBytes = 0;
-
-  static async open(file: string): Promise<PackedFile> {
-    return new PackedFile(file, await open(file, 'wx', 0o600));
-  }
-
-  constructor(file: string, handle: FileHandle) {
-    this.file = file;
-    this.#handle = handle;
-  }
-
-  async write(piece: Buffer): Promise<void> {
-    this.#waiting.push(piece);
-    this.#waitingBytes += piece.length;
-    if (this.#waitingBytes >= pieceSize) await this.#flush();
-  }
-
-  /** Bytes, with all that was written. */
-  async size(): Promise<number> {
-    if (this.#waiting.length > 0 || this.#isEmpty) await this.#flush();
-    return (await this.#handle.stat()).size;
-  }
-
-  /** On disk; how many bytes it has there. */
-  async close(): Promise<number> {
-    const size = await this.size();
-    await this.#handle.sync();
-    await this.#handle.close();
-    this.#isOpen = false;
-    return size;
-  }
-
-  /** Without effect once it was closed. */
-  async discard(): Promise<void> {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    await this.#handle.close();
-    await rm(this.file, { force: true });
-  }
-
-  async #flush(): Promise<void> {
-    const piece = Buffer.concat(this.#waiting);
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    this.#isEmpty = false;
-    await this.#handle.writeFile(await compress(piece, level));
-  }
+/** For a rejected call: fine when nothing is there any more, else thrown on. */
+function absent(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
 }
 
 const json = (payload: Buffer): unknown => JSON.parse(payload.toString());

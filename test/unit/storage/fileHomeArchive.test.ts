@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { crc32 } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { FileHomeArchive } from '../../../src/storage/fileHomeArchive.ts';
+import { frameOf } from '../../../src/storage/homeFrames.ts';
+
+vi.mock('node:fs/promises', { spy: true });
+
+let directory = '';
+let ours: FileHomeArchive;
+let theirs: FileHomeArchive;
+
+beforeEach(async () => {
+  directory = await fs.mkdtemp(path.join(tmpdir(), 'remote-swarm-archive-'));
+  [ours, theirs] = [new FileHomeArchive(directory, 0), new FileHomeArchive(directory, 0)];
+});
+
+afterEach(async () => {
+  vi.mocked(fs.readdir).mockReset();
+  await fs.rm(directory, { recursive: true });
+});
+
+/** A home of one file, as its program exports it. `meanwhile` is awaited before it tells that this was all. */
+async function* home(content: string, meanwhile: () => Promise<unknown> = async () => {}): AsyncGenerator<Uint8Array> {
+  const bytes = Buffer.from(content);
+  yield frameOf('E', {
+    ...{ path: 'file', type: 'f', mode: 0o644, mtime: '1', size: bytes.length },
+    ...{ own: null, target: '', sha: '' },
+  });
+  yield frameOf('D', bytes);
+  yield frameOf('F', { sum: crc32(bytes) });
+  await meanwhile();
+  yield frameOf('X', { bytes: bytes.length, files: 1, skipped: { count: 0, names: [] } });
+}
+
+/** The home that a snapshot brings back, into nothing. */
+async function broughtBack(archive: FileHomeArchive, id: string): Promise<string> {
+  const nothing = async function* () {
+    yield Buffer.from(`${JSON.stringify({ digest: '' })}\n`);
+  };
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of archive.load(id, nothing())) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+const blobs = async () =>
+  (await fs.readdir(path.join(directory, 'blobs'), { recursive: true })).filter(n => n.endsWith('.gz'));
+
+/** Runs `deed` when the archive has read its manifests and is about to look through its blobs. */
+function beforeBlobsAreSeen(deed: () => Promise<unknown>): void {
+  let isDone = false;
+  const { readdir } = fs;
+  const real = vi.mocked(readdir).getMockImplementation();
+  expect(real).toBeUndefined();
+  vi.mocked(readdir).mockImplementation((async (...args: Parameters<typeof readdir>) => {
+    if (!isDone && args[0] === path.join(directory, 'blobs')) {
+      isDone = true;
+      await deed();
+    }
+    return (await vi.importActual<typeof fs>('node:fs/promises')).readdir(...args);
+  }) as never);
+}
+
+describe('an archive that two windows work on, one of which has lost its lock without noticing', () => {
+  test('keeps what a new snapshot needs while another one is forgotten', async () => {
+    await ours.save('first', undefined, home('content'));
+    // The window stalls when it knows what is needed; the other one keeps a home with the same content meanwhile.
+    beforeBlobsAreSeen(() => theirs.save('second', undefined, home('content')));
+    await ours.forget(['first']);
+    expect(await broughtBack(theirs, 'second')).toContain('content');
+  });
+
+  test('has a snapshot whole or not at all, when what it needs was tidied up while it was made', async () => {
+    const saved = ours.save(
+      'first',
+      undefined,
+      home('content', () => theirs.forget(['older'])),
+    );
+    await saved.catch(() => {});
+    const left = await fs.readdir(path.join(directory, 'manifests'));
+    for (const name of left) expect(await broughtBack(ours, name.replace('.gz', ''))).toContain('content');
+    await ours.save('second', undefined, home('content'));
+    expect(await broughtBack(ours, 'second')).toContain('content');
+  });
+
+  test('still forgets what nothing needs', async () => {
+    await ours.save('first', undefined, home('content'));
+    await ours.save('second', undefined, home('another'));
+    await ours.forget(['first']);
+    const sha = createHash('sha256').update('another').digest('hex');
+    expect((await blobs()).map(name => path.basename(name))).toEqual([`${sha}.gz`]);
+    expect(await broughtBack(ours, 'second')).toContain('another');
+    expect((await fs.readdir(directory)).sort()).toEqual(['blobs', 'manifests']);
+  });
+});
