@@ -35,6 +35,7 @@ import { ProviderFactory } from './providers/providerFactory.ts';
 import { FileAppendLog } from './storage/appendLog.ts';
 import { FileHomeArchive } from './storage/fileHomeArchive.ts';
 import { FileLock } from './storage/fileLock.ts';
+import { FileStateClaim } from './storage/fileStateClaim.ts';
 import { surveyFolder } from './storage/folderSurvey.ts';
 import { JsonFileStore } from './storage/jsonFileStore.ts';
 import { LeaderLease } from './storage/leaderLease.ts';
@@ -104,14 +105,20 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
   const config = surroundings.config();
   const stateDirectory = stateDirectoryOf(config, storageDirectory);
   const editorServerDirectory = path.join(storageDirectory, 'editor-server');
+  const machine = await readMachine();
+  const claim = new FileStateClaim(stateDirectory, machine);
+  const { judge } = claim;
   const environment: ProviderEnvironment = {
     localDirectory: path.join(storageDirectory, 'local'),
     launcher,
     editorServerDirectory,
-    machine: await readMachine(),
+    machine,
     readSecret: async name => learned(await surroundings.readSecret(name)),
   };
-  const { swarmId, quarantined } = await loadSwarmId(stateDirectory);
+  const { swarmId, quarantined } = await loadSwarmId(stateDirectory, judge).catch((error: unknown) => {
+    claim.dispose();
+    throw error;
+  });
   // Some is found before there is a controller to tell.
   const early: Quarantined[] = [];
   let note: (found: Quarantined) => unknown = found => early.push(found);
@@ -119,11 +126,11 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     // What was told already is found again whenever the state is read.
     if (note(found)) surroundings.unreadable(found);
   };
-  const instances = new JsonFileStore(path.join(stateDirectory, 'instances'), InstanceRecord, 1, told);
+  const instances = new JsonFileStore(path.join(stateDirectory, 'instances'), InstanceRecord, 1, told, judge);
   const registry = new InstanceRegistry(instances, () => surroundings.config().autoSaveInterval);
-  const lease = new LeaderLease(stateDirectory);
+  const lease = new LeaderLease(stateDirectory, undefined, judge);
   const providerBook = new SharedRecords(
-    new JsonFileStore(path.join(stateDirectory, 'providers'), ProviderRecord, 1, told),
+    new JsonFileStore(path.join(stateDirectory, 'providers'), ProviderRecord, 1, told, judge),
   );
   const providers = await makeProviders(config, surroundings.rejectedProviders(), environment, {
     isObserved: async providerId => {
@@ -140,9 +147,10 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     swarmId,
     owner: { user: os.userInfo().username, machine: os.hostname() },
     registry,
+    claim,
     providers,
     providerBook,
-    locks: new FileLock(path.join(stateDirectory, 'locks')),
+    locks: new FileLock(path.join(stateDirectory, 'locks'), judge),
     creations: surroundings.creations,
     vault,
     mask,
@@ -154,14 +162,18 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     defaultProviderType: () => surroundings.config().defaultProviderType,
     loadStateOnStartup: config.loadStateOnStartup,
     healthBook: new HealthBook(
-      new JsonFileStore(path.join(stateDirectory, 'health'), InstanceHealth, 1, told),
+      new JsonFileStore(path.join(stateDirectory, 'health'), InstanceHealth, 1, told, judge),
       () => surroundings.config().autoSaveInterval,
     ),
     lease,
     healthConfig: () => surroundings.config().health,
-    migrationBook: new MigrationBook(new JsonFileStore(path.join(stateDirectory, 'migrations'), Migration, 1, told)),
+    migrationBook: new MigrationBook(
+      new JsonFileStore(path.join(stateDirectory, 'migrations'), Migration, 1, told, judge),
+    ),
     homes: new StreamCarrier(),
-    snapshotBook: new SharedRecords(new JsonFileStore(path.join(stateDirectory, 'snapshots'), Snapshot, 1, told)),
+    snapshotBook: new SharedRecords(
+      new JsonFileStore(path.join(stateDirectory, 'snapshots'), Snapshot, 1, told, judge),
+    ),
     homeKeeper: new StreamKeeper(new FileHomeArchive(path.join(stateDirectory, 'homes'))),
     migrationConfig: () => surroundings.config().migration,
     recover: async (instanceId, rung, reason, ctx) => {
@@ -170,7 +182,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     },
   });
   const audit = new AuditLog(new FileAppendLog(path.join(stateDirectory, 'audit'), `${os.hostname()}-${process.pid}`));
-  const budget = new JsonFileStore(path.join(stateDirectory, 'agent-destroys'), DestroyBudget, 1, told);
+  const budget = new JsonFileStore(path.join(stateDirectory, 'agent-destroys'), DestroyBudget, 1, told, judge);
   const gate = new OperationGate(
     controller,
     audit,
@@ -219,6 +231,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
       trash.dispose();
       schedule.dispose();
       await controller.dispose();
+      claim.dispose();
     },
   };
 }

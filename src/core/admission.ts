@@ -1,11 +1,4 @@
-import {
-  confirmationRefused,
-  invalidInput,
-  nameTaken,
-  noPlacement,
-  runsElsewhere,
-  wrongState,
-} from '../model/errors.ts';
+import { confirmationRefused, invalidInput, nameTaken, noPlacement, wrongState } from '../model/errors.ts';
 import {
   InstanceConfig,
   type InstanceConfigInput,
@@ -15,6 +8,7 @@ import {
   WorkspaceSource,
 } from '../model/instance.ts';
 import { looksLike } from '../model/lookalike.ts';
+import { runsElsewhere } from '../model/machineErrors.ts';
 import type { OperationContext } from '../model/operationContext.ts';
 import { problemsOf } from '../model/problemsOf.ts';
 import type { Provider } from '../model/provider.ts';

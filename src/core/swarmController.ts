@@ -10,7 +10,7 @@ import {
   withSignal,
 } from '../model/operationContext.ts';
 import type { SetupConsent } from '../model/setupConsent.ts';
-import type { Quarantined } from '../model/stateStore.ts';
+import type { Quarantined, StateClaim } from '../model/stateStore.ts';
 import type { SwarmStatus } from '../model/swarmStatus.ts';
 import {
   admittedSource,
@@ -46,6 +46,7 @@ import { proveWhole, wholeInstance } from './wholeInstance.ts';
 export class SwarmController {
   readonly swarmId: string;
   readonly registry: InstanceRegistry;
+  readonly claim: StateClaim;
   readonly providers: ProviderDirectory;
   readonly health: HealthMonitor;
   readonly conditions: SharedConditions;
@@ -69,6 +70,7 @@ export class SwarmController {
     const { swarmId, registry, providers, locks, vault, sources, mask } = options;
     this.swarmId = swarmId;
     this.registry = registry;
+    this.claim = options.claim;
     this.providers = providers;
     this.mask = mask;
     this.#options = options;
@@ -121,6 +123,7 @@ export class SwarmController {
     });
     for (const event of [
       registry.onDidChange,
+      options.claim.onDidChange,
       providers.onDidChange,
       this.#reconciler.onDidChange,
       health.onDidChange,

@@ -2,7 +2,7 @@ import type { HealthConfig, MigrationConfig } from '../model/config.ts';
 import type { Owner } from '../model/instance.ts';
 import type { ProviderRecord } from '../model/providerRecord.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import type { KeyedLock, ObserverLease, SecretVault } from '../model/stateStore.ts';
+import type { KeyedLock, ObserverLease, SecretVault, StateClaim } from '../model/stateStore.ts';
 import type { HealthBook } from './health/healthBook.ts';
 import type { Recover } from './health/recoverer.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
@@ -19,6 +19,8 @@ export interface SwarmControllerOptions {
   readonly swarmId: string;
   readonly owner: Owner;
   readonly registry: InstanceRegistry;
+  /** Whether the state is this machine's to change. */
+  readonly claim: StateClaim;
   readonly providers: ProviderDirectory;
   readonly providerBook: SharedRecords<ProviderRecord>;
   readonly locks: KeyedLock;

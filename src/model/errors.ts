@@ -190,15 +190,6 @@ export const wrongState = (instanceId: string, status: string, wanted: string) =
     hint: 'Get the instance to see its state, then choose an action that fits.',
   });
 
-/** `host` is where its server was started; whether it runs there can't be told from here. */
-export const runsElsewhere = (instanceId: string, host: string) =>
-  new SwarmError({
-    family: 'state',
-    code: 'runs-elsewhere',
-    message: `The instance "${instanceId}" runs on ${host}, and not on this machine or in this container.`,
-    hint: `Stop it on ${host}, or, when that is gone for good, tell so with "Declare Host Gone". Nothing was changed.`,
-  });
-
 export const migrationNotFound = (migrationId: string) =>
   new SwarmError({
     family: 'state',

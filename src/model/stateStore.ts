@@ -1,5 +1,6 @@
 import type { Disposable, Event } from './event.ts';
 import type { LockedContext, OperationContext } from './operationContext.ts';
+import type { StateHindrance } from './stateHindrance.ts';
 
 /** A file that could not be read; it lies in quarantine, unchanged, and the rest was loaded (semantics 29). */
 export interface Quarantined {
@@ -51,6 +52,16 @@ export interface ObserverLease extends Disposable {
   start(): void;
   /** Gives the turn back, or waits for none any more. */
   resign(): void;
+}
+
+/** Which machine a state directory belongs to (semantics 39). */
+export interface StateClaim {
+  /** Undefined while it is this machine's. */
+  readonly hindrance: StateHindrance | undefined;
+  /** {@link hindrance} has changed; within a second or two. */
+  readonly onDidChange: Event<void>;
+  /** Makes it this machine's, when a person wants that; the other one notices and only reads from then on. */
+  takeOver(): Promise<void>;
 }
 
 /** An append-only text file that rotates by day; the audit log is written to one. */

@@ -37,6 +37,7 @@ import {
   takeScheduledSnapshot,
   takeSnapshot,
 } from './snapshotOperations.ts';
+import { takeOverState } from './stateOperations.ts';
 import { getSwarmStatus } from './statusOperations.ts';
 
 /** Everything the swarm can be asked. Commands and chat tools are projections of it. */
@@ -81,6 +82,7 @@ export const catalog: readonly Operation[] = [
   forkInstance,
   failOverInstance,
   deleteSnapshot,
+  takeOverState,
 ];
 
 /** Those that a chat gets as tools. */

@@ -11,6 +11,7 @@ export const losses = {
   snapshot: 'the snapshot',
   entry: 'its row, and the values of its secret variables',
   control: 'the control that another swarm has of it',
+  machine: 'the control that another machine has of the state',
 } as const;
 
 /** What may become known to whoever calls. */
@@ -39,6 +40,7 @@ export const undoings = {
   before: 'reset to the snapshot that is taken before',
   other: 'the other copy is kept',
   adopt: 'Adopt it there again',
+  machine: 'Take Over on the other machine',
   found: 'Adopt what its provider shows again; not the secret values',
   never: 'nothing',
 } as const;

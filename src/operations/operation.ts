@@ -60,6 +60,8 @@ export interface OperationDefinition<Input extends z.ZodObject, Output extends z
   readonly alwaysAsks?: boolean;
   /** Goes on when the audit log can't be written (semantics 31: stop). Reads always do. */
   readonly worksUnaudited?: boolean;
+  /** Done also where the state is another machine's (semantics 39). Reads always are. */
+  readonly worksElsewhere?: boolean;
   readonly input: Input;
   readonly output: Output;
   /** The instances it is about. Throws `instanceNotFound` when none of them is known. */
@@ -102,6 +104,7 @@ export interface Operation {
   readonly worse: Pick<Worse<never>, 'when' | 'destroys' | 'undo'> | undefined;
   readonly alwaysAsks: boolean;
   readonly worksUnaudited: boolean;
+  readonly worksElsewhere: boolean;
   readonly input: z.ZodObject;
   readonly output: z.ZodType;
   /** Throws `invalidInput`, naming each field; pure. */
@@ -125,6 +128,7 @@ export function defineOperation<Input extends z.ZodObject, Output extends z.ZodT
     worse: definition.worse,
     alwaysAsks: definition.alwaysAsks ?? false,
     worksUnaudited: effect === 'read' || (definition.worksUnaudited ?? false),
+    worksElsewhere: effect === 'read' || (definition.worksElsewhere ?? false),
     input: schema,
     output: outputSchema,
     prepare: raw => {

@@ -11,6 +11,7 @@ import {
   unexpectedFailure,
   unknownOperation,
 } from '../model/errors.ts';
+import { refusalOf } from '../model/stateHindrance.ts';
 import { bytesOf, visible } from '../model/textCut.ts';
 import type { BlastRadius, Reservation } from './blastRadius.ts';
 import { catalog } from './catalog.ts';
@@ -102,6 +103,8 @@ export class OperationGate {
   }
 
   #judge(operation: Operation, { isFinal }: PreparedOperation, { caller }: OperationCall): Verdict {
+    const { hindrance } = this.#swarm.claim;
+    if (hindrance && !operation.worksElsewhere) throw refusalOf(hindrance);
     const verdict = judge(caller, { ...operation, isFinal }, this.#settings().policy);
     if (verdict !== 'deny') return verdict;
     const label = `"${operation.title}"`;

@@ -1,10 +1,11 @@
 import { mkdirSync } from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { stateUnavailable } from '../model/errors.ts';
+import { SwarmError, stateUnavailable } from '../model/errors.ts';
 import type { LockedContext, LockHandle, OperationContext } from '../model/operationContext.ts';
 import type { KeyedLock } from '../model/stateStore.ts';
 import { LockFile } from './lockFile.ts';
+import { LockJudge } from './lockJudge.ts';
 
 /** Milliseconds between two looks at a lock that another process holds: from, to. */
 const backOff = { from: 5, to: 250 };
@@ -16,11 +17,13 @@ const backOff = { from: 5, to: 250 };
  */
 export class FileLock implements KeyedLock {
   readonly #directory: string;
+  readonly #judge: LockJudge;
   /** For each key in use, when the last of its queue is done. */
   readonly #queues = new Map<string, Promise<void>>();
 
-  constructor(directory: string) {
+  constructor(directory: string, judge = new LockJudge()) {
     this.#directory = directory;
+    this.#judge = judge;
   }
 
   async run<R>(key: string, ctx: OperationContext, work: (ctx: LockedContext) => Promise<R>): Promise<R> {
@@ -48,7 +51,7 @@ export class FileLock implements KeyedLock {
   }
 
   async isHeld(key: string): Promise<boolean> {
-    return LockFile.isHeld(this.#fileOf(key));
+    return LockFile.isHeld(this.#fileOf(key), undefined, this.#judge);
   }
 
   #fileOf(key: string): string {
@@ -67,10 +70,11 @@ export class FileLock implements KeyedLock {
 
   #tryToTake(key: string): LockFile | undefined {
     try {
+      this.#judge.assertOurs();
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-      return LockFile.take(this.#fileOf(key), key);
+      return LockFile.take(this.#fileOf(key), key, undefined, this.#judge);
     } catch (error) {
-      throw stateUnavailable(this.#directory, error);
+      throw error instanceof SwarmError ? error : stateUnavailable(this.#directory, error);
     }
   }
 }

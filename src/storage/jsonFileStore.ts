@@ -9,6 +9,7 @@ import { type LockedContext, quietContext, withTimeout } from '../model/operatio
 import { problemsOf } from '../model/problemsOf.ts';
 import type { Quarantined, RecordStore } from '../model/stateStore.ts';
 import { FileLock } from './fileLock.ts';
+import { LockJudge } from './lockJudge.ts';
 import { type ParsedRecord, parseRecord, type RecordSchema } from './parseRecord.ts';
 import { quarantineFile } from './quarantineFile.ts';
 import { flushDirectory, replaceFile } from './replaceFile.ts';
@@ -41,6 +42,7 @@ export class JsonFileStore<T extends { id: string; revision: number }> implement
   readonly #schema: RecordSchema<T>;
   readonly #schemaVersion: number;
   readonly #told: (unreadable: Quarantined) => void;
+  readonly #judge: LockJudge;
   readonly #locks: FileLock;
   /** Digest of each file as this store loaded, wrote or told it; what differs was changed by others. */
   readonly #known = new Map<string, string>();
@@ -54,13 +56,15 @@ export class JsonFileStore<T extends { id: string; revision: number }> implement
     schema: RecordSchema<T>,
     schemaVersion: number,
     told: (unreadable: Quarantined) => void = () => {},
+    judge = new LockJudge(),
   ) {
+    this.#judge = judge;
     this.#told = told;
     this.#directory = directory;
     this.#working = path.join(directory, 'locks');
     this.#schema = schema;
     this.#schemaVersion = schemaVersion;
-    this.#locks = new FileLock(this.#working);
+    this.#locks = new FileLock(this.#working, judge);
   }
 
   fileOf(id: string): string {
@@ -232,6 +236,12 @@ export class JsonFileStore<T extends { id: string; revision: number }> implement
 
   /** Removes temporary files of processes that were killed while they wrote. They never held anything that was promised. */
   async #sweep(): Promise<void> {
+    try {
+      // Whoever writes there may live on another machine, and by another clock.
+      this.#judge.assertOurs();
+    } catch {
+      return;
+    }
     const names = await readdir(this.#working).catch(() => []);
     for (const name of names.filter(name => name.endsWith('.tmp'))) {
       const file = path.join(this.#working, name);

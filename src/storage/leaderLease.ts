@@ -5,6 +5,7 @@ import * as path from 'node:path';
 import { Emitter } from '../model/event.ts';
 import type { ObserverLease } from '../model/stateStore.ts';
 import { LockFile, type LockTiming } from './lockFile.ts';
+import { LockJudge } from './lockJudge.ts';
 import { replaceFile } from './replaceFile.ts';
 
 /** Milliseconds. All windows must agree on it. */
@@ -28,6 +29,7 @@ export class LeaderLease implements ObserverLease {
   readonly #lockFile: string;
   readonly #epochFile: string;
   readonly #lockTiming: LockTiming;
+  readonly #judge: LockJudge;
   readonly #retryEvery: number;
   readonly #changes = new Emitter<void>();
   #timer: NodeJS.Timeout | undefined;
@@ -36,7 +38,8 @@ export class LeaderLease implements ObserverLease {
 
   readonly onDidChange = this.#changes.event;
 
-  constructor(stateDirectory: string, { lease, renewEvery, retryEvery } = usualTiming) {
+  constructor(stateDirectory: string, { lease, renewEvery, retryEvery } = usualTiming, judge = new LockJudge()) {
+    this.#judge = judge;
     this.#lockFile = path.join(stateDirectory, 'locks', 'observer.lock');
     this.#epochFile = path.join(stateDirectory, 'observer.epoch');
     // Free one retry before the lease ends, so that the next one holds when it does.
@@ -58,7 +61,7 @@ export class LeaderLease implements ObserverLease {
   /** Whether any window holds it now. Costs one stat; while the disk refuses, it is nobody's. */
   isTaken(): boolean {
     try {
-      return LockFile.isHeld(this.#lockFile, this.#lockTiming);
+      return LockFile.isHeld(this.#lockFile, this.#lockTiming, this.#judge);
     } catch {
       return false;
     }
@@ -98,9 +101,9 @@ export class LeaderLease implements ObserverLease {
 
   #take(): LockFile | undefined {
     try {
-      if (LockFile.isHeld(this.#lockFile, this.#lockTiming)) return undefined;
+      if (LockFile.isHeld(this.#lockFile, this.#lockTiming, this.#judge)) return undefined;
       mkdirSync(path.dirname(this.#lockFile), { recursive: true, mode: 0o700 });
-      return LockFile.take(this.#lockFile, 'observer', this.#lockTiming);
+      return LockFile.take(this.#lockFile, 'observer', this.#lockTiming, this.#judge);
     } catch {
       return undefined; // The disk refuses; the next look tries again.
     }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import { lockLost } from '../model/errors.ts';
 import type { LockHandle } from '../model/operationContext.ts';
+import { LockJudge } from './lockJudge.ts';
 
 /** Milliseconds. All who share a lock must agree on it. */
 export interface LockTiming {
@@ -35,56 +36,62 @@ function unlessRaced<R>(call: () => R): R | undefined {
 export class LockFile implements LockHandle {
   readonly #file: string;
   readonly #key: string;
-  readonly #token = randomUUID();
+  readonly #judge: LockJudge;
+  readonly #text: string;
   readonly #timing: LockTiming;
   readonly #descriptor: number;
   readonly #timer: NodeJS.Timeout;
   #renewed = bothClocks();
   #lost = false;
 
-  private constructor(file: string, key: string, timing: LockTiming, descriptor: number) {
+  private constructor(file: string, key: string, timing: LockTiming, judge: LockJudge, descriptor: number) {
     this.#file = file;
     this.#key = key;
     this.#timing = timing;
     this.#descriptor = descriptor;
-    fs.writeSync(descriptor, this.#token);
+    this.#judge = judge;
+    this.#text = `${randomUUID()}${judge.signature}`;
+    fs.writeSync(descriptor, this.#text);
     this.#timer = setInterval(() => this.#renew(), timing.renewEvery).unref();
   }
 
   /** Takes the lock when it is free or its holder is dead; undefined when it is held. `key` names it in errors. */
-  static take(file: string, key: string, timing = usualTiming): LockFile | undefined {
-    removeStale(file, timing);
+  static take(file: string, key: string, timing = usualTiming, judge = new LockJudge()): LockFile | undefined {
+    judge.assertOurs();
+    removeStale(file, timing, judge);
     const descriptor = unlessRaced(() => fs.openSync(file, 'wx', 0o600));
     if (descriptor === undefined) return undefined;
     try {
-      return new LockFile(file, key, timing, descriptor);
+      return new LockFile(file, key, timing, judge, descriptor);
     } catch (error) {
       fs.closeSync(descriptor);
       throw error;
     }
   }
 
-  /** Whether a living process holds the lock. Costs one stat. */
-  static isHeld(file: string, timing = usualTiming): boolean {
-    const stat = fs.statSync(file, { throwIfNoEntry: false });
-    return stat !== undefined && !isStale(stat.mtimeMs, timing);
+  /** Whether a living process holds the lock. Costs one look where there is none. */
+  static isHeld(file: string, timing = usualTiming, judge = new LockJudge()): boolean {
+    const found = look(file);
+    return found !== undefined && !judge.isStale(file, found.text, found.stat, timing);
   }
 
   /** Whether the lock is still this one's, by both clocks and by what is on disk; once it is not, it never is again. */
   isOurs(): boolean {
-    this.#lost ||= this.#isOutdated() || this.#tokenOnDisk() !== this.#token;
+    this.#lost ||= this.#isOutdated() || this.#isBarred() || textOf(this.#file) !== this.#text;
     return !this.#lost;
   }
 
   assertHeld(): void {
-    if (!this.isOurs()) throw lockLost(this.#key);
+    if (this.isOurs()) return;
+    this.#judge.assertOurs();
+    throw lockLost(this.#key);
   }
 
   /** Gives the lock back; leaves the file alone when it is another's by now. */
   release(): void {
     clearInterval(this.#timer);
     try {
-      if (this.#tokenOnDisk() === this.#token) unlessRaced(() => fs.unlinkSync(this.#file));
+      if (textOf(this.#file) === this.#text) unlessRaced(() => fs.unlinkSync(this.#file));
     } finally {
       fs.closeSync(this.#descriptor);
     }
@@ -97,8 +104,14 @@ export class LockFile implements LockHandle {
     );
   }
 
-  #tokenOnDisk(): string | undefined {
-    return unlessRaced(() => fs.readFileSync(this.#file, 'utf8'));
+  /** Whether the directory is another machine's by now, or on its way elsewhere. */
+  #isBarred(): boolean {
+    try {
+      this.#judge.assertOurs();
+      return false;
+    } catch {
+      return true;
+    }
   }
 
   /** By descriptor, so that a successor's file is never renewed by its predecessor. */
@@ -119,11 +132,19 @@ export class LockFile implements LockHandle {
 
 const bothClocks = () => ({ wall: Date.now(), monotonic: performance.now() });
 
+const textOf = (file: string) => unlessRaced(() => fs.readFileSync(file, 'utf8'));
+
+/** Reads before it asks for the times: on a network drive only an open looks at what is there now. */
+function look(file: string): { readonly text: string; readonly stat: fs.Stats } | undefined {
+  const text = textOf(file);
+  const stat = text === undefined ? undefined : fs.statSync(file, { throwIfNoEntry: false });
+  return text !== undefined && stat ? { text, stat } : undefined;
+}
+
 /** Takes a dead holder's file away, so that exactly one of those who wait can make its own. */
-function removeStale(file: string, timing: LockTiming): void {
-  const stat = fs.statSync(file, { throwIfNoEntry: false });
-  if (stat === undefined || !isStale(stat.mtimeMs, timing)) return;
-  const token = unlessRaced(() => fs.readFileSync(file, 'utf8'));
+function removeStale(file: string, timing: LockTiming, judge: LockJudge): void {
+  const found = look(file);
+  if (found === undefined || !judge.isStale(file, found.text, found.stat, timing)) return;
   const aside = `${file}.${randomUUID()}`;
   const moved = unlessRaced(() => {
     fs.renameSync(file, aside);
@@ -131,7 +152,7 @@ function removeStale(file: string, timing: LockTiming): void {
   });
   if (!moved) return;
   // Another may have taken over between our look and our rename: what we hold in our hands is then its living lock.
-  if (fs.readFileSync(aside, 'utf8') !== token || !isStale(fs.statSync(aside).mtimeMs, timing)) {
+  if (fs.readFileSync(aside, 'utf8') !== found.text || !judge.isStale(file, found.text, fs.statSync(aside), timing)) {
     unlessRaced(() => fs.linkSync(aside, file));
   }
   fs.unlinkSync(aside);

@@ -9,6 +9,7 @@ import { problemsOf } from '../model/problemsOf.ts';
 import type { Quarantined } from '../model/stateStore.ts';
 import { onOneLine } from '../model/textCut.ts';
 import { FileLock } from './fileLock.ts';
+import { LockJudge } from './lockJudge.ts';
 import { quarantineFile } from './quarantineFile.ts';
 import { replaceFile } from './replaceFile.ts';
 
@@ -32,13 +33,13 @@ export interface SwarmIdentity {
  * The random identity of a state directory (semantics 1), from its `swarm.json`; made once, also when two windows start
  * together. An unreadable file is put into quarantine; one of a newer version rejects with `newer-state`.
  */
-export async function loadSwarmId(directory: string): Promise<SwarmIdentity> {
+export async function loadSwarmId(directory: string, judge = new LockJudge()): Promise<SwarmIdentity> {
   const file = path.join(directory, 'swarm.json');
   try {
     const known = await readSwarmId(file);
     if (typeof known === 'string') return { swarmId: known, fresh: false };
     const locks = path.join(directory, 'locks');
-    return await new FileLock(locks).run('swarm.json', withTimeout(quietContext, patience), async ({ lock }) => {
+    return await new FileLock(locks, judge).run('swarm.json', withTimeout(quietContext, patience), async ({ lock }) => {
       const settled = await readSwarmId(file);
       if (typeof settled === 'string') return { swarmId: settled, fresh: false };
       const { problem } = settled;

@@ -18,6 +18,10 @@ export function buttonsFor(code: string | undefined, retryable: boolean, t: Tran
   switch (code) {
     case 'editor-server-missing':
       return [{ label: t('Install Editor Server'), does: { command: 'remoteSwarm.installEditorServer' } }, retry, log];
+    case 'state-elsewhere':
+      return [{ label: t('Take Over'), does: { command: 'remoteSwarm.takeOver' } }];
+    case 'state-moved':
+      return [settings('remoteSwarm.stateDirectory')];
     case 'unknown-provider':
     case 'no-placement':
       return [addProvider, settings('remoteSwarm.providers')];

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { InstanceRecord } from '../model/instance.ts';
 import type { Migration } from '../model/migration.ts';
+import { claimText } from './claimNotice.ts';
 import { FoundNames } from './foundNames.ts';
 import type { ProviderTalents } from './instanceActions.ts';
 import { type Row, rowOf, rowTooltip, type Wording } from './instanceRows.ts';
@@ -142,6 +143,7 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
     this.#tree = core ? treeOf(facts) : noTree;
     this.#setState(this.#stateOf(records, providers, found));
     this.#describe(records);
+    this.#view.message = claimText(core?.controller.claim.hindrance, vscode.env.language) ?? '';
     const changes = changesBetween(before, this.#tree);
     if (changes === 'all') this.#changed.fire(undefined);
     else if (changes.length > 0) this.#changed.fire(changes);

@@ -5,6 +5,7 @@ import type { SwarmController } from '../core/swarmController.ts';
 import { messageOf } from '../model/errors.ts';
 import type { InstanceRecord } from '../model/instance.ts';
 import { type Migration, untilDecided } from '../model/migration.ts';
+import { ClaimNotice } from './claimNotice.ts';
 import type { Face } from './face.ts';
 import { type Notice, noticeOf } from './healthNotices.ts';
 import { healthRowId } from './healthTree.ts';
@@ -34,6 +35,7 @@ export class Notifier {
   readonly #face: Face;
   readonly #book: NoticeBook;
   readonly #focus: vscode.Disposable;
+  readonly #claim = new ClaimNotice();
   /** What this window has told, or knows that another one has. */
   readonly #known = new Map<string, string>();
 
@@ -47,6 +49,7 @@ export class Notifier {
   tell(): void {
     const controller = this.#face.host.ready?.controller;
     if (!controller || !vscode.window.state.focused) return;
+    this.#claim.tell(controller.claim.hindrance);
     for (const telling of [...this.#ofHealth(controller), ...this.#ofOldCopies(controller)]) {
       const event = `${telling.instanceId} ${telling.kind}`;
       if (this.#known.get(event) === telling.since) continue;

@@ -25,6 +25,7 @@ import { FileLock } from '../../src/storage/fileLock.ts';
 import { JsonFileStore } from '../../src/storage/jsonFileStore.ts';
 import { LeaderLease } from '../../src/storage/leaderLease.ts';
 import { loadSwarmId } from '../../src/storage/swarmIdentity.ts';
+import { freeClaim } from '../fakes/freeClaim.ts';
 import { MemoryCarrier } from '../fakes/memoryCarrier.ts';
 import { MemoryVault } from '../fakes/memorySwarm.ts';
 
@@ -44,6 +45,7 @@ export async function diskController(
     swarmId,
     owner: { user: 'ada', machine: 'engine' },
     registry: new InstanceRegistry(around(store), () => 1),
+    claim: freeClaim,
     providers,
     providerBook: new SharedRecords(new JsonFileStore(path.join(stateDirectory, 'providers'), ProviderRecord, 1)),
     locks: new FileLock(path.join(stateDirectory, 'locks')),

@@ -23,9 +23,10 @@ import type { LockedContext, OperationContext } from '../../src/model/operationC
 import type { Provider } from '../../src/model/provider.ts';
 import { ProviderRecord } from '../../src/model/providerRecord.ts';
 import { Snapshot } from '../../src/model/snapshot.ts';
-import type { KeyedLock, ObserverLease, RecordStore, SecretVault } from '../../src/model/stateStore.ts';
+import type { KeyedLock, ObserverLease, RecordStore, SecretVault, StateClaim } from '../../src/model/stateStore.ts';
 import { JsonFileStore } from '../../src/storage/jsonFileStore.ts';
 import type { RecordSchema } from '../../src/storage/parseRecord.ts';
+import { freeClaim } from './freeClaim.ts';
 import { MemoryCarrier } from './memoryCarrier.ts';
 import { MemoryKeeper } from './memoryKeeper.ts';
 import { MemoryLease } from './memoryLease.ts';
@@ -95,6 +96,7 @@ export interface MemorySwarmOptions {
   readonly homes?: HomeCarrier;
   readonly homeKeeper?: HomeKeeper;
   readonly snapshotDisk?: MemoryDisk;
+  readonly claim?: StateClaim;
   /** Of all windows. */
   readonly locks?: KeyedLock;
   /** Where its records lie in files, in place of memory. */
@@ -130,6 +132,7 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     swarmId: options.swarmId ?? 'aaaaaaaaaaaaaaaa',
     owner: { user: 'ada', machine: 'engine' },
     registry,
+    claim: options.claim ?? freeClaim,
     providers: new ProviderDirectory(options.providers ?? [new MemoryProvider(place)]),
     providerBook: new SharedRecords(storeOf('providers', ProviderRecord, options.providerDisk)),
     locks: options.locks ?? new MemoryLock(),

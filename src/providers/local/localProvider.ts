@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { instanceNotFound, providerRefused, runsElsewhere, wrongState } from '../../model/errors.ts';
+import { instanceNotFound, providerRefused, wrongState } from '../../model/errors.ts';
 import { Emitter } from '../../model/event.ts';
 import { homeMissing } from '../../model/homeErrors.ts';
 import type { InstanceFilter, InstanceRole, InstanceUpdate, VSCodeInstance } from '../../model/instance.ts';
+import { runsElsewhere } from '../../model/machineErrors.ts';
 import { type Claim, type OperationContext, quietContext } from '../../model/operationContext.ts';
 import { nextGeneration, refuseUnowned } from '../../model/ownership.ts';
 import type {

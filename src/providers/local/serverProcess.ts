@@ -7,8 +7,9 @@ import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
-import { providerRefused, runsElsewhere, timedOut } from '../../model/errors.ts';
+import { providerRefused, timedOut } from '../../model/errors.ts';
 import { Port, type StopCause } from '../../model/instance.ts';
+import { runsElsewhere } from '../../model/machineErrors.ts';
 import { MachineIdentity, whereabouts } from '../../model/machineIdentity.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import { editorCli, editorCliFile } from '../editorCli.ts';
@@ -132,15 +133,6 @@ async function clearMark(processes: Processes, layout: InstanceLayout, ctx: Oper
 export async function refuseElsewhere(processes: Processes, instanceId: string, layout: InstanceLayout): Promise<void> {
   const state = await serverState(processes, layout);
   if (state.status === 'elsewhere') throw runsElsewhere(instanceId, state.host);
-}
-
-/** Removes the mark of a server that was started on `host`, when a person says that there is no such host any more. */
-export async function declareGone(processes: Processes, layout: InstanceLayout, host: string): Promise<boolean> {
-  const { text, mark } = await readMark(processes, layout);
-  if (text === undefined || !mark || mark.place.host !== host) return false;
-  if (whereabouts(mark.place, processes.machine) !== 'elsewhere') return false;
-  removeRevision(files(layout).mark, text);
-  return true;
 }
 
 /** Starts the server unless it runs, and resolves with its port when it answers. It outlives this process. */

@@ -8,6 +8,7 @@ import { removeStrayHomes } from './removeStrayHomes.ts';
 import { removeSwarm } from './removeSwarm.ts';
 import { showAuditLog, verifyAuditLog } from './showAudit.ts';
 import { showPorts } from './showPorts.ts';
+import { takeOver } from './takeOver.ts';
 
 /** A command: what it is called in package.json, and what it does with the rows it was called on. */
 export interface Command {
@@ -63,6 +64,7 @@ export const commandTable: readonly Command[] = [
   command('collectDiagnostics', async face => (await import('./collectDiagnostics.ts')).collectDiagnostics(face)),
   command('removeStrayHomes', removeStrayHomes),
   command('removeSwarm', removeSwarm),
+  command('takeOver', takeOver),
   command('checkHealth', async (face, call) => (await import('./health.ts')).checkHealth(face, call)),
   command('recover', async (face, call) => (await import('./health.ts')).recover(face, call)),
   command('resetCrashLoop', async (face, call) => (await import('./health.ts')).resetCrashLoop(face, call)),

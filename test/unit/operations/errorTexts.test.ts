@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import * as errors from '../../../src/model/errors.ts';
 import * as homeErrors from '../../../src/model/homeErrors.ts';
+import * as machineErrors from '../../../src/model/machineErrors.ts';
 import * as ownershipErrors from '../../../src/model/ownershipErrors.ts';
 import { forLog, forModel, forPerson } from '../../../src/vscode/errorWording.ts';
 
-const makers = { ...errors, ...homeErrors, ...ownershipErrors };
+const makers = { ...errors, ...homeErrors, ...ownershipErrors, ...machineErrors };
 type Made = {
   [Name in keyof typeof makers]: (typeof makers)[Name] extends (...args: infer _) => errors.SwarmError ? Name : never;
 };
@@ -55,6 +56,8 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   wrongState: [[id, 'stopped', 'it must be running']],
   swarmBusy: [[]],
   recoveryRefused: [['a1b2c3d4e5f6', 'Its home is not proven to be safe.']],
+  stateElsewhere: [['anns-laptop', '2026-11-30T04:00:00.000Z']],
+  stateMoved: [['/home/ada/state']],
   runsElsewhere: [[id, 'anns-laptop']],
   homeMissing: [[id, 'docker']],
   ownedByAnother: [

@@ -6,6 +6,7 @@ import { InstanceConfig, type InstanceConfigInput, type InstanceRecord } from '.
 import type { Migration, MigrationStrategy } from '../../../src/model/migration.ts';
 import type { OperationContext } from '../../../src/model/operationContext.ts';
 import type { Snapshot } from '../../../src/model/snapshot.ts';
+import type { StateHindrance } from '../../../src/model/stateHindrance.ts';
 import type { Swarm } from '../../../src/operations/swarm.ts';
 
 export const idOf = (number: number) => String(number).padStart(12, 'a');
@@ -75,6 +76,12 @@ export class FakeSwarm implements Swarm {
     },
     leave: async () => {
       this.calls.push('forgetInstance');
+    },
+  };
+  readonly claim: { hindrance: StateHindrance | undefined; takeOver: () => Promise<void> } = {
+    hindrance: undefined,
+    takeOver: async () => {
+      this.calls.push('takeOver');
     },
   };
   readonly healths = new Map<string, InstanceHealth>();

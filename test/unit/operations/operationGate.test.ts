@@ -58,6 +58,39 @@ describe('every operation, caller and verdict', () => {
   });
 });
 
+describe('a state that is in use on another machine', () => {
+  test.each(catalog)('$name', async ({ name, effect, audience }) => {
+    const bench = makeBench({ swarm: new FakeSwarm(2) });
+    bench.swarm.claim.hindrance = { why: 'elsewhere', host: 'anns-laptop', since: '2026-11-30T04:00:00.000Z' };
+    const work = bench.invoke(name, inputOf(name), { caller: audience === 'controller' ? 'controller' : 'person' });
+    if (effect === 'read') {
+      await work;
+      expect(bench.swarm.calls).toEqual([]);
+    } else if (name === 'take_over_state') {
+      await work;
+      expect(bench.questions[0]?.title).toContain('anns-laptop');
+      expect(bench.swarm.calls).toEqual(['takeOver']);
+    } else {
+      expect(await errorOf(work)).toMatchObject({
+        code: 'state-elsewhere',
+        hint: expect.stringContaining('take it over'),
+      });
+      expect({ calls: bench.swarm.calls, asked: bench.questions }).toEqual({ calls: [], asked: [] });
+    }
+  });
+
+  test('what was asked before it was taken over is refused at the deed', async () => {
+    const bench = makeBench({ swarm: new FakeSwarm(1) });
+    bench.agrees = async () => {
+      bench.swarm.claim.hindrance = { why: 'moving', to: '/elsewhere' };
+      return true;
+    };
+    const work = bench.invoke('delete_swarm_instance', { instanceIds: [idOf(1)] }, { caller: 'person' });
+    expect((await errorOf(work)).code).toBe('state-moved');
+    expect(bench.swarm.calls).toEqual([]);
+  });
+});
+
 describe('the gate', () => {
   test('a refused agent is told not to insist', async () => {
     const bench = makeBench({ swarm: new FakeSwarm(1) });

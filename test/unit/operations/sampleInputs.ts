@@ -22,6 +22,7 @@ const inputs: Record<string, Record<string, unknown>> = {
   adopt_swarm_instance: { found: [{ providerId: 'docker', instanceId: idOf(2) }] },
   open_swarm_instance: { instanceId: idOf(1) },
   remove_swarm: {},
+  take_over_state: {},
   forget_swarm_instance: { instanceIds: [idOf(1)] },
   remove_stray_home: { homes: [{ providerId: 'docker', instanceId: idOf(2), sizeGb: 3 }] },
   empty_trash: { instanceId: idOf(1) },

@@ -23,6 +23,7 @@ test('each old copy of an instance that a person must decide on is told of once,
   const folder = await mkdtemp(path.join(tmpdir(), 'notices-'));
   const copies = [oldCopyAt('two', '2026-01-02T00:00:00.000Z'), oldCopyAt('one', '2026-01-01T00:00:00.000Z')];
   const controller = {
+    claim: { hindrance: undefined },
     ...{ health: { list: () => [] }, registry: { getInstance: () => undefined } },
     ...{ migrations: { listMigrations: () => copies }, providers: { condition: () => ({ reachable: true }) } },
   };

@@ -1,0 +1,27 @@
+import { SwarmError } from './errors.ts';
+
+/** `host` is where its server was started; whether it runs there can't be told from here. */
+export const runsElsewhere = (instanceId: string, host: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'runs-elsewhere',
+    message: `The instance "${instanceId}" runs on ${host}, and not on this machine or in this container.`,
+    hint: `Stop it on ${host}. If that is gone for good, remove the file reserved/process.json beside the home of the instance.`,
+  });
+
+export const stateElsewhere = (host: string, since: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'state-elsewhere',
+    message: `The state of this swarm is in use on ${host} since ${since}, and can only be read here.`,
+    hint: 'Work there, or have a person take it over with "Take Over State Directory". Nothing was changed.',
+  });
+
+export const stateMoved = (to: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'state-moved',
+    message: `The state of this swarm is moved to ${to}.`,
+    hint: 'Set remoteSwarm.stateDirectory to that directory. Nothing was changed here.',
+    retryable: true,
+  });
