@@ -50,7 +50,7 @@ export class InstanceRegistry {
   }
 
   async #load(): Promise<Quarantined[]> {
-    this.#watch ??= this.#store.watch(id => void this.#refresh(id));
+    this.#watch ??= this.#store.watch(id => void this.#read(id).catch(() => {})); // What can't be read stays shown as it was.
     const { records, quarantined } = await this.#store.load();
     for (const record of records) this.#showUnlessOlder(record);
     return quarantined;
@@ -104,12 +104,17 @@ export class InstanceRegistry {
     return records;
   }
 
-  /** The record as it is on disk now, as far as it can be read. Rejects with `instance-not-found`. */
+  /** The record as it is on disk now. Rejects with `instance-not-found`, and when it can't be read: then nothing may be done. */
   async readInstance(id: string): Promise<InstanceRecord> {
-    await this.#refresh(id);
-    const record = this.#records.get(id);
+    const record = await this.findInstance(id);
     if (record === undefined) throw instanceNotFound(id);
     return record;
+  }
+
+  /** The same; undefined when there is none. */
+  async findInstance(id: string): Promise<InstanceRecord | undefined> {
+    await this.#read(id);
+    return this.#records.get(id);
   }
 
   getInstance(id: string): InstanceRecord | undefined {
@@ -200,17 +205,13 @@ export class InstanceRegistry {
     this.#show(record.id, withObserved(record, this.#pending.get(record.id)));
   }
 
-  /** Shows what another window wrote. Reads again when the record changed here meanwhile. */
-  async #refresh(id: string): Promise<void> {
+  /** Shows what is on disk. Reads again when the record changed here meanwhile. */
+  async #read(id: string): Promise<void> {
     let before: InstanceRecord | undefined;
     let disk: InstanceRecord | null;
     do {
       before = this.#records.get(id);
-      try {
-        disk = await this.#store.read(id);
-      } catch {
-        return; // Not ours to read now; what was known stays shown.
-      }
+      disk = await this.#store.read(id);
     } while (this.#records.get(id) !== before);
     this.#show(id, disk === null ? undefined : withObserved(disk, this.#pending.get(id)));
   }

@@ -198,7 +198,7 @@ export class Reconciler implements Disposable {
     if (await this.#locks.isHeld(record.id)) return;
     const act = () =>
       this.#locks.run(record.id, ctx, async ctx => {
-        const current = this.#registry.getInstance(record.id);
+        const current = await this.#registry.findInstance(record.id);
         if (!current) return;
         const again = settle(current, seen);
         if (again.do === 'confirm-absence') await this.#confirmAbsence(provider, current, ctx);
@@ -257,7 +257,7 @@ export class Reconciler implements Disposable {
   async #adoptQuietly(provider: Provider, seen: InstanceObservation, ctx: OperationContext): Promise<void> {
     try {
       await this.#locks.run(seen.id, ctx, async () => {
-        if (this.#registry.getInstance(seen.id) || (await this.#isRemoved(seen.id))) return;
+        if ((await this.#registry.findInstance(seen.id)) || (await this.#isRemoved(seen.id))) return;
         const instance = await wholeInstance(provider, seen, ctx);
         if (instance) await this.#registry.registerInstance(adopted(instance));
       });

@@ -44,6 +44,7 @@ export class StrayHomes {
   /** For good, and only what is a stray home still. Rejects with `wrong-state` when it is not. */
   async remove(providerId: string, id: string, ctx: OperationContext = quietContext): Promise<void> {
     await this.#options.locks.run(id, ctx, async ctx => {
+      if (await this.#options.registry.findInstance(id)) throw wrongState(id, 'an instance', 'delete the instance');
       const found = await this.list(ctx);
       if (!found.some(home => home.providerId === providerId && home.id === id))
         throw wrongState(id, 'no stray home', 'look again');

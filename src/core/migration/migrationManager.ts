@@ -319,7 +319,7 @@ export class MigrationManager {
         continue;
       const settle = () =>
         locks.run(instanceId, ctx, async ctx => {
-          if (registry.getInstance(instanceId)) await this.settle(instanceId, ctx);
+          if (await registry.findInstance(instanceId)) await this.settle(instanceId, ctx);
           const now = await book.read(id);
           if (isToClear(now)) await clearEnds(this.#options, now, ctx);
           else if (awaitsOther(now)) await new MigrationRun(this.#options, id).goOn(ctx);

@@ -248,7 +248,7 @@ export class MigrationRun {
   async #startSource(migration: Migration, ctx: LockedContext): Promise<void> {
     const { registry } = this.#world;
     // Deleted, or failed over, in the meantime, by somebody who had the lock.
-    const record = registry.getInstance(migration.instanceId) && (await this.#record(migration));
+    const record = await registry.findInstance(migration.instanceId);
     if (!record || !migration.wasRunning || record.desired === 'trashed' || record.desired === 'absent') return;
     if (record.epoch === migration.sourceEpoch) await this.#start(record, ctx);
   }

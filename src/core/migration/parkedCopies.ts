@@ -83,7 +83,7 @@ export class ParkedCopies {
     const { providers, registry, book } = this.#world;
     const provider = providers.get(parkedAt(migration));
     const there = await getTwice(provider, migration.instanceId, ctx);
-    const record = await registry.readInstance(migration.instanceId).catch(() => undefined);
+    const record = await registry.findInstance(migration.instanceId);
     const isParked = there ? isCopyInRole(there, 'parked') && isCopyOf(migration, there) : record !== undefined;
     if (isParked && record?.providerId !== provider.id) {
       const begun = await book.update(migration.id, current => ({ removingSince: timestamp(), ...current }));

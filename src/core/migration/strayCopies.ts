@@ -72,7 +72,7 @@ export async function clearEnds(
   const { id, instanceId, instanceName, sourceProviderId, targetProviderId } = migration;
   const cleared = await Promise.allSettled(
     [sourceProviderId, targetProviderId].map(async providerId => {
-      if (registry.getInstance(instanceId)?.providerId === providerId) return;
+      if ((await registry.findInstance(instanceId))?.providerId === providerId) return;
       const provider = providers.get(providerId);
       const there = await getTwice(provider, instanceId, ctx);
       if (there && !isCopyOf(migration, there)) return;
