@@ -41,6 +41,10 @@ export function updatedConfig({ image: before, ...config }: InstanceConfig, upda
   return { ...config, ...(image === undefined ? {} : { image }), ...Object.fromEntries(given) };
 }
 
+/** The plain ones of an instance's variables. */
+export const plainVariables = ({ secretEnv }: Pick<InstanceConfig, 'secretEnv'>, variables: InstanceVariables) =>
+  Object.fromEntries(Object.entries(variables).filter(([name]) => !secretEnv.includes(name)));
+
 /** Plain variables, and the secret ones that `config` names. A secret that is not given keeps the value it had. */
 export function instanceVariables(
   config: InstanceConfig,

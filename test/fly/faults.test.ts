@@ -164,6 +164,41 @@ describe.skipIf(machineProblem() !== undefined)('when Fly.io is not at its best'
     await provider.deleteInstance(id);
   });
 
+  test('no machine tells the value of a variable; what a release before has noted goes at the next start', async () => {
+    const env = { PLAIN: 'a-plain-value', OTHER: 'two' };
+    const spec = { ...newSpec(swarmId, { env, secretEnv: ['SECRET'] }), secrets: { SECRET: 'a-secret-value' } };
+    const { id } = await provider.createInstance(spec);
+    const told = () => JSON.stringify([machineOf(id).config, scene.cloud.listed(machineOf(id))]);
+    const values = /a-(plain|secret)-value/;
+    const printed = async () => (await provider.executeCommand(id, 'echo $PLAIN $OTHER $SECRET')).stdout;
+    expect(told()).not.toMatch(values);
+    expect(await provider.getInstance(id)).toMatchObject({ config: { env } });
+    expect((await provider.listInstances()).find(each => each.id === id)).toMatchObject({ config: { env } });
+
+    // Its home is read while it is stopped, by a machine in another mode.
+    await provider.stopInstance(id);
+    const home = await provider.abilities.openHome?.(id, 'digest');
+    for await (const _ of home?.output ?? []);
+    await home?.done;
+    expect(await provider.startInstance(id)).toMatchObject({ config: { env } });
+    await provider.updateInstance(id, { env: { PLAIN: 'a-plain-value' } });
+    expect(await printed()).toBe('a-plain-value a-secret-value\n');
+    expect(await provider.updateInstance(id, { name: 'renamed' })).toMatchObject({
+      config: { name: 'renamed', env: { PLAIN: 'a-plain-value' } },
+    });
+    expect(told()).not.toMatch(values);
+
+    await provider.stopInstance(id);
+    const machine = machineOf(id);
+    const { 'remote-swarm.variables': _, ...metadata } = machine.config.metadata ?? {};
+    const config = { ...JSON.parse(metadata['remote-swarm.config'] ?? ''), env: { PLAIN: 'a-plain-value' } };
+    machine.config = { ...machine.config, metadata: { ...metadata, 'remote-swarm.config': JSON.stringify(config) } };
+    expect(await provider.startInstance(id)).toMatchObject({ config });
+    await vi.waitFor(() => expect(told()).not.toMatch(values));
+    expect(await printed()).toBe('a-plain-value a-secret-value\n');
+    await provider.deleteInstance(id);
+  });
+
   test('nothing is made or started beside a machine that has the volume already', async () => {
     const spec = newSpec(swarmId);
     const { id } = await provider.createInstance(spec);

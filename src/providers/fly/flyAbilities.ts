@@ -22,7 +22,6 @@ import type { FlyProvider } from './flyProvider.ts';
 import { GatePort } from './gatePort.ts';
 import { openTerminalAtGate } from './gateTerminal.ts';
 import { gatePort, layout, node, serverMain, serverPort } from './machineConfig.ts';
-import { instanceOn } from './machineInstance.ts';
 import { measuring, statsOf } from './machineStats.ts';
 
 const measuredAtOnce = 8;
@@ -52,10 +51,10 @@ export class FlyAbilities implements ProviderAbilities {
     }));
   }
 
-  /** The one list call tells all of it. */
-  async describe(seen: InstanceObservation): Promise<VSCodeInstance | undefined> {
+  /** The one list call tells all of it but the values of variables. */
+  async describe(seen: InstanceObservation, ctx: OperationContext = quietContext): Promise<VSCodeInstance | undefined> {
     const machine = this.#provider.reader.listed(seen.id);
-    return machine && instanceOn(this.#provider.id, machine);
+    return machine && this.#provider.whole(machine, ctx);
   }
 
   async readToken(instanceId: string, ctx: OperationContext = quietContext): Promise<string> {

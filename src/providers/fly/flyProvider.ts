@@ -40,7 +40,7 @@ import { homeAtGate, runAtGate } from './gateProgram.ts';
 import { type HomeVolume, volumesIn } from './homeVolume.ts';
 import { appName, type InstanceMachine } from './instanceMachine.ts';
 import { homeProgramThere, largest, launcher, layout, node } from './machineConfig.ts';
-import { instanceOn, markOf } from './machineInstance.ts';
+import { markOf } from './machineInstance.ts';
 import { MachineMaker } from './machineMaker.ts';
 import { MachineReader } from './machineReader.ts';
 import { Machines } from './machines.ts';
@@ -146,13 +146,14 @@ export class FlyProvider implements Provider {
   async getInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance | null> {
     const found = await this.reader.findWhole(instanceId, ctx);
     if (!found) return null;
-    if (found.machine.away) return instanceOn(this.id, found.machine);
+    if (found.machine.away) return this.whole(found.machine, ctx);
     const end = await this.reader.endOf(found.machine, found.row, ctx);
-    return { ...instanceOn(this.id, found.machine), ...end };
+    return { ...(await this.whole(found.machine, ctx)), ...end };
   }
 
   async listInstances(filter: InstanceFilter = {}, ctx: OperationContext = quietContext): Promise<VSCodeInstance[]> {
-    const instances = (await this.reader.list(ctx)).map(machine => instanceOn(this.id, machine));
+    const machines = await this.reader.list(ctx);
+    const instances = await Promise.all(machines.map(machine => this.whole(machine, ctx)));
     return instances.filter(instance => passesFilter(instance, filter, this.type));
   }
 
@@ -165,7 +166,7 @@ export class FlyProvider implements Provider {
       const machine = await this.#owned(instanceId, ctx);
       ctx.report('Stopping the editor server');
       await this.machines.stop(machine, force, ctx);
-      return instanceOn(this.id, await this.reader.existing(instanceId, ctx));
+      return this.whole(await this.reader.existing(instanceId, ctx), ctx);
     });
   }
 
@@ -189,15 +190,16 @@ export class FlyProvider implements Provider {
     return this.#turns.take(instanceId, async () => {
       const machine = await this.#owned(instanceId, ctx);
       refuseRemoving(machine, this.id);
-      const { identity, config } = markOf(machine);
+      const { identity } = markOf(machine);
+      const { config } = await this.whole(machine, ctx);
       const next = updatedConfig(config, update);
       this.#refuse(next);
       const variables = await this.#maker.variables(instanceId, ctx);
       const nextVariables = instanceVariables(next, secrets, variables);
       const sameVariables = isDeepStrictEqual(variables, nextVariables);
       if (sameVariables && isDeepStrictEqual(this.#maker.sizeOf(config), this.#maker.sizeOf(next))) {
-        await this.machines.note(machine, 'config', JSON.stringify(next), ctx);
-        return instanceOn(this.id, await this.reader.existing(instanceId, ctx));
+        await this.#maker.note(machine, next, ctx);
+        return this.whole(await this.reader.existing(instanceId, ctx), ctx);
       }
       const version = sameVariables
         ? undefined
@@ -206,7 +208,7 @@ export class FlyProvider implements Provider {
       ctx.report(runs ? 'Restarting the machine with the changed config' : 'Changing the machine');
       const mark = { identity, config: next };
       const changed = await this.#maker.change(machine, { mark, mode: machine.mode }, runs, version, ctx);
-      return runs ? this.#maker.answering(changed, ctx) : instanceOn(this.id, changed);
+      return runs ? this.#maker.answering(changed, ctx) : this.whole(changed, ctx);
     });
   }
 
@@ -282,11 +284,11 @@ export class FlyProvider implements Provider {
         refuseRemoving(existing, this.id);
         if (existing.role !== 'incoming' || existing.swarmId !== swarmId || existing.epoch !== epoch)
           throw idTaken(appName(id));
-        return instanceOn(this.id, existing);
+        return this.whole(existing, ctx);
       }
       await this.builder.ensureApp(id, this.#config.organization, ctx);
       await this.#maker.make(spec, 'incoming', this.#region(spec), ctx);
-      return instanceOn(this.id, await this.reader.existing(id, ctx));
+      return this.whole(await this.reader.existing(id, ctx), ctx);
     });
   }
 
@@ -303,7 +305,7 @@ export class FlyProvider implements Provider {
         };
         await this.machines.noteTogether(machine, change, ctx);
       }
-      return instanceOn(this.id, await this.reader.existing(instanceId, ctx));
+      return this.whole(await this.reader.existing(instanceId, ctx), ctx);
     });
   }
 
@@ -330,7 +332,7 @@ export class FlyProvider implements Provider {
       const told = home && (await this.builder.ownerOf(home, ctx));
       if (told?.swarmId !== identity.swarmId || told.epoch !== identity.epoch)
         await this.builder.writeSecrets(instanceId, { owner: JSON.stringify(identity) }, ctx);
-      return instanceOn(this.id, now);
+      return this.whole(now, ctx);
     });
   }
 
@@ -367,6 +369,11 @@ export class FlyProvider implements Provider {
     const token = await this.readToken(instanceId, ctx);
     const stream = await this.#maker.untilOpen(() => this.gate.open(machine.id, 'run', token, ctx), ctx);
     return homeAtGate(instanceId, this.id, stream, [node, homeProgramThere, task], layout.home);
+  }
+
+  /** The instance on it, as it was asked for. */
+  whole(machine: InstanceMachine, ctx: OperationContext): Promise<VSCodeInstance> {
+    return this.#maker.whole(machine, ctx);
   }
 
   async #start(machine: InstanceMachine, ctx: OperationContext): Promise<VSCodeInstance> {

@@ -17,7 +17,10 @@ export const label = {
   created: 'remote-swarm.created',
   owner: 'remote-swarm.owner',
   adopted: 'remote-swarm.adopted',
+  /** Without the values of variables, which are nobody's business who may see machines. */
   config: 'remote-swarm.config',
+  /** How many plain variables there are; releases before had them in the config instead. */
+  variables: 'remote-swarm.variables',
   role: 'remote-swarm.role',
   mode: 'remote-swarm.mode',
 } as const;

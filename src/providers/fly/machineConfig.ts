@@ -68,6 +68,12 @@ export function guestOf(asked: Resources): Schemas['fly.MachineGuest'] {
   return { cpu_kind: kind, cpus, memory_mb: Math.min(Math.max(memory, cpus * least), cpus * most) };
 }
 
+/** What is noted of a config on a machine: all of it, but the values of variables, which are a secret of the app. */
+export const configNotes = (config: InstanceMark['config']) => ({
+  [label.variables]: String(Object.keys(config.env).length),
+  [label.config]: JSON.stringify({ ...config, env: {} }),
+});
+
 /** What identity and config look like on a machine. Its role and its config can be changed without a restart. */
 export function metadataOf({ identity, config }: InstanceMark, role: MachinePlan['role'], mode: MachineMode) {
   return {
@@ -78,7 +84,7 @@ export function metadataOf({ identity, config }: InstanceMark, role: MachinePlan
     [label.created]: identity.createdAt,
     [label.owner]: JSON.stringify(identity.owner),
     ...(identity.adoptedAt !== undefined && { [label.adopted]: identity.adoptedAt }),
-    [label.config]: JSON.stringify(config),
+    ...configNotes(config),
     [label.role]: role,
     [label.mode]: mode,
   };
@@ -87,7 +93,7 @@ export function metadataOf({ identity, config }: InstanceMark, role: MachinePlan
 /** Readable by whoever runs the image; nobody but the instance is in its machine. */
 const readable = 0o444;
 
-/** A machine's config. It holds no secret; plain variables are in its metadata, as all of the instance's config. */
+/** A machine's config. It holds the value of no variable. */
 export function machineConfig({ mark, role, mode, image, resources, volumeId, programs }: MachinePlan) {
   const { id } = mark.identity;
   const serve = serveArguments(launcher, serverMain, layout, id, '127.0.0.1', serverPort);

@@ -2,24 +2,26 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pLimit from 'p-limit';
 import { instanceNotFound, providerRefused, timedOut } from '../../model/errors.ts';
 import type { InstanceConfig, InstanceRole, VSCodeInstance } from '../../model/instance.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { InstanceSpec } from '../../model/provider.ts';
 import { editorServerVersion } from '../editorServer.ts';
 import { homeProgram } from '../homeProgram.ts';
-import { type InstanceVariables, instanceVariables } from '../instanceMark.ts';
+import { type InstanceVariables, instanceVariables, plainVariables } from '../instanceMark.ts';
 import { reservedFile } from '../reservedFile.ts';
 import type { AppBuilder } from './appBuilder.ts';
 import type { FlyProviderConfig } from './flyConfig.ts';
 import type { FlyLogs } from './flyLogs.ts';
 import type { Gate } from './gate.ts';
-import { type InstanceMachine, type MachineMode, machineName } from './instanceMachine.ts';
-import { type InstancePrograms, type MachinePlan, machineConfig } from './machineConfig.ts';
+import { type InstanceMachine, label, type MachineMode, machineName } from './instanceMachine.ts';
+import { configNotes, type InstancePrograms, type MachinePlan, machineConfig } from './machineConfig.ts';
 import { instanceOn, markOf } from './machineInstance.ts';
 import type { MachineReader } from './machineReader.ts';
 import type { Machines } from './machines.ts';
 
+const readAtOnce = 8;
 /** Between two looks whether it answers; milliseconds. */
 const lookPause = 100;
 /** How long an editor server has to answer after its machine was started; milliseconds. */
@@ -35,6 +37,8 @@ export class MachineMaker {
   readonly #builder: AppBuilder;
   readonly #gate: Gate;
   readonly #logs: FlyLogs;
+  /** A fleet that is found again is read a few at a time. */
+  readonly #reads = pLimit(readAtOnce);
 
   constructor(
     config: FlyProviderConfig,
@@ -131,8 +135,10 @@ export class MachineMaker {
   /** Runs it in a mode: as it is when it has that already. */
   async inMode(machine: InstanceMachine, mode: MachineMode, ctx: OperationContext): Promise<InstanceMachine> {
     if (machine.mode !== mode) {
-      return this.change(machine, { mark: markOf(machine), mode }, true, undefined, ctx);
+      const { config } = await this.whole(machine, ctx);
+      return this.change(machine, { mark: { ...markOf(machine), config }, mode }, true, undefined, ctx);
     }
+    await this.#hideVariables(machine, ctx);
     if (machine.state === 'started') return machine;
     await this.#machines.start(machine, ctx);
     return this.#reader.existing(machine.id, ctx);
@@ -149,8 +155,7 @@ export class MachineMaker {
     ctx.report('Waiting for the editor server to answer');
     const deadline = performance.now() + serverPatience;
     for (;;) {
-      if ((await this.#gate.probe(machine.id, ctx)).answered)
-        return instanceOn(this.#providerId, await this.#alive(machine, ctx));
+      if ((await this.#gate.probe(machine.id, ctx)).answered) return this.whole(await this.#alive(machine, ctx), ctx);
       await this.#alive(machine, ctx);
       if (performance.now() > deadline) throw timedOut('The start of the editor server', serverPatience);
       await sleep(lookPause, undefined, { signal: ctx.signal });
@@ -171,10 +176,30 @@ export class MachineMaker {
     }
   }
 
+  /** The instance on it, with its plain variables, which only a secret of its app holds. */
+  async whole(machine: InstanceMachine, ctx: OperationContext): Promise<VSCodeInstance> {
+    const instance = instanceOn(this.#providerId, machine);
+    if (machine.away || Number(machine.metadata[label.variables] ?? 0) === 0) return instance;
+    const variables = await this.#reads(() => this.variables(machine.id, ctx));
+    return { ...instance, config: { ...instance.config, env: plainVariables(instance.config, variables) } };
+  }
+
+  /** Notes the config anew. */
+  async note(machine: InstanceMachine, config: InstanceConfig, ctx: OperationContext): Promise<void> {
+    const { [label.variables]: variables, [label.config]: text } = configNotes(config);
+    await this.#machines.note(machine, 'variables', variables, ctx);
+    await this.#machines.note(machine, 'config', text, ctx);
+  }
+
   /** Plain and secret ones together. */
   async variables(instanceId: string, ctx: OperationContext): Promise<InstanceVariables> {
     const text = await this.#builder.readSecret(instanceId, 'environment', ctx);
     return reservedFile.variables(instanceId, text) ?? {};
+  }
+
+  /** Releases before noted them on the machine; the secret has them, too. */
+  async #hideVariables(machine: InstanceMachine, ctx: OperationContext): Promise<void> {
+    if (machine.metadata[label.variables] === undefined) await this.note(machine, markOf(machine).config, ctx);
   }
 
   async #alive({ id }: InstanceMachine, ctx: OperationContext): Promise<InstanceMachine> {
