@@ -68,6 +68,10 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   ],
 
   'src/providers/local/serverLog.ts': ['open open', 'the log of a server, as lines of text'],
+  'src/providers/installedMark.ts': [
+    'InstalledMark JSON.parse readFile',
+    'the mark of an installed editor server: what cannot be read is no installation, and is made anew',
+  ],
   'src/providers/local/editorServerLocator.ts': ['readFile', 'a script on the PATH, for the name in it'],
   'src/providers/local/linuxProcesses.ts': ['readFile readFile', 'what the kernel says'],
   'src/providers/docker/containerDisks.ts': ['FileSystemFacts JSON.parse', 'what a program inside a container prints'],
