@@ -43,7 +43,7 @@ export const wholeRecord: InstanceRecord = {
   config: wholeConfig,
   wanted: wholeConfig,
   restoring: idOf(1),
-  setup: { status: 'failed', problems: ['no network'] },
+  setup: { status: 'failed', problems: ['no network'], askedByPerson: true },
   error: { code: 'timed-out', message: 'It did not answer.', hint: 'Try again.', at },
   trashedAt: at,
 };
