@@ -36,8 +36,9 @@ export function settle(record: InstanceRecord, seen: InstanceObservation | undef
     return record.desired === 'trashed' && record.status !== 'trashed' ? { do: 'trash' } : { do: 'confirm-absence' };
   if (record.setup?.status === 'pending' && seen.status === 'running') return { do: 'finish-create' };
   const inTrash = seen.role === 'trash';
-  if (record.desired === 'trashed' && !inTrash) return { do: 'trash' };
-  if (record.desired !== 'trashed' && inTrash) return { do: 'restore' };
+  // Also what has moved there already, but not in the record: when it came there is not written yet.
+  if (record.desired === 'trashed' && !(inTrash && record.role === 'trash')) return { do: 'trash' };
+  if (record.desired !== 'trashed' && (inTrash || record.role === 'trash')) return { do: 'restore' };
   if (record.wanted && !inTrash) return { do: 'update' };
   const isStopLeft = record.desired === 'stopped' && (record.status === 'stopping' || record.error !== undefined);
   if (isStopLeft && seen.status === 'running') return { do: 'stop' };
