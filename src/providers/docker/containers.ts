@@ -1,10 +1,11 @@
 import type Dockerode from 'dockerode';
-import { instanceBusy, instanceNotFound, wrongState } from '../../model/errors.ts';
+import { instanceBusy, instanceNotFound, providerRefused, wrongState } from '../../model/errors.ts';
 import type { StopCause } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type { limitsOf } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
+import { refuseSecondServer } from './homeHolders.ts';
 import {
   causeOf,
   containerName,
@@ -46,7 +47,14 @@ export class Containers {
     return this.#query(`${label.instance}=${instanceId}`, ctx);
   }
 
+  /** For whoever acts on it. Rejects with `container-untold` while nobody can tell what it is. */
   async find(instanceId: string, ctx: OperationContext): Promise<InstanceContainer | undefined> {
+    const container = await this.look(instanceId, ctx);
+    if (container) refuseUntold(container);
+    return container;
+  }
+
+  async look(instanceId: string, ctx: OperationContext): Promise<InstanceContainer | undefined> {
     return primaryOf(await this.of(instanceId, ctx));
   }
 
@@ -82,7 +90,8 @@ export class Containers {
     }
   }
 
-  async start({ containerId, state }: InstanceContainer, ctx: OperationContext): Promise<void> {
+  async start({ id, containerId, state }: InstanceContainer, ctx: OperationContext): Promise<void> {
+    await refuseSecondServer(this.#engine, id, containerId, ctx);
     if (state === 'paused') return this.#unpause(containerId, ctx);
     await this.#tell(containerId, 'Starting the container', ctx, [304], (c, abortSignal) => c.start({ abortSignal }));
   }
@@ -180,4 +189,15 @@ export class Containers {
       if (!harmless.includes(engineStatus(error) ?? 0)) throw error;
     }
   }
+}
+
+/** Nothing is done to what may be something else than it is taken for, and nothing is made beside it. */
+export function refuseUntold(container: InstanceContainer): void {
+  const { id, name, untold } = container;
+  if (!untold) return;
+  throw providerRefused(
+    'container-untold',
+    `The Docker engine does not tell what the container of "${id}" is: ${name === '' ? 'it has no name' : `it is called "${name}"`}.`,
+    `Wait until the engine has removed it, or call it "${containerName(container, 'owner')}" again, with "docker rename".`,
+  );
 }

@@ -35,7 +35,7 @@ import { runInContainer } from './containerExec.ts';
 import { openContainerHome } from './containerHome.ts';
 import { readLogs } from './containerLogs.ts';
 import { canResizeLive, layout, limitsOf } from './containerSpec.ts';
-import { Containers } from './containers.ts';
+import { Containers, refuseUntold } from './containers.ts';
 import { DockerAbilities } from './dockerAbilities.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
 import { DockerEngine, type EngineFacts } from './dockerEngine.ts';
@@ -134,7 +134,7 @@ export class DockerProvider implements Provider {
   }
 
   async getInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance | null> {
-    const container = await this.containers.find(instanceId, ctx);
+    const container = await this.containers.look(instanceId, ctx);
     return container ? this.reader.read(container, ctx) : null;
   }
 
@@ -162,6 +162,7 @@ export class DockerProvider implements Provider {
       const primary = primaryOf(containers);
       if (primary) await this.#ownership.refuse(primary, ctx.claim, ctx);
       else if (ctx.claim) await this.#ownership.refuseHome(instanceId, ctx.claim, ctx);
+      for (const container of containers) if (container.state !== 'removing') refuseUntold(container);
       const home = await this.builder.swarmOfHome(instanceId, ctx);
       const swarms = new Set([...containers.map(({ swarmId }) => swarmId), ...(home === undefined ? [] : [home])]);
       // From here on nobody takes it for a whole one, should this be cut off.

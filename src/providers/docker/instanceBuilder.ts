@@ -5,6 +5,7 @@ import { Turns } from '../turns.ts';
 import { containerSpec } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
+import { refuseSecondServer } from './homeHolders.ts';
 import { Images, type UsableImage } from './images.ts';
 import { containerName, label, labelsOf, volumeName } from './instanceContainer.ts';
 import { ensureNetwork } from './networks.ts';
@@ -74,6 +75,7 @@ export class InstanceBuilder {
       resources: this.limitsOf(config),
       publish: await this.#engine.isLocal(),
     });
+    await refuseSecondServer(this.#engine, identity.id, undefined, ctx);
     ctx.signal.throwIfAborted();
     try {
       await this.#engine.call(

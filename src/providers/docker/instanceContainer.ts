@@ -1,6 +1,6 @@
 import type Dockerode from 'dockerode';
 import type { InstanceIdentity, InstanceRole, InstanceStatus, StopCause } from '../../model/instance.ts';
-import { InstanceIdentity as Identity, InstanceRole as Role } from '../../model/instance.ts';
+import { InstanceIdentity as Identity, InstanceId, InstanceRole as Role } from '../../model/instance.ts';
 import { generationOf } from '../../model/ownership.ts';
 import type { InstanceObservation } from '../../model/provider.ts';
 
@@ -65,6 +65,8 @@ export interface InstanceContainer extends InstanceObservation {
   readonly state: string;
   /** Whether it is only kept until the container that replaces it has started. */
   readonly replaced: boolean;
+  /** Whether the engine tells by no name what it is: while it is removed, or when somebody has renamed it. */
+  readonly untold: boolean;
 }
 
 const { epoch, createdAt } = Identity.shape;
@@ -75,10 +77,17 @@ const { epoch, createdAt } = Identity.shape;
  */
 export function readContainer(row: Dockerode.ContainerInfo): InstanceContainer | undefined {
   const labels = row.Labels ?? {};
-  const name = row.Names[0]?.replace(/^\//, '') ?? '';
-  const named = readName(name);
-  if (!named || named.id !== labels[label.instance]) return undefined;
-  const { id, role, replaced, generation } = named;
+  const id = InstanceId.safeParse(labels[label.instance]).data;
+  if (id === undefined) return undefined;
+  // An engine has no name left for what it removes; its list has null then.
+  const name = row.Names?.[0]?.replace(/^\//, '') ?? '';
+  const told = readName(name);
+  const untold = told?.id !== id;
+  // An image that was made of an instance's container gives its labels to others, which have not its home.
+  if (untold && !row.Mounts?.some(({ Name }) => Name === volumeName(id))) return undefined;
+  const named: NonNullable<ReturnType<typeof readName>> =
+    told?.id === id ? told : { id, role: 'owner', replaced: false };
+  const { role, replaced, generation } = named;
   const port = row.Ports?.find(({ PrivatePort, PublicPort }) => PrivatePort === serverPort && PublicPort)?.PublicPort;
   return {
     id,
@@ -87,15 +96,21 @@ export function readContainer(row: Dockerode.ContainerInfo): InstanceContainer |
     ...(generation !== undefined && { generation }),
     createdAt: createdAt.catch(new Date(row.Created * 1000).toISOString()).parse(labels[label.created]),
     role,
-    ...statusOf(row, role),
+    ...(untold ? unknownBy(name) : statusOf(row, role)),
     ...(row.State === 'running' && port !== undefined && { port }),
     containerId: row.Id,
     name,
     image: row.Image,
     state: row.State,
     replaced,
+    untold,
   };
 }
+
+const unknownBy = (name: string) => ({
+  status: 'unknown' as const,
+  detail: name === '' ? 'the engine has no name for its container' : `the engine calls its container "${name}"`,
+});
 
 /** What the engine's state means. A paused container is stopped: nothing in it runs. */
 function statusOf(
@@ -135,11 +150,12 @@ export function causeOf({ Status, ExitCode, OOMKilled }: ContainerEnd): StopCaus
 
 /**
  * Of the containers of one instance the one that stands for it: the owner after the latest change. The others are
- * leftovers of a replacement.
+ * leftovers of a replacement; one of which nobody can tell that stands for all, as it may be the instance itself.
  */
 export function primaryOf(containers: readonly InstanceContainer[]): InstanceContainer | undefined {
   const latest = containers.toSorted((a, b) => b.epoch - a.epoch || generationOf(b) - generationOf(a));
   return (
+    latest.find(({ untold }) => untold) ??
     latest.find(({ role, replaced }) => role === 'owner' && !replaced) ??
     latest.find(({ role }) => role === 'trash') ??
     latest[0]

@@ -82,7 +82,9 @@ export class InstanceReader {
       providerId: this.#providerId,
       role,
       config: mark?.config ?? InstanceConfig.parse({ name: id }),
-      ...(mark ? { status, ...(detail !== undefined && { detail }) } : { status: 'failed', detail: 'only half made' }),
+      ...(mark || status === 'unknown'
+        ? { status, ...(detail !== undefined && { detail }) }
+        : { status: 'failed', detail: 'only half made' }),
       ...(port !== undefined && { port }),
     };
   }

@@ -7,7 +7,7 @@ import type { InstanceSpec } from '../../model/provider.ts';
 import { instanceVariables } from '../instanceMark.ts';
 import { refuseRole } from '../instanceRoles.ts';
 import { layout } from './containerSpec.ts';
-import type { Containers } from './containers.ts';
+import { type Containers, refuseUntold } from './containers.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { type InstanceBuilder, idTaken } from './instanceBuilder.ts';
 import { type InstanceContainer, volumeName } from './instanceContainer.ts';
@@ -49,7 +49,10 @@ export class InstanceRecreator {
     const old = await this.#containers.of(id, ctx);
     const stranger = old.find(container => container.swarmId !== swarmId);
     if (stranger) throw idTaken(stranger.name);
-    for (const { role } of old) refuseRole(id, role);
+    for (const container of old) {
+      refuseUntold(container);
+      refuseRole(id, container.role);
+    }
     if (old.some(container => standingOf(identity, container) === 'older'))
       throw olderState(id, this.#engine.providerId);
     const image = await this.#builder.prepareImage(config, ctx);

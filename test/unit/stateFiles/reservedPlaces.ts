@@ -226,7 +226,14 @@ export function dockerWorld(bytes: Buffer) {
 
 export const dockerContainer: InstanceContainer = {
   ...{ id: badId, swarmId, epoch: 4, role: 'owner', status: 'running', createdAt: wholeRecord.createdAt },
-  ...{ containerId: 'c1', name: `remote-swarm-${badId}--owner`, image: 'i', state: 'running', replaced: false },
+  ...{
+    containerId: 'c1',
+    name: `remote-swarm-${badId}--owner`,
+    image: 'i',
+    state: 'running',
+    replaced: false,
+    untold: false,
+  },
 };
 
 async function readDockerMark(bytes: Buffer): Promise<Outcome> {

@@ -68,6 +68,17 @@ describe('a row of the list', () => {
     expect(named('thief')).toBeUndefined();
     expect(readContainer(row({ Names: [] }))).toBeUndefined();
   });
+
+  test('that has its home, and a name of which nobody can tell what it is, is unknown', () => {
+    const Mounts = [{ Name: `remote-swarm-${id}`, RW: true }] as Dockerode.ContainerInfo['Mounts'];
+    const withHome = (Names: string[] | null, State = 'running') =>
+      readContainer(row({ Names: Names as string[], State, Mounts }));
+    for (const read of [withHome(['/something']), withHome([], 'dead'), withHome(null, 'removing')])
+      expect(read).toMatchObject({ id, role: 'owner', status: 'unknown', untold: true });
+    expect(withHome(['/something'])?.detail).toContain('"something"');
+    const both = [withHome([`/remote-swarm-${id}--owner`]), withHome(['/something'])].flatMap(each => each ?? []);
+    expect(primaryOf(both)?.untold).toBe(true);
+  });
 });
 
 const title = fc.record({
