@@ -76,7 +76,7 @@ export const GitUrl = oneLine(2048)
     'must be an https, ssh or git URL',
   )
   .refine(url => !/^https?:\/\/[^/]*@/.test(url), 'must not hold a user or a password; sign in to GitHub instead')
-  .refine(url => !/^(ssh|git):\/\/[^/@]*:[^/]*@/.test(url), 'must not hold a password; use a key instead');
+  .refine(url => !/^(ssh|git):\/\/[^/@:]*:[^/]*@/.test(url), 'must not hold a password; use a key instead');
 
 /** What the workspace holds at first start. */
 export const WorkspaceSource = z.discriminatedUnion('kind', [
