@@ -74,13 +74,17 @@ async function buildCore(
   creations: Map<string, AbortController>,
   keep: <T extends { dispose(): unknown }>(part: T) => T,
 ): Promise<SwarmCore> {
-  const [{ buildSwarm, stateDirectoryOf, stateEntries }, { Settings }, { InstanceSecrets }, { followStateDirectory }] =
-    await Promise.all([
-      import('./swarm.ts'),
-      import('./vscode/settings.ts'),
-      import('./vscode/instanceSecrets.ts'),
-      import('./vscode/stateMove.ts'),
-    ]);
+  const [
+    { buildSwarm, stateDirectoryOf, moveStateDirectory },
+    { Settings },
+    { InstanceSecrets },
+    { followMove, followStateDirectory },
+  ] = await Promise.all([
+    import('./swarm.ts'),
+    import('./vscode/settings.ts'),
+    import('./vscode/instanceSecrets.ts'),
+    import('./vscode/stateMove.ts'),
+  ]);
   const unreadableFiles = new UnreadableFiles(log);
   const storageDirectory = context.globalStorageUri.fsPath;
   const settings: InstanceType<typeof Settings> = keep(
@@ -90,12 +94,12 @@ async function buildCore(
       else host.ready?.controller.health.followSettings();
       const directory = stateDirectoryOf(settings.current().config, storageDirectory);
       const done = keys.includes('remoteSwarm.stateDirectory')
-        ? followStateDirectory(host, directory, stateEntries)
+        ? followStateDirectory(host, directory, moveStateDirectory)
         : reload && host.reload();
       Promise.resolve(done).catch(error => showError(error, log));
     }),
   );
-  return buildSwarm({
+  const core = await buildSwarm({
     storageDirectory,
     launcher: context.asAbsolutePath('media/instance/launcher.mjs'),
     config: () => settings.current().config,
@@ -108,4 +112,6 @@ async function buildCore(
     creations,
     unreadable: found => void unreadableFiles.tell(found),
   });
+  followMove(host, core, error => showError(error, log));
+  return core;
 }

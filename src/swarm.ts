@@ -24,6 +24,7 @@ import { type OperationContext, quietContext, withTimeout } from './model/operat
 import type { Provider } from './model/provider.ts';
 import { ProviderRecord } from './model/providerRecord.ts';
 import { Snapshot } from './model/snapshot.ts';
+import { refusalOf } from './model/stateHindrance.ts';
 import type { Quarantined, SecretVault } from './model/stateStore.ts';
 import { onOneLine } from './model/textCut.ts';
 import { BlastRadius, DestroyBudget } from './operations/blastRadius.ts';
@@ -39,6 +40,7 @@ import { FileStateClaim } from './storage/fileStateClaim.ts';
 import { surveyFolder } from './storage/folderSurvey.ts';
 import { JsonFileStore } from './storage/jsonFileStore.ts';
 import { LeaderLease } from './storage/leaderLease.ts';
+import { moveState, settleMove } from './storage/moveState.ts';
 import { packFolder } from './storage/packFolder.ts';
 import { loadSwarmId } from './storage/swarmIdentity.ts';
 import { readMachine } from './storage/thisMachine.ts';
@@ -71,8 +73,8 @@ export interface Surroundings {
   unreadable(found: Quarantined): void;
 }
 
-/** Everything that lies in a state directory, for moving it. */
-export const stateEntries = [
+/** Everything that lies in a state directory. */
+const stateEntries = [
   'swarm.json',
   'instances',
   'health',
@@ -84,6 +86,10 @@ export const stateEntries = [
   'audit',
   'agent-destroys',
 ] as const;
+
+/** Moves all of it, in no matter how many windows it is in use. */
+export const moveStateDirectory = async (from: string, to: string): Promise<void> =>
+  moveState({ entries: stateEntries, machine: await readMachine() }, from, to, quietContext);
 
 export const stateDirectoryOf = (config: SwarmConfig, storageDirectory: string) =>
   config.stateDirectory || storageDirectory;
@@ -106,7 +112,14 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
   const stateDirectory = stateDirectoryOf(config, storageDirectory);
   const editorServerDirectory = path.join(storageDirectory, 'editor-server');
   const machine = await readMachine();
+  await settleMove({ entries: stateEntries, machine }, stateDirectory, quietContext);
   const claim = new FileStateClaim(stateDirectory, machine);
+  const leave = (error: unknown) => {
+    claim.dispose();
+    throw error;
+  };
+  const { hindrance } = claim;
+  if (hindrance && hindrance.why !== 'elsewhere') leave(refusalOf(hindrance));
   const { judge } = claim;
   const environment: ProviderEnvironment = {
     localDirectory: path.join(storageDirectory, 'local'),
@@ -115,10 +128,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     machine,
     readSecret: async name => learned(await surroundings.readSecret(name)),
   };
-  const { swarmId, quarantined } = await loadSwarmId(stateDirectory, judge).catch((error: unknown) => {
-    claim.dispose();
-    throw error;
-  });
+  const { swarmId, quarantined } = await loadSwarmId(stateDirectory, judge).catch(leave);
   // Some is found before there is a controller to tell.
   const early: Quarantined[] = [];
   let note: (found: Quarantined) => unknown = found => early.push(found);
@@ -181,7 +191,11 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
       await gate.invoke('recover_instance', input, byItself('health monitor', ctx));
     },
   });
-  const audit = new AuditLog(new FileAppendLog(path.join(stateDirectory, 'audit'), `${os.hostname()}-${process.pid}`));
+  const audit = new AuditLog(
+    new FileAppendLog(path.join(stateDirectory, 'audit'), `${os.hostname()}-${process.pid}`, () =>
+      claim.assertUnmoved(),
+    ),
+  );
   const budget = new JsonFileStore(path.join(stateDirectory, 'agent-destroys'), DestroyBudget, 1, told, judge);
   const gate = new OperationGate(
     controller,

@@ -15,10 +15,13 @@ const fileName = /^\d{4}-\d{2}-\d{2}-(.+)\.jsonl$/;
 export class FileAppendLog implements AppendLog {
   readonly #directory: string;
   readonly #writer: string;
+  readonly #assertOpen: () => void;
   #day = '';
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(directory: string, name: string) {
+  /** `assertOpen` throws while nothing may be added. */
+  constructor(directory: string, name: string, assertOpen: () => void = () => {}) {
+    this.#assertOpen = assertOpen;
     this.#directory = directory;
     this.#writer = `${encodeURIComponent(name)}-${randomUUID().slice(0, 8)}`;
   }
@@ -61,6 +64,7 @@ export class FileAppendLog implements AppendLog {
     // Never back to an earlier day: files in order of their names are lines in order of their writing.
     const today = new Date().toISOString().slice(0, 10);
     if (today > this.#day) this.#day = today;
+    this.#assertOpen();
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const handle = await open(path.join(this.#directory, `${this.#day}-${this.#writer}.jsonl`), 'a', 0o600);
     try {

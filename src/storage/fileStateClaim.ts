@@ -23,6 +23,9 @@ export type ClaimFile = z.infer<typeof ClaimFile>;
 /** How often it is looked whether the directory is still ours, in milliseconds. A watch tells nothing on a network drive. */
 const lookEvery = 1_000;
 
+/** One word for a machine, as lock files say it. */
+export const machineWord = ({ id, boot, pids, host }: MachineIdentity) => [id, boot, pids, host].join('.');
+
 export const claimFileOf = (directory: string) => path.join(directory, 'machine.json');
 
 /** What the file says; undefined where there is none, null where nobody can tell. */
@@ -89,7 +92,7 @@ export class FileStateClaim implements StateClaim, LockOwner, Disposable {
   constructor(directory: string, here: MachineIdentity) {
     this.#directory = directory;
     this.#here = here;
-    this.machine = [here.id, here.boot, here.pids, here.host].join('.');
+    this.machine = machineWord(here);
     this.judge = new LockJudge(this);
     try {
       this.#hindrance = this.#look(true);
@@ -106,6 +109,12 @@ export class FileStateClaim implements StateClaim, LockOwner, Disposable {
   assertOurs(): void {
     const hindrance = this.#look(true);
     if (hindrance) throw refusalOf(hindrance);
+  }
+
+  /** Throws when all that lies in the directory is on its way elsewhere, or was moved; also where others may write. */
+  assertUnmoved(): void {
+    const hindrance = this.#look(false);
+    if (hindrance && hindrance.why !== 'elsewhere') throw refusalOf(hindrance);
   }
 
   async takeOver(): Promise<void> {

@@ -1,13 +1,18 @@
+import { access } from 'node:fs/promises';
+import * as path from 'node:path';
 import * as vscode from 'vscode';
-import { holdsState, moveState } from './moveState.ts';
-import type { SwarmHost } from './swarmHost.ts';
+import type { SwarmCore, SwarmHost } from './swarmHost.ts';
 import { t } from './translate.ts';
 
 /**
  * The state directory was changed in the settings: offers to move what lies in the old one, and builds the swarm on the
  * new one. Of several windows the one that is looked at asks.
  */
-export async function followStateDirectory(host: SwarmHost, to: string, entries: readonly string[]): Promise<void> {
+export async function followStateDirectory(
+  host: SwarmHost,
+  to: string,
+  moveState: (from: string, to: string) => Promise<void>,
+): Promise<void> {
   await untilFocused();
   const from = host.ready?.stateDirectory;
   if (from === undefined || from === to || (await holdsState(to)) || !(await holdsState(from))) return host.reload();
@@ -20,10 +25,25 @@ export async function followStateDirectory(host: SwarmHost, to: string, entries:
     to,
   );
   const chosen = await vscode.window.showWarningMessage(question, { modal: true, detail }, move, leave);
-  if (chosen === move) await host.whileDown(() => moveState(entries, from, to));
+  if (chosen === move) await host.whileDown(() => moveState(from, to));
   else if (chosen === leave) await host.reload();
   else await sayUnmoved();
 }
+
+/** Another window moves the state: this one waits for it, and goes on where the settings say. */
+export function followMove(host: SwarmHost, { controller }: SwarmCore, failed: (error: unknown) => void): void {
+  controller.claim.onDidChange(() => {
+    const why = controller.claim.hindrance?.why;
+    if (why === 'moving' || why === 'moved') host.reload().catch(failed);
+  });
+}
+
+/** Whether a swarm's state lies in a directory. */
+const holdsState = (directory: string) =>
+  access(path.join(directory, 'swarm.json')).then(
+    () => true,
+    () => false,
+  );
 
 /** Cancelled: the person decides, in the settings. */
 async function sayUnmoved(): Promise<void> {
