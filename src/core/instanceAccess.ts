@@ -15,6 +15,7 @@ import type {
 import type { SecretVault } from '../model/stateStore.ts';
 import { need } from './instanceLifecycle.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
+import { refuseOverruled } from './overruling.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import type { SecretMask } from './secretMask.ts';
 import { SharedEndpoints } from './sharedEndpoints.ts';
@@ -157,7 +158,7 @@ export class InstanceAccess {
   }
 
   #runningProvider(instanceId: string): Provider {
-    const { status, providerId } = this.#recordOf(instanceId);
+    const { status, providerId } = refuseOverruled(this.#recordOf(instanceId));
     if (status === 'unknown') {
       const { problem, hint } = this.#providers.condition(providerId) ?? {};
       throw providerUnreachable(providerId, problem ?? 'its state is not known', hint ?? 'Refresh, and try again.');

@@ -18,7 +18,7 @@ import type { SecretVault } from '../model/stateStore.ts';
 import { secretNames } from './changesOf.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
-import { claimed, timestamp, withError, withoutError, withStatus } from './records.ts';
+import { beforeChange, claimed, timestamp, withError, withoutError, withStatus } from './records.ts';
 import type { SecretMask } from './secretMask.ts';
 import type { Settlement } from './settlement.ts';
 import { type SetupSources, setUpWorkspace } from './workspaceSetup.ts';
@@ -167,7 +167,7 @@ export class InstanceLifecycle {
       const provider = this.#providers.get(record.providerId);
       const there = await getTwice(provider, record.id, ctx);
       ctx.lock.assertHeld();
-      if (there) await provider.abilities.trashInstance(record.id, claimed(ctx, intended));
+      if (there) await provider.abilities.trashInstance(record.id, claimed(ctx, beforeChange(intended)));
       ctx.lock.assertHeld();
     } catch (error) {
       throw await this.#failed(ctx, record.id, 'unknown', error);
@@ -277,7 +277,7 @@ export class InstanceLifecycle {
     const intended = await this.#intend(ctx, record.id, desired, pending, generation);
     try {
       ctx.lock.assertHeld();
-      const instance = await call(claimed(ctx, intended));
+      const instance = await call(claimed(ctx, generation ? beforeChange(intended) : intended));
       ctx.lock.assertHeld();
       return await this.#seen(ctx, record.id, instance);
     } catch (error) {

@@ -2,7 +2,7 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import { messageOf } from '../model/errors.ts';
 import { type Disposable, Emitter } from '../model/event.ts';
 import type { InstanceRecord, InstanceRole } from '../model/instance.ts';
-import type { LockedContext, OperationContext } from '../model/operationContext.ts';
+import { type LockedContext, type OperationContext, underLock } from '../model/operationContext.ts';
 import type { InstanceObservation, Provider } from '../model/provider.ts';
 import type { KeyedLock } from '../model/stateStore.ts';
 import { Backoff } from './backoff.ts';
@@ -10,6 +10,7 @@ import { getTwice } from './instanceLifecycle.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import { isSame } from './isSame.ts';
 import { KeyedDebounce } from './keyedDebounce.ts';
+import { told } from './overruling.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { adopted, withStatus } from './records.ts';
 import { type Settlement, settle } from './settlement.ts';
@@ -43,7 +44,7 @@ export interface ReconcilerOptions {
   /** Takes a step that finishes what was cut off; runs under the instance's lock. */
   finish(
     record: InstanceRecord,
-    step: Exclude<Settlement['do'], 'show' | 'confirm-absence'>,
+    step: Exclude<Settlement['do'], 'show' | 'confirm-absence' | 'tell-owner'>,
     ctx: LockedContext,
   ): Promise<void>;
 }
@@ -201,7 +202,8 @@ export class Reconciler implements Disposable {
         const current = await this.#registry.findInstance(record.id);
         if (!current) return;
         const again = settle(current, seen);
-        if (again.do === 'confirm-absence') await this.#confirmAbsence(provider, current, ctx);
+        if (again.do === 'tell-owner') await this.#tellOwner(provider, current.id, ctx);
+        else if (again.do === 'confirm-absence') await this.#confirmAbsence(provider, current, ctx);
         else if (again.do !== 'show') await this.#finish(current, again.do, ctx);
       });
     if (step.do === 'delete' && !this.#backoff.isDue(record.id)) return;
@@ -245,6 +247,16 @@ export class Reconciler implements Disposable {
     return undefined;
   }
 
+  /** By a get of its own: what the list call saw may be older than what this swarm has written since. */
+  async #tellOwner(provider: Provider, instanceId: string, ctx: LockedContext): Promise<void> {
+    const there = await provider.getInstance(instanceId, ctx);
+    if (!there || there.status === 'unknown') return;
+    await this.#registry.updateInstance(
+      instanceId,
+      underLock(ctx, (current: InstanceRecord) => told(current, there)),
+    );
+  }
+
   /** Absence is believed when a get says so twice (semantics 24). */
   async #confirmAbsence(provider: Provider, record: InstanceRecord, ctx: OperationContext): Promise<void> {
     const instance = await getTwice(provider, record.id, ctx);
@@ -279,7 +291,7 @@ const byRemovalFirst = (observations: readonly InstanceObservation[]) =>
   observations.toSorted((a, b) => Number(b.role === 'removing') - Number(a.role === 'removing'));
 
 /** Whether a step only tells what is so; the others may take as long as a create. */
-const isQuick = (step: Settlement) => step.do === 'show' || step.do === 'confirm-absence';
+const isQuick = (step: Settlement) => ['show', 'confirm-absence', 'tell-owner'].includes(step.do);
 
 /** What its place can't tell all of now may be adopted when it can. */
 const isKnown = ({ role, status }: InstanceObservation) => isWhole(role) && status !== 'unknown';

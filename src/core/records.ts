@@ -8,6 +8,7 @@ import type {
   VSCodeInstance,
 } from '../model/instance.ts';
 import type { Claim, OperationContext } from '../model/operationContext.ts';
+import { generationOf } from '../model/ownership.ts';
 import { onOneLine } from '../model/textCut.ts';
 
 /** Characters of an error's message that a record keeps. */
@@ -41,6 +42,12 @@ export function withStatus(
 export const claimed = <C extends OperationContext>(ctx: C, { swarmId, epoch, generation }: Claim): C => ({
   ...ctx,
   claim: { swarmId, epoch, generation },
+});
+
+/** What the record knew before the change of its instance's role that it has noted, and that is about to be made. */
+export const beforeChange = (noted: InstanceRecord): InstanceRecord => ({
+  ...noted,
+  generation: generationOf(noted) - 1,
 });
 
 /** The record without the error of an earlier operation. */

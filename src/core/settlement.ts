@@ -1,5 +1,6 @@
 import type { InstanceRecord, InstanceStatus } from '../model/instance.ts';
 import type { InstanceObservation } from '../model/provider.ts';
+import { isTold } from './overruling.ts';
 
 /** What is left to do so that the place agrees with what was asked for. */
 export type Settlement =
@@ -16,6 +17,8 @@ export type Settlement =
   | { readonly do: 'update' }
   /** Its home was being brought back, and nobody is at it any more: say so. */
   | { readonly do: 'tell-cut-off' }
+  /** The place says that it is another's, or knows of later changes; or does so no longer: note it. */
+  | { readonly do: 'tell-owner' }
   /** The place says nothing of it: ask twice before believing that it is gone (semantics 24). */
   | { readonly do: 'confirm-absence' };
 
@@ -28,6 +31,8 @@ const removalNote = 'Its removal was begun, so that its home is not whole any mo
 export function settle(record: InstanceRecord, seen: InstanceObservation | undefined): Settlement {
   // What its place can't tell now, or runs on another machine, is only shown: what is left to be done waits (semantics 7).
   if (seen?.status === 'unknown' || seen?.elsewhere !== undefined) return shown({ ...seen, status: unjudged(record) });
+  if (seen && !isTold(record, seen)) return { do: 'tell-owner' };
+  if (record.overruled) return shown({ status: 'unknown', detail: record.detail });
   if (record.desired === 'absent') return { do: 'delete' };
   // What was begun to be removed is whole no more: neither brought back nor used, and only a person lets the rest go.
   if (seen?.role === 'removing') return { do: 'show', status: 'lost', detail: removalNote };
@@ -46,7 +51,7 @@ export function settle(record: InstanceRecord, seen: InstanceObservation | undef
   return shown(inTrash ? { ...seen, status: 'trashed' } : seen);
 }
 
-const shown = ({ status, detail }: InstanceObservation): Settlement => ({
+const shown = ({ status, detail }: Pick<InstanceObservation, 'status' | 'detail'>): Settlement => ({
   ...({ do: 'show', status } as const),
   ...(detail !== undefined && { detail }),
 });

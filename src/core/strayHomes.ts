@@ -54,7 +54,7 @@ export class StrayHomes {
   }
 
   /**
-   * Forgets an instance whose deletion for good cannot come to its end, as when a provider is gone. What its providers
+   * Forgets an instance that another swarm has adopted, or whose deletion for good cannot come to its end, as when a provider is gone. What its providers
    * still have stays there: should they come back, it is an instance again. Rejects with `wrong-state` for any other one.
    */
   async leave(instanceId: string, ctx: OperationContext = quietContext): Promise<void> {
@@ -63,7 +63,9 @@ export class StrayHomes {
       const record = (await registry.readAll()).find(({ id }) => id === instanceId);
       const migrations = (await book.readAll()).filter(each => each.instanceId === instanceId);
       // One whose record cannot be read may well be alive.
-      const isGoing = record ? record.desired === 'absent' : migrations.some(each => each.instanceRemovedAt);
+      const isGoing = record
+        ? record.desired === 'absent' || record.overruled?.by === 'another'
+        : migrations.some(each => each.instanceRemovedAt);
       if (!isGoing) throw wrongState(instanceId, record?.status ?? 'unknown', 'delete it permanently first');
       ctx.lock.assertHeld();
       for (const { id } of migrations) await book.forget(id);

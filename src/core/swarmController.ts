@@ -28,19 +28,20 @@ import { InstanceAccess } from './instanceAccess.ts';
 import { randomId } from './instanceId.ts';
 import { type ForgetElsewhere, InstanceLifecycle } from './instanceLifecycle.ts';
 import { InstanceNames } from './instanceNames.ts';
+import { InstanceOwnership } from './instanceOwnership.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import { InstanceUpdates } from './instanceUpdates.ts';
 import { MigrationManager } from './migration/migrationManager.ts';
+import { refuseOverruled } from './overruling.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { type FoundInstance, Reconciler } from './reconciler.ts';
-import { adopted, asked, byName } from './records.ts';
+import { asked, byName } from './records.ts';
 import type { SecretMask } from './secretMask.ts';
 import { SharedConditions } from './sharedConditions.ts';
 import { SnapshotManager } from './snapshots/snapshotManager.ts';
 import { StrayHomes } from './strayHomes.ts';
 import type { SwarmControllerOptions } from './swarmControllerOptions.ts';
 import { swarmStatusOf } from './swarmStatusOf.ts';
-import { proveWhole, wholeInstance } from './wholeInstance.ts';
 
 /** The swarm's main entry (seed, Swarm Controller): routes what is asked to the provider and keeps the registry true. */
 export class SwarmController {
@@ -51,6 +52,7 @@ export class SwarmController {
   readonly health: HealthMonitor;
   readonly conditions: SharedConditions;
   readonly access: InstanceAccess;
+  readonly ownership: InstanceOwnership;
   readonly mask: SecretMask;
   readonly strayHomes: StrayHomes;
   readonly migrations: MigrationManager;
@@ -74,6 +76,7 @@ export class SwarmController {
     this.providers = providers;
     this.mask = mask;
     this.#options = options;
+    this.ownership = new InstanceOwnership(options, (...of) => this.refresh(...of));
     this.access = new InstanceAccess(registry, providers, vault, mask);
     this.strayHomes = new StrayHomes({ swarmId, registry, providers, locks, vault, book: options.migrationBook });
     const forgetElsewhere: ForgetElsewhere = async (instanceId, ctx) => {
@@ -283,8 +286,9 @@ export class SwarmController {
     await this.#lifecycle.giveUpSetup(instanceId);
     // Both ends of a migration go: none is settled before, as its target may never answer again.
     return this.#options.locks.run(instanceId, ctx, async ctx => {
-      const record = await this.registry.readInstance(instanceId);
+      const record = refuseOverruled(await this.registry.readInstance(instanceId));
       refuseRevived(refuseElsewhere(record), seen);
+      await this.ownership.prove(record, ctx);
       return this.#lifecycle.remove(record, ctx);
     });
   }
@@ -306,7 +310,7 @@ export class SwarmController {
     unkept = false,
   ): Promise<InstanceRecord> {
     if (rung === 'migrate') {
-      refuseInTrash(this.getInstance(instanceId), 'restore it before recovering it');
+      refuseInTrash(refuseOverruled(this.getInstance(instanceId)), 'restore it before recovering it');
       // It takes the lock itself.
       return this.migrations.migrate(instanceId, ctx);
     }
@@ -335,25 +339,16 @@ export class SwarmController {
     return this.#reconciler.found();
   }
 
-  /** Takes a found instance into this swarm's registry, as it is (semantics 1). */
+  /** Makes a found instance this swarm's, as it is (semantics 1, 40). */
   async adoptInstance(
     providerId: string,
     instanceId: string,
     ctx: OperationContext = quietContext,
   ): Promise<InstanceRecord> {
-    const provider = this.providers.get(providerId);
-    return this.#options.locks.run(instanceId, ctx, async () => {
-      const found = this.listFound().find(each => each.providerId === providerId && each.observation.id === instanceId);
-      const instance = found
-        ? await wholeInstance(provider, found.observation, ctx)
-        : await provider.getInstance(instanceId, ctx);
-      if (!instance) throw instanceNotFound(instanceId);
-      if (instance.status === 'unknown') throw wrongState(instanceId, 'unknown', 'adopt it when its provider can tell');
-      await proveWhole(provider, instance, ctx);
-      const record = await this.registry.registerInstance(adopted(instance));
-      this.#changed.fire();
-      return record;
-    });
+    const found = this.listFound().find(each => each.providerId === providerId && each.observation.id === instanceId);
+    const record = await this.ownership.adopt(providerId, instanceId, found?.observation, ctx);
+    this.#changed.fire();
+    return record;
   }
 
   getSwarmStatus(): SwarmStatus {
@@ -383,6 +378,7 @@ export class SwarmController {
   ): Promise<R> {
     this.getInstance(instanceId);
     return this.#options.locks.run(instanceId, ctx, async ctx => {
+      refuseOverruled(await this.registry.readInstance(instanceId));
       await this.migrations.settle(instanceId, ctx);
       await ctx.permit?.(instanceId);
       return work(refuseElsewhere(await this.registry.readInstance(instanceId)), ctx);

@@ -64,7 +64,7 @@ export class TrashExpiry implements Disposable {
   #trash(): { readonly id: string; readonly until: number }[] {
     return this.#registry
       .listInstances()
-      .filter(({ desired }) => desired === 'trashed')
+      .filter(({ desired, overruled }) => desired === 'trashed' && !overruled)
       .flatMap(record => {
         const until = restorableUntil(record);
         return until === undefined ? [] : [{ id: record.id, until: Date.parse(until) }];

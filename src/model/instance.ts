@@ -237,6 +237,26 @@ export const SetupState = z.strictObject({
 });
 export type SetupState = z.infer<typeof SetupState>;
 
+/** What its provider says against a record: nothing is done to the instance until a person decides (semantics 40, 41). */
+export const Overruling = z.discriminatedUnion('by', [
+  /** Another swarm has adopted it. */
+  z.strictObject({
+    by: z.literal('another'),
+    swarmId: SwarmId,
+    owner: Owner,
+    adoptedAt: z.iso.datetime().optional(),
+  }),
+  /** The record is older than that, as when it was brought back from a backup. */
+  z.strictObject({
+    by: z.literal('provider'),
+    epoch: z.int().min(1),
+    generation: z.int().min(0),
+    role: InstanceRole,
+    status: InstanceStatus,
+  }),
+]);
+export type Overruling = z.infer<typeof Overruling>;
+
 /** The registry's record: the instance, what is wanted of it, and the bookkeeping of the store. */
 export const InstanceRecord = VSCodeInstance.extend({
   schemaVersion: z.literal(1),
@@ -256,6 +276,7 @@ export const InstanceRecord = VSCodeInstance.extend({
   /** The snapshot that its home is to become equal with; there as long as it may be only partly so. */
   restoring: SnapshotId.optional(),
   error: InstanceError.optional(),
+  overruled: Overruling.optional(),
   /** When `status` last changed. */
   statusSince: z.iso.datetime(),
   trashedAt: z.iso.datetime().optional(),

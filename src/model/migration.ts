@@ -99,6 +99,8 @@ export const Migration = z.strictObject({
   parkedUntil: z.iso.datetime().optional(),
   /** When the removal of the parked copy was begun: it is whole no more, and goes. */
   removingSince: z.iso.datetime().optional(),
+  /** Of the parked copy, where this journal was begun when that was found. */
+  parkedGeneration: z.int().min(0).optional(),
   /** When a person deleted the instance for good: what is left of it at either end is to go, and is never adopted. */
   instanceRemovedAt: z.iso.datetime().optional(),
   /** What could not be removed, by name (semantics 21). */

@@ -30,5 +30,5 @@ export function refuseUnowned(
 export const generationOf = ({ generation = 0 }: Pick<Claim, 'generation'>): number => generation;
 
 /** Of the next change of what is there: higher than all that is known of it. */
-export const nextGeneration = (there: Claim, claim?: Claim): number =>
-  Math.max(generationOf(there) + 1, claim === undefined ? 0 : generationOf(claim));
+export const nextGeneration = (there: Claim, claim: Claim = there): number =>
+  Math.max(generationOf(there), generationOf(claim)) + 1;

@@ -21,7 +21,8 @@ const answersToTrust = 2;
  * else now, and no person paused it.
  */
 export function isWatched(record: InstanceRecord, health: InstanceHealth | undefined): boolean {
-  return record.desired === 'running' && record.status !== 'creating' && health?.pausedSince === undefined;
+  const isSettled = record.status !== 'creating' && record.overruled === undefined;
+  return record.desired === 'running' && isSettled && health?.pausedSince === undefined;
 }
 
 /**

@@ -196,7 +196,7 @@ export class MigrationManager {
   async settle(instanceId: string, ctx: LockedContext): Promise<void> {
     const { registry, book } = this.#options;
     const record = await registry.readInstance(instanceId);
-    if (record.desired === 'absent') return;
+    if (record.desired === 'absent' || record.overruled) return;
     for (const { id } of this.#ofInstance(instanceId)) {
       const migration = await book.read(id);
       const act = nextAct(migration);
@@ -319,10 +319,12 @@ export class MigrationManager {
         continue;
       const settle = () =>
         locks.run(instanceId, ctx, async ctx => {
-          if (await registry.findInstance(instanceId)) await this.settle(instanceId, ctx);
+          const record = await registry.findInstance(instanceId);
+          if (record) await this.settle(instanceId, ctx);
+          if (record?.overruled?.by === 'provider') return;
           const now = await book.read(id);
           if (isToClear(now)) await clearEnds(this.#options, now, ctx);
-          else if (awaitsOther(now)) await new MigrationRun(this.#options, id).goOn(ctx);
+          else if (awaitsOther(now) && !record?.overruled) await new MigrationRun(this.#options, id).goOn(ctx);
           else if (isOverdue(now)) await this.#parked.remove(now, ctx);
         });
       // It is as it was, and a later look at a provider tries again.

@@ -6,6 +6,7 @@ import type { OperationContext } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
 import { onOneLine } from '../../model/textCut.ts';
 import { getTwice } from '../instanceLifecycle.ts';
+import { refuseOverruled } from '../overruling.ts';
 import { choosePlacement, misfits } from '../placement.ts';
 import type { HomeCarrier } from './homeCarrier.ts';
 import type { MigrationWorld } from './migrationRun.ts';
@@ -15,7 +16,7 @@ const pace = { bytes: 30_000_000, files: 1_500, change: 3 };
 
 /** Throws `wrongState` unless it is whole and at rest, or runs. */
 export function refuseUnmovable(record: InstanceRecord): void {
-  const { id, status, desired, setup, wanted } = record;
+  const { id, status, desired, setup, wanted } = refuseOverruled(record);
   if (desired === 'trashed' || desired === 'absent')
     throw wrongState(id, 'in the trash', 'restore it before migrating it');
   if (status !== 'running' && status !== 'stopped')

@@ -3,13 +3,13 @@ import { homesDiffer } from '../../model/homeErrors.ts';
 import type { InstanceError, InstanceIdentity, InstanceRecord, InstanceRole } from '../../model/instance.ts';
 import type { Migration, MigrationStep, MigrationStepState } from '../../model/migration.ts';
 import { type LockedContext, underLock, withTimeout } from '../../model/operationContext.ts';
-import { nextGeneration } from '../../model/ownership.ts';
+import { generationOf, refuseUnowned } from '../../model/ownership.ts';
 import type { Provider } from '../../model/provider.ts';
 import type { SecretVault } from '../../model/stateStore.ts';
 import { getTwice, type InstanceLifecycle } from '../instanceLifecycle.ts';
 import type { InstanceRegistry } from '../instanceRegistry.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
-import { claimed, instanceError, timestamp, withStatus } from '../records.ts';
+import { beforeChange, claimed, instanceError, timestamp, withStatus } from '../records.ts';
 import type { HomeCarrier } from './homeCarrier.ts';
 import type { MigrationBook } from './migrationBook.ts';
 import { refuseTarget, refuseUnmovable } from './migrationPlanner.ts';
@@ -205,6 +205,8 @@ export class MigrationRun {
       ctx.report('Comparing the two homes');
       const { digest, bytes, files } = await carrier.look(target, migration.instanceId, ctx);
       if (digest !== migration.digest) throw homesDiffer(migration.instanceId);
+      const there = await source.getInstance(migration.instanceId, ctx);
+      if (there) refuseUnowned(there, await this.#record(migration));
       return { pivotedAt: timestamp(), bytes, files };
     },
     'clean-up-source': async (migration, ctx) => {
@@ -300,13 +302,13 @@ export class MigrationRun {
 
   /** Of either copy: which of them owns is the migration's to say. */
   async #setRole(
-    { instanceId, sourceEpoch }: Migration,
+    { instanceId, sourceEpoch, parkedGeneration }: Migration,
     providerId: string,
     role: InstanceRole,
     ctx: LockedContext,
   ): Promise<void> {
     const provider = this.#world.providers.get(providerId);
-    const record = await aboutToChange(this.#world.registry, instanceId, ctx);
+    const record = await aboutToChange(this.#world.registry, instanceId, ctx, parkedGeneration);
     const epoch = Math.max(record.epoch, sourceEpoch + 1);
     await provider.abilities.setRole(instanceId, role, claimed(ctx, { ...record, epoch }));
   }
@@ -347,16 +349,19 @@ export async function makeOwner(
   await registry.updateInstance(instanceId, underLock(ctx, change));
 }
 
-/** The record before a change of the role of a copy, which it knows of from then on (semantics 41). */
-export const aboutToChange = (
+/** What the record knew before a change of the role of a copy, which it notes (semantics 41); `known`: the last one of it. */
+export const aboutToChange = async (
   registry: InstanceRegistry,
   instanceId: string,
   ctx: LockedContext,
-): Promise<InstanceRecord> =>
-  registry.updateInstance(
-    instanceId,
-    underLock(ctx, (current: InstanceRecord) => ({ ...current, generation: nextGeneration(current) })),
-  );
+  known = 0,
+): Promise<InstanceRecord> => {
+  const change = (current: InstanceRecord): InstanceRecord => ({
+    ...current,
+    generation: Math.max(generationOf(current), known) + 1,
+  });
+  return beforeChange(await registry.updateInstance(instanceId, underLock(ctx, change)));
+};
 
 const targetIdentity = ({ id, swarmId, epoch, owner, createdAt }: InstanceRecord): InstanceIdentity => ({
   ...{ id, swarmId, owner, createdAt },

@@ -1,8 +1,10 @@
 import { isAbort, messageOf, migrationRefused } from '../../model/errors.ts';
 import type { HomeDifference } from '../../model/homeArchive.ts';
 import { copyNotWhole } from '../../model/homeErrors.ts';
+import type { InstanceRecord } from '../../model/instance.ts';
 import type { Migration } from '../../model/migration.ts';
-import type { LockedContext, OperationContext } from '../../model/operationContext.ts';
+import type { Claim, LockedContext, OperationContext } from '../../model/operationContext.ts';
+import { generationOf, refuseUnowned } from '../../model/ownership.ts';
 import type { KeyedLock } from '../../model/stateStore.ts';
 import { getTwice } from '../instanceLifecycle.ts';
 import { claimed, timestamp } from '../records.ts';
@@ -86,10 +88,12 @@ export class ParkedCopies {
     const record = await registry.findInstance(migration.instanceId);
     const isParked = there ? isCopyInRole(there, 'parked') && isCopyOf(migration, there) : record !== undefined;
     if (isParked && record?.providerId !== provider.id) {
+      const claim = parkedClaim(migration, there, record);
+      if (there) refuseUnowned(there, claim);
       const begun = await book.update(migration.id, current => ({ removingSince: timestamp(), ...current }));
       ctx.lock.assertHeld();
       try {
-        await provider.deleteInstance(migration.instanceId, claimed(ctx, there ?? claimOf(migration)));
+        await provider.deleteInstance(migration.instanceId, claimed(ctx, claim));
       } catch (error) {
         if (!isAbort(error))
           await book.update(begun.id, current => ({ ...current, leftovers: [stuckCopy(begun, error)] }));
@@ -136,3 +140,10 @@ export class ParkedCopies {
 /** What is left where it could not be removed, and why. */
 const stuckCopy = (migration: Migration, error: unknown) =>
   `${leftCopy(migration.instanceName, migration.instanceId, parkedAt(migration))}: ${messageOf(error)}`;
+
+/** For a copy that is let go: a record that is older than its parking is none of it (semantics 41). */
+function parkedClaim(migration: Migration, there: Claim | null, record: InstanceRecord | undefined): Claim {
+  if (!there) return claimOf(migration);
+  if (!record) return there;
+  return { ...there, generation: Math.max(generationOf(record), migration.parkedGeneration ?? 0) };
+}

@@ -1,6 +1,7 @@
 import type { InstanceRecord } from '../../model/instance.ts';
 import { type Migration, untilDecided } from '../../model/migration.ts';
 import type { LockedContext } from '../../model/operationContext.ts';
+import { generationOf } from '../../model/ownership.ts';
 import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import { randomId } from '../instanceId.ts';
 import { getTwice } from '../instanceLifecycle.ts';
@@ -51,7 +52,7 @@ export async function settleStray(
   if (!isKnown && (isOld || there.role === 'parked')) {
     // What an old owner has written since is nowhere else: only a person lets it go.
     const until = isOld ? untilDecided : new Date(Date.now() + parkedTime).toISOString();
-    await book.add(parkedBy(record, provider.id, until));
+    await book.add({ ...parkedBy(record, provider.id, until), parkedGeneration: generationOf(there) });
   }
   if (isOld) {
     const claim = await aboutToChange(registry, record.id, ctx);

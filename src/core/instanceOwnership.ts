@@ -1,0 +1,110 @@
+import { instanceNotFound, wrongState } from '../model/errors.ts';
+import type { InstanceRecord, Owner, VSCodeInstance } from '../model/instance.ts';
+import { type LockedContext, type OperationContext, quietContext, underLock } from '../model/operationContext.ts';
+import { generationOf, refuseUnowned, standingOf } from '../model/ownership.ts';
+import type { InstanceObservation } from '../model/provider.ts';
+import type { KeyedLock } from '../model/stateStore.ts';
+import type { InstanceRegistry } from './instanceRegistry.ts';
+import type { ProviderDirectory } from './providerDirectory.ts';
+import { adopted, claimed, withoutError, withStatus } from './records.ts';
+import { proveWhole, wholeInstance } from './wholeInstance.ts';
+
+/** How far an adoption raises the epoch: a copy that was rolled back may be one above its owner. */
+const epochsBetweenSwarms = 2;
+
+export interface InstanceOwnershipOptions {
+  readonly swarmId: string;
+  readonly owner: Owner;
+  readonly registry: InstanceRegistry;
+  readonly providers: ProviderDirectory;
+  readonly locks: KeyedLock;
+}
+
+/** What persons decide about whose an instance is (semantics 40, 41). */
+export class InstanceOwnership {
+  readonly #options: InstanceOwnershipOptions;
+  readonly #refresh: (ctx: OperationContext, providerId: string) => Promise<void>;
+
+  /** `refresh` asks a provider now, and settles what is left to be done there. */
+  constructor(
+    options: InstanceOwnershipOptions,
+    refresh: (ctx: OperationContext, providerId: string) => Promise<void>,
+  ) {
+    this.#options = options;
+    this.#refresh = refresh;
+  }
+
+  /** Makes it this swarm's, as it is, at its provider and then here. `found` is what was seen when a person wanted that. */
+  adopt(
+    providerId: string,
+    instanceId: string,
+    found: InstanceObservation | undefined,
+    ctx: OperationContext,
+  ): Promise<InstanceRecord> {
+    const { swarmId, owner, registry, providers, locks } = this.#options;
+    const provider = providers.get(providerId);
+    return locks.run(instanceId, ctx, async ctx => {
+      const instance = found ? await wholeInstance(provider, found, ctx) : await provider.getInstance(instanceId, ctx);
+      if (!instance) throw instanceNotFound(instanceId);
+      if (instance.status === 'unknown') throw wrongState(instanceId, 'unknown', 'adopt it when its provider can tell');
+      await proveWhole(provider, instance, ctx);
+      if (instance.swarmId === swarmId) return registry.registerInstance(adopted(instance));
+      const heir = { swarmId, owner, epoch: instance.epoch + epochsBetweenSwarms };
+      const seen = found ?? instance;
+      return registry.registerInstance(
+        adopted(await provider.abilities.transfer(instanceId, heir, claimed(ctx, seen))),
+      );
+    });
+  }
+
+  /** Before what else there is of it goes: rejects when its provider can tell that it is another's, or that it knows better. */
+  async prove(record: InstanceRecord, ctx: OperationContext): Promise<void> {
+    const provider = this.#options.providers.find(record.providerId);
+    const there = await provider?.getInstance(record.id, ctx).catch(() => ctx.signal.throwIfAborted());
+    if (there && there.status !== 'unknown') refuseUnowned(there, record);
+  }
+
+  /** The record becomes what its provider says. Rejects with `wrong-state` unless that knows better. */
+  takeOver(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
+    return this.#decide(instanceId, ctx, ({ schemaVersion, revision }, there) => ({
+      ...adopted(there),
+      ...{ schemaVersion, revision },
+    }));
+  }
+
+  /** The record counts as the newer one: what it wants is done. Rejects with `wrong-state` unless its provider knows better. */
+  async insist(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
+    const { providerId } = await this.#decide(
+      instanceId,
+      ctx,
+      ({ overruled: _overruled, ...current }, { epoch, ...there }) => ({
+        ...withStatus(withoutError(current), { status: 'unknown' }),
+        ...{ epoch, generation: generationOf(there), role: there.role },
+      }),
+    );
+    await this.#refresh(ctx, providerId);
+    return this.#options.registry.readInstance(instanceId);
+  }
+
+  #decide(
+    instanceId: string,
+    ctx: OperationContext,
+    change: (current: InstanceRecord, there: VSCodeInstance) => InstanceRecord,
+  ): Promise<InstanceRecord> {
+    const { registry, providers, locks } = this.#options;
+    return locks.run(instanceId, ctx, async (ctx: LockedContext) => {
+      const record = await registry.readInstance(instanceId);
+      const there = record.overruled && (await providers.get(record.providerId).getInstance(instanceId, ctx));
+      if (there && standingOf(record, there) === 'another') refuseUnowned(there, record);
+      if (!there || standingOf(record, there) === 'owner' || there.status === 'unknown')
+        throw wrongState(instanceId, record.status, 'its provider says nothing newer of it');
+      await proveWhole(providers.get(record.providerId), there, ctx);
+      if (there.role === 'parked' || there.role === 'incoming')
+        throw wrongState(instanceId, `${there.role} on "${there.providerId}"`, 'wait until its owner was seen');
+      return registry.updateInstance(
+        instanceId,
+        underLock(ctx, (current: InstanceRecord) => change(current, there)),
+      );
+    });
+  }
+}
