@@ -27,7 +27,8 @@ export function fieldsBelow(schema: Schema, around: Around, samples: Around = {}
   const besides = (key: string) => {
     if (path.length === 0) return around;
     const [there, members] = [valueAt(around, path), membersOf(schema, key, samples)];
-    const another = 'kind' in members && there.kind !== members.kind;
+    const which = discriminators.find(name => name in members);
+    const another = which !== undefined && there[which] !== members[which];
     return setAt(around, path, { ...(another ? {} : there), ...members });
   };
   const kinds = [...(schema.oneOf ?? []), ...(schema.anyOf ?? [])] as Schema[];
@@ -40,12 +41,17 @@ export function fieldsBelow(schema: Schema, around: Around, samples: Around = {}
   ];
 }
 
-/** Valid values for the required members beside `key`, in an object that occurs inside. */
+/** The members that tell the kinds of a union apart. */
+const discriminators = ['kind', 'by'];
+
+/** Valid values for the required members beside `key`, in an object of one kind of a union that occurs inside. */
 function membersOf(schema: Schema, key: string, samples: Around): Around {
-  const kind = (schema.properties?.kind as Schema | undefined)?.const;
-  const others = (schema.required ?? []).filter(name => name !== key && name !== 'kind' && name in samples);
+  const kindOf = (name: string) => (schema.properties?.[name] as Schema | undefined)?.const;
+  const which = discriminators.find(name => kindOf(name) !== undefined);
+  if (which === undefined) return {};
+  const others = (schema.required ?? []).filter(name => name !== key && name !== which && name in samples);
   return {
-    ...(kind === undefined || key === 'kind' ? {} : { kind }),
+    ...(key === which ? {} : { [which]: kindOf(which) }),
     ...Object.fromEntries(others.map(name => [name, samples[name]])),
   };
 }

@@ -6,7 +6,7 @@ import { Emitter } from '../../model/event.ts';
 import { homeMissing } from '../../model/homeErrors.ts';
 import type { InstanceFilter, InstanceRole, InstanceUpdate, VSCodeInstance } from '../../model/instance.ts';
 import { runsElsewhere } from '../../model/machineErrors.ts';
-import { type Claim, type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { type Claim, type OperationContext, quietContext, uncancelled } from '../../model/operationContext.ts';
 import { nextGeneration, refuseUnowned } from '../../model/ownership.ts';
 import type {
   CommandResult,
@@ -128,8 +128,9 @@ export class LocalProvider implements Provider {
       try {
         return await this.#start(folder, ctx);
       } catch (error) {
-        await this.#stop(folder, true, ctx);
-        await this.folders.remove(folder, ctx);
+        const own = uncancelled(ctx);
+        await this.#stop(folder, true, own);
+        await this.folders.remove(folder, own);
         throw error;
       }
     });

@@ -48,9 +48,10 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   'src/storage/thisMachine.ts': ['readFile', 'what the system says of itself, in thisMachine.test.ts'],
   'src/storage/replaceFile.ts': ['open open', 'only writes'],
   'src/storage/fileHomeArchive.ts': [
-    'Ending Hole JSON.parse Received Sum createReadStream open',
+    'Ending Hole JSON.parse Received Sum createReadStream',
     'homes that were kept: what is another than its hash says is refused',
   ],
+  'src/storage/packedFile.ts': ['open', 'only writes'],
   'src/model/homeEntries.ts': ['HomeEntry JSON.parse', 'what a program beside a home writes'],
   'src/providers/reservedFile.ts': ['JSON.parse Token', marks],
   'src/providers/local/instanceFolders.ts': [
@@ -62,9 +63,10 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
     ],
   ],
   'src/providers/local/serverProcess.ts': [
-    'ServerExit ServerMark ServerMark ServerMark open open',
+    'JSON.parse ServerExit ServerMark ServerMark ServerMark open open',
     ['<local>/reserved/process.json', '<local>/reserved/exit.json'],
   ],
+  'src/providers/local/fileRevision.ts': ['readFileSync', 'a file that is only compared with what was read before'],
   'src/providers/docker/reservedFiles.ts': ['getArchive', marks.filter(file => file.startsWith('<docker>'))],
   'media/instance/launcher.mjs': [
     'JSON.parse readFileSync readFileSync',

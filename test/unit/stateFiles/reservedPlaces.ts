@@ -12,7 +12,7 @@ import type { InstanceContainer } from '../../../src/providers/docker/instanceCo
 import { InstanceReader } from '../../../src/providers/docker/instanceReader.ts';
 import { ReservedFiles } from '../../../src/providers/docker/reservedFiles.ts';
 import { instanceLayout } from '../../../src/providers/editorServer.ts';
-import { InstanceMark, InstanceVariables } from '../../../src/providers/instanceMark.ts';
+import { InstanceMark, InstanceVariables, identityOf } from '../../../src/providers/instanceMark.ts';
 import { InstanceFolders } from '../../../src/providers/local/instanceFolders.ts';
 import { LinuxProcesses } from '../../../src/providers/local/linuxProcesses.ts';
 import { ServerExit, ServerMark } from '../../../src/providers/local/serverProcess.ts';
@@ -32,7 +32,10 @@ const goodId = idOf(2);
 const secret = 'correct-horse-battery';
 
 const sampleMark = {
-  identity: { id: badId, swarmId, epoch: 1, owner: { user: 'ada', machine: 'm1' }, createdAt: wholeRecord.createdAt },
+  identity: {
+    ...{ id: badId, swarmId, epoch: 1, generation: 3, owner: { user: 'ada', machine: 'm1' } },
+    ...{ createdAt: wholeRecord.createdAt, adoptedAt: wholeRecord.createdAt },
+  },
   config: wholeRecord.config,
 };
 const freeOfMark: FilePlace['free'] = {
@@ -40,6 +43,7 @@ const freeOfMark: FilePlace['free'] = {
   'identity.owner.user': ['dots', 'unicode'],
   'identity.owner.machine': ['dots', 'unicode'],
   'identity.epoch': ['large'],
+  'identity.generation': ['large'],
 };
 const sampleVariables = { KEY: 'plain', TOKEN: secret };
 const freeOfVariables: FilePlace['free'] = { KEY: ['control', 'dots', 'unicode', 'large'] };
@@ -120,8 +124,7 @@ async function readLocalMark(bytes: Buffer): Promise<Outcome> {
   const seen = await expectGoodInstance(provider);
   const value = await provider.getInstance(badId).catch(() => undefined);
   if (value) {
-    const { id, epoch, owner, createdAt, config } = value;
-    return { value: { identity: { id, swarmId: value.swarmId, epoch, owner, createdAt }, config }, said: undefined };
+    return { value: { identity: identityOf(value), config: value.config }, said: undefined };
   }
   const calls = [
     provider.getInstance(badId),

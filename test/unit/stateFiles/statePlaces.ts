@@ -46,6 +46,11 @@ export const wholeRecord: InstanceRecord = {
   setup: { status: 'failed', problems: ['no network'], askedByPerson: true },
   error: { code: 'timed-out', message: 'It did not answer.', hint: 'Try again.', at },
   trashedAt: at,
+  generation: 3,
+  adoptedAt: at,
+  renamed: { from: ['crate'], at, by: { caller: 'agent', actor: 'chat' } },
+  beforeAgents: { config: wholeConfig, at, by: { caller: 'agent', actor: 'chat' } },
+  overruled: { by: 'another', swarmId: 'bbbbbbbbbbbbbbbb', owner: { user: 'bob', machine: 'm2' }, adoptedAt: at },
 };
 
 const measures = [
@@ -107,6 +112,7 @@ const wholeMigration: Migration = {
   rolledBackAt: at,
   instanceRemovedAt: at,
   removingSince: at,
+  parkedGeneration: 3,
   parkedUntil: at,
   leftovers: ['a copy'],
   error: { code: 'timed-out', message: 'It did not answer.', hint: 'Try again.', at },
@@ -208,6 +214,14 @@ export const statePlaces: readonly FilePlace[] = [
     free: {
       ...freeOfConfig('config.'),
       ...freeOfConfig('wanted.'),
+      ...freeOfConfig('beforeAgents.config.'),
+      'beforeAgents.by.actor': ['control', 'dots', 'unicode'],
+      'renamed.by.actor': ['control', 'dots', 'unicode'],
+      'overruled.owner.user': ['dots', 'unicode'],
+      'overruled.owner.machine': ['dots', 'unicode'],
+      'overruled.epoch': ['large'],
+      'overruled.generation': ['large'],
+      generation: ['large'],
       'owner.user': ['dots', 'unicode'],
       'owner.machine': ['dots', 'unicode'],
       epoch: ['large'],
@@ -292,6 +306,7 @@ export const statePlaces: readonly FilePlace[] = [
       'steps.0.bytes': ['large'],
       'steps.0.files': ['large'],
       sourceEpoch: ['large'],
+      parkedGeneration: ['large'],
       downtimeMs: ['large'],
       leftovers: ['large'],
       'leftovers.0': anything,
@@ -318,13 +333,19 @@ export const statePlaces: readonly FilePlace[] = [
   {
     file: '<state>/agent-destroys/agent.json',
     schema: DestroyBudget,
-    sample: { id: 'agent', schemaVersion: 1, revision: 3, spent: [{ reservation: 'r', instanceId: idOf(1), at }] },
+    sample: {
+      id: 'agent',
+      schemaVersion: 1,
+      revision: 3,
+      spent: [{ reservation: 'r', instanceId: idOf(1), at, uptime: 5 }],
+    },
     namesFields: true,
     free: {
       revision: ['large'],
       spent: ['large'],
       'spent.0.reservation': anything,
       'spent.0.instanceId': anything,
+      'spent.0.uptime': ['large'],
     },
     read: bytes => readRecord(DestroyBudget, 'agent', [], bytes),
   },
