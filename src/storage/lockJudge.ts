@@ -9,6 +9,9 @@ export interface LockOwner {
   assertOurs(): void;
 }
 
+/** What a holder writes: what makes it unique, and its machine. Anything else names no machine. */
+const signed = /^[0-9a-f-]{36}\n(\S+)$/;
+
 /**
  * How those who share a directory judge its lock files. What this machine wrote is judged by its own clock. The clock
  * of another one says nothing here: its lock is free when it was seen to stay as it is, for twice as long, in the
@@ -34,7 +37,7 @@ export class LockJudge {
 
   /** Whether the lock with this text and these times is nobody's any more. A clock that was set back counts as well. */
   isStale(file: string, text: string, { mtimeMs }: Pick<Stats, 'mtimeMs'>, { staleAfter }: LockTiming): boolean {
-    const [, machine] = text.split('\n');
+    const machine = signed.exec(text)?.[1];
     if (machine === undefined || machine === this.#owner?.machine) {
       this.#seen.delete(file);
       return Math.abs(Date.now() - mtimeMs) > staleAfter;

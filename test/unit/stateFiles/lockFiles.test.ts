@@ -8,7 +8,10 @@ import { hostile } from '../hostileInput.ts';
 import { scratchDirectory } from '../storage/scratch.ts';
 import { filesBelow } from './place.ts';
 
-const content = fc.oneof(fc.uint8Array({ maxLength: 200 }), fc.constant(Buffer.alloc(40_000, 'a')));
+const content = fc.oneof(
+  fc.uint8Array({ maxLength: 200 }),
+  fc.constantFrom(Buffer.alloc(40_000, 'a'), Buffer.from('\n'), Buffer.from('a\nb')),
+);
 
 describe('a lock file', () => {
   test('of a holder that is dead gives way, whatever is in it', async () => {

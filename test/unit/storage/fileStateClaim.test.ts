@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { InstanceRecord } from '../../../src/model/instance.ts';
 import type { MachineIdentity } from '../../../src/model/machineIdentity.ts';
 import { quietContext, withTimeout } from '../../../src/model/operationContext.ts';
@@ -129,13 +130,15 @@ describe('a lock of another machine', () => {
   const timing = { staleAfter: 60, renewEvery: 10 };
   const judgeOn = (machine: string) => new LockJudge({ machine, assertOurs: () => {} });
 
-  test('is believed as long as it changes, however wrong its clock', async () => {
+  test('is believed as long as it changes, however wrong its clock', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
     const file = path.join(directory, 'lock');
     const lock = LockFile.take(file, 'key', timing, judgeOn('there'));
     const here = judgeOn('here');
     for (let hour = 1; hour < 40; hour++) {
       fs.utimesSync(file, hour * 3600, hour * 3600);
-      await new Promise(resolve => setTimeout(resolve, 10));
+      vi.advanceTimersByTime(100);
       expect(LockFile.take(file, 'key', timing, here)).toBeUndefined();
     }
     lock?.release();
@@ -146,7 +149,7 @@ describe('a lock of another machine', () => {
 
   test('of a holder that is dead is free once it was seen unchanged for long enough, also with a time to come', async () => {
     const file = path.join(directory, 'lock');
-    fs.writeFileSync(file, 'token\nthere');
+    fs.writeFileSync(file, `${randomUUID()}\nthere`);
     const soon = Date.now() / 1000 + 100_000;
     fs.utimesSync(file, soon, soon);
     const here = judgeOn('here');
