@@ -82,12 +82,12 @@ export async function openCountingDoor(engineSocket: string, socket: string): Pr
   };
 }
 
-/** A list also by what it is filtered for. */
+/** A list also by what it is filtered for: a label, or one value of it. */
 function kindOf(method: string, address: string): string {
   const url = new URL(address, 'http://engine');
   const place = url.pathname
     .replace(/^\/v[\d.]+/, '')
     .replace(/^\/(containers|volumes|images|exec)\/(?!json$|create$)[^/]+/, '/$1/*');
-  const [label] = /remote-swarm\.\w+/.exec(url.searchParams.get('filters') ?? '') ?? [];
-  return [method, place, ...(label !== undefined ? [label] : [])].join(' ');
+  const [label] = /remote-swarm\.\w+=?/.exec(url.searchParams.get('filters') ?? '') ?? [];
+  return [method, place, ...(label !== undefined ? [label.replace('=', '=*')] : [])].join(' ');
 }
