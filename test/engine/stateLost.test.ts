@@ -73,11 +73,16 @@ describeWithOwnEngine('an instance whose state directory is deleted', () => {
     const names = (of: readonly string[]) =>
       of.filter(what => !what.endsWith('server')).map(what => what.replace(/ (running|exited|created)$/, ''));
     const expected = OutsideWitness.expected(copies);
+    const isParked = Object.values(copies).includes('parked');
     await vi.waitFor(
       async () => {
         await window.refresh();
         expect(window.listInstances()).toMatchObject([{ id, providerId: lives, role: 'owner', config }]);
         expect(names(await thereIs())).toEqual(names(expected));
+        // Before a window has noted the other copy nobody can have it back, and nothing removes it with the instance.
+        expect(window.migrations.listMigrations().some(each => each.instanceId === id && each.parkedUntil)).toBe(
+          isParked,
+        );
       },
       { timeout: 30_000, interval: 100 },
     );
