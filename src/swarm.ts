@@ -6,6 +6,7 @@ import { HealthBook } from './core/health/healthBook.ts';
 import { InstanceRegistry } from './core/instanceRegistry.ts';
 import { StreamCarrier } from './core/migration/homeCarrier.ts';
 import { MigrationBook } from './core/migration/migrationBook.ts';
+import { ObservedTime } from './core/observedTime.ts';
 import { type ProviderCondition, ProviderDirectory } from './core/providerDirectory.ts';
 import { withStatus } from './core/records.ts';
 import { SecretMask } from './core/secretMask.ts';
@@ -20,6 +21,7 @@ import { messageOf, SwarmError, unknownEnabledProvider } from './model/errors.ts
 import { InstanceHealth } from './model/health.ts';
 import { InstanceRecord } from './model/instance.ts';
 import { Migration } from './model/migration.ts';
+import { ObservedTimeRecord } from './model/observedTimeRecord.ts';
 import { type OperationContext, quietContext, withTimeout } from './model/operationContext.ts';
 import type { Provider } from './model/provider.ts';
 import { ProviderRecord } from './model/providerRecord.ts';
@@ -83,6 +85,7 @@ const stateEntries = [
   'snapshots',
   'homes',
   'observer.epoch',
+  'observed-time',
   'audit',
   'agent-destroys',
 ] as const;
@@ -153,6 +156,10 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
       return registry.getInstanceCount(providerId) > 0;
     },
   });
+  const time = new ObservedTime(
+    new JsonFileStore(path.join(stateDirectory, 'observed-time'), ObservedTimeRecord, 1, told),
+    lease,
+  );
   const controller = new SwarmController({
     swarmId,
     owner: { user: os.userInfo().username, machine: os.hostname() },
@@ -176,6 +183,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
       () => surroundings.config().autoSaveInterval,
     ),
     lease,
+    time,
     healthConfig: () => surroundings.config().health,
     migrationBook: new MigrationBook(
       new JsonFileStore(path.join(stateDirectory, 'migrations'), Migration, 1, told, judge),
@@ -210,6 +218,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
   const trash = new TrashExpiry(
     registry,
     lease,
+    time,
     async instanceId => void (await gate.invoke('empty_trash', { instanceId }, byItself('trash', quietContext))),
   );
   const schedule = new SnapshotSchedule({

@@ -18,7 +18,7 @@ import type { SecretVault } from '../model/stateStore.ts';
 import { secretNames } from './changesOf.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
-import { beforeChange, claimed, timestamp, withError, withoutError, withStatus } from './records.ts';
+import { beforeChange, claimed, notKept, timestamp, withError, withoutError, withStatus } from './records.ts';
 import type { SecretMask } from './secretMask.ts';
 import type { Settlement } from './settlement.ts';
 import { type SetupSources, setUpWorkspace } from './workspaceSetup.ts';
@@ -163,21 +163,21 @@ export class InstanceLifecycle {
   /** To the trash (semantics 22). What its provider does not have is only noted so: its home may still be there. */
   async trash(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
     const intended = await this.#intend(ctx, record.id, 'trashed', 'deleting', nextGeneration);
+    let hasMoved = false;
     try {
       const provider = this.#providers.get(record.providerId);
       const there = await getTwice(provider, record.id, ctx);
       ctx.lock.assertHeld();
       if (there) await provider.abilities.trashInstance(record.id, claimed(ctx, beforeChange(intended)));
+      hasMoved = there !== null && there.role !== 'trash';
       ctx.lock.assertHeld();
     } catch (error) {
       throw await this.#failed(ctx, record.id, 'unknown', error);
     }
-    return this.#write(ctx, record.id, current =>
-      withStatus(
-        { ...withoutError(current), role: 'trash', trashedAt: current.trashedAt ?? timestamp() },
-        { status: 'trashed' },
-      ),
-    );
+    return this.#write(ctx, record.id, current => {
+      const { trashedAt = timestamp(), ...kept } = hasMoved ? notKept(current) : current;
+      return withStatus({ ...withoutError(kept), role: 'trash', trashedAt }, { status: 'trashed' });
+    });
   }
 
   async restore(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
@@ -294,7 +294,8 @@ export class InstanceLifecycle {
     generation?: (current: InstanceRecord) => number,
   ): Promise<InstanceRecord> {
     return this.#write(ctx, id, current => {
-      const next = { ...withoutError(current), desired, ...(generation && { generation: generation(current) }) };
+      const kept = current.desired === desired ? current : notKept(current);
+      const next = { ...withoutError(kept), desired, ...(generation && { generation: generation(current) }) };
       return withStatus(next, { status: pending });
     });
   }

@@ -50,6 +50,11 @@ export const beforeChange = (noted: InstanceRecord): InstanceRecord => ({
   generation: generationOf(noted) - 1,
 });
 
+/** The record of what is not in the trash, or has just come there: its time begins anew. */
+export function notKept({ trashedAt: _trashedAt, keptSince: _keptSince, ...record }: InstanceRecord): InstanceRecord {
+  return record;
+}
+
 /** The record without the error of an earlier operation. */
 export function withoutError(record: InstanceRecord): InstanceRecord {
   const { error: _error, ...rest } = record;

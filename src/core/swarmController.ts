@@ -35,7 +35,7 @@ import { MigrationManager } from './migration/migrationManager.ts';
 import { refuseOverruled } from './overruling.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { type FoundInstance, Reconciler } from './reconciler.ts';
-import { asked, byName } from './records.ts';
+import { asked, byName, notKept } from './records.ts';
 import type { SecretMask } from './secretMask.ts';
 import { SharedConditions } from './sharedConditions.ts';
 import { SnapshotManager } from './snapshots/snapshotManager.ts';
@@ -100,7 +100,7 @@ export class SwarmController {
       this.#reconciler.onDidObserve,
     );
     this.migrations = new MigrationManager({
-      ...{ registry, providers, locks, vault, lifecycle: this.#lifecycle, lease: options.lease },
+      ...{ registry, providers, locks, vault, lifecycle: this.#lifecycle, lease: options.lease, time: options.time },
       ...{ book: options.migrationBook, carrier: options.homes },
       config: () => options.migrationConfig(),
     });
@@ -272,7 +272,7 @@ export class SwarmController {
       if (record.desired !== 'trashed')
         throw wrongState(instanceId, record.status, 'only what is in the trash can be restored');
       const hint = 'Give that one another name, then restore this one.';
-      const wanted = (current: InstanceRecord): InstanceRecord => ({ ...current, desired: 'stopped' });
+      const wanted = (current: InstanceRecord): InstanceRecord => ({ ...notKept(current), desired: 'stopped' });
       const toRestore = () => this.registry.updateInstance(instanceId, underLock(ctx, wanted));
       const intended = await this.#names.give(record.config.name, ctx, toRestore, instanceId, hint);
       return this.#lifecycle.restore(intended, ctx);
@@ -358,6 +358,7 @@ export class SwarmController {
 
   /** Ends what runs in this window. Instances go on running. */
   async dispose(): Promise<void> {
+    await this.#options.time.dispose();
     this.#removals.dispose();
     await this.migrations.dispose();
     this.snapshots.dispose();

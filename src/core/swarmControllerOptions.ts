@@ -8,6 +8,7 @@ import type { Recover } from './health/recoverer.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { HomeCarrier } from './migration/homeCarrier.ts';
 import type { MigrationBook } from './migration/migrationBook.ts';
+import type { ObservedTime } from './observedTime.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import type { SecretMask } from './secretMask.ts';
 import type { SharedRecords } from './sharedRecords.ts';
@@ -37,6 +38,8 @@ export interface SwarmControllerOptions {
   readonly loadStateOnStartup: boolean;
   readonly healthBook: HealthBook;
   readonly lease: ObserverLease;
+  /** Is disposed of with the controller. */
+  readonly time: ObservedTime;
   /** Asked at each use. */
   healthConfig(): HealthConfig;
   readonly migrationBook: MigrationBook;

@@ -2,16 +2,15 @@ import type { Disposable } from '../model/event.ts';
 import type { InstanceRecord } from '../model/instance.ts';
 import type { ObserverLease } from '../model/stateStore.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
-import { LongDue } from './longDue.ts';
+import type { ObservedTime } from './observedTime.ts';
+import { isCounted, timeLeft, trashTime } from './retention.ts';
 
-/** Milliseconds that the trash keeps what was deleted (semantics 22). */
-const trashTime = 7 * 86_400_000;
-/** Milliseconds: a clock that is set meanwhile is noticed within this. */
+/** Milliseconds between two looks, at most. */
 const longestSleep = 3_600_000;
 /** Milliseconds until what is due, and was not removed, is looked at again. */
 const retryAfter = 60_000;
 
-/** Until when the trash keeps it; undefined when it is not there. */
+/** Until when the trash keeps it at least, as far as the clock can be believed; undefined when it is not there. */
 export const restorableUntil = ({ trashedAt }: Pick<InstanceRecord, 'trashedAt'>): string | undefined =>
   trashedAt === undefined ? undefined : new Date(Date.parse(trashedAt) + trashTime).toISOString();
 
@@ -19,16 +18,22 @@ export const restorableUntil = ({ trashedAt }: Pick<InstanceRecord, 'trashedAt'>
 export class TrashExpiry implements Disposable {
   readonly #registry: InstanceRegistry;
   readonly #lease: ObserverLease;
+  readonly #time: ObservedTime;
   readonly #remove: (instanceId: string) => Promise<void>;
   readonly #subscriptions: Disposable[];
-  readonly #longDue = new LongDue();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isDisposed = false;
 
   /** `remove` deletes an instance for good; what it rejects is asked for again. */
-  constructor(registry: InstanceRegistry, lease: ObserverLease, remove: (instanceId: string) => Promise<void>) {
+  constructor(
+    registry: InstanceRegistry,
+    lease: ObserverLease,
+    time: ObservedTime,
+    remove: (instanceId: string) => Promise<void>,
+  ) {
     this.#registry = registry;
     this.#lease = lease;
+    this.#time = time;
     this.#remove = remove;
     this.#subscriptions = [
       registry.onDidChange(({ record }) => record?.desired === 'trashed' && this.#plan(0)),
@@ -44,30 +49,38 @@ export class TrashExpiry implements Disposable {
 
   #plan(least: number): void {
     clearTimeout(this.#timer);
-    if (this.#isDisposed || !this.#lease.isHeld()) return;
-    const times = this.#trash().map(({ until }) => until);
-    if (times.length === 0) return;
-    const next = Math.min(...times) - Date.now();
-    this.#timer = setTimeout(() => void this.#empty(), Math.min(Math.max(next, least), longestSleep));
+    const trash = this.#trash();
+    if (this.#isDisposed || !this.#lease.isHeld() || trash.length === 0) return;
+    const now = this.#time.now();
+    // What is not counted yet begins to be at the next look.
+    const left = trash.map(({ keptSince }) =>
+      now !== undefined && isCounted(keptSince, now) ? timeLeft(keptSince, trashTime, now) : retryAfter,
+    );
+    this.#timer = setTimeout(() => void this.#empty(), Math.min(Math.max(...[least, Math.min(...left)]), longestSleep));
   }
 
   async #empty(): Promise<void> {
-    const now = Date.now();
-    for (const { id, until } of this.#trash()) {
-      if (!this.#longDue.holds(id, until <= now) || !this.#lease.isHeld()) continue;
-      await this.#remove(id).catch(() => {}); // It is in the audit log, and tried again.
+    for (const { id } of this.#trash()) {
+      const now = this.#time.now();
+      if (now === undefined || !this.#lease.isHeld()) break;
+      try {
+        const { keptSince } = await this.#counted(id, now);
+        if (timeLeft(keptSince, trashTime, now) <= 0) await this.#remove(id);
+      } catch {
+        // It is in the audit log, and tried again.
+      }
     }
     this.#plan(retryAfter);
   }
 
-  /** What lies there, and until when, in milliseconds since 1970. */
-  #trash(): { readonly id: string; readonly until: number }[] {
-    return this.#registry
-      .listInstances()
-      .filter(({ desired, overruled }) => desired === 'trashed' && !overruled)
-      .flatMap(record => {
-        const until = restorableUntil(record);
-        return until === undefined ? [] : [{ id: record.id, until: Date.parse(until) }];
-      });
+  /** As it is on disk: another window may have restored it, and deleted it again, meanwhile. */
+  #counted(id: string, now: number): Promise<InstanceRecord> {
+    return this.#registry.updateInstance(id, current =>
+      current.status !== 'trashed' || isCounted(current.keptSince, now) ? current : { ...current, keptSince: now },
+    );
+  }
+
+  #trash(): InstanceRecord[] {
+    return this.#registry.listInstances().filter(({ desired, overruled }) => desired === 'trashed' && !overruled);
   }
 }

@@ -280,6 +280,8 @@ export const InstanceRecord = VSCodeInstance.extend({
   /** When `status` last changed. */
   statusSince: z.iso.datetime(),
   trashedAt: z.iso.datetime().optional(),
+  /** Observed time, in milliseconds, from which on its time in the trash is counted; not there before that begins. */
+  keptSince: z.number().min(0).optional(),
 });
 export type InstanceRecord = z.infer<typeof InstanceRecord>;
 

@@ -95,8 +95,10 @@ export const Migration = z.strictObject({
   downtimeMs: z.number().min(0).optional(),
   /** When a person took the parked source back as the owner; since then it is the target that is parked. */
   rolledBackAt: z.iso.datetime().optional(),
-  /** Until when the source is kept, stopped, for rolling back (semantics 20). */
+  /** Until when the source is kept at least, stopped, for rolling back (semantics 20), as far as the clock can be believed. */
   parkedUntil: z.iso.datetime().optional(),
+  /** Observed time, in milliseconds, from which on the copy's time is counted; not there before that begins. */
+  keptSince: z.number().min(0).optional(),
   /** When the removal of the parked copy was begun: it is whole no more, and goes. */
   removingSince: z.iso.datetime().optional(),
   /** Of the parked copy, where this journal was begun when that was found. */

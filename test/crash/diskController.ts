@@ -3,6 +3,7 @@ import { HealthBook } from '../../src/core/health/healthBook.ts';
 import { InstanceRegistry } from '../../src/core/instanceRegistry.ts';
 import type { HomeCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { MigrationBook } from '../../src/core/migration/migrationBook.ts';
+import { ObservedTime } from '../../src/core/observedTime.ts';
 import type { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { SecretMask } from '../../src/core/secretMask.ts';
 import { SharedRecords } from '../../src/core/sharedRecords.ts';
@@ -17,6 +18,7 @@ import {
 import { InstanceHealth } from '../../src/model/health.ts';
 import { InstanceRecord } from '../../src/model/instance.ts';
 import { Migration } from '../../src/model/migration.ts';
+import { ObservedTimeRecord } from '../../src/model/observedTimeRecord.ts';
 import { ProviderRecord } from '../../src/model/providerRecord.ts';
 import { Snapshot } from '../../src/model/snapshot.ts';
 import type { RecordStore } from '../../src/model/stateStore.ts';
@@ -41,6 +43,7 @@ export async function diskController(
 ): Promise<SwarmController> {
   const { swarmId } = await loadSwarmId(stateDirectory);
   const store = new JsonFileStore(path.join(stateDirectory, 'instances'), InstanceRecord, 1);
+  const lease = new LeaderLease(stateDirectory);
   const controller: SwarmController = new SwarmController({
     swarmId,
     owner: { user: 'ada', machine: 'engine' },
@@ -60,7 +63,8 @@ export async function diskController(
     defaultProviderType: () => '',
     loadStateOnStartup: true,
     healthBook: new HealthBook(new JsonFileStore(path.join(stateDirectory, 'health'), InstanceHealth, 1), () => 1),
-    lease: new LeaderLease(stateDirectory),
+    lease,
+    time: new ObservedTime(new JsonFileStore(path.join(stateDirectory, 'observed-time'), ObservedTimeRecord, 1), lease),
     healthConfig: () => ({ ...defaultHealthConfig, ...health }),
     migrationBook: new MigrationBook(
       aroundJournal(new JsonFileStore(path.join(stateDirectory, 'migrations'), Migration, 1)),

@@ -4,6 +4,7 @@ import { HealthBook } from '../../src/core/health/healthBook.ts';
 import { InstanceRegistry } from '../../src/core/instanceRegistry.ts';
 import type { HomeCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { MigrationBook } from '../../src/core/migration/migrationBook.ts';
+import { ObservedTime } from '../../src/core/observedTime.ts';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { SecretMask } from '../../src/core/secretMask.ts';
 import { SharedRecords } from '../../src/core/sharedRecords.ts';
@@ -19,6 +20,7 @@ import {
 import { InstanceHealth } from '../../src/model/health.ts';
 import { InstanceRecord } from '../../src/model/instance.ts';
 import { Migration } from '../../src/model/migration.ts';
+import { ObservedTimeRecord } from '../../src/model/observedTimeRecord.ts';
 import type { LockedContext, OperationContext } from '../../src/model/operationContext.ts';
 import type { Provider } from '../../src/model/provider.ts';
 import { ProviderRecord } from '../../src/model/providerRecord.ts';
@@ -87,6 +89,7 @@ export interface MemorySwarmOptions {
   readonly gitCredential?: string;
   readonly surveyFolder?: SetupSources['surveyFolder'];
   readonly healthDisk?: MemoryDisk;
+  readonly timeDisk?: MemoryDisk;
   readonly lease?: ObserverLease;
   readonly autoSaveSeconds?: number;
   /** Over the defaults. */
@@ -128,6 +131,8 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     storeOf('instances', InstanceRecord, disk),
     () => options.autoSaveSeconds ?? 3600,
   );
+  const lease = options.lease ?? new MemoryLease();
+  const time = new ObservedTime(storeOf('observed-time', ObservedTimeRecord, options.timeDisk), lease);
   const controller = new SwarmController({
     swarmId: options.swarmId ?? 'aaaaaaaaaaaaaaaa',
     owner: { user: 'ada', machine: 'engine' },
@@ -149,7 +154,8 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     defaultProviderType: () => options.defaultProviderType ?? '',
     loadStateOnStartup: options.loadStateOnStartup ?? true,
     healthBook,
-    lease: options.lease ?? new MemoryLease(),
+    lease,
+    time,
     healthConfig: () => ({ ...defaultHealthConfig, ...options.health }),
     migrationBook: new MigrationBook(storeOf('migrations', Migration, options.migrationDisk)),
     homes: options.homes ?? new MemoryCarrier(),
@@ -158,5 +164,5 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     migrationConfig: () => ({ ...defaultMigrationConfig, ...options.migration }),
     recover: async (instanceId, rung, _reason, ctx) => void (await controller.recoverInstance(instanceId, rung, ctx)),
   });
-  return { disk, place, vault, controller };
+  return { disk, place, time, vault, controller };
 }

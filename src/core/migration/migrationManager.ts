@@ -24,13 +24,15 @@ import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import type { KeyedLock, ObserverLease } from '../../model/stateStore.ts';
 import { Backoff } from '../backoff.ts';
 import { randomId } from '../instanceId.ts';
-import { LongDue } from '../longDue.ts';
+import type { ObservedTime } from '../observedTime.ts';
 import { instanceError, timestamp } from '../records.ts';
+import { isCounted } from '../retention.ts';
 import { planOf, refugeOf, refuseTarget, refuseUnmovable, roomAt } from './migrationPlanner.ts';
 import { MigrationRun, type MigrationWorld } from './migrationRun.ts';
 import {
   awaitsOther,
   freshSteps,
+  isKeeping,
   isKeptAt,
   isOverdue,
   isOvertaken,
@@ -45,6 +47,7 @@ import { clearEnds, isStrayCopy, settleStray } from './strayCopies.ts';
 export interface MigrationManagerOptions extends MigrationWorld {
   readonly locks: KeyedLock;
   readonly lease: ObserverLease;
+  readonly time: ObservedTime;
   /** Asked at each use. */
   config(): MigrationConfig;
 }
@@ -59,7 +62,6 @@ export class MigrationManager {
   /** Those that this window carries out now, and how to stop them. */
   readonly #running = new Map<string, AbortController>();
   readonly #parked: ParkedCopies;
-  readonly #longDue = new LongDue();
   readonly #backoff = new Backoff();
   #settling: Promise<void> | undefined;
   /** A migration, whose id this is, has changed in any window. */
@@ -310,10 +312,22 @@ export class MigrationManager {
     };
   }
 
+  /** What is kept, and not counted yet, begins to be. */
+  async #beginTimes(): Promise<void> {
+    const { book, time } = this.#options;
+    const now = time.now();
+    if (now === undefined) return;
+    const isNew = (each: Migration) => isKeeping(each) && !isCounted(each.keptSince, now);
+    for (const { id } of book.list().filter(isNew))
+      await book.update(id, current => (isNew(current) ? { ...current, keptSince: now } : current)).catch(() => {});
+  }
+
   async #settleAll(): Promise<void> {
-    const { book, lease, locks, registry } = this.#options;
+    const { time, book, lease, locks, registry } = this.#options;
     const ctx = { signal: this.#disposed.signal, report: () => {} };
-    const due = book.list().filter(each => isToSettle(each) || this.#longDue.holds(each.id, isOverdue(each)));
+    await this.#beginTimes();
+    const isDue = (each: Migration) => each.removingSince !== undefined || isOverdue(each, time.now());
+    const due = book.list().filter(each => isToSettle(each) || isDue(each));
     for (const { id, instanceId } of due) {
       if (!lease.isHeld() || ctx.signal.aborted || !this.#backoff.isDue(id) || (await locks.isHeld(instanceId)))
         continue;
@@ -325,7 +339,7 @@ export class MigrationManager {
           const now = await book.read(id);
           if (isToClear(now)) await clearEnds(this.#options, now, ctx);
           else if (awaitsOther(now) && !record?.overruled) await new MigrationRun(this.#options, id).goOn(ctx);
-          else if (isOverdue(now)) await this.#parked.remove(now, ctx);
+          else if (isDue(now)) await this.#parked.remove(now, ctx);
         });
       // It is as it was, and a later look at a provider tries again.
       await this.#backoff.run(id, settle).catch(() => {});

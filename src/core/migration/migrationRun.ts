@@ -24,14 +24,13 @@ import {
   leftCopy,
   ownerOf,
   parkedAt,
+  parkedUntil,
   unfinishedEnding,
   withStep,
 } from './migrationSteps.ts';
 
 /** Milliseconds that a step may take which does not read the home; what does has as long as the whole migration. */
 const stepTimeout = 300_000;
-/** Milliseconds that a parked copy is kept (semantics 20). */
-export const parkedTime = 86_400_000;
 
 export interface MigrationWorld {
   readonly registry: InstanceRegistry;
@@ -214,10 +213,10 @@ export class MigrationRun {
       const { sourceProviderId } = migration;
       await this.#setRole(migration, migration.targetProviderId, 'owner', ctx);
       const isParked = await this.#park(migration, sourceProviderId, ctx);
-      const parkedUntil = new Date(Date.now() + parkedTime).toISOString();
-      if (isParked) return { parkedUntil };
+      const parked = { parkedUntil: parkedUntil() };
+      if (isParked) return parked;
       // Whoever sees it again puts it aside, by its epoch.
-      return { parkedUntil, note: `"${sourceProviderId}" does not answer: what it has is put aside once it does.` };
+      return { ...parked, note: `"${sourceProviderId}" does not answer: what it has is put aside once it does.` };
     },
     'start-target': async (migration, ctx) => {
       const record = await this.#record(migration);
@@ -228,7 +227,8 @@ export class MigrationRun {
         ? { error, note: `It does not start: ${error.message}` }
         : { downtimeMs: downtimeOf(migration, Date.now()) };
     },
-    complete: async () => ({ status: 'completed', endedAt: timestamp() }),
+    // The time of what is parked begins with the end.
+    complete: async () => ({ status: 'completed', endedAt: timestamp(), parkedUntil: parkedUntil() }),
   };
 
   /** What a cut-off step left at the target. What is not a copy on its way is not ours to remove. */
@@ -282,7 +282,7 @@ export class MigrationRun {
       const record = await this.#record(migration);
       if (migration.wasRunning) await this.#start(record, ctx);
     }
-    const ended = { endedAt: timestamp(), parkedUntil: new Date(Date.now() + parkedTime).toISOString(), leftovers: [] };
+    const ended = { endedAt: timestamp(), parkedUntil: parkedUntil(), leftovers: [] };
     const waiting = { leftovers: [leftCopy(instanceName, instanceId, other)] };
     return this.#write(ctx, current => ({ ...current, ...(isParked ? ended : waiting) }));
   }

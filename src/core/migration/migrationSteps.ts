@@ -9,6 +9,7 @@ import {
 } from '../../model/migration.ts';
 import type { Claim } from '../../model/operationContext.ts';
 import { timestamp } from '../records.ts';
+import { parkedTime, timeLeft } from '../retention.ts';
 
 const beginning = ['prepare', 'validate-source', 'validate-target-provider', 'export-source-config'] as const;
 /** `verify-target` ends with the pivot. */
@@ -77,12 +78,16 @@ export const isCopyInRole = ({ role }: Pick<VSCodeInstance, 'role'>, wanted: 'pa
 export const leftCopy = (instanceName: string, instanceId: string, providerId: string): string =>
   `The copy of "${instanceName}" (${instanceId}) on "${providerId}"`;
 
-/** Whether its parked copy was kept long enough, or is being removed. */
-export const isOverdue = ({ status, parkedUntil, removingSince, endedAt }: Migration): boolean =>
-  status === 'completed' &&
-  endedAt !== undefined &&
-  parkedUntil !== undefined &&
-  (removingSince !== undefined || Date.parse(parkedUntil) <= Date.now());
+/** Whether it has ended, and keeps a copy for a time. */
+export const isKeeping = ({ status, parkedUntil, endedAt }: Migration): boolean =>
+  status === 'completed' && endedAt !== undefined && parkedUntil !== undefined && parkedUntil !== untilDecided;
+
+/** Whether its parked copy was kept long enough. `now` is observed time. */
+export const isOverdue = (migration: Migration, now: number | undefined): boolean =>
+  isKeeping(migration) && now !== undefined && timeLeft(migration.keptSince, parkedTime, now) <= 0;
+
+/** Until when a copy is kept that is put aside now. */
+export const parkedUntil = (): string => new Date(Date.now() + parkedTime).toISOString();
 
 /** Whether either end may hold something of an instance that was deleted for good. */
 export const isToClear = (migration: Migration): boolean =>

@@ -44,7 +44,7 @@ export class ParkedCopies {
       refuseUnmovable(record);
       await this.#prove(migration, ctx);
       await lifecycle.stop(record, false, ctx);
-      await book.update(migrationId, ({ endedAt: _endedAt, ...current }) => ({
+      await book.update(migrationId, ({ endedAt: _endedAt, keptSince: _keptSince, ...current }) => ({
         ...current,
         wasRunning: record.desired === 'running',
         rolledBackAt: timestamp(),
@@ -100,10 +100,13 @@ export class ParkedCopies {
         throw error;
       }
     }
-    return book.update(migration.id, ({ parkedUntil: _until, removingSince: _since, ...current }) => ({
-      ...current,
-      leftovers: [],
-    }));
+    return book.update(
+      migration.id,
+      ({ parkedUntil: _until, keptSince: _kept, removingSince: _since, ...current }) => ({
+        ...current,
+        leftovers: [],
+      }),
+    );
   }
 
   /** Of a copy whose removal was not begun. */

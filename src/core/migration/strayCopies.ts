@@ -7,8 +7,8 @@ import { randomId } from '../instanceId.ts';
 import { getTwice } from '../instanceLifecycle.ts';
 import { isSame } from '../isSame.ts';
 import { claimed, timestamp } from '../records.ts';
-import { aboutToChange, type MigrationWorld, makeOwner, parkedTime } from './migrationRun.ts';
-import { claimOf, freshSteps, isCopyOf, isKeptAt, leftCopy, nextAct } from './migrationSteps.ts';
+import { aboutToChange, type MigrationWorld, makeOwner } from './migrationRun.ts';
+import { claimOf, freshSteps, isCopyOf, isKeptAt, leftCopy, nextAct, parkedUntil } from './migrationSteps.ts';
 
 type World = Pick<MigrationWorld, 'registry' | 'providers' | 'book'>;
 
@@ -51,7 +51,7 @@ export async function settleStray(
   const isOld = (there.role === 'owner' || there.role === 'incoming') && there.epoch < record.epoch;
   if (!isKnown && (isOld || there.role === 'parked')) {
     // What an old owner has written since is nowhere else: only a person lets it go.
-    const until = isOld ? untilDecided : new Date(Date.now() + parkedTime).toISOString();
+    const until = isOld ? untilDecided : parkedUntil();
     await book.add({ ...parkedBy(record, provider.id, until), parkedGeneration: generationOf(there) });
   }
   if (isOld) {

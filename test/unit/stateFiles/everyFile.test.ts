@@ -23,13 +23,17 @@ const records = [
   '<state>/migrations/<id>.json',
   '<state>/snapshots/<id>.json',
   '<state>/agent-destroys/agent.json',
+  '<state>/observed-time/observed.json',
 ];
 const both = (name: string) => [`<local>/reserved/${name}`, `<docker>/reserved/${name}`];
 const marks = [...both('instance.json'), ...both('environment.json'), ...both('token')];
 
 /** Of every source that judges: what it does, in the order of names, and which files of ours that reads, or what else. */
 const readers: Readonly<Record<string, readonly [calls: string, files: readonly string[] | string]>> = {
-  'src/swarm.ts': ['DestroyBudget InstanceHealth InstanceRecord Migration ProviderRecord Snapshot', records],
+  'src/swarm.ts': [
+    'DestroyBudget InstanceHealth InstanceRecord Migration ObservedTimeRecord ProviderRecord Snapshot',
+    records,
+  ],
   'src/storage/jsonFileStore.ts': ['readFile readFileSync', records],
   'src/storage/parseRecord.ts': ['JSON.parse', records],
   'src/storage/swarmIdentity.ts': ['JSON.parse SwarmFile readFile', ['<state>/swarm.json']],

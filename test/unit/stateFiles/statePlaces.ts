@@ -5,6 +5,7 @@ import { AuditEntry, AuditLog } from '../../../src/core/auditLog.ts';
 import { InstanceHealth } from '../../../src/model/health.ts';
 import { type InstanceConfig, InstanceRecord } from '../../../src/model/instance.ts';
 import { Migration } from '../../../src/model/migration.ts';
+import { ObservedTimeRecord } from '../../../src/model/observedTimeRecord.ts';
 import { ProviderRecord } from '../../../src/model/providerRecord.ts';
 import { Snapshot } from '../../../src/model/snapshot.ts';
 import type { Quarantined } from '../../../src/model/stateStore.ts';
@@ -51,6 +52,7 @@ export const wholeRecord: InstanceRecord = {
   renamed: { from: ['crate'], at, by: { caller: 'agent', actor: 'chat' } },
   beforeAgents: { config: wholeConfig, at, by: { caller: 'agent', actor: 'chat' } },
   overruled: { by: 'another', swarmId: 'bbbbbbbbbbbbbbbb', owner: { user: 'bob', machine: 'm2' }, adoptedAt: at },
+  keptSince: 1,
 };
 
 const measures = [
@@ -113,6 +115,7 @@ const wholeMigration: Migration = {
   instanceRemovedAt: at,
   removingSince: at,
   parkedGeneration: 3,
+  keptSince: 1,
   parkedUntil: at,
   leftovers: ['a copy'],
   error: { code: 'timed-out', message: 'It did not answer.', hint: 'Try again.', at },
@@ -225,6 +228,7 @@ export const statePlaces: readonly FilePlace[] = [
       'owner.user': ['dots', 'unicode'],
       'owner.machine': ['dots', 'unicode'],
       epoch: ['large'],
+      keptSince: ['large'],
       revision: ['large'],
       detail: anything,
       elsewhere: ['dots'],
@@ -308,6 +312,7 @@ export const statePlaces: readonly FilePlace[] = [
       sourceEpoch: ['large'],
       parkedGeneration: ['large'],
       downtimeMs: ['large'],
+      keptSince: ['large'],
       leftovers: ['large'],
       'leftovers.0': anything,
       'error.code': anything,
@@ -348,6 +353,14 @@ export const statePlaces: readonly FilePlace[] = [
       'spent.0.uptime': ['large'],
     },
     read: bytes => readRecord(DestroyBudget, 'agent', [], bytes),
+  },
+  {
+    file: '<state>/observed-time/observed.json',
+    schema: ObservedTimeRecord,
+    sample: { id: 'observed', schemaVersion: 1, revision: 3, milliseconds: 1000 },
+    namesFields: true,
+    free: { revision: ['large'], milliseconds: ['large'] },
+    read: bytes => readRecord(ObservedTimeRecord, 'observed', [], bytes),
   },
   {
     file: '<state>/swarm.json',
