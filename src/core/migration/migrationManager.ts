@@ -26,13 +26,11 @@ import { Backoff } from '../backoff.ts';
 import { randomId } from '../instanceId.ts';
 import type { ObservedTime } from '../observedTime.ts';
 import { instanceError, timestamp } from '../records.ts';
-import { isCounted } from '../retention.ts';
 import { planOf, refugeOf, refuseTarget, refuseUnmovable, roomAt } from './migrationPlanner.ts';
 import { MigrationRun, type MigrationWorld } from './migrationRun.ts';
 import {
   awaitsOther,
   freshSteps,
-  isKeeping,
   isKeptAt,
   isOverdue,
   isOvertaken,
@@ -41,7 +39,7 @@ import {
   nextAct,
   overtaken,
 } from './migrationSteps.ts';
-import { ParkedCopies } from './parkedCopies.ts';
+import { beginTimes, ParkedCopies } from './parkedCopies.ts';
 import { clearEnds, isStrayCopy, settleStray } from './strayCopies.ts';
 
 export interface MigrationManagerOptions extends MigrationWorld {
@@ -312,20 +310,10 @@ export class MigrationManager {
     };
   }
 
-  /** What is kept, and not counted yet, begins to be. */
-  async #beginTimes(): Promise<void> {
-    const { book, time } = this.#options;
-    const now = time.now();
-    if (now === undefined) return;
-    const isNew = (each: Migration) => isKeeping(each) && !isCounted(each.keptSince, now);
-    for (const { id } of book.list().filter(isNew))
-      await book.update(id, current => (isNew(current) ? { ...current, keptSince: now } : current)).catch(() => {});
-  }
-
   async #settleAll(): Promise<void> {
     const { time, book, lease, locks, registry } = this.#options;
     const ctx = { signal: this.#disposed.signal, report: () => {} };
-    await this.#beginTimes();
+    await beginTimes(book, time.now());
     const isDue = (each: Migration) => each.removingSince !== undefined || isOverdue(each, time.now());
     const due = book.list().filter(each => isToSettle(each) || isDue(each));
     for (const { id, instanceId } of due) {

@@ -8,10 +8,12 @@ import { generationOf, refuseUnowned } from '../../model/ownership.ts';
 import type { KeyedLock } from '../../model/stateStore.ts';
 import { getTwice } from '../instanceLifecycle.ts';
 import { claimed, timestamp } from '../records.ts';
+import { isCounted } from '../retention.ts';
 import { proveWhole } from '../wholeInstance.ts';
+import type { MigrationBook } from './migrationBook.ts';
 import { refuseUnmovable } from './migrationPlanner.ts';
 import { MigrationRun, type MigrationWorld } from './migrationRun.ts';
-import { claimOf, isCopyInRole, isCopyOf, leftCopy, ownerOf, parkedAt } from './migrationSteps.ts';
+import { claimOf, isCopyInRole, isCopyOf, isKeeping, leftCopy, ownerOf, parkedAt } from './migrationSteps.ts';
 
 /** What a person does with the copies that migrations have parked (semantics 20). */
 export class ParkedCopies {
@@ -149,4 +151,12 @@ function parkedClaim(migration: Migration, there: Claim | null, record: Instance
   if (!there) return claimOf(migration);
   if (!record) return there;
   return { ...there, generation: Math.max(generationOf(record), migration.parkedGeneration ?? 0) };
+}
+
+/** What is kept, and not counted yet, begins to be at `now`, which is observed time. What can't be written waits. */
+export async function beginTimes(book: MigrationBook, now: number | undefined): Promise<void> {
+  if (now === undefined) return;
+  const isNew = (migration: Migration) => isKeeping(migration) && !isCounted(migration.keptSince, now);
+  for (const { id } of book.list().filter(isNew))
+    await book.update(id, current => (isNew(current) ? { ...current, keptSince: now } : current)).catch(() => {});
 }
