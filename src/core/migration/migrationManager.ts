@@ -314,9 +314,7 @@ export class MigrationManager {
     const { time, book, lease, locks, registry } = this.#options;
     const ctx = { signal: this.#disposed.signal, report: () => {} };
     await beginTimes(book, time.now());
-    const isDue = (each: Migration) => each.removingSince !== undefined || isOverdue(each, time.now());
-    const due = book.list().filter(each => isToSettle(each) || isDue(each));
-    for (const { id, instanceId } of due) {
+    for (const { id, instanceId } of book.list().filter(each => isToSettle(each, time.now()))) {
       if (!lease.isHeld() || ctx.signal.aborted || !this.#backoff.isDue(id) || (await locks.isHeld(instanceId)))
         continue;
       const settle = () =>
@@ -327,7 +325,7 @@ export class MigrationManager {
           const now = await book.read(id);
           if (isToClear(now)) await clearEnds(this.#options, now, ctx);
           else if (awaitsOther(now) && !record?.overruled) await new MigrationRun(this.#options, id).goOn(ctx);
-          else if (isDue(now)) await this.#parked.remove(now, ctx);
+          else if (isOverdue(now, time.now())) await this.#parked.remove(now, ctx);
         });
       // It is as it was, and a later look at a provider tries again.
       await this.#backoff.run(id, settle).catch(() => {});

@@ -82,9 +82,10 @@ export const leftCopy = (instanceName: string, instanceId: string, providerId: s
 export const isKeeping = ({ status, parkedUntil, endedAt }: Migration): boolean =>
   status === 'completed' && endedAt !== undefined && parkedUntil !== undefined && parkedUntil !== untilDecided;
 
-/** Whether its parked copy was kept long enough. `now` is observed time. */
+/** Whether its parked copy was kept long enough, or its removal was begun. `now` is observed time. */
 export const isOverdue = (migration: Migration, now: number | undefined): boolean =>
-  isKeeping(migration) && now !== undefined && timeLeft(migration.keptSince, parkedTime, now) <= 0;
+  migration.removingSince !== undefined ||
+  (isKeeping(migration) && now !== undefined && timeLeft(migration.keptSince, parkedTime, now) <= 0);
 
 /** Until when a copy is kept that is put aside now. */
 export const parkedUntil = (): string => new Date(Date.now() + parkedTime).toISOString();
@@ -94,9 +95,9 @@ export const isToClear = (migration: Migration): boolean =>
   migration.instanceRemovedAt !== undefined &&
   (nextAct(migration) !== 'nothing' || migration.parkedUntil !== undefined);
 
-/** Whether something of it is to be ended, whatever the time. */
-export const isToSettle = (migration: Migration): boolean =>
-  nextAct(migration) !== 'nothing' || isToClear(migration) || migration.removingSince !== undefined;
+/** Whether something of it is to be ended. */
+export const isToSettle = (migration: Migration, now: number | undefined): boolean =>
+  nextAct(migration) !== 'nothing' || isToClear(migration) || isOverdue(migration, now);
 
 /** Where the instance lives, as far as this migration says, and with which epoch. */
 export function ownerOf(migration: Migration): Pick<InstanceRecord, 'providerId' | 'epoch'> {
