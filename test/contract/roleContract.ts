@@ -67,7 +67,8 @@ export function describeRoleContract({ provider, world, specOf, run }: HealthCon
       await provider()
         .deleteInstance(id, watchedContext(1))
         .catch(() => {});
-      const [left] = await roles(id);
+      // A list may be older than what was written last.
+      const left = await provider().getInstance(id);
       if (left?.role === 'parked') {
         await abilities.setRole(id, 'owner');
         await provider().startInstance(id);
