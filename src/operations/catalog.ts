@@ -27,6 +27,7 @@ import {
   startMigration,
 } from './migrationOperations.ts';
 import type { Operation } from './operation.ts';
+import { followProvider, followState } from './ownershipOperations.ts';
 import { adoptInstances, forgetInstances, openInstance, removeStrayHomes, removeSwarm } from './personOperations.ts';
 import {
   deleteSnapshot,
@@ -83,6 +84,8 @@ export const catalog: readonly Operation[] = [
   failOverInstance,
   deleteSnapshot,
   takeOverState,
+  followProvider,
+  followState,
 ];
 
 /** Those that a chat gets as tools. */

@@ -12,6 +12,7 @@ export const losses = {
   entry: 'its row, and the values of its secret variables',
   control: 'the control that another swarm has of it',
   machine: 'the control that another machine has of the state',
+  state: 'what this swarm knew of it, which is older',
 } as const;
 
 /** What may become known to whoever calls. */

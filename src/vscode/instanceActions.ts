@@ -20,7 +20,9 @@ export type InstanceAction =
   | 'delete'
   | 'restore'
   | 'purge'
-  | 'forget';
+  | 'forget'
+  | 'followProvider'
+  | 'followState';
 
 /** `goBack`: to one of its snapshots, which outlives what it is of. */
 const actionsByStatus: Readonly<Record<InstanceStatus, readonly InstanceAction[]>> = {
@@ -63,7 +65,9 @@ export function actionsOf(
   talents: ProviderTalents,
   isMoving = false,
 ): readonly InstanceAction[] {
-  const { status, providerId } = record;
+  const { status, providerId, overruled } = record;
+  // Nothing else is done to it until a person has decided.
+  if (overruled) return overruled.by === 'another' ? ['forget'] : ['followProvider', 'followState'];
   const actions = actionsByStatus[isInTrash(record) ? 'trashed' : status].filter(
     action => !isMoving || looks.includes(action),
   );

@@ -29,7 +29,7 @@ export function fieldsBelow(schema: Schema, around: Around, samples: Around = {}
     const [there, members] = [valueAt(around, path), membersOf(schema, key, samples)];
     const which = discriminators.find(name => name in members);
     const another = which !== undefined && there[which] !== members[which];
-    return setAt(around, path, { ...(another ? {} : there), ...members });
+    return setAt(around, path, another ? members : { ...members, ...there });
   };
   const kinds = [...(schema.oneOf ?? []), ...(schema.anyOf ?? [])] as Schema[];
   return [
@@ -44,14 +44,13 @@ export function fieldsBelow(schema: Schema, around: Around, samples: Around = {}
 /** The members that tell the kinds of a union apart. */
 const discriminators = ['kind', 'by'];
 
-/** Valid values for the required members beside `key`, in an object of one kind of a union that occurs inside. */
+/** Valid values for the required members beside `key`, in an object that occurs inside. */
 function membersOf(schema: Schema, key: string, samples: Around): Around {
   const kindOf = (name: string) => (schema.properties?.[name] as Schema | undefined)?.const;
   const which = discriminators.find(name => kindOf(name) !== undefined);
-  if (which === undefined) return {};
   const others = (schema.required ?? []).filter(name => name !== key && name !== which && name in samples);
   return {
-    ...(key === which ? {} : { [which]: kindOf(which) }),
+    ...(which === undefined || key === which ? {} : { [which]: kindOf(which) }),
     ...Object.fromEntries(others.map(name => [name, samples[name]])),
   };
 }

@@ -2,7 +2,17 @@ import type { Face } from '../face.ts';
 import { adopt, adoptAll } from './adopt.ts';
 import { chooseFilter, chooseGrouping, chooseSorting, clearFilter } from './chooseView.ts';
 import { createFromJson, createFromThisDocument } from './createFromJson.ts';
-import { forget, remove, removePermanently, restart, restore, start, stop } from './lifecycle.ts';
+import {
+  followProvider,
+  followState,
+  forget,
+  remove,
+  removePermanently,
+  restart,
+  restore,
+  start,
+  stop,
+} from './lifecycle.ts';
 import { attach, copyUrl, open, openInstanceTerminal, revealStateFile, showLogs } from './reach.ts';
 import { removeStrayHomes } from './removeStrayHomes.ts';
 import { removeSwarm } from './removeSwarm.ts';
@@ -46,6 +56,8 @@ export const commandTable: readonly Command[] = [
   command('restore', restore),
   command('deletePermanently', removePermanently),
   command('forget', forget),
+  command('followProvider', followProvider),
+  command('followState', followState),
   command('adopt', adopt),
   command('adoptAll', adoptAll),
   command('refresh', face => face.host.use(core => core.controller.refresh())),

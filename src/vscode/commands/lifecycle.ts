@@ -40,6 +40,21 @@ export const restore = (face: Face, call: CommandCall) =>
 export const removePermanently = (face: Face, call: CommandCall) =>
   onAll(face, call, 'purge', 'purge_swarm_instance', t('Delete Instances Permanently'), t('Deleting permanently…'));
 
+/** For a state that is older than what its provider says. The gate asks first. */
+export const followProvider = (face: Face, call: CommandCall) =>
+  onAll(
+    face,
+    call,
+    'followProvider',
+    'follow_provider',
+    t('Take Over What the Provider Says'),
+    t('Taking over what the provider says…'),
+  );
+
+/** The same, the other way. The gate asks first. */
+export const followState = (face: Face, call: CommandCall) =>
+  onAll(face, call, 'followState', 'follow_state', t('Do What This State Says'), t('Doing what this state says…'));
+
 /** What cannot be deleted for good: of an instance, or what a migration has left of one. The gate asks first. */
 export async function forget(face: Face, call: CommandCall): Promise<void> {
   const left = call.rows

@@ -78,6 +78,10 @@ export class FakeSwarm implements Swarm {
       this.calls.push('forgetInstance');
     },
   };
+  readonly ownership = {
+    takeOver: (id: string) => this.#change('followProvider', id, {}),
+    insist: (id: string) => this.#change('followState', id, {}),
+  };
   readonly claim: { hindrance: StateHindrance | undefined; takeOver: () => Promise<void> } = {
     hindrance: undefined,
     takeOver: async () => {
