@@ -6,8 +6,8 @@ import { build } from 'esbuild';
 
 const root = path.resolve(import.meta.dirname, '..');
 
-/** What dockerode loads for transports and sessions that we never use; without them it is a quarter of its size. */
-const absent = /^(ssh2|@grpc\/grpc-js|@grpc\/proto-loader|protobufjs.*)$/;
+/** What dockerode loads for transports, sessions and builds that we never use; without it, it is a fraction of its size. */
+const absent = /^(ssh2|@grpc\/grpc-js|@grpc\/proto-loader|protobufjs.*|tar-fs)$/;
 const leaveOut: Plugin = {
   name: 'leave-out',
   setup({ onResolve, onLoad }) {
@@ -51,6 +51,8 @@ export async function buildExtension(production: boolean): Promise<Bundle[]> {
       splitting: true,
       chunkNames: '[name]-[hash]',
       external: ['vscode', '*.node', 'cpu-features'],
+      // The streams of Node itself, which it is a copy of for older ones.
+      alias: { 'readable-stream': 'node:stream' },
       plugins: [leaveOut],
     });
     const files = (await readdir(modules)).filter(file => file.endsWith('.js'));
