@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { NewInstanceName } from '../model/instance.ts';
 import type { OperationContext } from '../model/operationContext.ts';
+import type { SnapshotKind } from '../model/snapshot.ts';
 import { SnapshotId } from '../model/snapshotId.ts';
 import { visible } from '../model/textCut.ts';
 import { OneInstanceId, ProviderReference } from './instanceInputs.ts';
@@ -39,19 +40,19 @@ function snapshotLine(t: Translate, swarm: Swarm, snapshotId: string): string {
   );
 }
 
-const taking = {
-  effect: 'change',
+const taking = (kind: SnapshotKind) => ({
+  effect: 'change' as const,
   input: z.strictObject({ instanceId: OneInstanceId }),
   output: Taken,
   targets: (swarm: Swarm, { instanceId }: { instanceId: string }) => registered(swarm, [instanceId]),
   run: async (swarm: Swarm, { instanceId }: { instanceId: string }, ctx: OperationContext) => {
-    const { id, bytes, files, added } = await swarm.snapshots.takeSnapshot(instanceId, ctx);
+    const { id, bytes, files, added } = await swarm.snapshots.takeSnapshot(instanceId, ctx, kind);
     return { id, bytes, files, added };
   },
-} as const;
+});
 
 export const takeSnapshot = defineOperation({
-  ...taking,
+  ...taking('taken'),
   name: 'take_snapshot',
   destroys: 'nothing',
   reveals: 'nothing',
@@ -62,7 +63,7 @@ export const takeSnapshot = defineOperation({
 });
 
 export const takeScheduledSnapshot = defineOperation({
-  ...taking,
+  ...taking('scheduled'),
   name: 'take_scheduled_snapshot',
   destroys: 'nothing',
   reveals: 'nothing',

@@ -4,7 +4,7 @@ import type { InstanceConfigInput, InstanceRecord } from '../../model/instance.t
 import { untilDecided } from '../../model/migration.ts';
 import { type LockedContext, type OperationContext, uncancelled, withTimeout } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
-import type { Snapshot } from '../../model/snapshot.ts';
+import type { Snapshot, SnapshotKind } from '../../model/snapshot.ts';
 import type { KeyedLock, SecretVault } from '../../model/stateStore.ts';
 import { refuseInTrash } from '../admission.ts';
 import { randomId } from '../instanceId.ts';
@@ -20,9 +20,7 @@ import type { ProviderDirectory } from '../providerDirectory.ts';
 import { claimed } from '../records.ts';
 import type { SharedRecords } from '../sharedRecords.ts';
 import type { HomeKeeper } from './homeKeeper.ts';
-
-/** Kept of each instance; the oldest go when there are more. */
-const mostKept = 10;
+import { superfluous } from './snapshotRetention.ts';
 
 /** How long the undoing of what failed may take. */
 const undoMilliseconds = 60_000;
@@ -100,10 +98,10 @@ export class SnapshotManager {
   }
 
   /** Of an instance that runs or is stopped. What is at rest is compared with what was kept (semantics 16). */
-  takeSnapshot(instanceId: string, ctx: OperationContext): Promise<Snapshot> {
+  takeSnapshot(instanceId: string, ctx: OperationContext, kind: SnapshotKind = 'taken'): Promise<Snapshot> {
     return this.#options.locked(instanceId, ctx, (record, ctx) => {
       refuseUnkept(record);
-      return this.#take(record, ctx);
+      return this.#take(record, kind, ctx);
     });
   }
 
@@ -118,7 +116,7 @@ export class SnapshotManager {
         record.desired === 'running' ? lifecycle.start(stopped, own) : stopped;
       let before: Snapshot | undefined;
       try {
-        before = await this.#take(stopped, ctx, snapshotId);
+        before = await this.#take(stopped, 'before', ctx, snapshotId);
         await this.#rewrite(stopped, snapshot, ctx);
       } catch (error) {
         const undoing = withTimeout(uncancelled(ctx), undoMilliseconds);
@@ -225,7 +223,7 @@ export class SnapshotManager {
     const { providers, carrier } = this.#options;
     if (record.status === 'lost' || !carrier.reaches(providers.get(record.providerId))) return;
     try {
-      await this.#take(record, ctx);
+      await this.#take(record, 'before', ctx);
     } catch (error) {
       ctx.signal.throwIfAborted();
       throw homeNotKept(record.id, error);
@@ -243,7 +241,7 @@ export class SnapshotManager {
   }
 
   /** `spared` stays, however old. */
-  async #take(record: InstanceRecord, ctx: OperationContext, spared?: string): Promise<Snapshot> {
+  async #take(record: InstanceRecord, kind: SnapshotKind, ctx: OperationContext, spared?: string): Promise<Snapshot> {
     const { providers, carrier, keeper, book, locks } = this.#options;
     const provider = providers.get(record.providerId);
     const live = record.status === 'running';
@@ -258,7 +256,7 @@ export class SnapshotManager {
       const { id: instanceId, config } = record;
       const takenAt = timeAfter(base?.takenAt);
       const written = await book.update(id, () => ({
-        ...{ id, schemaVersion: 1, revision: 0, instanceId, config, takenAt, live, digest, bytes, files, added },
+        ...{ id, schemaVersion: 1, revision: 0, instanceId, config, takenAt, kind, live, digest, bytes, files, added },
       }));
       if (!written) throw snapshotNotFound(id);
       return written;
@@ -298,14 +296,6 @@ export class SnapshotManager {
 /** Now, or right after `before`: a clock that was set back makes nothing older than what it follows. */
 const timeAfter = (before: string | undefined) =>
   new Date(Math.max(Date.now(), before === undefined ? 0 : Date.parse(before) + 1)).toISOString();
-
-/** Those that are too many, of all, the youngest first: before the others go those after which nothing had changed. */
-function superfluous(snapshots: readonly Snapshot[]): string[] {
-  const oldest = snapshots.toReversed();
-  const again = oldest.filter(({ digest }, index) => digest === oldest[index + 1]?.digest);
-  const ids = new Set([...again, ...oldest].map(({ id }) => id));
-  return [...ids].slice(0, Math.max(0, snapshots.length - mostKept));
-}
 
 /** Whether it answers now: since it was last looked at it may have come back. */
 async function answers(provider: Provider, instanceId: string, ctx: OperationContext): Promise<boolean> {

@@ -154,11 +154,16 @@ async function pickSnapshot(face: Face, { rows }: CommandCall, title: string): P
   }
   const items = snapshots.map(snapshot => ({
     label: `$(history) ${snapshot.config.name}`,
-    description: takenText(snapshot),
+    description: [takenText(snapshot), ...kindTexts(snapshot)].join(' · '),
     detail: t('{0} in {1} files', bytesText(snapshot.bytes, vscode.env.language), snapshot.files),
     snapshot,
   }));
   return (await vscode.window.showQuickPick(items, { title, matchOnDescription: true }))?.snapshot;
+}
+
+function kindTexts({ kind }: Snapshot): string[] {
+  if (kind === 'scheduled') return [t('by schedule')];
+  return kind === 'before' ? [t('before the home was replaced, or its instance made anew')] : [];
 }
 
 const takenText = ({ takenAt }: Snapshot) =>

@@ -80,6 +80,29 @@ describe('snapshots', () => {
     expect(left.at(-1)?.id).toBe(first);
   });
 
+  test('what is kept by itself pushes out nothing that a person kept, nor the first one of a day', async () => {
+    fill(here, id, 'of a person');
+    await take();
+    const makeAnew = async () => {
+      vi.setSystemTime(Date.now() + 60_000);
+      await swarm.controller.recoverInstance(id, 'recreate', quietContext);
+    };
+    fill(here, id, 'first of the day');
+    await makeAnew();
+    for (let index = 0; index < 30; index += 1) {
+      fill(here, id, `change ${index}`);
+      await makeAnew();
+    }
+    for (let index = 0; index < 15; index += 1) {
+      fill(here, id, `scheduled ${index}`);
+      vi.setSystemTime(Date.now() + 60_000);
+      await swarm.controller.snapshots.takeSnapshot(id, quietContext, 'scheduled');
+    }
+    const left = [...keeper.kept.values()];
+    expect(left).toEqual(expect.arrayContaining(['of a person', 'first of the day', 'change 29', 'scheduled 14']));
+    expect(left).toHaveLength(1 + 11 + 10);
+  });
+
   test('a clock that was set back costs nothing of what was just kept', async () => {
     for (let index = 0; index < 10; index += 1) {
       fill(here, id, `day ${index}`);

@@ -122,7 +122,8 @@ const wholeMigration: Migration = {
 };
 
 const wholeSnapshot: Snapshot = {
-  ...{ id: idOf(1), schemaVersion: 1, revision: 1, instanceId: idOf(1), config: wholeConfig, takenAt: at, live: true },
+  ...{ id: idOf(1), schemaVersion: 1, revision: 1, instanceId: idOf(1), config: wholeConfig, takenAt: at },
+  ...{ kind: 'scheduled', live: true },
   ...{ digest: '0'.repeat(64), bytes: 10, files: 1, added: 5 },
 };
 

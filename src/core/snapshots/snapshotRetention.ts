@@ -1,0 +1,29 @@
+import type { Snapshot } from '../../model/snapshot.ts';
+
+/** Kept of each kind, of each instance; the oldest go when there are more. */
+const mostKept = 10;
+/** Of what was kept before an act, the first one of so many days stays as well: acts in a row push out only each other. */
+const daysKept = 7;
+
+export const kindOf = ({ kind = 'taken' }: Pick<Snapshot, 'kind'>) => kind;
+
+/** Pure: ids of those that are too many, of one instance's, the youngest first (semantics 43). */
+export const superfluous = (snapshots: readonly Snapshot[]): string[] =>
+  [...Map.groupBy(snapshots, kindOf)].flatMap(([kind, ofKind]) => {
+    const spared = kind === 'before' ? firstOfDays(ofKind) : new Set<string>();
+    return tooMany(ofKind).filter(id => !spared.has(id));
+  });
+
+/** Before the others go those after which nothing had changed. */
+function tooMany(snapshots: readonly Snapshot[]): string[] {
+  const oldest = snapshots.toReversed();
+  const again = oldest.filter(({ digest }, index) => digest === oldest[index + 1]?.digest);
+  const ids = new Set([...again, ...oldest].map(({ id }) => id));
+  return [...ids].slice(0, Math.max(0, snapshots.length - mostKept));
+}
+
+function firstOfDays(snapshots: readonly Snapshot[]): Set<string> {
+  const days = Map.groupBy(snapshots, ({ takenAt }) => takenAt.slice(0, 10));
+  const youngest = [...days.keys()].sort().slice(-daysKept);
+  return new Set(youngest.flatMap(day => days.get(day)?.at(-1)?.id ?? []));
+}
