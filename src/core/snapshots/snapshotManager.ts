@@ -119,10 +119,10 @@ export class SnapshotManager {
         before = await this.#take(stopped, 'before', ctx, snapshotId);
         await this.#rewrite(stopped, snapshot, ctx);
       } catch (error) {
-        const undoing = withTimeout(uncancelled(ctx), undoMilliseconds);
-        // A home that is only partly what it was is not started.
+        const undoing = uncancelled(ctx);
+        // A home that is only partly what it was is not started. However long it takes: a silent end is noticed.
         if (before) await this.#rewrite(stopped, before, undoing);
-        await goOn(undoing).catch(() => {});
+        await goOn(withTimeout(undoing, undoMilliseconds)).catch(() => {});
         throw error;
       }
       return goOn(ctx);

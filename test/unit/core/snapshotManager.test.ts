@@ -62,6 +62,23 @@ describe('snapshots', () => {
     expect(swarm.controller.getInstance(id).status).toBe('running');
   });
 
+  test('a reset that fails is taken back, however long that takes', async () => {
+    const { id: first } = await take();
+    fill(here, id, 'as it became');
+    const bringBack = keeper.bringBack.bind(keeper);
+    keeper.bringBack = async (provider, instanceId, snapshotId, ctx) => {
+      if (snapshotId !== first) return bringBack(provider, instanceId, snapshotId, ctx);
+      fill(provider, instanceId, 'half of');
+      vi.spyOn(AbortSignal, 'timeout').mockReturnValue(AbortSignal.abort());
+      throw new Error('the connection broke');
+    };
+    const reset = swarm.controller.snapshots.resetToSnapshot(first, quietContext);
+    await expect(reset).rejects.toThrow('the connection broke');
+    vi.restoreAllMocks();
+    expect(contentOf(here, id)).toBe('as it became');
+    expect((await swarm.controller.registry.readInstance(id)).restoring).toBeUndefined();
+  });
+
   test('the oldest that is kept is not lost by keeping what is there now', async () => {
     const { id: oldest } = await take();
     for (let index = 1; index < 10; index += 1) await take();
@@ -81,6 +98,7 @@ describe('snapshots', () => {
   });
 
   test('what is kept by itself pushes out nothing that a person kept, nor the first one of a day', async () => {
+    vi.setSystemTime(`${new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)}T12:00:00Z`);
     fill(here, id, 'of a person');
     await take();
     const makeAnew = async () => {
