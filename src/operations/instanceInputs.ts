@@ -25,6 +25,11 @@ const words = {
 const { shape } = InstanceConfig;
 const update = InstanceUpdate.shape;
 
+/** Of plain variables, in one input; instances of earlier versions may have more. */
+const mostVariables = 256;
+const areFew = (env: Readonly<Record<string, string>> = {}) => Object.keys(env).length <= mostVariables;
+const tooMany = `must have at most ${mostVariables} variables`;
+
 export const CreateInput = z.strictObject({
   name: NewInstanceName.describe(words.name),
   provider: ProviderReference.optional().describe(
@@ -33,7 +38,7 @@ export const CreateInput = z.strictObject({
   image: shape.image.describe(words.image),
   region: shape.region.describe(words.region),
   resources: shape.resources.describe(words.resources),
-  env: shape.env.describe(words.env),
+  env: shape.env.refine(areFew, tooMany).describe(words.env),
   secretEnv: shape.secretEnv.describe(words.secretEnv),
   ports: shape.ports.describe(words.ports),
   extensions: shape.extensions.describe(words.extensions),
@@ -48,7 +53,7 @@ export const UpdateInput = z
     name: update.name.describe(words.name),
     image: update.image.describe(words.image),
     resources: update.resources.describe(words.resources),
-    env: update.env.describe(`${words.env} Replaces all of them.`),
+    env: update.env.refine(areFew, tooMany).describe(`${words.env} Replaces all of them.`),
     secretEnv: update.secretEnv.describe(`${words.secretEnv} Replaces all of them.`),
     ports: update.ports.describe(`${words.ports} Replaces all of them.`),
     extensions: update.extensions.describe(`${words.extensions} Replaces all of them.`),

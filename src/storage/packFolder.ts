@@ -3,7 +3,7 @@ import { folderTooLarge, invalidInput, providerRefused, SwarmError } from '../mo
 import { type FolderLimits, surveyFolder, usualLimits } from './folderSurvey.ts';
 
 /** What the system's tar says, with exit code 1, of a file that others wrote or removed meanwhile: the rest is whole. */
-const inMotion = /: (file changed as we read it|File removed before we read it|File shrank by \d+ bytes.*)$/;
+const inMotion = /: (file changed as we read it$|File removed before we read it$|File shrank by \d+ bytes)/;
 
 /** What a tar adds for each file, and what a folder may have grown by since it was looked at. */
 const headBytes = 4096;

@@ -164,7 +164,16 @@ function decoded(text: string): string | undefined {
   }
 }
 
-const withoutPassword = (address: string) => onOneLine(address.replace(/:[^/@]*@/, ':***@'), 200);
+/** For errors: in one line, and without what stands between a user's colon and the host. */
+export function withoutPassword(address: string): string {
+  const scheme = address.indexOf('//');
+  const begin = scheme < 0 ? 0 : scheme + 2;
+  const path = address.indexOf('/', begin);
+  const at = address.lastIndexOf('@', path < 0 ? address.length : path);
+  const colon = address.indexOf(':', begin);
+  const isGiven = at >= begin && colon >= 0 && colon < at;
+  return onOneLine(isGiven ? `${address.slice(0, colon)}:***${address.slice(at)}` : address, 200);
+}
 const isLoopback = (host: string) => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 
 function record(value: unknown): Record<string, unknown> | undefined {

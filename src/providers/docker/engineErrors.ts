@@ -24,13 +24,13 @@ export function engineStatus(error: unknown): number | undefined {
  * lists the volume.
  */
 export const isVolumeGone = (error: unknown) =>
-  engineStatus(error) === 500 && /mount source .*: no such file or directory/s.test(messageOf(error));
+  engineStatus(error) === 500 && /mount source .*: no such file or directory/s.test(said(error));
 
 /** The one place where what an engine, its transport or dockerode throws becomes a {@link SwarmError} with the fix. */
 export function translateEngineError(error: unknown, failure: EngineFailure): SwarmError {
   if (error instanceof SwarmError) return error;
   const code = String((error as NodeJS.ErrnoException | undefined)?.code ?? '');
-  const text = withoutHttp(messageOf(error));
+  const text = withoutHttp(said(error));
   return transportError(error, code, text, failure) ?? answerError(error, text, failure);
 }
 
@@ -136,6 +136,11 @@ function answerError(error: unknown, text: string, { providerId, doing }: Engine
     'Look at the log of that engine, correct what it names, and try again.',
   );
 }
+
+/** Characters of an answer that are looked at for what it means. */
+const mostRead = 4_000;
+
+const said = (error: unknown) => messageOf(error).slice(0, mostRead);
 
 /** dockerode puts "(HTTP code 404) no such container - " before what the engine said. */
 const withoutHttp = (text: string) =>

@@ -60,7 +60,7 @@ export class MacProcesses implements Processes {
 /** Lines of `pid ppid stat lstart`, the last of five words; processes that only wait to be reaped left out. */
 export function parsePs(output: string): ProcessRow[] {
   return output.split('\n').flatMap(line => {
-    const [, pid, parent, state, startTime] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(\S.*?)\s*$/.exec(line) ?? [];
+    const [, pid, parent, state, startTime] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(\S.*)$/.exec(line.trimEnd()) ?? [];
     if (!pid || !parent || !startTime || state?.startsWith('Z')) return [];
     return [{ pid: Number(pid), parent: Number(parent), startTime }];
   });
