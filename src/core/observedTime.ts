@@ -16,6 +16,7 @@ export class ObservedTime {
   /** What is written, and when that was so, by `performance.now()`. */
   #counting: { readonly written: number; readonly since: number } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #isDisposed = false;
 
   constructor(store: RecordStore<ObservedTimeRecord>, lease: ObserverLease) {
     this.#store = store;
@@ -32,6 +33,7 @@ export class ObservedTime {
 
   /** Writes what was counted, as far as it can be written. To be called while the lease is held still. */
   async dispose(): Promise<void> {
+    this.#isDisposed = true;
     this.#subscription.dispose();
     const written = this.#write();
     this.#end();
@@ -45,7 +47,7 @@ export class ObservedTime {
     if (epoch === undefined) return;
     try {
       const record = await this.#store.read(observedTimeId);
-      if (this.#lease.epoch !== epoch || this.#counting) return;
+      if (this.#isDisposed || this.#lease.epoch !== epoch || this.#counting) return;
       this.#counting = { written: record?.milliseconds ?? 0, since };
     } catch {
       // Nothing grows older until it can be read.
@@ -60,6 +62,7 @@ export class ObservedTime {
 
   #writeLater(): void {
     clearTimeout(this.#timer);
+    if (this.#isDisposed) return;
     this.#timer = setTimeout(() => void (this.#counting ? this.#write() : this.#begin()), writeEvery);
   }
 
