@@ -108,19 +108,20 @@ export class Containers {
     await this.#tell(containerId, doing, ctx, [], (c, abortSignal) => c.wait({ abortSignal }));
   }
 
-  /** By the name that it had: of two who rename it at once, one is refused with `instance-busy`. */
+  /**
+   * By the name that it had: of two who rename it at once, all but one are refused with `instance-busy`. An engine finds
+   * the container by that name before it takes its lock, so that it may grant both: who has it is told by an inspect,
+   * which waits for its turn behind every rename that was granted by then.
+   */
   async rename({ id, name, containerId }: InstanceContainer, to: string, ctx: OperationContext): Promise<void> {
     if (name === to) return;
-    try {
-      await this.#tell(name, 'Renaming the container', ctx, [], (c, abortSignal) =>
-        c.rename({ name: to, abortSignal }),
-      );
-    } catch (error) {
-      if (engineStatus(error) !== 404) throw error;
-      const now = (await this.of(id, ctx)).find(other => other.containerId === containerId);
-      if (now?.name !== to)
-        throw instanceBusy(id, now ? 'somebody else has renamed its container' : 'its container is gone');
-    }
+    // 404: it has that name no more. 400: it is called so already.
+    await this.#tell(name, 'Renaming the container', ctx, [404, 400], (c, abortSignal) =>
+      c.rename({ name: to, abortSignal }),
+    );
+    const now = await this.#nameOf(containerId, ctx);
+    if (now === to) return;
+    throw instanceBusy(id, now === undefined ? 'its container is gone' : 'somebody else has renamed its container');
   }
 
   /** Its name says that it is being removed; one that the engine is removing already has no name to change. */
@@ -162,6 +163,19 @@ export class Containers {
     await this.#tell(containerId, 'Changing the limits', ctx, [], (c, abortSignal) =>
       c.update({ ...limits, abortSignal }),
     );
+  }
+
+  /** Undefined when there is no such container. */
+  async #nameOf(containerId: string, ctx: OperationContext): Promise<string | undefined> {
+    try {
+      const { Name } = await this.#engine.call('Looking at the container', ctx, (docker, abortSignal) =>
+        docker.getContainer(containerId).inspect({ abortSignal }),
+      );
+      return Name.replace(/^\//, '');
+    } catch (error) {
+      if (engineStatus(error) === 404) return undefined;
+      throw error;
+    }
   }
 
   async #unpause(containerId: string, ctx: OperationContext): Promise<void> {

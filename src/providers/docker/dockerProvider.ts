@@ -287,10 +287,9 @@ export class DockerProvider implements Provider {
   }
 
   transfer(instanceId: string, heir: InstanceHeir, ctx: OperationContext): Promise<VSCodeInstance> {
-    return this.#turns.take(instanceId, async () => {
-      await this.#ownership.transfer(instanceId, heir, ctx);
-      return this.reader.read(await this.containers.existing(instanceId, ctx), ctx);
-    });
+    return this.#turns.take(instanceId, async () =>
+      this.reader.read(await this.#ownership.transfer(instanceId, heir, ctx), ctx),
+    );
   }
 
   async #owned(instanceId: string, ctx: OperationContext): Promise<InstanceContainer> {

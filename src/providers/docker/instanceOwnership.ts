@@ -37,8 +37,11 @@ export class InstanceOwnership {
     this.#image = image;
   }
 
-  /** Its new name decides; the record beside its home follows, also when that was cut off before. */
-  async transfer(instanceId: string, heir: InstanceHeir, ctx: OperationContext): Promise<void> {
+  /**
+   * Its new name decides; the record beside its home follows, also when that was cut off before. Answers with the
+   * container as it is called in the end: one that somebody else has taken over by then is refused.
+   */
+  async transfer(instanceId: string, heir: InstanceHeir, ctx: OperationContext): Promise<InstanceContainer> {
     const container = await this.#containers.existing(instanceId, ctx);
     const { config, ...instance } = await this.#reader.readWhole(container, ctx);
     const isHeirs = container.swarmId === heir.swarmId && container.epoch === heir.epoch;
@@ -48,6 +51,9 @@ export class InstanceOwnership {
     if (!isHeirs) await this.#containers.rename(container, containerName(identity, container.role), ctx);
     const isTold = isHeirs && isDeepStrictEqual(instance.owner, heir.owner);
     if (!isTold) await this.#files.write(container.containerId, [recordFile({ identity, config })], ctx);
+    const handed = await this.#containers.existing(instanceId, ctx);
+    await this.refuse(handed, identity, ctx);
+    return handed;
   }
 
   /** Throws `ownedByAnother` or `olderState`; only then it is read whose it is instead. */
