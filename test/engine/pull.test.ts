@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { isAbort } from '../../src/model/errors.ts';
 import type { DockerProvider } from '../../src/providers/docker/dockerProvider.ts';
 import { newSpec, testSwarmId } from '../contract/specs.ts';
@@ -15,6 +18,7 @@ describeWithEngine('an image that the engine lacks', () => {
   let world: EngineWorld;
   let registry: Registry;
   let provider: DockerProvider;
+  const by = { caller: 'person', actor: 'ann' } as const;
   const removeImage = (reference: string) => engine.docker.getImage(reference).remove({ force: true });
   const hasImage = (reference: string) =>
     engine.docker
@@ -22,6 +26,17 @@ describeWithEngine('an image that the engine lacks', () => {
       .inspect()
       .then(() => true)
       .catch(() => false);
+
+  /** What the docker command line of the person knows, for the rest of the test. */
+  function dockerConfig(told: object): void {
+    const directory = mkdtempSync(path.join(tmpdir(), 'remote-swarm-docker-config-'));
+    writeFileSync(path.join(directory, 'config.json'), JSON.stringify(told));
+    vi.stubEnv('DOCKER_CONFIG', directory);
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+      rmSync(directory, { recursive: true });
+    });
+  }
 
   beforeAll(async () => {
     engine = await testEngine();
@@ -55,9 +70,10 @@ describeWithEngine('an image that the engine lacks', () => {
     await registry?.stop();
   });
 
-  test('is pulled, with its progress told, and the instance runs', async () => {
+  test('is pulled, with its progress told, and the instance runs, whatever keeps the credentials', async () => {
     const image = `${registry.slowAddress}/team/editor:v1`;
-    const ctx = contextCancelledAt();
+    const ctx = { ...contextCancelledAt(), by };
+    dockerConfig({ credsStore: 'of-nobody' });
     const spec = newSpec(swarmId, { image });
     expect(await provider.createInstance(spec, ctx)).toMatchObject({ status: 'running', config: { image } });
     expect(ctx.reports[0]).toBe(`Pulling the image ${image}`);
@@ -87,5 +103,42 @@ describeWithEngine('an image that the engine lacks', () => {
       expect(error.message).toContain('manifest');
     }
     expect(await world.inventory()).toEqual(inventory);
+  });
+
+  test('and that is in a private registry is pulled with a person’s credentials for a person, and for nobody else', async () => {
+    const login = { username: 'ann', password: 'correct-horse' };
+    // Of that password, made by libxcrypt.
+    const own = await startRegistry(1, 'ann:$2b$04$pzpJY/G2Ef62aOlQ88Y23.Xr9Rie3/7EH558TkSIf.KciZc.BHhd6\n');
+    const image = `${own.address}/team/private:v1`;
+    onTestFinished(async () => {
+      await removeImage(image).catch(() => {});
+      await own.stop();
+    });
+    const auth = Buffer.from(`${login.username}:${login.password}`).toString('base64');
+    await engine.docker
+      .getImage(await ensureTestImage(engine.docker, 'stub'))
+      .tag({ repo: `${own.address}/team/private`, tag: 'v1' });
+    const pushed = await engine.docker.getImage(image).push({ authconfig: { ...login, serveraddress: own.address } });
+    expect(await text(pushed)).not.toContain('"error"');
+    await removeImage(image);
+
+    dockerConfig({ auths: { [own.address]: { auth } } });
+    for (const other of [{ by: { caller: 'agent', actor: 'chat' } }, {}] as const) {
+      const error = await failureOf(
+        provider.createInstance(newSpec(swarmId, { image }), { ...contextCancelledAt(), ...other }),
+      );
+      expect(error).toMatchObject({ family: 'provider', code: 'image-not-found' });
+      expect(await hasImage(image)).toBe(false);
+    }
+    dockerConfig({ credsStore: 'of-nobody' });
+    const unhelped = provider.createInstance(newSpec(swarmId, { image }), { ...contextCancelledAt(), by });
+    expect(await failureOf(unhelped)).toMatchObject({ code: 'credentials-unavailable' });
+    dockerConfig({ auths: { [own.address]: { auth } } });
+    const spec = newSpec(swarmId, { image });
+    expect(await provider.createInstance(spec, { ...contextCancelledAt(), by })).toMatchObject({
+      status: 'running',
+      config: { image },
+    });
+    await provider.deleteInstance(spec.identity.id);
   });
 });

@@ -7,8 +7,9 @@ import { providerRefused, providerUnreachable } from '../../model/errors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import { SshLink } from '../sshLink.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
-import { type DockerEndpoint, resolveEndpoint } from './dockerEndpoint.ts';
+import { type DockerEndpoint, type EndpointSources, resolveEndpoint } from './dockerEndpoint.ts';
 import { translateEngineError } from './engineErrors.ts';
+import { RegistryCredentials } from './registryCredentials.ts';
 
 /** How long one call may take when nothing else is said. An engine never ends a call by itself (semantics 25). */
 const patience = 15_000;
@@ -21,9 +22,18 @@ export interface EngineFacts {
   readonly memoryMb: number;
 }
 
+const thisMachine: EndpointSources = {
+  env: process.env,
+  homeDirectory: os.homedir(),
+  platform: process.platform,
+  readFile: file => readFile(file, 'utf8').catch(() => undefined),
+};
+
 /** The door to one engine: every call goes through {@link call}, ends in time, and fails with a `SwarmError`. */
 export class DockerEngine {
   readonly providerId: string;
+  /** Of the person who runs this, for registries. */
+  readonly credentials: RegistryCredentials;
   readonly #config: DockerProviderConfig;
   #endpoint: Promise<DockerEndpoint> | undefined;
   #client: Promise<{ docker: Dockerode; forward?: SshLink }> | undefined;
@@ -31,6 +41,7 @@ export class DockerEngine {
 
   constructor(config: DockerProviderConfig) {
     this.providerId = config.id;
+    this.credentials = new RegistryCredentials(config.id, thisMachine);
     this.#config = config;
   }
 
@@ -119,12 +130,7 @@ export class DockerEngine {
   }
 
   #resolve(): Promise<DockerEndpoint> {
-    this.#endpoint ??= resolveEndpoint(this.#config, {
-      env: process.env,
-      homeDirectory: os.homedir(),
-      platform: process.platform,
-      readFile: file => readFile(file, 'utf8').catch(() => undefined),
-    });
+    this.#endpoint ??= resolveEndpoint(this.#config, thisMachine);
     this.#endpoint.catch(() => {
       this.#endpoint = undefined;
     });

@@ -106,12 +106,16 @@ function answerError(error: unknown, text: string, { providerId, doing }: Engine
     );
   }
   if (
-    /manifest (unknown|for .* not found)|no such image|repository does not exist|access denied|name unknown/i.test(text)
+    /manifest (unknown|for .* not found)|no such image|repository does not exist|access denied|name unknown/i.test(
+      text,
+    ) ||
+    // What registries say of an image that nobody but those who are signed in may have.
+    /unauthorized|no basic auth credentials|authentication required|: denied/i.test(text)
   ) {
     return refused(
       'image-not-found',
       `The Docker engine "${providerId}" cannot get the image: ${text}.`,
-      'Check the image\'s name and tag. For a private registry, "docker login" and "docker pull" it on that engine first.',
+      'Check the image\'s name and tag. For a private registry, sign in with "docker login". Agents use no credentials of yours: create it yourself, or "docker pull" it on that engine first.',
     );
   }
   if (

@@ -30,21 +30,33 @@ export async function ensureImage(engine: DockerEngine, reference: string, ctx: 
   return (await find()).Id;
 }
 
-/** Pulls one image, says how far it is, and ends the pull when the context is cancelled. */
+/**
+ * Pulls one image, says how far it is, and ends the pull when the context is cancelled. With the person's credentials
+ * for its registry where the person asks for it: neither agents nor what we do by ourselves get to use them.
+ */
 async function pullImage(engine: DockerEngine, reference: string, ctx: OperationContext): Promise<void> {
   const doing = `Pulling the image ${reference}`;
   const silence = new AbortController();
   const signal = AbortSignal.any([ctx.signal, silence.signal]);
   const timer = setTimeout(() => silence.abort(), patience);
   let stream: Readable | undefined;
+  let unavailable: unknown;
+  // Most images are for everybody.
+  const noted = (error: unknown) => {
+    signal.throwIfAborted();
+    unavailable = error;
+    return undefined;
+  };
   const abort = () => stream?.destroy(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
   try {
     ctx.report(doing);
+    const auth = ctx.by?.caller === 'person' ? await engine.credentials.of(reference, signal).catch(noted) : undefined;
+    timer.refresh();
     stream = (await engine.call(
       doing,
       ctx,
-      docker => docker.pull(reference, { abortSignal: signal }),
+      docker => docker.pull(reference, { abortSignal: signal, ...(auth && { authconfig: auth }) }),
       patience,
     )) as Readable;
     const progress = new PullProgress();
@@ -60,7 +72,8 @@ async function pullImage(engine: DockerEngine, reference: string, ctx: Operation
       const hint = 'The registry may be slow. Try again; layers that are there already are not loaded twice.';
       throw providerUnreachable(engine.providerId, `${doing} stood still for ${patience / 1000} s`, hint);
     }
-    throw translateEngineError(error, { providerId: engine.providerId, address: 'the engine', doing });
+    const failed = translateEngineError(error, { providerId: engine.providerId, address: 'the engine', doing });
+    throw failed.code === 'image-not-found' && unavailable ? unavailable : failed;
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);

@@ -34,13 +34,15 @@ function registryBinary(): string {
   return binary;
 }
 
-/** Starts a registry; `bytesPerSecond` is what the slow line lets through. */
-export async function startRegistry(bytesPerSecond: number): Promise<Registry> {
+/** Starts a registry; `bytesPerSecond` is what the slow line lets through. With `users`, a htpasswd file, it is private. */
+export async function startRegistry(bytesPerSecond: number, users?: string): Promise<Registry> {
   const root = mkdtempSync(path.join(tmpdir(), 'remote-swarm-registry-'));
   const port = await freePort();
+  if (users !== undefined) writeFileSync(path.join(root, 'users'), users);
+  const auth = users === undefined ? '' : `auth: {htpasswd: {realm: test, path: ${root}/users}}\n`;
   writeFileSync(
     path.join(root, 'config.yml'),
-    `version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: ${root}/data}, delete: {enabled: true}}\nhttp: {addr: "127.0.0.1:${port}"}\n`,
+    `version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: ${root}/data}, delete: {enabled: true}}\nhttp: {addr: "127.0.0.1:${port}"}\n${auth}`,
   );
   const child = spawn(registryBinary(), ['serve', path.join(root, 'config.yml')], { stdio: 'ignore' });
   const ended = new Promise(resolve => child.on('close', resolve));
@@ -101,6 +103,6 @@ async function freePort(): Promise<number> {
 
 const answers = (port: number) =>
   fetch(`http://127.0.0.1:${port}/v2/`).then(
-    ({ ok }) => ok,
+    ({ ok, status }) => ok || status === 401,
     () => false,
   );

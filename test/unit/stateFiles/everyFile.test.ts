@@ -71,6 +71,10 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
     ['<local>/reserved/process.json', '<local>/reserved/exit.json'],
   ],
   'src/providers/local/fileRevision.ts': ['readFileSync', 'a file that is only compared with what was read before'],
+  'src/providers/docker/registryCredentials.ts': [
+    'DockerConfigFile HelperAnswer JSON.parse JSON.parse readFile',
+    "a person's own file of the docker command line, in registryCredentials.test.ts: what can't be read tells of none",
+  ],
   'src/providers/docker/reservedFiles.ts': ['getArchive', marks.filter(file => file.startsWith('<docker>'))],
   'media/instance/launcher.mjs': [
     'JSON.parse readFileSync readFileSync',

@@ -32,6 +32,9 @@ describe('what went wrong with an engine is told with the way out', () => {
     ],
     [answer(404, 'manifest for a/b:c not found: manifest unknown'), 'image-not-found', 'docker pull'],
     [answer(404, 'pull access denied for x, repository does not exist'), 'image-not-found', 'docker login'],
+    [answer(500, 'Head "http://r/v2/a/manifests/b": no basic auth credentials'), 'image-not-found', 'docker login'],
+    [answer(500, 'Head "https://r/v2/a/manifests/b": unauthorized'), 'image-not-found', 'docker login'],
+    [answer(500, 'error from registry: denied'), 'image-not-found', 'docker login'],
     [
       answer(500, 'Get "https://r/v2/": dial tcp: lookup r on 1.1.1.1:53: no such host'),
       'registry-unreachable',
