@@ -25,7 +25,7 @@ import { ObservedTimeRecord } from './model/observedTimeRecord.ts';
 import { type OperationContext, quietContext, withTimeout } from './model/operationContext.ts';
 import type { Provider } from './model/provider.ts';
 import { ProviderRecord } from './model/providerRecord.ts';
-import { Snapshot } from './model/snapshot.ts';
+import { SnapshotRecord } from './model/snapshot.ts';
 import { refusalOf } from './model/stateHindrance.ts';
 import type { Quarantined, SecretVault } from './model/stateStore.ts';
 import { onOneLine } from './model/textCut.ts';
@@ -190,7 +190,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     ),
     homes: new StreamCarrier(),
     snapshotBook: new SharedRecords(
-      new JsonFileStore(path.join(stateDirectory, 'snapshots'), Snapshot, 1, told, judge),
+      new JsonFileStore(path.join(stateDirectory, 'snapshots'), SnapshotRecord, 1, told, judge),
     ),
     homeKeeper: new StreamKeeper(new FileHomeArchive(path.join(stateDirectory, 'homes'))),
     migrationConfig: () => surroundings.config().migration,

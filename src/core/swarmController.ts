@@ -38,6 +38,7 @@ import { type FoundInstance, Reconciler } from './reconciler.ts';
 import { asked, byName, notKept } from './records.ts';
 import type { SecretMask } from './secretMask.ts';
 import { SharedConditions } from './sharedConditions.ts';
+import { SnapshotBook } from './snapshots/snapshotBook.ts';
 import { SnapshotManager } from './snapshots/snapshotManager.ts';
 import { StrayHomes } from './strayHomes.ts';
 import type { SwarmControllerOptions } from './swarmControllerOptions.ts';
@@ -106,11 +107,14 @@ export class SwarmController {
     });
     this.#reconciler.onDidObserve(({ provider, seen }) => {
       void this.migrations.settleAll();
+      void this.snapshots.settle();
       if (seen) void this.migrations.settleStrays(provider, seen);
     });
+    const { homeKeeper: keeper, lease } = options;
     this.snapshots = new SnapshotManager({
-      ...{ registry, providers, locks, vault, lifecycle: this.#lifecycle, carrier: options.homes },
-      ...{ book: options.snapshotBook, keeper: options.homeKeeper, migrationBook: options.migrationBook },
+      ...{ registry, providers, vault, lifecycle: this.#lifecycle, carrier: options.homes, keeper },
+      book: new SnapshotBook({ records: options.snapshotBook, keeper, locks, lease, mask }),
+      migrationBook: options.migrationBook,
       create: (...asked) => this.createInstance(...asked),
       locked: (instanceId, ctx, work) => this.#locked(instanceId, ctx, work),
     });

@@ -1,7 +1,7 @@
 import type { HealthConfig, MigrationConfig } from '../model/config.ts';
 import type { Owner } from '../model/instance.ts';
 import type { ProviderRecord } from '../model/providerRecord.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { SnapshotRecord } from '../model/snapshot.ts';
 import type { KeyedLock, ObserverLease, SecretVault, StateClaim } from '../model/stateStore.ts';
 import type { HealthBook } from './health/healthBook.ts';
 import type { Recover } from './health/recoverer.ts';
@@ -44,7 +44,7 @@ export interface SwarmControllerOptions {
   healthConfig(): HealthConfig;
   readonly migrationBook: MigrationBook;
   readonly homes: HomeCarrier;
-  readonly snapshotBook: SharedRecords<Snapshot>;
+  readonly snapshotBook: SharedRecords<SnapshotRecord>;
   readonly homeKeeper: HomeKeeper;
   /** Asked at each use. */
   migrationConfig(): MigrationConfig;

@@ -112,6 +112,15 @@ export const snapshotNotFound = (snapshotId: string) =>
     hint: 'Choose one of those that the command Restore Snapshot lists.',
   });
 
+export const snapshotCutOff = (instanceId: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'snapshot-cut-off',
+    message: `The window that was taking a snapshot of the instance "${instanceId}" ended before all of it was kept.`,
+    hint: 'Take it again.',
+    retryable: true,
+  });
+
 /** `reserve` in bytes. */
 export const noRoomForSnapshot = (reserve: number) =>
   new SwarmError({

@@ -1,13 +1,16 @@
 import * as z from 'zod';
-import { InstanceConfig, InstanceId } from './instance.ts';
+import { InstanceConfig, InstanceError, InstanceId } from './instance.ts';
 import { SnapshotId } from './snapshotId.ts';
 
 /** Why a home was kept: a person wanted it, its time had come, or it was about to be overwritten or made anew. */
 export const SnapshotKind = z.enum(['taken', 'scheduled', 'before']);
 export type SnapshotKind = z.infer<typeof SnapshotKind>;
 
-/** A home as it was at a moment, as every window sees it and `snapshots/<id>.json` holds it. Sizes in bytes. */
-export const Snapshot = z.strictObject({
+/**
+ * What `snapshots/<id>.json` holds of a home as it was at a moment, and every window sees: from before the archive has
+ * anything of it until after it has nothing of it any more. Sizes in bytes.
+ */
+export const SnapshotRecord = z.strictObject({
   id: SnapshotId,
   schemaVersion: z.literal(1),
   /** Grows by one with each write. */
@@ -20,10 +23,28 @@ export const Snapshot = z.strictObject({
   kind: SnapshotKind.optional(),
   /** The instance ran meanwhile: files that were being written are as they were when each was read. */
   live: z.boolean(),
-  digest: z.string().regex(/^[a-f0-9]{64}$/),
-  bytes: z.int().min(0),
-  files: z.int().min(0),
+  /** This and what follows are there once all of it is kept. */
+  digest: z
+    .string()
+    .regex(/^[a-f0-9]{64}$/)
+    .optional(),
+  bytes: z.int().min(0).optional(),
+  files: z.int().min(0).optional(),
   /** What it added to the archive when it was taken. */
-  added: z.int().min(0),
+  added: z.int().min(0).optional(),
+  /** Why it could not be kept. */
+  error: InstanceError.optional(),
+  /** When its removal from the archive was begun: it can only be ended. */
+  removingSince: z.iso.datetime().optional(),
 });
-export type Snapshot = z.infer<typeof Snapshot>;
+export type SnapshotRecord = z.infer<typeof SnapshotRecord>;
+
+type With<K extends keyof SnapshotRecord> = SnapshotRecord & {
+  readonly [key in K]-?: NonNullable<SnapshotRecord[key]>;
+};
+
+/** A home that is kept. */
+export type Snapshot = With<'digest' | 'bytes' | 'files' | 'added'>;
+
+/** A home that could not be kept. */
+export type FailedSnapshot = With<'error'>;

@@ -1,5 +1,4 @@
 import { restorableUntil } from '../core/trashExpiry.ts';
-import type { Snapshot } from '../model/snapshot.ts';
 import { visible } from '../model/textCut.ts';
 import type { Translate } from '../operations/translate.ts';
 import { actionsOf, type ProviderTalents } from './instanceActions.ts';
@@ -16,6 +15,7 @@ import {
   problemText,
   type RowIcon,
   recordIcon,
+  type SnapshotFacts,
   type StatusTexts,
   spokenOf,
   tooltipOf,
@@ -113,7 +113,7 @@ export function rowTooltip(
   node: Node,
   now: number,
   { t, locale, statusTexts }: Wording,
-  snapshots: readonly Snapshot[] = [],
+  snapshots?: SnapshotFacts,
 ): string | undefined {
   switch (node.kind) {
     case 'instance':

@@ -20,7 +20,7 @@ import {
   type ViewChoice,
 } from './instanceTree.ts';
 import { migrationFace } from './migrationRows.ts';
-import { statusTexts } from './rowTexts.ts';
+import { type SnapshotFacts, statusTexts } from './rowTexts.ts';
 import type { SwarmHost } from './swarmHost.ts';
 import { t } from './translate.ts';
 import { TrashSizes } from './trashSizes.ts';
@@ -168,13 +168,18 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
 
   resolveTreeItem(item: vscode.TreeItem, rowId: string): vscode.TreeItem {
     const node = this.node(rowId);
-    const snapshots =
-      node?.kind === 'instance' ? this.#host.ready?.controller.snapshots.listSnapshots(node.record.id) : undefined;
-    const markdown = node && rowTooltip(node, Date.now(), this.#wording(), snapshots);
+    const markdown = node && rowTooltip(node, Date.now(), this.#wording(), this.#snapshotsOf(node));
     if (markdown !== undefined) item.tooltip = new vscode.MarkdownString(markdown, true);
     this.#hovered.add(rowId);
     this.#hoverTimer ??= setTimeout(() => this.#forgetTooltips(), tooltipMs);
     return item;
+  }
+
+  #snapshotsOf(node: Node): SnapshotFacts | undefined {
+    const snapshots = this.#host.ready?.controller.snapshots;
+    if (!snapshots || node.kind !== 'instance') return undefined;
+    const { id } = node.record;
+    return { kept: snapshots.listSnapshots(id), failed: snapshots.listFailed(id) };
   }
 
   dispose(): void {

@@ -1,6 +1,6 @@
 import { restorableUntil } from '../core/trashExpiry.ts';
 import type { InstanceConfig, InstanceRecord, InstanceStatus, WorkspaceSource } from '../model/instance.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { FailedSnapshot, Snapshot } from '../model/snapshot.ts';
 import type { ProviderState } from '../model/swarmStatus.ts';
 import { visible } from '../model/textCut.ts';
 import type { Translate } from '../operations/translate.ts';
@@ -149,7 +149,13 @@ export const withoutDots = (text: string) => text.replace('…', '');
 export const escapeMarkdown = (text: string) =>
   text.replace(/[\\`*_{}[\]()#+\-.!|<>~$&]/g, '\\$&').replace(/[\r\n\u2028\u2029]+/g, ' ');
 
-/** Everything about an instance, as Markdown with theme icons, and nothing else. `snapshots`: the youngest first. */
+/** Of an instance, the youngest first; `failed` is what could not be kept since. */
+export interface SnapshotFacts {
+  readonly kept: readonly Snapshot[];
+  readonly failed: readonly FailedSnapshot[];
+}
+
+/** Everything about an instance, as Markdown with theme icons, and nothing else. */
 export function tooltipOf(
   record: InstanceRecord,
   texts: StatusTexts,
@@ -157,7 +163,7 @@ export function tooltipOf(
   locale: string,
   t: Translate,
   takes?: string,
-  snapshots: readonly Snapshot[] = [],
+  { kept, failed }: SnapshotFacts = { kept: [], failed: [] },
   costsAtRest = false,
 ): string {
   const { config } = record;
@@ -178,11 +184,16 @@ export function tooltipOf(
     lines.push(`$(credit-card) ${escapeMarkdown(t('While it does not run its home is still paid for.'))}`);
   for (const problem of record.setup?.problems ?? []) lines.push(`$(warning) ${escapeMarkdown(problem)}`);
 
-  const [youngest] = snapshots;
+  for (const { error, takenAt } of failed) {
+    const when = ago(takenAt, now, locale);
+    lines.push(`$(warning) ${escapeMarkdown(t('No snapshot could be taken {0}: {1}', when, error.message))}`);
+  }
+
+  const [youngest] = kept;
   const facts: [string, string | undefined][] = [
     [t('Provider'), record.providerId],
     [t('Home'), takes],
-    [t('Snapshots'), youngest && t('{0}, the last one {1}', snapshots.length, ago(youngest.takenAt, now, locale))],
+    [t('Snapshots'), youngest && t('{0}, the last one {1}', kept.length, ago(youngest.takenAt, now, locale))],
     [t('Image'), config.image],
     [t('Region'), config.region],
     [t('Size'), sizeText(config.resources, t)],

@@ -20,7 +20,7 @@ import { InstanceRecord } from '../../src/model/instance.ts';
 import { Migration } from '../../src/model/migration.ts';
 import { ObservedTimeRecord } from '../../src/model/observedTimeRecord.ts';
 import { ProviderRecord } from '../../src/model/providerRecord.ts';
-import { Snapshot } from '../../src/model/snapshot.ts';
+import { SnapshotRecord } from '../../src/model/snapshot.ts';
 import type { RecordStore } from '../../src/model/stateStore.ts';
 import { FileHomeArchive } from '../../src/storage/fileHomeArchive.ts';
 import { FileLock } from '../../src/storage/fileLock.ts';
@@ -70,7 +70,7 @@ export async function diskController(
       aroundJournal(new JsonFileStore(path.join(stateDirectory, 'migrations'), Migration, 1)),
     ),
     homes,
-    snapshotBook: new SharedRecords(new JsonFileStore(path.join(stateDirectory, 'snapshots'), Snapshot, 1)),
+    snapshotBook: new SharedRecords(new JsonFileStore(path.join(stateDirectory, 'snapshots'), SnapshotRecord, 1)),
     homeKeeper: new StreamKeeper(new FileHomeArchive(path.join(stateDirectory, 'homes'))),
     migrationConfig: () => ({ ...defaultMigrationConfig, ...migration }),
     recover: async (instanceId, rung, _reason, ctx) => void (await controller.recoverInstance(instanceId, rung, ctx)),

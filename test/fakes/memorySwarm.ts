@@ -24,7 +24,7 @@ import { ObservedTimeRecord } from '../../src/model/observedTimeRecord.ts';
 import type { LockedContext, OperationContext } from '../../src/model/operationContext.ts';
 import type { Provider } from '../../src/model/provider.ts';
 import { ProviderRecord } from '../../src/model/providerRecord.ts';
-import { Snapshot } from '../../src/model/snapshot.ts';
+import { SnapshotRecord } from '../../src/model/snapshot.ts';
 import type { KeyedLock, ObserverLease, RecordStore, SecretVault, StateClaim } from '../../src/model/stateStore.ts';
 import { JsonFileStore } from '../../src/storage/jsonFileStore.ts';
 import type { RecordSchema } from '../../src/storage/parseRecord.ts';
@@ -159,7 +159,7 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     healthConfig: () => ({ ...defaultHealthConfig, ...options.health }),
     migrationBook: new MigrationBook(storeOf('migrations', Migration, options.migrationDisk)),
     homes: options.homes ?? new MemoryCarrier(),
-    snapshotBook: new SharedRecords(storeOf('snapshots', Snapshot, options.snapshotDisk)),
+    snapshotBook: new SharedRecords(storeOf('snapshots', SnapshotRecord, options.snapshotDisk)),
     homeKeeper: options.homeKeeper ?? new MemoryKeeper(),
     migrationConfig: () => ({ ...defaultMigrationConfig, ...options.migration }),
     recover: async (instanceId, rung, _reason, ctx) => void (await controller.recoverInstance(instanceId, rung, ctx)),

@@ -4,10 +4,9 @@ import type { InstanceConfigInput, InstanceRecord } from '../../model/instance.t
 import { untilDecided } from '../../model/migration.ts';
 import { type LockedContext, type OperationContext, uncancelled, withTimeout } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
-import type { Snapshot, SnapshotKind } from '../../model/snapshot.ts';
-import type { KeyedLock, SecretVault } from '../../model/stateStore.ts';
+import type { FailedSnapshot, Snapshot, SnapshotKind } from '../../model/snapshot.ts';
+import type { SecretVault } from '../../model/stateStore.ts';
 import { refuseInTrash } from '../admission.ts';
-import { randomId } from '../instanceId.ts';
 import { getTwice, type InstanceLifecycle } from '../instanceLifecycle.ts';
 import type { InstanceRegistry } from '../instanceRegistry.ts';
 import type { HomeCarrier } from '../migration/homeCarrier.ts';
@@ -18,8 +17,8 @@ import { isCopyInRole, nextEpoch } from '../migration/migrationSteps.ts';
 import { parkedBy } from '../migration/strayCopies.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
 import { claimed } from '../records.ts';
-import type { SharedRecords } from '../sharedRecords.ts';
 import type { HomeKeeper } from './homeKeeper.ts';
+import type { SnapshotBook } from './snapshotBook.ts';
 import { superfluous } from './snapshotRetention.ts';
 
 /** How long the undoing of what failed may take. */
@@ -30,12 +29,11 @@ const askMilliseconds = 5_000;
 export interface SnapshotManagerOptions {
   readonly registry: InstanceRegistry;
   readonly providers: ProviderDirectory;
-  readonly locks: KeyedLock;
   readonly lifecycle: InstanceLifecycle;
   readonly vault: SecretVault;
   readonly carrier: HomeCarrier;
   readonly keeper: HomeKeeper;
-  readonly book: SharedRecords<Snapshot>;
+  readonly book: SnapshotBook;
   readonly migrationBook: MigrationBook;
   create(
     input: InstanceConfigInput,
@@ -66,10 +64,17 @@ export class SnapshotManager {
 
   /** The youngest first. */
   listSnapshots(instanceId?: string): Snapshot[] {
-    return this.#options.book
-      .list()
-      .filter(snapshot => instanceId === undefined || snapshot.instanceId === instanceId)
-      .sort((a, b) => b.takenAt.localeCompare(a.takenAt) || a.id.localeCompare(b.id));
+    return this.#options.book.list(instanceId);
+  }
+
+  /** What could not be kept, and why: of each instance the last try, when that failed. */
+  listFailed(instanceId?: string): FailedSnapshot[] {
+    return this.#options.book.failed(instanceId);
+  }
+
+  /** What the observer does now and then: of what was not kept whole, or is to be forgotten, nothing is left. Never rejects. */
+  settle(): Promise<void> {
+    return this.#options.book.settle();
   }
 
   /** Ids of instances that were not kept for so many milliseconds, have run meanwhile, and can be kept now. */
@@ -77,7 +82,7 @@ export class SnapshotManager {
     const { registry, providers, carrier } = this.#options;
     const latest = new Date(Date.now() - milliseconds).toISOString();
     const youngest = new Map<string, string>();
-    for (const { instanceId, takenAt } of this.#options.book.list()) {
+    for (const { instanceId, takenAt } of this.listSnapshots()) {
       if (takenAt > (youngest.get(instanceId) ?? '')) youngest.set(instanceId, takenAt);
     }
     return registry.listInstances().flatMap(record => {
@@ -211,8 +216,7 @@ export class SnapshotManager {
   }
 
   async deleteSnapshot(snapshotId: string, ctx: OperationContext): Promise<void> {
-    this.getSnapshot(snapshotId);
-    await this.#forget([snapshotId], ctx);
+    await this.#options.book.forget([this.getSnapshot(snapshotId).id], ctx);
   }
 
   /**
@@ -231,9 +235,8 @@ export class SnapshotManager {
   }
 
   /** Of an instance that goes for good, nothing is kept. */
-  async forgetInstance(instanceId: string, ctx: OperationContext): Promise<void> {
-    const ids = this.listSnapshots(instanceId).map(({ id }) => id);
-    if (ids.length > 0) await this.#forget(ids, ctx);
+  forgetInstance(instanceId: string, ctx: OperationContext): Promise<void> {
+    return this.#options.book.forgetInstance(instanceId, ctx);
   }
 
   dispose(): void {
@@ -242,27 +245,18 @@ export class SnapshotManager {
 
   /** `spared` stays, however old. */
   async #take(record: InstanceRecord, kind: SnapshotKind, ctx: OperationContext, spared?: string): Promise<Snapshot> {
-    const { providers, carrier, keeper, book, locks } = this.#options;
+    const { providers, carrier, keeper, book } = this.#options;
     const provider = providers.get(record.providerId);
-    const live = record.status === 'running';
     ctx.report('Keeping the home');
-    // Nobody tidies the archive up meanwhile.
-    const snapshot = await locks.run('snapshots', ctx, async ctx => {
-      const id = randomId(12);
-      const [base] = this.listSnapshots(record.id);
-      const { digest, bytes, files, added } = await keeper.keep(provider, record.id, { id, base: base?.id }, ctx);
-      if (!live && digest !== (await carrier.look(provider, record.id, ctx)).digest) throw homeNotAsKept(record.id);
-      ctx.lock.assertHeld();
-      const { id: instanceId, config } = record;
-      const takenAt = timeAfter(base?.takenAt);
-      const written = await book.update(id, () => ({
-        ...{ id, schemaVersion: 1, revision: 0, instanceId, config, takenAt, kind, live, digest, bytes, files, added },
-      }));
-      if (!written) throw snapshotNotFound(id);
-      return written;
+    const snapshot = await book.keep(record, kind, ctx, async (asked, ctx) => {
+      const facts = await keeper.keep(provider, record.id, asked, ctx);
+      if (record.status === 'running') return facts;
+      const { digest } = await carrier.look(provider, record.id, ctx);
+      if (digest !== facts.digest) throw homeNotAsKept(record.id);
+      return facts;
     });
     const gone = superfluous(this.listSnapshots(record.id)).filter(id => id !== spared && id !== snapshot.id);
-    if (gone.length > 0) await this.#forget(gone, ctx);
+    if (gone.length > 0) await book.forget(gone, ctx);
     return snapshot;
   }
 
@@ -283,19 +277,7 @@ export class SnapshotManager {
     const { digest } = await carrier.look(provider, record.id, ctx);
     if (digest !== snapshot.digest) throw homeNotAsKept(record.id);
   }
-
-  #forget(ids: readonly string[], ctx: OperationContext): Promise<void> {
-    const { locks, book, keeper } = this.#options;
-    return locks.run('snapshots', ctx, async () => {
-      for (const id of ids) await book.update(id, () => null);
-      await keeper.forget(ids);
-    });
-  }
 }
-
-/** Now, or right after `before`: a clock that was set back makes nothing older than what it follows. */
-const timeAfter = (before: string | undefined) =>
-  new Date(Math.max(Date.now(), before === undefined ? 0 : Date.parse(before) + 1)).toISOString();
 
 /** Whether it answers now: since it was last looked at it may have come back. */
 async function answers(provider: Provider, instanceId: string, ctx: OperationContext): Promise<boolean> {

@@ -79,6 +79,7 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   restoreCutOff: [[id]],
   homeNotKept: [[id, new Error('no space left on device')]],
   noRoomForSnapshot: [[1024 ** 3]],
+  snapshotCutOff: [[id]],
   snapshotNotFound: [[id]],
   snapshotDamaged: [[id, cause]],
   homeTaskFailed: [[id, 'local', 'ENOSPC: no space left on device, write']],

@@ -14,7 +14,7 @@ import {
   tooLarge,
   wrongTypes,
 } from '../hostileInput.ts';
-import { expectReadable, type FilePlace, type Freedom } from './place.ts';
+import { expectReadable, type FilePlace, type Freedom, latin } from './place.ts';
 
 /** Of required members in the kinds of a union that the sample is not of. */
 const samples = {
@@ -121,8 +121,9 @@ export const describePlaces = (places: readonly FilePlace[]) =>
         fc.constant(Buffer.from('['.repeat(50_000))),
         fc.constant(Buffer.concat([Buffer.from('\uFEFF'), whole])),
       );
+      const ofOurs = torn.filter(bytes => !/"schemaVersion":[2-9]/.test(latin(bytes)));
       await fc.assert(
-        fc.asyncProperty(torn, async bytes => {
+        fc.asyncProperty(ofOurs, async bytes => {
           const { value, said } = await place.read(bytes);
           if (value === undefined) expectReadable(said);
           else expect(place.schema.safeParse(value).success).toBe(true);

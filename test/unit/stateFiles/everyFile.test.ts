@@ -31,7 +31,7 @@ const marks = [...both('instance.json'), ...both('environment.json'), ...both('t
 /** Of every source that judges: what it does, in the order of names, and which files of ours that reads, or what else. */
 const readers: Readonly<Record<string, readonly [calls: string, files: readonly string[] | string]>> = {
   'src/swarm.ts': [
-    'DestroyBudget InstanceHealth InstanceRecord Migration ObservedTimeRecord ProviderRecord Snapshot',
+    'DestroyBudget InstanceHealth InstanceRecord Migration ObservedTimeRecord ProviderRecord SnapshotRecord',
     records,
   ],
   'src/storage/jsonFileStore.ts': ['readFile readFileSync', records],

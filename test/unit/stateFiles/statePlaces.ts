@@ -7,7 +7,7 @@ import { type InstanceConfig, InstanceRecord } from '../../../src/model/instance
 import { Migration } from '../../../src/model/migration.ts';
 import { ObservedTimeRecord } from '../../../src/model/observedTimeRecord.ts';
 import { ProviderRecord } from '../../../src/model/providerRecord.ts';
-import { Snapshot } from '../../../src/model/snapshot.ts';
+import { SnapshotRecord } from '../../../src/model/snapshot.ts';
 import type { Quarantined } from '../../../src/model/stateStore.ts';
 import { DestroyBudget } from '../../../src/operations/blastRadius.ts';
 import { FileAppendLog } from '../../../src/storage/appendLog.ts';
@@ -121,10 +121,11 @@ const wholeMigration: Migration = {
   error: { code: 'timed-out', message: 'It did not answer.', hint: 'Try again.', at },
 };
 
-const wholeSnapshot: Snapshot = {
+const wholeSnapshot: SnapshotRecord = {
   ...{ id: idOf(1), schemaVersion: 1, revision: 1, instanceId: idOf(1), config: wholeConfig, takenAt: at },
   ...{ kind: 'scheduled', live: true },
-  ...{ digest: '0'.repeat(64), bytes: 10, files: 1, added: 5 },
+  ...{ digest: '0'.repeat(64), bytes: 10, files: 1, added: 5, removingSince: at },
+  error: { code: 'timed-out', message: 'It did not answer.', hint: 'Try again.', at },
 };
 
 /** What of a config people may write as they like. */
@@ -324,7 +325,7 @@ export const statePlaces: readonly FilePlace[] = [
   },
   {
     file: '<state>/snapshots/<id>.json',
-    schema: Snapshot,
+    schema: SnapshotRecord,
     sample: wholeSnapshot,
     namesFields: true,
     free: {
@@ -333,8 +334,11 @@ export const statePlaces: readonly FilePlace[] = [
       bytes: ['large'],
       files: ['large'],
       added: ['large'],
+      'error.code': anything,
+      'error.message': anything,
+      'error.hint': anything,
     },
-    read: bytes => readRecord(Snapshot, idOf(1), [{ ...wholeSnapshot, id: idOf(2) }], bytes),
+    read: bytes => readRecord(SnapshotRecord, idOf(1), [{ ...wholeSnapshot, id: idOf(2) }], bytes),
   },
   {
     file: '<state>/agent-destroys/agent.json',

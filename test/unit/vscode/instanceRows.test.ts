@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { InstanceStatus } from '../../../src/model/instance.ts';
-import type { Snapshot } from '../../../src/model/snapshot.ts';
+import type { FailedSnapshot, Snapshot } from '../../../src/model/snapshot.ts';
 import { inEnglish } from '../../../src/operations/translate.ts';
 import { rowOf, rowTooltip, type Wording } from '../../../src/vscode/instanceRows.ts';
 import type { Node } from '../../../src/vscode/instanceTree.ts';
@@ -111,7 +111,15 @@ describe('an instance’s tooltip', () => {
 
   test('tells how many snapshots there are, and when the last one was taken', () => {
     const taken = [2, 26].map(hours => ({ takenAt: new Date(now - hours * 3_600_000).toISOString() }) as Snapshot);
-    expect(rowTooltip(instance(1), now, wording, taken)).toContain('Snapshots: 2, the last one 2 hours ago');
+    const text = rowTooltip(instance(1), now, wording, { kept: taken, failed: [] });
+    expect(text).toContain('Snapshots: 2, the last one 2 hours ago');
+  });
+
+  test('tells why the last one could not be taken', () => {
+    const error = { code: 'no-room-for-snapshot', message: 'The disk is full.', at: new Date(now).toISOString() };
+    const failed = [{ takenAt: new Date(now - 3_600_000).toISOString(), error } as FailedSnapshot];
+    const text = rowTooltip(instance(1), now, wording, { kept: [], failed });
+    expect(text).toContain('No snapshot could be taken 1 hour ago: The disk is full\\.');
   });
 
   test('nobody’s text becomes a link, an image or an icon', () => {

@@ -137,6 +137,8 @@ async function killedAt(scene: Scene, diesAt: number) {
     await settled(next);
     const outcome = await scene.outcome(next, told, world);
     expect(world.mostRunning).toBeLessThanOrEqual(1);
+    // Each home in the archive is in the list, and the other way round.
+    expect(next.controller.snapshots.listSnapshots().map(({ id }) => id)).toEqual([...world.kept.keys()]);
     // Every record is one that can be read.
     for (const folder of ['instances', 'migrations', 'snapshots']) {
       const files = await readdir(`${world.directory('ada')}/${folder}`).catch(() => []);
