@@ -162,7 +162,7 @@ describeWithOwnEngine('windows on one state directory and one engine', () => {
 
       for (const window of windows) {
         expect(window.process.kill('SIGTERM'), 'it had not ended by itself').toBe(true);
-        await once(window.process, 'exit', { signal: AbortSignal.timeout(20_000) });
+        await once(window.process, 'exit', { signal: AbortSignal.timeout(60_000) });
       }
     },
     120_000 + rounds * 6_000,

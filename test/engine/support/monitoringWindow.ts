@@ -52,6 +52,8 @@ const editor = setInterval(() => {}, 60_000);
 process.once('SIGTERM', () => {
   clearInterval(editor);
   void controller.dispose();
+  const tellWhy = () => console.error('This window does not end:', process.getActiveResourcesInfo());
+  setTimeout(tellWhy, 15_000).unref();
 });
 controller.onDidChange(tell);
 await controller.initialize();

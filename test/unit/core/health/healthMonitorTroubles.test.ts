@@ -182,4 +182,24 @@ describe('the health monitor, when what is around it gets in its way', () => {
     await seconds(5);
     await closed;
   });
+
+  test('by its own end, whatever it is at, it leaves no timer and asks for nothing more', async () => {
+    for (let moment = 0; moment < 60; moment += 2) {
+      const health: Partial<HealthConfig> = { checkInterval: 20, resourceInterval: 20, recoveryActions: ['recreate'] };
+      const { controller, place, id } = await one({ health });
+      place.latency = () => new Promise(resolve => setTimeout(resolve, 3_000));
+      for (let times = 0; times < 4; times++) place.failNext('recreateInstance', new Error('no'));
+      await place.crash(id);
+      await seconds(moment);
+      let isClosed = false;
+      void controller.dispose().then(() => {
+        isClosed = true;
+      });
+      await seconds(20);
+      const asked = place.calls.length;
+      expect([moment, isClosed, vi.getTimerCount()]).toEqual([moment, true, 0]);
+      await seconds(3_600);
+      expect([moment, place.calls.length]).toEqual([moment, asked]);
+    }
+  });
 });
