@@ -1,4 +1,6 @@
+import * as path from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { stalledSource } from './test/stalls/stalledSource.ts';
 import { mutants } from './test/unit/core/model/mutants.ts';
 
 const mutant = mutants[process.env.REMOTE_SWARM_MUTANT ?? ''];
@@ -11,8 +13,15 @@ const mutation = {
     mutant && id.endsWith(`/src/${mutant.file}`) ? code.replace(mutant.from, mutant.to) : undefined,
 };
 
-const project = (name: string, include: string[], test: Record<string, unknown> = {}) => ({
-  plugins: [mutation],
+/** Tells the stall matrix of every point at which the source waits. */
+const stalling = {
+  name: 'stalling',
+  enforce: 'pre' as const,
+  transform: (code: string, id: string) => stalledSource(path.relative(import.meta.dirname, id), code),
+};
+
+const project = (name: string, include: string[], test: Record<string, unknown> = {}, plugins: unknown[] = []) => ({
+  plugins: [mutation, ...plugins],
   test: { name, include, ...test },
 });
 
@@ -28,6 +37,7 @@ export default defineConfig({
       project('laws', ['test/*.test.ts']),
       // Properties are tried on the disk, file after file, beside whatever else keeps the machine busy.
       project('unit', ['test/unit/**/*.test.ts'], { testTimeout: 30_000 }),
+      project('stalls', ['test/stalls/**/*.test.ts'], patient, [stalling]),
       project('contract', ['test/contract/**/*.test.ts'], waiting),
       project('crash', ['test/crash/**/*.test.ts'], waiting),
       project('ssh', ['test/ssh/**/*.test.ts'], waiting),

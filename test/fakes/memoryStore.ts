@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type * as z from 'zod';
 import { invalidInput } from '../../src/model/errors.ts';
 import { type Disposable, Emitter } from '../../src/model/event.ts';
@@ -47,8 +48,10 @@ export class MemoryStore<T extends { id: string; revision: number }> implements 
 
   watch(changed: (id: string) => void): Disposable {
     let ended = false;
+    // In the window that watches, whoever changed something.
+    const tell = AsyncResource.bind((id: string) => ended || changed(id));
     const subscription = this.#disk.changes.event(({ id, author }) => {
-      if (author !== this) queueMicrotask(() => ended || changed(id));
+      if (author !== this) queueMicrotask(() => tell(id));
     });
     return {
       dispose: () => {
