@@ -20,7 +20,12 @@ const stalling = {
   transform: (code: string, id: string) => stalledSource(path.relative(import.meta.dirname, id), code),
 };
 
-const project = (name: string, include: string[], test: Record<string, unknown> = {}, plugins: unknown[] = []) => ({
+const project = (
+  name: string,
+  include: string[],
+  test: Record<string, unknown> = {},
+  plugins: (typeof mutation)[] = [],
+) => ({
   plugins: [mutation, ...plugins],
   test: { name, include, ...test },
 });

@@ -9,7 +9,14 @@ import { projectRoot } from './editorHost.ts';
 import { show } from './machine.ts';
 
 /** Rounds of a suite, all shards together. */
-const suites: Readonly<Record<string, number>> = { unit: 200, contract: 60, crash: 40, engine: 20, workbench: 10 };
+const suites: Readonly<Record<string, number>> = {
+  stalls: 4,
+  unit: 200,
+  contract: 60,
+  crash: 40,
+  engine: 20,
+  workbench: 10,
+};
 
 const Round = z.object({ round: z.int(), exitCode: z.int(), seconds: z.number(), at: z.iso.datetime() });
 const Results = z.object({ suite: z.string(), shard: z.string(), rounds: z.array(Round) });

@@ -12,7 +12,7 @@ import type {
   Provider,
   TerminalSpec,
 } from '../model/provider.ts';
-import type { SecretVault } from '../model/stateStore.ts';
+import type { LockedVault } from '../model/stateStore.ts';
 import { need } from './instanceLifecycle.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import { refuseOverruled } from './overruling.ts';
@@ -27,13 +27,13 @@ import { SharedEndpoints } from './sharedEndpoints.ts';
 export class InstanceAccess {
   readonly #registry: InstanceRegistry;
   readonly #providers: ProviderDirectory;
-  readonly #vault: SecretVault;
+  readonly #vault: LockedVault;
   readonly #mask: SecretMask;
   /** Of which token the mask knows, by instance: where it lives, and since which move. */
   readonly #known = new Map<string, string>();
   readonly endpoints: SharedEndpoints;
 
-  constructor(registry: InstanceRegistry, providers: ProviderDirectory, vault: SecretVault, mask: SecretMask) {
+  constructor(registry: InstanceRegistry, providers: ProviderDirectory, vault: LockedVault, mask: SecretMask) {
     this.#registry = registry;
     this.#providers = providers;
     this.#vault = vault;

@@ -14,7 +14,7 @@ import {
 import { generationOf, nextGeneration } from '../model/ownership.ts';
 import type { Provider } from '../model/provider.ts';
 import type { SetupConsent } from '../model/setupConsent.ts';
-import type { SecretVault } from '../model/stateStore.ts';
+import type { LockedVault } from '../model/stateStore.ts';
 import { secretNames } from './changesOf.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
@@ -36,7 +36,7 @@ export type ForgetElsewhere = (instanceId: string, ctx: LockedContext) => Promis
 export class InstanceLifecycle {
   readonly #registry: InstanceRegistry;
   readonly #providers: ProviderDirectory;
-  readonly #vault: SecretVault;
+  readonly #vault: LockedVault;
   readonly #sources: SetupSources;
   readonly #mask: SecretMask;
   readonly #forgetElsewhere: ForgetElsewhere;
@@ -44,7 +44,7 @@ export class InstanceLifecycle {
   constructor(
     registry: InstanceRegistry,
     providers: ProviderDirectory,
-    vault: SecretVault,
+    vault: LockedVault,
     sources: SetupSources,
     mask: SecretMask,
     forgetElsewhere: ForgetElsewhere,
@@ -136,13 +136,13 @@ export class InstanceLifecycle {
         ? undefined
         : await provider.updateInstance(id, { ...update, image: config.image }, claimed(ctx, record), secrets);
       ctx.lock.assertHeld();
-      await this.#vault.store(id, pick(secrets, secretNames({ ...record, config })));
+      await this.#vault.store(id, pick(secrets, secretNames({ ...record, config })), ctx);
       return await this.#write(ctx, id, current => {
         const next = { ...withoutWanted(current), config };
         // A correction of what failed leaves the error to be read; a stop that failed is still to be made up for.
         if (!instance) return next;
-        const isStopLeft = current.desired === 'stopped' && instance.status === 'running';
-        return withStatus(isSame(config, record.config) || isStopLeft ? next : withoutError(next), instance);
+        if (current.desired === 'stopped' && instance.status === 'running') return next;
+        return withStatus(isSame(config, record.config) ? next : withoutError(next), instance);
       });
     } catch (error) {
       if (!isAbort(error)) await this.takeBack(record, error, ctx);
@@ -185,7 +185,11 @@ export class InstanceLifecycle {
     const call = async (own: LockedContext) => {
       if (!(await provider.abilities.hasHome(record.id, own))) throw homeMissing(record.id, provider.id);
       own.lock.assertHeld();
-      return provider.abilities.restoreInstance(record.id, own);
+      const restored = await provider.abilities.restoreInstance(record.id, own);
+      if (restored.status !== 'running') return restored;
+      // It has never come to the trash.
+      own.lock.assertHeld();
+      return provider.stopInstance(record.id, false, own);
     };
     const restored = await this.#transition(record, 'stopped', 'stopping', ctx, call, nextGeneration);
     return this.#write(ctx, restored.id, ({ trashedAt: _trashedAt, ...current }) => current);
@@ -203,8 +207,8 @@ export class InstanceLifecycle {
     } catch (error) {
       throw await this.#failed(ctx, record.id, 'deleting', error);
     }
-    await this.#registry.removeInstance(record.id);
-    await this.#vault.forget(record.id);
+    await this.#vault.forget(record.id, ctx);
+    await this.#registry.removeInstance(record.id, ctx);
   }
 
   /** Finishes what was cut off, as {@link Settlement} decided. */

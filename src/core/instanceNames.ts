@@ -1,4 +1,4 @@
-import type { OperationContext } from '../model/operationContext.ts';
+import type { LockedContext } from '../model/operationContext.ts';
 import type { KeyedLock } from '../model/stateStore.ts';
 import { claimName } from './admission.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
@@ -14,10 +14,16 @@ export class InstanceNames {
   }
 
   /** `write` makes the record that bears the name from then on, or again; `owner`: who may have it already. Throws `nameTaken`. */
-  give<R>(name: string, ctx: OperationContext, write: () => Promise<R>, owner?: string, hint?: string): Promise<R> {
-    return this.#locks.run('names', ctx, async () => {
+  give<R>(
+    name: string,
+    ctx: LockedContext,
+    write: (ctx: LockedContext) => Promise<R>,
+    owner?: string,
+    hint?: string,
+  ): Promise<R> {
+    return this.#locks.run('names', ctx, async ctx => {
       claimName(await this.#registry.readAll(), name, owner, hint);
-      return write();
+      return write(ctx);
     });
   }
 }

@@ -48,11 +48,12 @@ export class InstanceOwnership {
       if (!instance) throw instanceNotFound(instanceId);
       if (instance.status === 'unknown') throw wrongState(instanceId, 'unknown', 'adopt it when its provider can tell');
       await proveWhole(provider, instance, ctx);
-      if (instance.swarmId === swarmId) return registry.registerInstance(adopted(instance));
+      if (instance.swarmId === swarmId) return registry.registerInstance(adopted(instance), ctx);
       const heir = { swarmId, owner, epoch: instance.epoch + epochsBetweenSwarms };
       const seen = found ?? instance;
       return registry.registerInstance(
         adopted(await provider.abilities.transfer(instanceId, heir, claimed(ctx, seen))),
+        ctx,
       );
     });
   }

@@ -3,6 +3,7 @@ import { instanceExists, instanceNotFound, invalidInput, SwarmError } from '../m
 import { type Disposable, Emitter, type Event } from '../model/event.ts';
 import type { InstanceRecord, InstanceStatus } from '../model/instance.ts';
 import { namePattern } from '../model/namePattern.ts';
+import { type LockedContext, underLock } from '../model/operationContext.ts';
 import type { Quarantined, RecordStore } from '../model/stateStore.ts';
 import { isSame } from './isSame.ts';
 
@@ -57,9 +58,10 @@ export class InstanceRegistry {
   }
 
   /** Writes a first record. Rejects with `instance-exists` when there is one of that id. */
-  async registerInstance(record: InstanceRecord): Promise<InstanceRecord> {
+  async registerInstance(record: InstanceRecord, { lock }: LockedContext): Promise<InstanceRecord> {
     const written = await this.#store.update(record.id, current => {
       if (current !== null) throw instanceExists(record.id);
+      lock.assertHeld();
       return record;
     });
     return this.#written(record.id, written);
@@ -92,8 +94,11 @@ export class InstanceRegistry {
   }
 
   /** Forgets an instance, here and on disk. */
-  async removeInstance(id: string): Promise<void> {
-    await this.#store.update(id, () => null);
+  async removeInstance(id: string, ctx: LockedContext): Promise<void> {
+    await this.#store.update(
+      id,
+      underLock(ctx, () => null),
+    );
     this.#show(id, undefined);
   }
 

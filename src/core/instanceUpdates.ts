@@ -2,7 +2,7 @@ import { isProgram } from '../model/caller.ts';
 import { denied, isAbort, wrongState } from '../model/errors.ts';
 import type { InstanceConfig, InstanceRecord, InstanceUpdate } from '../model/instance.ts';
 import { type LockedContext, underLock } from '../model/operationContext.ts';
-import type { SecretVault } from '../model/stateStore.ts';
+import type { LockedVault } from '../model/stateStore.ts';
 import { checkFit, checkNewName, checkSecrets, merged, refuseInTrash } from './admission.ts';
 import { configBeforeAgents, withWanted } from './changesOf.ts';
 import type { InstanceLifecycle } from './instanceLifecycle.ts';
@@ -13,7 +13,7 @@ import type { ProviderDirectory } from './providerDirectory.ts';
 export interface InstanceUpdatesOptions {
   readonly registry: InstanceRegistry;
   readonly providers: ProviderDirectory;
-  readonly vault: SecretVault;
+  readonly vault: LockedVault;
   readonly lifecycle: InstanceLifecycle;
   readonly names: InstanceNames;
 }
@@ -67,18 +67,18 @@ export class InstanceUpdates {
       wanted.secretEnv.filter(name => !config.secretEnv.includes(name)),
       known,
     );
-    const intend = () =>
+    const intend = (ctx: LockedContext) =>
       registry.updateInstance(
         id,
         underLock(ctx, current => withWanted(current, change, by)),
       );
     const isRenamed = wanted.name !== (record.wanted ?? config).name;
-    const intended = await (isRenamed ? names.give(wanted.name, ctx, intend, id) : intend());
-    await vault.store(id, known);
+    const intended = await (isRenamed ? names.give(wanted.name, ctx, intend, id) : intend(ctx));
+    await vault.store(id, known, ctx);
     try {
       return await lifecycle.update(intended, ctx);
     } catch (error) {
-      await vault.store(id, before);
+      await vault.store(id, before, ctx);
       if (isAbort(error)) await lifecycle.takeBack(intended, error, ctx);
       throw error;
     }

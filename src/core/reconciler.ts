@@ -268,10 +268,10 @@ export class Reconciler implements Disposable {
 
   async #adoptQuietly(provider: Provider, seen: InstanceObservation, ctx: OperationContext): Promise<void> {
     try {
-      await this.#locks.run(seen.id, ctx, async () => {
+      await this.#locks.run(seen.id, ctx, async ctx => {
         if ((await this.#registry.findInstance(seen.id)) || (await this.#isRemoved(seen.id))) return;
         const instance = await wholeInstance(provider, seen, ctx);
-        if (instance) await this.#registry.registerInstance(adopted(instance));
+        if (instance) await this.#registry.registerInstance(adopted(instance), ctx);
       });
     } catch {
       // It is still on its provider, and the next refresh tries again.

@@ -1,5 +1,5 @@
 import { SwarmError } from '../model/errors.ts';
-import type { SecretVault } from '../model/stateStore.ts';
+import type { LockedVault, SecretVault } from '../model/stateStore.ts';
 import { formsOf } from './secretForms.ts';
 
 /** What stands in the place of a secret. */
@@ -78,7 +78,7 @@ export class SecretMask {
   }
 
   /** The vault, from which nothing is read and into which nothing is put that is not masked from then on. */
-  taughtBy(vault: SecretVault): SecretVault {
+  taughtBy(vault: SecretVault): LockedVault {
     const learn = (secrets: Readonly<Record<string, string>>) => {
       for (const value of Object.values(secrets)) this.learn(value);
     };
@@ -88,11 +88,15 @@ export class SecretMask {
         learn(secrets);
         return secrets;
       },
-      store: async (instanceId, secrets) => {
+      store: async (instanceId, secrets, { lock }) => {
         learn(secrets);
+        lock.assertHeld();
         await vault.store(instanceId, secrets);
       },
-      forget: instanceId => vault.forget(instanceId),
+      forget: async (instanceId, { lock }) => {
+        lock.assertHeld();
+        await vault.forget(instanceId);
+      },
     };
   }
 

@@ -1,7 +1,7 @@
 import { wrongState } from '../model/errors.ts';
 import { type OperationContext, quietContext } from '../model/operationContext.ts';
 import type { StrayHome } from '../model/provider.ts';
-import type { KeyedLock, SecretVault } from '../model/stateStore.ts';
+import type { KeyedLock, LockedVault } from '../model/stateStore.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { MigrationBook } from './migration/migrationBook.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
@@ -16,7 +16,7 @@ export interface StrayHomesOptions {
   readonly registry: InstanceRegistry;
   readonly providers: ProviderDirectory;
   readonly locks: KeyedLock;
-  readonly vault: SecretVault;
+  readonly vault: LockedVault;
   readonly book: MigrationBook;
 }
 
@@ -69,8 +69,8 @@ export class StrayHomes {
       if (!isGoing) throw wrongState(instanceId, record?.status ?? 'unknown', 'delete it permanently first');
       ctx.lock.assertHeld();
       for (const { id } of migrations) await book.forget(id);
-      if (record) await registry.removeInstance(instanceId);
-      await vault.forget(instanceId);
+      if (record) await registry.removeInstance(instanceId, ctx);
+      await vault.forget(instanceId, ctx);
     });
   }
 }

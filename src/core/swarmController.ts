@@ -186,13 +186,11 @@ export class SwarmController {
     this.#options.creations.set(id, making);
     try {
       return await this.#options.locks.run(id, own, async ctx => {
-        const record = await this.#names.give(config.name, ctx, async () => {
-          await vault.store(id, secrets);
-          return registry.registerInstance(
-            asked(id, this.swarmId, this.#options.owner, provider.id, config, {
-              ...{ restoring, byPerson: consent?.isLasting ?? false },
-            }),
-          );
+        const record = await this.#names.give(config.name, ctx, async ctx => {
+          await vault.store(id, secrets, ctx);
+          const byPerson = consent?.isLasting ?? false;
+          const first = asked(id, this.swarmId, this.#options.owner, provider.id, config, { restoring, byPerson });
+          return registry.registerInstance(first, ctx);
         });
         return this.#lifecycle.create(record, ctx, consent);
       });
@@ -277,7 +275,7 @@ export class SwarmController {
         throw wrongState(instanceId, record.status, 'only what is in the trash can be restored');
       const hint = 'Give that one another name, then restore this one.';
       const wanted = (current: InstanceRecord): InstanceRecord => ({ ...notKept(current), desired: 'stopped' });
-      const toRestore = () => this.registry.updateInstance(instanceId, underLock(ctx, wanted));
+      const toRestore = (ctx: LockedContext) => this.registry.updateInstance(instanceId, underLock(ctx, wanted));
       const intended = await this.#names.give(record.config.name, ctx, toRestore, instanceId, hint);
       return this.#lifecycle.restore(intended, ctx);
     });

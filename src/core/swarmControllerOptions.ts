@@ -2,7 +2,7 @@ import type { HealthConfig, MigrationConfig } from '../model/config.ts';
 import type { Owner } from '../model/instance.ts';
 import type { ProviderRecord } from '../model/providerRecord.ts';
 import type { SnapshotRecord } from '../model/snapshot.ts';
-import type { KeyedLock, ObserverLease, SecretVault, StateClaim } from '../model/stateStore.ts';
+import type { KeyedLock, LockedVault, ObserverLease, StateClaim } from '../model/stateStore.ts';
 import type { HealthBook } from './health/healthBook.ts';
 import type { Recover } from './health/recoverer.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
@@ -28,7 +28,7 @@ export interface SwarmControllerOptions {
   /** How to end the creates that are under way in this window, by instance; of all its controllers. */
   readonly creations: Map<string, AbortController>;
   /** Teaches {@link mask}. */
-  readonly vault: SecretVault;
+  readonly vault: LockedVault;
   /** Of all secrets that are met, in all that is passed on. */
   readonly mask: SecretMask;
   readonly sources: SetupSources;

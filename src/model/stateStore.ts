@@ -78,3 +78,9 @@ export interface SecretVault {
   store(instanceId: string, secrets: Readonly<Record<string, string>>): Promise<void>;
   forget(instanceId: string): Promise<void>;
 }
+
+/** The same, in which nothing is changed but by the holder of the instance's lock at that moment. */
+export interface LockedVault extends Pick<SecretVault, 'read'> {
+  store(instanceId: string, secrets: Readonly<Record<string, string>>, ctx: LockedContext): Promise<void>;
+  forget(instanceId: string, ctx: LockedContext): Promise<void>;
+}

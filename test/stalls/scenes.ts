@@ -42,7 +42,11 @@ const stop: Act = { name: 'stop', do: ({ controller }, { id }) => controller.sto
 const restart: Act = { name: 'restart', do: ({ controller }, { id }) => controller.restartInstance(id) };
 const trash: Act = { name: 'delete', do: ({ controller }, { id }) => controller.deleteInstance(id) };
 const restore: Act = { name: 'restore', do: ({ controller }, { id }) => controller.restoreInstance(id) };
-const purge: Act = { name: 'delete permanently', removes: true, do: ({ controller }, { id }) => controller.purgeInstance(id) };
+const purge: Act = {
+  name: 'delete permanently',
+  removes: true,
+  do: ({ controller }, { id }) => controller.purgeInstance(id),
+};
 const rename: Act = { name: 'rename', do: ({ controller }, { id }) => controller.updateInstance(id, { name: 'site' }) };
 const look: Act = { name: 'look and settle', do: ({ controller }) => controller.refresh() };
 

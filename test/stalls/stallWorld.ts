@@ -135,7 +135,7 @@ export class StallWorld {
   }
 }
 
-/** As many looks at each place as it takes until nothing more comes of them. */
+/** As many looks at each place as it takes until nothing more comes of them, and what the observer does about them. */
 export async function settled({ controller, process }: Window): Promise<void> {
   await process.run(async () => {
     for (let look = 0; look < 4; look += 1) {
@@ -145,6 +145,9 @@ export async function settled({ controller, process }: Window): Promise<void> {
         const seen = new Map((await provider.abilities.observe()).map(observation => [observation.id, observation]));
         await controller.migrations.settleStrays(provider, seen);
       }
+      for (const { id, desired, status } of controller.listInstances())
+        if (desired === 'running' && status !== 'running') await controller.recoverInstance(id);
     }
+    await controller.registry.flush();
   });
 }

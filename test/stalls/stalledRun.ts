@@ -2,7 +2,7 @@ import { messageOf, SwarmError } from '../../src/model/errors.ts';
 import { InstanceRecord } from '../../src/model/instance.ts';
 import type { Act, Scene, Told } from './scenes.ts';
 import type { Stall, StallingWindow } from './stallingWindow.ts';
-import { settled, StallWorld } from './stallWorld.ts';
+import { StallWorld, settled } from './stallWorld.ts';
 import { faultsOf, recordsOf } from './wholeWorld.ts';
 
 /** Milliseconds in which every window must have come to an end. */
@@ -40,15 +40,22 @@ export async function stalledRun(scene: Scene, stall: Stall, act: Act): Promise<
     const stopped = Promise.withResolvers<void>();
     let wasLocked = false;
     const firstEnd = endOf(
-      first.process.act(() => scene.do(first, told, world), stall, () => {
-        wasLocked = first.process.reached.at(-1)?.locked ?? false;
-        world.expire(first);
-        stopped.resolve();
-      }),
+      first.process.act(
+        () => scene.do(first, told, world),
+        stall,
+        () => {
+          wasLocked = first.process.reached.at(-1)?.locked ?? false;
+          world.expire(first);
+          stopped.resolve();
+        },
+      ),
     );
     await Promise.race([stopped.promise, firstEnd]);
     const wasStopped = first.process.isFrozen;
-    const secondEnd = await inTime('the other window', endOf(second.process.run(() => act.do(second, told, world))));
+    const secondEnd = await inTime(
+      'the other window',
+      endOf(second.process.run(async () => act.do(second, told, world))),
+    );
     const wanted = wantedOf(world, told);
     world.wake(first);
     const ends = [await inTime('the window that stood still', firstEnd), secondEnd] as const;
@@ -60,7 +67,9 @@ export async function stalledRun(scene: Scene, stall: Stall, act: Act): Promise<
       ...{ wasStopped, ends },
       faults: [
         ...(wasLocked && wanted !== wantedThen ? [`wanted was ${wanted}, and is ${wantedThen}`] : []),
-        ...(mayBeGone || recordsOf(world.instances, InstanceRecord).some(({ id }) => id === told.id) ? [] : ['it is gone']),
+        ...(mayBeGone || recordsOf(world.instances, InstanceRecord).some(({ id }) => id === told.id)
+          ? []
+          : ['it is gone']),
         ...faultsOf(world, [first, second]),
       ],
     };

@@ -1,6 +1,6 @@
 import { InstanceRecord } from '../../src/model/instance.ts';
 import { Migration } from '../../src/model/migration.ts';
-import { Snapshot } from '../../src/model/snapshot.ts';
+import { SnapshotRecord } from '../../src/model/snapshot.ts';
 import type { MemoryDisk } from '../fakes/memoryStore.ts';
 import { knownTexts } from './scenes.ts';
 import { placeNames, type StallWorld, type Window } from './stallWorld.ts';
@@ -49,7 +49,7 @@ function faultsOfInstance(
   }
   const { status, desired, wanted, restoring, setup, error } = record;
   if (!['running', 'stopped', 'trashed'].includes(status)) faults.push(`it is ${status}, wanted ${desired}`);
-  if (wanted) faults.push('its update has not ended');
+  if (wanted && desired !== 'trashed') faults.push('its update has not ended');
   if (restoring) faults.push('its restore has not ended');
   if (setup?.status === 'pending') faults.push('its first start has not ended');
   if (error) faults.push(`it failed: ${error.message}`);
@@ -57,7 +57,7 @@ function faultsOfInstance(
 }
 
 function snapshotFaults(world: StallWorld, records: readonly InstanceRecord[]): string[] {
-  const listed = recordsOf(world.snapshots, Snapshot);
+  const listed = recordsOf(world.snapshots, SnapshotRecord);
   const kept = world.archive.kept;
   return [
     ...listed.filter(({ id }) => !kept.has(id)).map(() => 'a snapshot is listed that is not kept'),

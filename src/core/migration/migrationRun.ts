@@ -5,7 +5,7 @@ import type { Migration, MigrationStep, MigrationStepState } from '../../model/m
 import { type LockedContext, underLock, withTimeout } from '../../model/operationContext.ts';
 import { generationOf, refuseUnowned } from '../../model/ownership.ts';
 import type { Provider } from '../../model/provider.ts';
-import type { SecretVault } from '../../model/stateStore.ts';
+import type { LockedVault } from '../../model/stateStore.ts';
 import { getTwice, type InstanceLifecycle } from '../instanceLifecycle.ts';
 import type { InstanceRegistry } from '../instanceRegistry.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
@@ -36,7 +36,7 @@ export interface MigrationWorld {
   readonly registry: InstanceRegistry;
   readonly providers: ProviderDirectory;
   readonly lifecycle: InstanceLifecycle;
-  readonly vault: SecretVault;
+  readonly vault: LockedVault;
   readonly carrier: HomeCarrier;
   readonly book: MigrationBook;
 }

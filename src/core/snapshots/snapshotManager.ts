@@ -5,7 +5,7 @@ import { untilDecided } from '../../model/migration.ts';
 import { type LockedContext, type OperationContext, uncancelled, withTimeout } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
 import type { FailedSnapshot, Snapshot, SnapshotKind } from '../../model/snapshot.ts';
-import type { SecretVault } from '../../model/stateStore.ts';
+import type { LockedVault } from '../../model/stateStore.ts';
 import { refuseInTrash } from '../admission.ts';
 import { getTwice, type InstanceLifecycle } from '../instanceLifecycle.ts';
 import type { InstanceRegistry } from '../instanceRegistry.ts';
@@ -30,7 +30,7 @@ export interface SnapshotManagerOptions {
   readonly registry: InstanceRegistry;
   readonly providers: ProviderDirectory;
   readonly lifecycle: InstanceLifecycle;
-  readonly vault: SecretVault;
+  readonly vault: LockedVault;
   readonly carrier: HomeCarrier;
   readonly keeper: HomeKeeper;
   readonly book: SnapshotBook;

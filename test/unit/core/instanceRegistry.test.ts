@@ -8,6 +8,7 @@ import {
   InstanceRecord,
   type InstanceStatus,
 } from '../../../src/model/instance.ts';
+import { loneContext } from '../../fakes/loneProvider.ts';
 import { MemoryDisk, MemoryStore } from '../../fakes/memoryStore.ts';
 
 const interval = 20;
@@ -63,15 +64,15 @@ const ids = (records: readonly InstanceRecord[]) => records.map(({ id }) => id).
 describe('registering and changing', () => {
   test('what is asked for is on disk before the call resolves', async () => {
     const { registry, told, onDisk } = openWindow();
-    const registered = await registry.registerInstance(instance(idA));
+    const registered = await registry.registerInstance(instance(idA), loneContext);
     expect(registered.revision).toBe(1);
     expect(await onDisk(idA)).toEqual(registered);
     const updated = await registry.updateInstance(idA, current => ({ ...current, desired: 'stopped' }));
     expect(updated).toEqual({ ...registered, desired: 'stopped', revision: 2 });
     expect(registry.getInstance(idA)).toEqual(updated);
     expect(await onDisk(idA)).toEqual(updated);
-    await registry.removeInstance(idA);
-    await registry.removeInstance(idA);
+    await registry.removeInstance(idA, loneContext);
+    await registry.removeInstance(idA, loneContext);
     expect([registry.getInstance(idA), await onDisk(idA)]).toEqual([undefined, undefined]);
     expect(told).toEqual([
       [idA, 'creating'],
@@ -82,13 +83,15 @@ describe('registering and changing', () => {
 
   test('an id is registered once; what does not exist cannot be changed', async () => {
     const { registry, disk } = openWindow();
-    await registry.registerInstance(instance(idA));
+    await registry.registerInstance(instance(idA), loneContext);
     const other = openWindow(disk);
-    await expect(other.registry.registerInstance(instance(idA))).rejects.toMatchObject({ code: 'instance-exists' });
+    await expect(other.registry.registerInstance(instance(idA), loneContext)).rejects.toMatchObject({
+      code: 'instance-exists',
+    });
     await expect(registry.updateInstance(idB, current => current)).rejects.toMatchObject({
       code: 'instance-not-found',
     });
-    await other.registry.removeInstance(idA);
+    await other.registry.removeInstance(idA, loneContext);
     await expect(registry.updateInstance(idA, current => current)).rejects.toMatchObject({
       code: 'instance-not-found',
     });
@@ -97,7 +100,7 @@ describe('registering and changing', () => {
 
   test('a change that shows nothing is not told', async () => {
     const { registry, told } = openWindow();
-    await registry.registerInstance(instance(idA));
+    await registry.registerInstance(instance(idA), loneContext);
     await registry.updateInstance(idA, current => ({ ...current }));
     await registry.updateInstance(idA, current => current);
     expect(told).toEqual([[idA, 'creating']]);
@@ -107,7 +110,7 @@ describe('registering and changing', () => {
 describe('observing', () => {
   test('shows at once, and writes at the auto-save interval', async () => {
     const { registry, told, onDisk } = openWindow();
-    await registry.registerInstance(instance(idA));
+    await registry.registerInstance(instance(idA), loneContext);
     laterOn();
     registry.observeInstance(idA, seen('running', 'up', 4000));
     expect(registry.getInstance(idA)).toMatchObject({ status: 'running', detail: 'up', port: 4000, revision: 1 });
@@ -125,7 +128,7 @@ describe('observing', () => {
 
   test('costs nothing while nothing changes', async () => {
     const { registry, told, onDisk } = openWindow();
-    await registry.registerInstance(instance(idA));
+    await registry.registerInstance(instance(idA), loneContext);
     expect(vi.getTimerCount()).toBe(0);
     registry.observeInstance(idA, seen('creating'));
     registry.observeInstance(idB, seen('running'));
@@ -143,7 +146,7 @@ describe('observing', () => {
 
   test('never touches what is asked for', async () => {
     const { registry, onDisk } = openWindow();
-    await registry.registerInstance(instance(idA));
+    await registry.registerInstance(instance(idA), loneContext);
     registry.observeInstance(idA, current => ({ ...seen('running')(current), desired: 'absent', epoch: 9 }));
     await registry.flush();
     expect(await onDisk(idA)).toMatchObject({ status: 'running', desired: 'running', epoch: 1 });
@@ -152,7 +155,7 @@ describe('observing', () => {
 
   test('takes back a detail and a port that are no more', async () => {
     const { registry, onDisk } = openWindow();
-    await registry.registerInstance(instance(idA));
+    await registry.registerInstance(instance(idA), loneContext);
     registry.observeInstance(idA, seen('running', 'up', 4000));
     await registry.flush();
     laterOn();
@@ -164,7 +167,7 @@ describe('observing', () => {
 
   test('an update takes along what was observed since, and decides', async () => {
     const { registry, onDisk } = openWindow();
-    await registry.registerInstance(instance(idA));
+    await registry.registerInstance(instance(idA), loneContext);
     laterOn();
     registry.observeInstance(idA, seen('running', 'up'));
     await registry.updateInstance(idA, current => {
@@ -182,8 +185,8 @@ describe('observing', () => {
 
   test('what could not be written stays shown, and is tried again', async () => {
     const { registry, store, onDisk } = openWindow();
-    await registry.registerInstance(instance(idA));
-    await registry.registerInstance(instance(idB));
+    await registry.registerInstance(instance(idA), loneContext);
+    await registry.registerInstance(instance(idB), loneContext);
     const { update } = store;
     store.update = (id, change) =>
       id === idA ? Promise.reject(new Error('disk full')) : update.call(store, id, change);
@@ -200,7 +203,7 @@ describe('observing', () => {
 
   test('a record of a newer version is not tried again and again', async () => {
     const { registry, store } = openWindow();
-    await registry.registerInstance(instance(idA));
+    await registry.registerInstance(instance(idA), loneContext);
     store.update = () => Promise.reject(new SwarmError({ family: 'state', code: 'newer-state', message: 'newer' }));
     registry.observeInstance(idA, seen('running'));
     await registry.flush();
@@ -209,7 +212,7 @@ describe('observing', () => {
 
   test('disposing writes what was observed, and leaves no timer', async () => {
     const { registry, onDisk } = openWindow();
-    await registry.registerInstance(instance(idA));
+    await registry.registerInstance(instance(idA), loneContext);
     registry.observeInstance(idA, seen('running'));
     await registry.dispose();
     expect(await onDisk(idA)).toMatchObject({ status: 'running' });
@@ -220,15 +223,15 @@ describe('observing', () => {
 describe('several windows', () => {
   test('load shows what is there; from then on a window follows the others', async () => {
     const { registry, disk } = openWindow();
-    await registry.registerInstance(instance(idA));
+    await registry.registerInstance(instance(idA), loneContext);
     const other = openWindow(disk);
     expect(await other.registry.load()).toEqual([]);
     expect(ids(other.registry.listInstances())).toEqual([idA]);
-    await registry.registerInstance(instance(idB));
+    await registry.registerInstance(instance(idB), loneContext);
     await registry.updateInstance(idA, seen('running'));
     await settled();
     expect(other.registry.getInstance(idA)?.status).toBe('running');
-    await registry.removeInstance(idB);
+    await registry.removeInstance(idB, loneContext);
     await settled();
     expect(other.told).toEqual([
       [idA, 'creating'],
@@ -240,16 +243,16 @@ describe('several windows', () => {
 
   test('a window that did not load is empty, and stays so', async () => {
     const { registry, disk } = openWindow();
-    await registry.registerInstance(instance(idA));
+    await registry.registerInstance(instance(idA), loneContext);
     const other = openWindow(disk);
-    await registry.registerInstance(instance(idB));
+    await registry.registerInstance(instance(idB), loneContext);
     await settled();
     expect([other.registry.getInstanceCount(), other.told, vi.getTimerCount()]).toEqual([0, [], 0]);
   });
 
   test('the status that began later holds, whoever saw it', async () => {
     const { registry, disk, onDisk } = openWindow();
-    await registry.registerInstance(instance(idA));
+    await registry.registerInstance(instance(idA), loneContext);
     const other = openWindow(disk);
     await other.registry.load();
     laterOn();
@@ -269,7 +272,7 @@ describe('several windows', () => {
 
   test('two that see the same write it once, and tell it once', async () => {
     const { registry, disk, told, onDisk } = openWindow();
-    await registry.registerInstance(instance(idA));
+    await registry.registerInstance(instance(idA), loneContext);
     const other = openWindow(disk);
     await other.registry.load();
     await registry.load();
@@ -295,7 +298,7 @@ describe('several windows', () => {
 
   test('an observation of what another window removed does not bring it back', async () => {
     const { registry, disk, onDisk } = openWindow();
-    await registry.registerInstance(instance(idA));
+    await registry.registerInstance(instance(idA), loneContext);
     const other = openWindow(disk);
     await other.registry.load();
     other.registry.observeInstance(idA, seen('running'));
@@ -307,7 +310,7 @@ describe('several windows', () => {
 
   test('an older reading never hides a later write of its own', async () => {
     const { registry, disk, store } = openWindow();
-    await registry.registerInstance(instance(idA));
+    await registry.registerInstance(instance(idA), loneContext);
     await registry.load();
     const other = openWindow(disk);
     const read = store.read.bind(store);
@@ -327,7 +330,7 @@ describe('several windows', () => {
 
   test('an earlier write of its own never hides what another window wrote since', async () => {
     const { registry, disk, store } = openWindow();
-    await registry.registerInstance(instance(idA));
+    await registry.registerInstance(instance(idA), loneContext);
     await registry.load();
     const other = openWindow(disk);
     const update = store.update.bind(store);
@@ -357,9 +360,18 @@ describe('several windows', () => {
 describe('finding', () => {
   async function filled() {
     const { registry } = openWindow();
-    await registry.registerInstance(instance(idA, { name: 'Web prod 1', metadata: { team: 'web', constructor: 'x' } }));
-    await registry.registerInstance(instance(idB, { name: 'web-dev', metadata: { team: 'web' } }, 'docker'));
-    await registry.registerInstance(instance(idC, { name: 'Größe_2', metadata: { team: 'db' } }, 'docker'));
+    await registry.registerInstance(
+      instance(idA, { name: 'Web prod 1', metadata: { team: 'web', constructor: 'x' } }),
+      loneContext,
+    );
+    await registry.registerInstance(
+      instance(idB, { name: 'web-dev', metadata: { team: 'web' } }, 'docker'),
+      loneContext,
+    );
+    await registry.registerInstance(
+      instance(idC, { name: 'Größe_2', metadata: { team: 'db' } }, 'docker'),
+      loneContext,
+    );
     await registry.updateInstance(idC, seen('running'));
     return registry;
   }
@@ -395,7 +407,7 @@ describe('finding', () => {
 
   test('an empty name pattern is refused, and one that looks like a name finds it', async () => {
     const { registry } = openWindow();
-    await registry.registerInstance(instance(idA, { name: 'a'.repeat(60) }));
+    await registry.registerInstance(instance(idA, { name: 'a'.repeat(60) }), loneContext);
     expect(() => registry.findInstancesByName('')).toThrow(expect.objectContaining({ code: 'invalid-input' }));
     expect(registry.findInstancesByName('*a*a*a*a*a*b')).toEqual([]);
     expect(ids(registry.findInstancesByName('\u0430*A'))).toEqual([idA]);
