@@ -29,7 +29,7 @@ export function redacted(value: unknown): unknown {
 export const redactedText = (text: string) =>
   text
     .replace(/([?&](?:tkn|token|access_token)=)[^&\s"']+/gi, '$1***')
-    .replace(/(\b[a-z][a-z0-9+.-]{0,30}:\/\/)[^/\s@]+@/gi, '$1***@')
+    .replace(/:\/\/[^/\s@]+@/g, '://***@')
     .replace(/\b(?:gh[pousr]_|github_pat_)\w{8,}/g, '***')
     .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]{8,}/gi, '$1 ***');
 

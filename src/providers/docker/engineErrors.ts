@@ -24,7 +24,7 @@ export function engineStatus(error: unknown): number | undefined {
  * lists the volume.
  */
 export const isVolumeGone = (error: unknown) =>
-  engineStatus(error) === 500 && /mount source .*: no such file or directory/s.test(said(error));
+  engineStatus(error) === 500 && follows(said(error), 'mount source ', ': no such file or directory');
 
 /** The one place where what an engine, its transport or dockerode throws becomes a {@link SwarmError} with the fix. */
 export function translateEngineError(error: unknown, failure: EngineFailure): SwarmError {
@@ -106,9 +106,8 @@ function answerError(error: unknown, text: string, { providerId, doing }: Engine
     );
   }
   if (
-    /manifest (unknown|for .* not found)|no such image|repository does not exist|access denied|name unknown/i.test(
-      text,
-    ) ||
+    /manifest unknown|no such image|repository does not exist|access denied|name unknown/i.test(text) ||
+    follows(text.toLowerCase(), 'manifest for ', ' not found') ||
     // What registries say of an image that nobody but those who are signed in may have.
     /unauthorized|no basic auth credentials|authentication required|: denied/i.test(text)
   ) {
@@ -119,7 +118,8 @@ function answerError(error: unknown, text: string, { providerId, doing }: Engine
     );
   }
   if (
-    /TLS handshake|x509|dial tcp|lookup .* on|no such host|Client\.Timeout|i\/o timeout|connection refused/i.test(text)
+    /TLS handshake|x509|dial tcp|no such host|Client\.Timeout|i\/o timeout|connection refused/i.test(text) ||
+    follows(text.toLowerCase(), 'lookup ', ' on')
   ) {
     return refused(
       'registry-unreachable',
@@ -139,6 +139,12 @@ function answerError(error: unknown, text: string, { providerId, doing }: Engine
     `${doing} was refused by the Docker engine "${providerId}": ${text.slice(0, 500)}.`,
     'Look at the log of that engine, correct what it names, and try again.',
   );
+}
+
+/** Whether one text comes after another; an expression for it would look for the second from each place of the first. */
+function follows(text: string, first: string, then: string): boolean {
+  const at = text.indexOf(first);
+  return at >= 0 && text.includes(then, at + first.length);
 }
 
 /** Characters of an answer that are looked at for what it means. */
