@@ -1,5 +1,5 @@
 import { isAbort, SwarmError, unsupported } from '../model/errors.ts';
-import { homeMissing, restoreCutOff } from '../model/homeErrors.ts';
+import { homeMissing } from '../model/homeErrors.ts';
 import type { InstanceIdentity, InstanceRecord, InstanceStatus, VSCodeInstance } from '../model/instance.ts';
 import {
   type Claim,
@@ -100,6 +100,14 @@ export class InstanceLifecycle {
   stop(record: InstanceRecord, force: boolean, ctx: LockedContext): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
     return this.#transition(record, 'stopped', 'stopping', ctx, own => provider.stopInstance(record.id, force, own));
+  }
+
+  /** Ends its server. What is wanted of it stays so. */
+  rest(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
+    const provider = this.#providers.get(record.providerId);
+    return this.#transition(record, record.desired, 'stopping', ctx, own =>
+      provider.stopInstance(record.id, false, own),
+    );
   }
 
   /** Ends its server, unless that is known not to run, and starts it. It is wanted running all the while. */
@@ -222,10 +230,6 @@ export class InstanceLifecycle {
     else if (step === 'stop') await this.stop(now, false, ctx);
     else if (step === 'delete') await this.remove(now, ctx);
     else if (step === 'update' && now.wanted) await this.update(now, ctx);
-    else if (step === 'tell-cut-off' && now.restoring !== undefined)
-      await this.#write(ctx, record.id, ({ restoring: _restoring, ...current }) =>
-        withError(current, restoreCutOff(record.id)),
-      );
   }
 
   /**

@@ -60,7 +60,7 @@ export class Reconciler implements Disposable {
   readonly #locks: KeyedLock;
   readonly #isRemoved: ReconcilerOptions['isRemoved'];
   readonly #finish: ReconcilerOptions['finish'];
-  /** Of removals, which may need a person's hand before they can end. */
+  /** Of removals and what brings homes back, which may need a person's hand before they can end. */
   readonly #backoff = new Backoff();
   readonly #found = new Map<string, FoundInstance[]>();
   readonly #pools = new Map<string, LimitFunction>();
@@ -206,9 +206,10 @@ export class Reconciler implements Disposable {
         else if (again.do === 'confirm-absence') await this.#confirmAbsence(provider, current, ctx);
         else if (again.do !== 'show') await this.#finish(current, again.do, ctx);
       });
-    if (step.do === 'delete' && !this.#backoff.isDue(record.id)) return;
+    const isHeavy = step.do === 'delete' || step.do === 'bring-back';
+    if (isHeavy && !this.#backoff.isDue(record.id)) return;
     // What failed is in the record's error; a later refresh tries again.
-    await (step.do === 'delete' ? this.#backoff.run(record.id, act) : act()).catch(() => {});
+    await (isHeavy ? this.#backoff.run(record.id, act) : act()).catch(() => {});
   }
 
   /**

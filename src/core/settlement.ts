@@ -15,8 +15,8 @@ export type Settlement =
   | { readonly do: 'delete' }
   /** An update was cut off or failed: the place may have part of it. */
   | { readonly do: 'update' }
-  /** Its home was being brought back, and nobody is at it any more: say so. */
-  | { readonly do: 'tell-cut-off' }
+  /** Its home was being brought back, and nobody is at it any more. */
+  | { readonly do: 'bring-back' }
   /** The place says that it is another's, or knows of later changes; or does so no longer: note it. */
   | { readonly do: 'tell-owner' }
   /** The place says nothing of it: ask twice before believing that it is gone (semantics 24). */
@@ -47,7 +47,7 @@ export function settle(record: InstanceRecord, seen: InstanceObservation | undef
   if (record.wanted && !inTrash) return { do: 'update' };
   const isStopLeft = record.desired === 'stopped' && (record.status === 'stopping' || record.error !== undefined);
   if (isStopLeft && seen.status === 'running') return { do: 'stop' };
-  if (record.restoring !== undefined && !inTrash) return { do: 'tell-cut-off' };
+  if (record.restoring !== undefined && !inTrash) return { do: 'bring-back' };
   return shown(inTrash ? { ...seen, status: 'trashed' } : seen);
 }
 

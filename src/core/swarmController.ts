@@ -93,7 +93,8 @@ export class SwarmController {
       isRemoved: instanceId => this.migrations.isRemoved(instanceId),
       finish: async (record, step, ctx) => {
         await this.migrations.settle(record.id, ctx);
-        await this.#lifecycle.finish(record, step, ctx);
+        if (step === 'bring-back') await this.snapshots.finish(await registry.readInstance(record.id), ctx);
+        else await this.#lifecycle.finish(record, step, ctx);
       },
     });
     this.#removals = new BegunRemovals(
@@ -223,7 +224,7 @@ export class SwarmController {
   }
 
   startInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
-    return this.#locked(instanceId, ctx, (record, ctx) => {
+    return this.snapshots.whole(instanceId, ctx, (record, ctx) => {
       refuseInTrash(record, 'restore it before starting it');
       return this.#lifecycle.start(record, ctx);
     });
@@ -238,7 +239,7 @@ export class SwarmController {
   }
 
   restartInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
-    return this.#locked(instanceId, ctx, async (record, ctx) => {
+    return this.snapshots.whole(instanceId, ctx, async (record, ctx) => {
       refuseInTrash(record, 'restore it before starting it');
       return this.#lifecycle.restart(record, false, ctx);
     });
@@ -251,12 +252,12 @@ export class SwarmController {
     ctx: OperationContext = quietContext,
     secrets: Readonly<Record<string, string>> = {},
   ): Promise<InstanceRecord> {
-    return this.#locked(instanceId, ctx, (record, ctx) => this.#updates.update(record, update, secrets, ctx));
+    return this.snapshots.whole(instanceId, ctx, (record, ctx) => this.#updates.update(record, update, secrets, ctx));
   }
 
   /** Makes it again what it would be had only persons changed it; their later changes hold (semantics 45). */
   undoAgentChanges(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
-    return this.#locked(instanceId, ctx, (record, locked) => this.#updates.undoAgents(record, locked));
+    return this.snapshots.whole(instanceId, ctx, (record, locked) => this.#updates.undoAgents(record, locked));
   }
 
   /** To the trash, from where `restoreInstance` brings it back (semantics 22). Ends a create that is under way. */
@@ -317,7 +318,7 @@ export class SwarmController {
       return this.migrations.migrate(instanceId, ctx);
     }
     const { statusSince } = this.getInstance(instanceId);
-    return this.#locked(instanceId, ctx, async (record, ctx) => {
+    return this.snapshots.whole(instanceId, ctx, async (record, ctx) => {
       refuseInTrash(record, 'restore it before recovering it');
       const hasHome = await this.providers.get(record.providerId).abilities.hasHome(instanceId, ctx);
       const wanted = rung ?? (record.status === 'lost' ? 'recreate' : 'restart');

@@ -79,12 +79,13 @@ export const homeNotAsKept = (instanceId: string) =>
     hint: 'Something may still write into it, or a disk fails. Stop what writes, and try again; snapshots stay as they are.',
   });
 
-export const restoreCutOff = (instanceId: string) =>
+export const restoreCutOff = (instanceId: string, reason: unknown) =>
   new SwarmError({
     family: 'state',
     code: 'restore-cut-off',
-    message: `Bringing the home of the instance "${instanceId}" back was cut off: it may be empty, or only partly what the snapshot kept.`,
+    message: `Bringing the home of the instance "${instanceId}" back was cut off, and cannot be gone on with (${messageOf(reason).replace(/\.$/, '')}): it may be empty, or only partly what the snapshot kept.`,
     hint: 'Restore a snapshot into it; the youngest of its own has what it was before. Or delete it, and restore the snapshot as a new instance.',
+    cause: reason,
   });
 
 export const homeNotKept = (instanceId: string, reason: unknown) =>

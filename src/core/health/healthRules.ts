@@ -17,11 +17,11 @@ import type { RoundFacts } from './roundFacts.ts';
 const answersToTrust = 2;
 
 /**
- * Whether an instance is looked at: it is wanted running (semantics 4), its create is not the business of somebody
- * else now, and no person paused it.
+ * Whether an instance is looked at: it is wanted running (semantics 4), its create, or the bringing back of its
+ * home, is not the business of somebody else now, and no person paused it.
  */
 export function isWatched(record: InstanceRecord, health: InstanceHealth | undefined): boolean {
-  const isSettled = record.status !== 'creating' && record.overruled === undefined;
+  const isSettled = record.status !== 'creating' && record.restoring === undefined && record.overruled === undefined;
   return record.desired === 'running' && isSettled && health?.pausedSince === undefined;
 }
 

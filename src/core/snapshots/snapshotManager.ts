@@ -1,8 +1,20 @@
-import { wrongState } from '../../model/errors.ts';
-import { failOverRefused, homeNotAsKept, homeNotKept, snapshotNotFound } from '../../model/homeErrors.ts';
+import { isAbort, SwarmError, wrongState } from '../../model/errors.ts';
+import {
+  failOverRefused,
+  homeNotAsKept,
+  homeNotKept,
+  restoreCutOff,
+  snapshotNotFound,
+} from '../../model/homeErrors.ts';
 import type { InstanceConfigInput, InstanceRecord } from '../../model/instance.ts';
 import { untilDecided } from '../../model/migration.ts';
-import { type LockedContext, type OperationContext, uncancelled, withTimeout } from '../../model/operationContext.ts';
+import {
+  type LockedContext,
+  type OperationContext,
+  uncancelled,
+  underLock,
+  withTimeout,
+} from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
 import type { FailedSnapshot, Snapshot, SnapshotKind } from '../../model/snapshot.ts';
 import type { LockedVault } from '../../model/stateStore.ts';
@@ -16,7 +28,7 @@ import { aboutToChange, makeOwner } from '../migration/migrationRun.ts';
 import { isCopyInRole, nextEpoch } from '../migration/migrationSteps.ts';
 import { parkedBy } from '../migration/strayCopies.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
-import { claimed } from '../records.ts';
+import { claimed, withError } from '../records.ts';
 import type { HomeKeeper } from './homeKeeper.ts';
 import type { SnapshotBook } from './snapshotBook.ts';
 import { superfluous } from './snapshotRetention.ts';
@@ -104,7 +116,7 @@ export class SnapshotManager {
 
   /** Of an instance that runs or is stopped. What is at rest is compared with what was kept (semantics 16). */
   takeSnapshot(instanceId: string, ctx: OperationContext, kind: SnapshotKind = 'taken'): Promise<Snapshot> {
-    return this.#options.locked(instanceId, ctx, (record, ctx) => {
+    return this.whole(instanceId, ctx, (record, ctx) => {
       refuseUnkept(record);
       return this.#take(record, kind, ctx);
     });
@@ -114,7 +126,7 @@ export class SnapshotManager {
   resetToSnapshot(snapshotId: string, ctx: OperationContext): Promise<InstanceRecord> {
     const { lifecycle } = this.#options;
     const snapshot = this.getSnapshot(snapshotId);
-    return this.#options.locked(snapshot.instanceId, ctx, async (record, ctx) => {
+    return this.whole(snapshot.instanceId, ctx, async (record, ctx) => {
       refuseUnkept(record);
       const stopped = await lifecycle.stop(record, false, ctx);
       const goOn = async (own: LockedContext) =>
@@ -122,16 +134,49 @@ export class SnapshotManager {
       let before: Snapshot | undefined;
       try {
         before = await this.#take(stopped, 'before', ctx, snapshotId);
-        await this.#rewrite(stopped, snapshot, ctx);
+        await this.#rewrite(stopped, snapshot, record.desired, ctx);
       } catch (error) {
         const undoing = uncancelled(ctx);
         // A home that is only partly what it was is not started. However long it takes: a silent end is noticed.
-        if (before) await this.#rewrite(stopped, before, undoing);
+        if (before) await this.#rewrite(stopped, before, record.desired, undoing);
         await goOn(withTimeout(undoing, undoMilliseconds)).catch(() => {});
         throw error;
       }
       return goOn(ctx);
     });
+  }
+
+  /**
+   * For whoever holds the instance's lock, before its home is used: what was cut off while it was brought back is gone on
+   * with. Rejects when the snapshot can't be had now; with `restore-cut-off` when it never can, which the record says.
+   */
+  async finish(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
+    const { registry, lifecycle, book } = this.#options;
+    const { id, restoring, desired } = record;
+    if (restoring === undefined || desired === 'trashed' || desired === 'absent') return record;
+    try {
+      const snapshot = book.get(restoring);
+      if (!snapshot) throw snapshotNotFound(restoring);
+      await this.#rewrite(await lifecycle.rest(record, ctx), snapshot, desired, ctx);
+    } catch (error) {
+      if (isAbort(error) || (error instanceof SwarmError && (error.retryable || error.code === 'lock-lost')))
+        throw error;
+      const cutOff = restoreCutOff(id, error);
+      const tell = (current: InstanceRecord) => withError(withoutRestoring(current), cutOff);
+      await registry.updateInstance(id, underLock(ctx, tell));
+      throw cutOff;
+    }
+    const stopped = await registry.readInstance(id);
+    return desired === 'running' ? lifecycle.start(stopped, ctx) : stopped;
+  }
+
+  /** As {@link SnapshotManagerOptions.locked}, when its home is whole: one that was being brought back is gone on with. */
+  whole<R>(
+    instanceId: string,
+    ctx: OperationContext,
+    work: (record: InstanceRecord, ctx: LockedContext) => Promise<R>,
+  ): Promise<R> {
+    return this.#options.locked(instanceId, ctx, async (record, ctx) => work(await this.finish(record, ctx), ctx));
   }
 
   /** Makes a new instance with that home. Secrets come along where their values are still known here. */
@@ -151,9 +196,11 @@ export class SnapshotManager {
     const config = { ...snapshot.config, name, secretEnv, extensions: [], source };
     const { id } = await create(config, providerType, ctx, secrets, { restoring: snapshotId });
     return locked(id, ctx, async (record, ctx) => {
+      // Whoever observes may have gone on with it already.
+      if (record.restoring === undefined) return record;
       try {
-        const stopped = await lifecycle.stop(record, false, ctx);
-        await this.#rewrite(stopped, snapshot, ctx);
+        const stopped = await lifecycle.rest(record, ctx);
+        await this.#rewrite(stopped, snapshot, record.desired, ctx);
         return await lifecycle.start(stopped, ctx);
       } catch (error) {
         // It was made for that home, and nobody has worked in it.
@@ -260,12 +307,18 @@ export class SnapshotManager {
     return snapshot;
   }
 
-  /** Brings a home back where its instance lives: should this be cut off, whoever comes next knows that it was. */
-  async #rewrite(record: InstanceRecord, snapshot: Snapshot, ctx: LockedContext): Promise<void> {
+  /** Brings a home back where its instance lives. Should this be cut off, whoever comes next goes on with it. */
+  async #rewrite(
+    record: InstanceRecord,
+    snapshot: Snapshot,
+    desired: InstanceRecord['desired'],
+    ctx: LockedContext,
+  ): Promise<void> {
     const { registry } = this.#options;
-    await registry.updateInstance(record.id, current => ({ ...current, restoring: snapshot.id }));
+    const begin = (current: InstanceRecord) => ({ ...current, restoring: snapshot.id, desired });
+    await registry.updateInstance(record.id, underLock(ctx, begin));
     await this.#bringBack(record, snapshot, ctx);
-    await registry.updateInstance(record.id, ({ restoring: _restoring, ...current }) => current);
+    await registry.updateInstance(record.id, underLock(ctx, withoutRestoring));
   }
 
   async #bringBack(record: InstanceRecord, snapshot: Snapshot, ctx: LockedContext): Promise<void> {
@@ -278,6 +331,8 @@ export class SnapshotManager {
     if (digest !== snapshot.digest) throw homeNotAsKept(record.id);
   }
 }
+
+const withoutRestoring = ({ restoring: _restoring, ...record }: InstanceRecord): InstanceRecord => record;
 
 /** Whether it answers now: since it was last looked at it may have come back. */
 async function answers(provider: Provider, instanceId: string, ctx: OperationContext): Promise<boolean> {

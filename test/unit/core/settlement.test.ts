@@ -113,7 +113,7 @@ describe('settling what is wanted against what is seen', () => {
       seen({ role: 'trash' }),
       { do: 'show', status: 'trashed' },
     ],
-    ['a home that is not whole is told of', { restoring: 'cccccccccccc' }, seen(), { do: 'tell-cut-off' }],
+    ['a home that is not whole is brought back', { restoring: 'cccccccccccc' }, seen(), { do: 'bring-back' }],
     [
       'but not in the trash',
       { restoring: 'cccccccccccc', desired: 'trashed', role: 'trash' },

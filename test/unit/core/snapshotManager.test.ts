@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { homeStreamBroken } from '../../../src/model/homeErrors.ts';
 import { untilDecided } from '../../../src/model/migration.ts';
 import { quietContext } from '../../../src/model/operationContext.ts';
 import { contentOf, fill } from '../../fakes/memoryCarrier.ts';
 import { MemoryKeeper } from '../../fakes/memoryKeeper.ts';
 import { MemoryPlace } from '../../fakes/memoryPlace.ts';
 import { MemoryProvider } from '../../fakes/memoryProvider.ts';
-import { memorySwarm } from '../../fakes/memorySwarm.ts';
+import { MemoryDisk } from '../../fakes/memoryStore.ts';
+import { type MemorySwarmOptions, memorySwarm } from '../../fakes/memorySwarm.ts';
 
 describe('snapshots', () => {
   let here: MemoryProvider;
@@ -13,13 +15,17 @@ describe('snapshots', () => {
   let keeper: MemoryKeeper;
   let swarm: ReturnType<typeof memorySwarm>;
   let id: string;
+  let disks: { disk: MemoryDisk; snapshotDisk: MemoryDisk };
+  let kept: Pick<MemorySwarmOptions, 'homeKeeper' | 'health'>;
 
   beforeEach(async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     here = new MemoryProvider(new MemoryPlace(), { id: 'here' });
     there = new MemoryProvider(new MemoryPlace(), { id: 'there' });
     keeper = new MemoryKeeper();
-    swarm = memorySwarm({ providers: [here, there], homeKeeper: keeper, health: { enabled: false } });
+    disks = { disk: new MemoryDisk(), snapshotDisk: new MemoryDisk() };
+    kept = { homeKeeper: keeper, health: { enabled: false } };
+    swarm = memorySwarm({ ...disks, providers: [here, there], ...kept });
     await swarm.controller.initialize();
     ({ id } = await swarm.controller.createInstance({ name: 'web', env: { MODE: 'test' } }, 'here'));
     fill(here, id, 'as it was');
@@ -230,6 +236,7 @@ describe('snapshots', () => {
     /** A process that comes after this one, which is stuck for ever in what it does then. */
     const dieIn = async (work: () => Promise<unknown>) => {
       const stuck = Promise.withResolvers<void>();
+      const { bringBack } = keeper;
       keeper.bringBack = async (provider, instanceId) => {
         fill(provider, instanceId, 'half of it');
         stuck.resolve();
@@ -237,31 +244,33 @@ describe('snapshots', () => {
       };
       void work().catch(() => {});
       await stuck.promise;
-      const next = memorySwarm({ ...swarm, providers: [here, there], health: { enabled: false } }).controller;
+      keeper.bringBack = bringBack;
+      const next = memorySwarm({ ...disks, vault: swarm.vault, providers: [here, there], ...kept }).controller;
       await next.initialize();
-      await next.refresh();
       return next;
     };
-    const told = { code: 'restore-cut-off', hint: expect.stringContaining('snapshot') };
+    const cutOff = { code: 'restore-cut-off', hint: expect.stringContaining('snapshot') };
 
-    test('the next one tells that the home is only partly what the snapshot kept, and starts nothing', async () => {
+    test('the next one goes on with it, and starts what was running', async () => {
       const { id: first } = await take();
+      fill(here, id, 'as it became');
       const next = await dieIn(() => swarm.controller.snapshots.resetToSnapshot(first, quietContext));
-      expect(next.getInstance(id)).toMatchObject({ status: 'stopped', desired: 'stopped', error: told });
+      expect(contentOf(here, id)).toBe('half of it');
       await next.refresh();
-      expect(next.getInstance(id).error).toMatchObject(told);
-      await next.startInstance(id);
-      await next.refresh();
-      expect(next.getInstance(id)).toMatchObject({ status: 'running' });
-      expect(next.getInstance(id).error).toBeUndefined();
+      expect(contentOf(here, id)).toBe('as it was');
+      expect(next.getInstance(id)).toMatchObject({ status: 'running', desired: 'running' });
+      expect(next.getInstance(id)).not.toHaveProperty('restoring');
+      expect([...keeper.kept.values()]).toEqual(['as it was', 'as it became']);
       await next.dispose();
     });
 
     test('also of an instance that was made for it', async () => {
       const { id: first } = await take();
       const next = await dieIn(() => swarm.controller.snapshots.restoreSnapshot(first, 'again', 'there', quietContext));
+      await next.refresh();
       const [made] = next.listInstances().filter(({ config }) => config.name === 'again');
-      expect(made).toMatchObject({ status: 'stopped', error: told });
+      expect(made).toMatchObject({ status: 'running', desired: 'running' });
+      expect(contentOf(there, made?.id ?? '')).toBe('as it was');
       await next.dispose();
     });
 
@@ -276,12 +285,63 @@ describe('snapshots', () => {
       };
       void swarm.controller.snapshots.restoreSnapshot(first, 'again', 'there', quietContext).catch(() => {});
       await making.promise;
-      const next = memorySwarm({ ...swarm, providers: [here, there], health: { enabled: false } }).controller;
+      const next = memorySwarm({ ...disks, vault: swarm.vault, providers: [here, there], ...kept }).controller;
       await next.initialize();
       await next.refresh();
       await next.refresh();
       const [made] = next.listInstances().filter(({ config }) => config.name === 'again');
-      expect(made).toMatchObject({ status: 'running', error: told });
+      expect(made).toMatchObject({ status: 'running' });
+      expect(contentOf(there, made?.id ?? '')).toBe('as it was');
+      await next.dispose();
+    });
+
+    test('who starts it before it was looked at gets it whole, too', async () => {
+      const { id: first } = await take();
+      const next = await dieIn(() => swarm.controller.snapshots.resetToSnapshot(first, quietContext));
+      expect((await next.startInstance(id)).status).toBe('running');
+      expect(contentOf(here, id)).toBe('as it was');
+      await next.dispose();
+    });
+
+    test('what was stopped or deleted meanwhile is not started, and is whole once it is back', async () => {
+      const { id: first } = await take();
+      const next = await dieIn(() => swarm.controller.snapshots.resetToSnapshot(first, quietContext));
+      await next.deleteInstance(id);
+      await next.refresh();
+      expect(next.getInstance(id)).toMatchObject({ status: 'trashed', restoring: first });
+      await next.restoreInstance(id);
+      await next.refresh();
+      expect(next.getInstance(id)).toMatchObject({ status: 'stopped', desired: 'stopped' });
+      expect(contentOf(here, id)).toBe('as it was');
+      await next.dispose();
+    });
+
+    test('a provider that does not answer then is asked again later', async () => {
+      const { id: first } = await take();
+      const next = await dieIn(() => swarm.controller.snapshots.resetToSnapshot(first, quietContext));
+      const { bringBack } = keeper;
+      keeper.bringBack = async () => {
+        throw homeStreamBroken();
+      };
+      await next.refresh();
+      expect(next.getInstance(id)).toMatchObject({ status: 'stopped', restoring: first });
+      keeper.bringBack = bringBack;
+      await next.refresh();
+      expect(contentOf(here, id)).toBe('as it was');
+      expect(next.getInstance(id).status).toBe('running');
+      await next.dispose();
+    });
+
+    test('where the snapshot can no longer be had it is told that the home is not whole, and nothing is started', async () => {
+      const { id: first } = await take();
+      const next = await dieIn(() => swarm.controller.snapshots.resetToSnapshot(first, quietContext));
+      keeper.kept.delete(first);
+      await next.refresh();
+      expect(next.getInstance(id)).toMatchObject({ status: 'stopped', error: cutOff });
+      await next.refresh();
+      expect(next.getInstance(id).error).toMatchObject(cutOff);
+      // A person may want it all the same.
+      expect((await next.startInstance(id)).error).toBeUndefined();
       await next.dispose();
     });
   });

@@ -76,7 +76,7 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   homeSilent: [[['docker', 'local'], 60]],
   failOverRefused: [[id, 'It has no snapshot.', 'Wait for its provider.']],
   homeNotAsKept: [[id]],
-  restoreCutOff: [[id]],
+  restoreCutOff: [[id, cause]],
   homeNotKept: [[id, new Error('no space left on device')]],
   noRoomForSnapshot: [[1024 ** 3]],
   snapshotCutOff: [[id]],
