@@ -32,6 +32,20 @@ export function withWanted(
   };
 }
 
+/** Images that persons chose which are kept: enough to go back to what it was. */
+const mostImages = 5;
+
+/** The record of which a person has named the image: theirs to pull, and to be had as it is now. */
+export function withImageNamed(record: InstanceRecord): InstanceRecord {
+  const { image } = record.wanted ?? record.config;
+  const others = (record.personsImages ?? []).filter(other => other !== image);
+  return {
+    ...record,
+    renewsImage: true,
+    ...(image !== undefined && { personsImages: [...others, image].slice(-mostImages) }),
+  };
+}
+
 /** Its last change of name, while that is to be told. */
 export const lastRename = ({ renamed }: InstanceRecord, now = Date.now()): InstanceRecord['renamed'] =>
   renamed !== undefined && now - Date.parse(renamed.at) < renameTold ? renamed : undefined;

@@ -1,6 +1,6 @@
 import { isAbort, SwarmError, unsupported } from '../model/errors.ts';
 import { homeMissing } from '../model/homeErrors.ts';
-import type { InstanceIdentity, InstanceRecord, InstanceStatus, VSCodeInstance } from '../model/instance.ts';
+import type { InstanceRecord, InstanceStatus, VSCodeInstance } from '../model/instance.ts';
 import {
   type Claim,
   type LockedContext,
@@ -18,7 +18,18 @@ import type { LockedVault } from '../model/stateStore.ts';
 import { secretNames } from './changesOf.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
-import { beforeChange, claimed, notKept, timestamp, withError, withoutError, withStatus } from './records.ts';
+import {
+  beforeChange,
+  claimed,
+  notKept,
+  pulling,
+  specOf,
+  timestamp,
+  withError,
+  withoutError,
+  withPin,
+  withStatus,
+} from './records.ts';
 import type { SecretMask } from './secretMask.ts';
 import type { Settlement } from './settlement.ts';
 import { type SetupSources, setUpWorkspace } from './workspaceSetup.ts';
@@ -124,8 +135,10 @@ export class InstanceLifecycle {
   /** Makes everything of it anew but its home (semantics 14: which the provider proves to be there). */
   async recreate(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
-    const spec = { ...record.config, identity: identityOf(record), secrets: await this.#vault.read(record.id) };
-    return this.#transition(record, 'running', 'starting', ctx, own => provider.abilities.recreateInstance(spec, own));
+    const spec = specOf(record, await this.#vault.read(record.id));
+    return this.#transition(record, 'running', 'starting', pulling(ctx, record), own =>
+      provider.abilities.recreateInstance(spec, own),
+    );
   }
 
   /**
@@ -142,15 +155,21 @@ export class InstanceLifecycle {
       const { source: _source, ...update } = config;
       const instance = neverMade
         ? undefined
-        : await provider.updateInstance(id, { ...update, image: config.image }, claimed(ctx, record), secrets);
+        : await provider.updateInstance(
+            id,
+            { ...update, image: config.image, ...(record.renewsImage && { renewsImage: true }) },
+            claimed(pulling(ctx, record, config), record),
+            secrets,
+          );
       ctx.lock.assertHeld();
       await this.#vault.store(id, pick(secrets, secretNames({ ...record, config })), ctx);
       return await this.#write(ctx, id, current => {
         const next = { ...withoutWanted(current), config };
         // A correction of what failed leaves the error to be read; a stop that failed is still to be made up for.
         if (!instance) return next;
-        if (current.desired === 'stopped' && instance.status === 'running') return next;
-        return withStatus(isSame(config, record.config) ? next : withoutError(next), instance);
+        const made = withPin(next, instance);
+        if (current.desired === 'stopped' && instance.status === 'running') return made;
+        return withStatus(isSame(config, record.config) ? made : withoutError(made), instance);
       });
     } catch (error) {
       if (!isAbort(error)) await this.takeBack(record, error, ctx);
@@ -164,7 +183,7 @@ export class InstanceLifecycle {
     const again = !isSame(record.wanted, record.config) || (error instanceof SwarmError && error.retryable);
     await this.#write(ctx, record.id, current => {
       const next = isAbort(error) ? current : withError(current, this.#mask.error(error));
-      return again ? { ...next, wanted: next.config } : withoutWanted(next);
+      return again ? { ...withoutWanted(next), wanted: next.config } : withoutWanted(next);
     });
   }
 
@@ -242,11 +261,11 @@ export class InstanceLifecycle {
     cancelled: 'creating' | 'failed' = 'creating',
   ): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
-    const { id, config } = record;
+    const { id } = record;
     try {
-      const spec = { ...config, identity: identityOf(record), secrets: await this.#vault.read(id) };
+      const spec = specOf(record, await this.#vault.read(id));
       ctx.lock.assertHeld();
-      const instance = await provider.createInstance(spec, ctx);
+      const instance = await provider.createInstance(spec, pulling(ctx, record));
       ctx.lock.assertHeld();
       return await this.#seen(ctx, id, instance);
     } catch (error) {
@@ -311,7 +330,7 @@ export class InstanceLifecycle {
   #seen(ctx: LockedContext, id: string, instance: VSCodeInstance): Promise<InstanceRecord> {
     return this.#write(ctx, id, current => {
       const next = { ...withoutError(current), role: instance.role, ...latest(current, instance) };
-      return withStatus(next, instance);
+      return withStatus(withPin(next, instance), instance);
     });
   }
 
@@ -342,20 +361,6 @@ export class InstanceLifecycle {
   }
 }
 
-const identityOf = ({
-  id,
-  swarmId,
-  epoch,
-  generation,
-  owner,
-  createdAt,
-  adoptedAt,
-}: InstanceRecord): InstanceIdentity => ({
-  ...{ id, swarmId, epoch, owner, createdAt },
-  ...(generation !== undefined && { generation }),
-  ...(adoptedAt !== undefined && { adoptedAt }),
-});
-
 /** Of the changes of its role, the last one that either knows of; nothing as long as there was none. */
 const latest = (current: Claim, seen: Claim) => {
   const generation = Math.max(generationOf(current), generationOf(seen));
@@ -371,7 +376,7 @@ const withoutSetup = (record: InstanceRecord): InstanceRecord =>
     ? { ...record, setup: { status: 'failed', problems: ['The rest of its first start was cancelled.'] } }
     : record;
 
-const withoutWanted = ({ wanted: _wanted, ...record }: InstanceRecord): InstanceRecord => record;
+const withoutWanted = ({ wanted: _wanted, renewsImage: _renews, ...record }: InstanceRecord): InstanceRecord => record;
 
 const pick = (values: Readonly<Record<string, string>>, names: readonly string[]) =>
   Object.fromEntries(Object.entries(values).filter(([name]) => names.includes(name)));

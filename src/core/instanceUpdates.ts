@@ -4,7 +4,7 @@ import type { InstanceConfig, InstanceRecord, InstanceUpdate } from '../model/in
 import { type LockedContext, underLock } from '../model/operationContext.ts';
 import type { LockedVault } from '../model/stateStore.ts';
 import { checkFit, checkNewName, checkSecrets, merged, refuseInTrash } from './admission.ts';
-import { configBeforeAgents, withWanted } from './changesOf.ts';
+import { configBeforeAgents, withImageNamed, withWanted } from './changesOf.ts';
 import type { InstanceLifecycle } from './instanceLifecycle.ts';
 import type { InstanceNames } from './instanceNames.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
@@ -36,7 +36,7 @@ export class InstanceUpdates {
     secrets: Readonly<Record<string, string>>,
     ctx: LockedContext,
   ): Promise<InstanceRecord> {
-    return this.#change(record, config => merged(config, update), secrets, ctx);
+    return this.#change(record, config => merged(config, update), secrets, ctx, Object.hasOwn(update, 'image'));
   }
 
   /** Makes it again what it would be had only persons changed it. Throws `wrongState` when it is. */
@@ -51,6 +51,7 @@ export class InstanceUpdates {
     change: (config: InstanceConfig) => InstanceConfig,
     secrets: Readonly<Record<string, string>>,
     ctx: LockedContext,
+    namesImage = false,
   ): Promise<InstanceRecord> {
     const { registry, providers, vault, lifecycle, names } = this.#options;
     const { id, config, providerId } = record;
@@ -70,7 +71,10 @@ export class InstanceUpdates {
     const intend = (ctx: LockedContext) =>
       registry.updateInstance(
         id,
-        underLock(ctx, current => withWanted(current, change, by)),
+        underLock(ctx, current => {
+          const next = withWanted(current, change, by);
+          return namesImage && by.caller === 'person' ? withImageNamed(next) : next;
+        }),
       );
     const isRenamed = wanted.name !== (record.wanted ?? config).name;
     const intended = await (isRenamed ? names.give(wanted.name, ctx, intend, id) : intend(ctx));

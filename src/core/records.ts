@@ -2,6 +2,7 @@ import { messageOf, SwarmError } from '../model/errors.ts';
 import type {
   InstanceConfig,
   InstanceError,
+  InstanceIdentity,
   InstanceRecord,
   InstanceStatus,
   Owner,
@@ -9,6 +10,7 @@ import type {
 } from '../model/instance.ts';
 import type { Claim, OperationContext } from '../model/operationContext.ts';
 import { generationOf } from '../model/ownership.ts';
+import type { InstanceSpec } from '../model/provider.ts';
 import { onOneLine } from '../model/textCut.ts';
 
 /** Characters of an error's message that a record keeps. */
@@ -37,6 +39,50 @@ export function withStatus(
     statusSince: record.status === seen.status ? record.statusSince : timestamp(),
   };
 }
+
+/** Where and of what an instance is made, for its provider. */
+export const specOf = (record: InstanceRecord, secrets: InstanceSpec['secrets']): InstanceSpec => ({
+  ...record.config,
+  identity: identityOf(record),
+  secrets,
+  ...(record.pinnedImage !== undefined && { pinnedImage: record.pinnedImage }),
+});
+
+const identityOf = ({
+  id,
+  swarmId,
+  epoch,
+  generation,
+  owner,
+  createdAt,
+  adoptedAt,
+}: InstanceRecord): InstanceIdentity => ({
+  ...{ id, swarmId, epoch, owner, createdAt },
+  ...(generation !== undefined && { generation }),
+  ...(adoptedAt !== undefined && { adoptedAt }),
+});
+
+/** The record of what lives at another place from now on. What it is made of there, that place will tell. */
+export function withoutPin({ pinnedImage: _, ...record }: InstanceRecord): InstanceRecord {
+  return record;
+}
+
+/** Its copy at another place is of the same image where it has asked for one; each place has a default of its own. */
+export const asCopied = (record: InstanceRecord): InstanceRecord =>
+  record.config.image === undefined ? withoutPin(record) : record;
+
+/** The record with what its provider says that it is made of. */
+export const withPin = (
+  record: InstanceRecord,
+  { pinnedImage }: Pick<VSCodeInstance, 'pinnedImage'>,
+): InstanceRecord => (pinnedImage === undefined ? record : { ...record, pinnedImage });
+
+/** The context of what may have to get the image: with a person's credentials for one that a person chose. */
+export const pulling = <C extends OperationContext>(
+  ctx: C,
+  { personsImages, config }: InstanceRecord,
+  { image } = config,
+): C => ({ ...ctx, pullsAsPerson: image !== undefined && (personsImages?.includes(image) ?? false) });
 
 /** The context of a change of the instance, made for its owner as far as the record knows. */
 export const claimed = <C extends OperationContext>(ctx: C, { swarmId, epoch, generation }: Claim): C => ({
@@ -79,7 +125,7 @@ export function instanceError(error: unknown): InstanceError {
 
 /**
  * The first record of an instance that was asked for, and is not made yet; `restoring`: for a snapshot's home,
- * `byPerson`: not by a program that decides by itself.
+ * `byPerson`: not by a program that decides by itself, `choosesImage`: a person asked for it in person.
  */
 export function asked(
   id: string,
@@ -87,7 +133,7 @@ export function asked(
   owner: Owner,
   providerId: string,
   config: InstanceConfig,
-  { restoring, byPerson }: { restoring?: string | undefined; byPerson: boolean },
+  { restoring, byPerson, choosesImage }: { restoring?: string | undefined; byPerson: boolean; choosesImage: boolean },
 ): InstanceRecord {
   const now = timestamp();
   const needsSetup = config.source.kind !== 'empty' || config.extensions.length > 0;
@@ -106,6 +152,7 @@ export function asked(
     desired: 'running',
     statusSince: now,
     ...(restoring === undefined ? {} : { restoring }),
+    ...(choosesImage && config.image !== undefined && { personsImages: [config.image] }),
     ...(needsSetup && { setup: { status: 'pending', problems: [], ...(byPerson && { askedByPerson: true }) } }),
   };
 }

@@ -189,8 +189,9 @@ export class SwarmController {
       return await this.#options.locks.run(id, own, async ctx => {
         const record = await this.#names.give(config.name, ctx, async ctx => {
           await vault.store(id, secrets, ctx);
-          const byPerson = consent?.isLasting ?? false;
-          const first = asked(id, this.swarmId, this.#options.owner, provider.id, config, { restoring, byPerson });
+          const first = asked(id, this.swarmId, this.#options.owner, provider.id, config, {
+            ...{ restoring, byPerson: consent?.isLasting ?? false, choosesImage: ctx.by?.caller === 'person' },
+          });
           return registry.registerInstance(first, ctx);
         });
         return this.#lifecycle.create(record, ctx, consent);

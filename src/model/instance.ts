@@ -101,14 +101,21 @@ export const Metadata = z
   )
   .refine(entries => Object.keys(entries).length <= 64, 'must have at most 64 entries');
 
+const image = (most: number) =>
+  oneLine(most)
+    .regex(/^[a-zA-Z0-9][\w./:@-]*$/, 'must be an image reference')
+    .refine(text => !/(^|\/)\.{1,2}(\/|$)/.test(text), 'must be an image reference');
+
+/** Container image, as engines take it: with a tag, a digest, or both. */
+export const ImageReference = image(512);
+/** The same of which it is certain what it holds: with a digest, or what a provider calls one that no registry has. */
+export const PinnedImage = image(1024);
+
 /** What a person or agent asks for. Strict: an unknown field is an error, never ignored. */
 export const InstanceConfig = z.strictObject({
   name: InstanceName,
-  /** Container image, for providers that have images; absent means the provider's default. */
-  image: oneLine(512)
-    .regex(/^[a-zA-Z0-9][\w./:@-]*$/, 'must be an image reference')
-    .refine(image => !/(^|\/)\.{1,2}(\/|$)/.test(image), 'must be an image reference')
-    .optional(),
+  /** For providers that have images; absent means the provider's default. */
+  image: ImageReference.optional(),
   /** Where its home is made, at providers that have regions; absent means the provider's default. */
   region: z
     .string()
@@ -216,6 +223,11 @@ export const VSCodeInstance = InstanceIdentity.extend({
   cause: StopCause.optional(),
   /** Host port of the editor server while it runs and its provider publishes one. Changes at each start. */
   port: Port.optional(),
+  /**
+   * The very image that it was made of: by its digest, or by what the provider calls one that no registry has. Made anew
+   * it is of that one, wherever the name in `config` leads by then.
+   */
+  pinnedImage: PinnedImage.optional(),
 });
 export type VSCodeInstance = z.infer<typeof VSCodeInstance>;
 
@@ -269,6 +281,10 @@ export const InstanceRecord = VSCodeInstance.extend({
    * off or failed. Then `config` is what it was before.
    */
   wanted: InstanceConfig.optional(),
+  /** Whether `wanted` is made of what the name of its image leads to now, though the name may stay. */
+  renewsImage: z.boolean().optional(),
+  /** Images that persons chose for it, the last one last: only those are pulled with a person's credentials. */
+  personsImages: z.array(ImageReference).max(5).optional(),
   /** Names it had within the last day, the oldest first, when it got another one last, and who gave it. */
   renamed: z.strictObject({ from: z.array(InstanceName).max(5), at: z.iso.datetime(), by: Asker }).optional(),
   /** What it would be had only persons changed it, and who changed it first; the values of its secrets are kept as long. */

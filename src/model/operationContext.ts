@@ -25,6 +25,8 @@ export interface OperationContext {
   report(message: string, fraction?: number): void;
   /** Who asks for it; nobody when the controller does it by itself. */
   readonly by?: Asker;
+  /** Whether an image may be pulled with the credentials of the person who runs this: a person chose it. */
+  readonly pullsAsPerson?: boolean;
   /** Throws when what was agreed to may not be done any more. Asked once its turn has come, right before the deed. */
   permit?(instanceId: string): Promise<void>;
   /** Of what is worked on. To be proven right before each act that changes something outside (semantics 44). */

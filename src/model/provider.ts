@@ -40,6 +40,14 @@ export interface InstanceSpec extends InstanceConfig {
   readonly identity: InstanceIdentity;
   /** Values of `secretEnv`. Written to the reserved folder beside the home, and nowhere else. */
   readonly secrets: Readonly<Record<string, string>>;
+  /** What it is made of, as {@link VSCodeInstance} has it; absent for what the name of its image leads to now. */
+  readonly pinnedImage?: string;
+}
+
+/** What an instance is to be. */
+export interface InstanceChange extends InstanceUpdate {
+  /** Whether its image is asked for anew, though its name may stay. */
+  readonly renewsImage?: boolean;
 }
 
 /** Who an instance is handed over to (semantics 40). */
@@ -264,7 +272,7 @@ export interface Provider {
   /** Live where the place can, else by making it anew on the same home. `secrets` as in {@link InstanceSpec}. */
   updateInstance(
     instanceId: string,
-    config: InstanceUpdate,
+    config: InstanceChange,
     ctx: LockedContext,
     secrets?: Readonly<Record<string, string>>,
   ): Promise<VSCodeInstance>;

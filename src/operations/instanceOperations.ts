@@ -127,6 +127,7 @@ export const getInstance = defineOperation({
   input: z.strictObject({ instanceId: OneInstanceId }),
   output: Row.extend({
     desired: z.string(),
+    pinnedImage: z.string().optional(),
     resources: InstanceConfig.shape.resources,
     env: z.record(z.string(), z.string()),
     secretEnv: z.array(z.string()),

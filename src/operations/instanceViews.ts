@@ -29,6 +29,7 @@ export function instanceDetail(record: InstanceRecord, health?: InstanceHealth) 
   return {
     ...instanceRow(record),
     desired: record.desired,
+    ...(record.pinnedImage !== undefined && { pinnedImage: record.pinnedImage }),
     ...(config.region !== undefined && { region: config.region }),
     resources: config.resources,
     env: clipped(config.env),

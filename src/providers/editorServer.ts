@@ -6,6 +6,11 @@ import type { Probe } from '../model/provider.ts';
 
 /** The release of code-server that is installed, and whose image is the default. */
 export const editorServerVersion = '4.139.1';
+/**
+ * Its image for every processor, by what it holds: a tag can be moved. With the version the digest is another one, which
+ * `docker buildx imagetools inspect codercom/code-server:<version>` tells.
+ */
+export const editorServerImage = `codercom/code-server:${editorServerVersion}@sha256:0c067c3cf09ed1830ce282387826be8feefef8a5828f462791c2df3f1007ee17`;
 
 /**
  * Where everything of one instance lies below its root, whatever the place. All that must survive a recreate or a

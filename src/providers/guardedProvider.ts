@@ -1,11 +1,12 @@
 import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
 import { SwarmError, timedOut } from '../model/errors.ts';
 import type { Disposable } from '../model/event.ts';
-import type { InstanceFilter, InstanceUpdate, VSCodeInstance } from '../model/instance.ts';
+import type { InstanceFilter, VSCodeInstance } from '../model/instance.ts';
 import { type LockedContext, type OperationContext, quietContext } from '../model/operationContext.ts';
 import type {
   CommandResult,
   ExecuteOptions,
+  InstanceChange,
   InstanceLogs,
   InstanceSpec,
   LogOptions,
@@ -102,7 +103,7 @@ export class GuardedProvider implements Provider {
 
   updateInstance(
     instanceId: string,
-    config: InstanceUpdate,
+    config: InstanceChange,
     ctx: LockedContext,
     secrets?: Readonly<Record<string, string>>,
   ): Promise<VSCodeInstance> {

@@ -1,10 +1,15 @@
 import * as z from 'zod';
-import type { InstanceUpdate } from '../model/instance.ts';
 import { EnvironmentName, InstanceConfig, InstanceIdentity } from '../model/instance.ts';
+import type { InstanceChange, InstanceSpec } from '../model/provider.ts';
 
 /** What `reserved/instance.json` holds: whose instance this is, and how it was asked for. Never a secret's value. */
 export const InstanceMark = z.strictObject({ identity: InstanceIdentity, config: InstanceConfig });
 export type InstanceMark = z.infer<typeof InstanceMark>;
+
+export const markOf = ({ identity, secrets: _, pinnedImage: _pinned, ...config }: InstanceSpec): InstanceMark => ({
+  identity,
+  config,
+});
 
 /** What `reserved/title-<n>.json` holds, where the mark no longer tells who owns an instance; of several the latest counts. */
 export const InstanceTitle = InstanceIdentity.pick({
@@ -35,7 +40,10 @@ export const InstanceVariables = z.record(EnvironmentName, z.string().regex(/^[^
 export type InstanceVariables = z.infer<typeof InstanceVariables>;
 
 /** The config after an update: each given field takes the place of the whole old one; an image of undefined means the default. */
-export function updatedConfig({ image: before, ...config }: InstanceConfig, update: InstanceUpdate): InstanceConfig {
+export function updatedConfig(
+  { image: before, ...config }: InstanceConfig,
+  { renewsImage: _, ...update }: InstanceChange,
+): InstanceConfig {
   const given = Object.entries(update).filter(([, value]) => value !== undefined);
   const image = Object.hasOwn(update, 'image') ? update.image : before;
   return { ...config, ...(image === undefined ? {} : { image }), ...Object.fromEntries(given) };

@@ -62,6 +62,13 @@ export function sourceName(source: WorkspaceSource): string | undefined {
   return place.split(/[\\/:]/).findLast(part => part !== '');
 }
 
+/** What it is made of; of a digest so much that it can be told from others. */
+function imageText({ config: { image }, pinnedImage }: InstanceRecord): string | undefined {
+  const made = pinnedImage?.replace(/(sha256:[0-9a-f]{12})[0-9a-f]+$/, '$1');
+  if (made === undefined) return image;
+  return image === undefined || made.includes('@') ? made : `${image} (${made})`;
+}
+
 /** "2 cores, 4 GB"; undefined when nothing is limited. */
 export function sizeText(resources: InstanceConfig['resources'], t: Translate): string | undefined {
   const { cpuCores, memoryMb } = resources;
@@ -194,7 +201,7 @@ export function tooltipOf(
     [t('Provider'), record.providerId],
     [t('Home'), takes],
     [t('Snapshots'), youngest && t('{0}, the last one {1}', kept.length, ago(youngest.takenAt, now, locale))],
-    [t('Image'), config.image],
+    [t('Image'), imageText(record)],
     [t('Region'), config.region],
     [t('Size'), sizeText(config.resources, t)],
     [t('Workspace'), workspaceText(config.source)],

@@ -18,7 +18,7 @@ describeWithEngine('an image that the engine lacks', () => {
   let world: EngineWorld;
   let registry: Registry;
   let provider: DockerProvider;
-  const by = { caller: 'person', actor: 'ann' } as const;
+  const pullsAsPerson = true;
   const removeImage = (reference: string) => engine.docker.getImage(reference).remove({ force: true });
   const hasImage = (reference: string) =>
     engine.docker
@@ -72,7 +72,7 @@ describeWithEngine('an image that the engine lacks', () => {
 
   test('is pulled, with its progress told, and the instance runs, whatever keeps the credentials', async () => {
     const image = `${registry.slowAddress}/team/editor:v1`;
-    const ctx = { ...contextCancelledAt(), by };
+    const ctx = { ...contextCancelledAt(), pullsAsPerson };
     dockerConfig({ credsStore: 'of-nobody' });
     const spec = newSpec(swarmId, { image });
     expect(await provider.createInstance(spec, ctx)).toMatchObject({ status: 'running', config: { image } });
@@ -105,6 +105,52 @@ describeWithEngine('an image that the engine lacks', () => {
     expect(await world.inventory()).toEqual(inventory);
   });
 
+  test('and whose tag has moved is the same for what is made anew, and another one for who asks for it anew', async () => {
+    const repository = `${registry.address}/team/editor`;
+    const image = `${repository}:moving`;
+    const push = async (from: string) => {
+      await engine.docker.getImage(from).tag({ repo: repository, tag: 'moving' });
+      const pushed = await engine.docker
+        .getImage(image)
+        .push({ authconfig: { username: '', password: '', serveraddress: '' } });
+      expect(await text(pushed)).not.toContain('"error"');
+      return (await engine.docker.getImage(image).inspect()).Id;
+    };
+    onTestFinished(() => removeImage(image).catch(() => {}));
+    await text(await engine.docker.pull(`${repository}:v1`));
+    const first = await push(`${repository}:v1`);
+    const spec = newSpec(swarmId, { image, resources: { memoryMb: 512 } });
+    const { id } = spec.identity;
+    const { pinnedImage = '' } = await provider.createInstance(spec);
+    expect(pinnedImage).toMatch(new RegExp(`^${image}@sha256:[0-9a-f]{64}$`));
+    const second = await push(await ensureTestImage(engine.docker, 'stub'));
+    expect(second).not.toBe(first);
+    const runs = async () => {
+      const [row] = await engine.docker.listContainers({
+        all: true,
+        filters: { label: [`remote-swarm.instance=${id}`] },
+      });
+      return row?.ImageID;
+    };
+
+    expect(await provider.abilities.recreateInstance({ ...spec, pinnedImage })).toMatchObject({ pinnedImage });
+    expect(await runs()).toBe(first);
+    expect(await provider.updateInstance(id, { resources: {} })).toMatchObject({ pinnedImage });
+    expect(await runs()).toBe(first);
+    // Nothing of it is left on the engine: its registry has it.
+    await engine.docker
+      .getContainer((await provider.containers.existing(id, contextCancelledAt())).containerId)
+      .remove({ force: true });
+    await removeImage(first);
+    expect(await provider.abilities.recreateInstance({ ...spec, pinnedImage })).toMatchObject({ pinnedImage });
+    expect(await runs()).toBe(first);
+
+    const renewed = await provider.updateInstance(id, { image, renewsImage: true });
+    expect(renewed.pinnedImage).not.toBe(pinnedImage);
+    expect(await runs()).toBe(second);
+    await provider.deleteInstance(id);
+  });
+
   test('and that is in a private registry is pulled with a person’s credentials for a person, and for nobody else', async () => {
     const login = { username: 'ann', password: 'correct-horse' };
     // Of that password, made by libxcrypt.
@@ -123,7 +169,7 @@ describeWithEngine('an image that the engine lacks', () => {
     await removeImage(image);
 
     dockerConfig({ auths: { [own.address]: { auth } } });
-    for (const other of [{ by: { caller: 'agent', actor: 'chat' } }, {}] as const) {
+    for (const other of [{ pullsAsPerson: false }, {}]) {
       const error = await failureOf(
         provider.createInstance(newSpec(swarmId, { image }), { ...contextCancelledAt(), ...other }),
       );
@@ -131,11 +177,11 @@ describeWithEngine('an image that the engine lacks', () => {
       expect(await hasImage(image)).toBe(false);
     }
     dockerConfig({ credsStore: 'of-nobody' });
-    const unhelped = provider.createInstance(newSpec(swarmId, { image }), { ...contextCancelledAt(), by });
+    const unhelped = provider.createInstance(newSpec(swarmId, { image }), { ...contextCancelledAt(), pullsAsPerson });
     expect(await failureOf(unhelped)).toMatchObject({ code: 'credentials-unavailable' });
     dockerConfig({ auths: { [own.address]: { auth } } });
     const spec = newSpec(swarmId, { image });
-    expect(await provider.createInstance(spec, { ...contextCancelledAt(), by })).toMatchObject({
+    expect(await provider.createInstance(spec, { ...contextCancelledAt(), pullsAsPerson })).toMatchObject({
       status: 'running',
       config: { image },
     });

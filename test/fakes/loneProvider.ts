@@ -1,6 +1,12 @@
-import type { InstanceRole, InstanceUpdate, VSCodeInstance } from '../../src/model/instance.ts';
+import type { InstanceRole, VSCodeInstance } from '../../src/model/instance.ts';
 import { type LockedContext, type OperationContext, quietContext } from '../../src/model/operationContext.ts';
-import type { InstanceHeir, InstanceSpec, Provider, ProviderAbilities } from '../../src/model/provider.ts';
+import type {
+  InstanceChange,
+  InstanceHeir,
+  InstanceSpec,
+  Provider,
+  ProviderAbilities,
+} from '../../src/model/provider.ts';
 
 export interface LoneAbilities extends ProviderAbilities {
   recreateInstance(spec: InstanceSpec, ctx?: OperationContext): Promise<VSCodeInstance>;
@@ -20,7 +26,7 @@ export interface LoneProvider extends Provider {
   deleteInstance(instanceId: string, ctx?: OperationContext): Promise<boolean>;
   updateInstance(
     instanceId: string,
-    config: InstanceUpdate,
+    config: InstanceChange,
     ctx?: OperationContext,
     secrets?: Readonly<Record<string, string>>,
   ): Promise<VSCodeInstance>;

@@ -32,7 +32,8 @@ export function memoryAbilities(provider: MemoryProvider, options: MemoryProvide
         await provider.moveTo('trash', id, ctx);
       }),
     restoreInstance: (id, ctx = quietContext) => pass('restoreInstance', ctx, () => provider.moveTo('owner', id, ctx)),
-    prepareIncoming: (spec, ctx = quietContext) => pass('prepareIncoming', ctx, () => provider.prepareIncoming(spec)),
+    prepareIncoming: (spec, ctx = quietContext) =>
+      pass('prepareIncoming', ctx, () => provider.prepareIncoming(spec, ctx)),
     setRole: (id, role, ctx = quietContext) => pass('setRole', ctx, () => provider.moveTo(role, id, ctx)),
     transfer: (id, heir, ctx = quietContext) => pass('transfer', ctx, () => provider.transfer(id, heir, ctx)),
     freeBytes: async () => place.freeBytes,

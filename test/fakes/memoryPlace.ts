@@ -35,6 +35,7 @@ export interface MemoryInstance {
   running: boolean;
   detail?: string;
   cause?: StopCause;
+  pinnedImage?: string;
   port?: number;
   server?: http.Server;
 }
@@ -94,6 +95,10 @@ export class MemoryPlace {
   readonly usage = new Map<string, Partial<Omit<InstanceStats, 'id'>>>();
   /** What holds a home, so that its removal is begun, and does not end. */
   readonly held = new Map<string, Error>();
+  /** The digest that the name of an image leads to, `default` for the place's own; of others none is told. */
+  readonly digests = new Map<string, string>();
+  /** What instances were made of, oldest first, and whether a person's credentials could be used to get it. */
+  readonly imagesUsed: { readonly image: string; readonly asPerson: boolean }[] = [];
   /** While true, no call gets through. */
   unreachable = false;
   /** Every call that reached the place, oldest first. */

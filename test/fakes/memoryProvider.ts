@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { instanceNotFound, providerRefused, unsupported, wrongState } from '../../src/model/errors.ts';
 import { homeMissing } from '../../src/model/homeErrors.ts';
 import type {
+  InstanceConfig,
   InstanceFilter,
   InstanceIdentity,
   InstanceRole,
@@ -15,6 +16,7 @@ import { ownedByAnother } from '../../src/model/ownershipErrors.ts';
 import type {
   CommandResult,
   ExecuteOptions,
+  InstanceChange,
   InstanceHeir,
   InstanceLogs,
   InstanceSpec,
@@ -23,9 +25,10 @@ import type {
   ProviderCapabilities,
 } from '../../src/model/provider.ts';
 import { passesFilter } from '../../src/providers/instanceFilter.ts';
-import { instanceVariables, updatedConfig } from '../../src/providers/instanceMark.ts';
+import { instanceVariables, markOf, updatedConfig } from '../../src/providers/instanceMark.ts';
 import { refuseRemoving, refuseRole } from '../../src/providers/instanceRoles.ts';
 import { runCommand } from '../../src/providers/local/runCommand.ts';
+import { type ImageChoice, imageFor, pinned } from '../../src/providers/pinnedImage.ts';
 import type { LoneAbilities } from './loneProvider.ts';
 import { memoryAbilities } from './memoryAbilities.ts';
 import { type MemoryInstance, MemoryPlace, statusOf } from './memoryPlace.ts';
@@ -72,7 +75,7 @@ export class MemoryProvider implements Provider {
 
   createInstance(spec: InstanceSpec, ctx = quietContext): Promise<VSCodeInstance> {
     return this.place.pass(this.id, 'createInstance', ctx, async () => {
-      const { identity, secrets: _, ...config } = spec;
+      const { identity, config } = markOf(spec);
       this.refuseMisfits(config);
       ctx.report('Making the instance');
       ctx.signal.throwIfAborted();
@@ -86,7 +89,7 @@ export class MemoryProvider implements Provider {
       }
       const ownHome = !existing && !this.place.homesOf.has(identity.id);
       if (ownHome) await this.#makeHome(identity);
-      const instance = this.place.instances.get(identity.id) ?? this.#newInstance(spec);
+      const instance = this.place.instances.get(identity.id) ?? this.#newInstance(spec, ctx);
       this.place.instances.set(identity.id, instance);
       ctx.report('Starting the instance');
       if (ctx.signal.aborted && !existing) {
@@ -155,7 +158,7 @@ export class MemoryProvider implements Provider {
 
   updateInstance(
     instanceId: string,
-    update: InstanceUpdate,
+    update: InstanceChange,
     ctx = quietContext,
     secrets: Readonly<Record<string, string>> = {},
   ): Promise<VSCodeInstance> {
@@ -163,7 +166,10 @@ export class MemoryProvider implements Provider {
       const instance = this.#owned(instanceId, ctx);
       refuseRemoving({ id: instanceId, role: instance.role }, this.id);
       this.refuseMisfits(update);
-      instance.config = updatedConfig(instance.config, update);
+      const next = updatedConfig(instance.config, update);
+      if (next.image !== instance.config.image || update.renewsImage)
+        this.#useImage(instance, next, { renews: true }, ctx);
+      instance.config = next;
       instance.variables = instanceVariables(instance.config, secrets, instance.variables);
       const home = this.place.homesOf.get(instanceId);
       if (home) home.variables = instance.variables;
@@ -219,7 +225,7 @@ export class MemoryProvider implements Provider {
 
   /** Makes another server on the home that is there, and starts it. */
   async recreate(spec: InstanceSpec, ctx: OperationContext): Promise<VSCodeInstance> {
-    const { identity, secrets: _, ...config } = spec;
+    const { identity, config } = markOf(spec);
     const { id, swarmId } = identity;
     this.refuseMisfits(config);
     const home = this.place.homesOf.get(id);
@@ -232,7 +238,7 @@ export class MemoryProvider implements Provider {
     }
     ctx.report('Making the instance anew');
     ctx.signal.throwIfAborted();
-    const instance = this.#newInstance(spec);
+    const instance = this.#newInstance(spec, ctx);
     await this.place.renew(instance);
     ctx.signal.throwIfAborted();
     await this.place.run(instance);
@@ -240,13 +246,13 @@ export class MemoryProvider implements Provider {
   }
 
   /** Makes one that waits for its home, or finds it made. */
-  async prepareIncoming(spec: InstanceSpec): Promise<VSCodeInstance> {
-    const { identity, secrets: _, ...config } = spec;
+  async prepareIncoming(spec: InstanceSpec, ctx: OperationContext): Promise<VSCodeInstance> {
+    const { identity, config } = markOf(spec);
     this.refuseMisfits(config);
     const existing = this.place.instances.get(identity.id);
     if (existing) refuseRemoving({ id: identity.id, role: existing.role }, this.id);
     else await this.#makeHome(identity);
-    const instance = existing ?? this.#newInstance(spec, 'incoming');
+    const instance = existing ?? this.#newInstance(spec, ctx, 'incoming');
     const { role, identity: own } = instance;
     if (role !== 'incoming' || own.swarmId !== identity.swarmId || own.epoch !== identity.epoch)
       throw providerRefused('id-taken', `The id "${identity.id}" is taken.`, 'Try again.');
@@ -290,11 +296,22 @@ export class MemoryProvider implements Provider {
   }
 
   /** A server on the home that is there, never started. */
-  #newInstance({ identity, secrets, ...config }: InstanceSpec, role: InstanceRole = 'owner'): MemoryInstance {
+  #newInstance(spec: InstanceSpec, ctx: OperationContext, role: InstanceRole = 'owner'): MemoryInstance {
+    const { identity, config } = markOf(spec);
     const home = this.place.homesOf.get(identity.id);
-    const variables = instanceVariables(config, secrets, home?.variables);
+    const variables = instanceVariables(config, spec.secrets, home?.variables);
     if (home) home.variables = variables;
-    return { identity, config, token: home?.token ?? '', log: [], variables, role, running: false };
+    const instance = { identity, config, token: home?.token ?? '', log: [], variables, role, running: false };
+    this.#useImage(instance, config, spec, ctx);
+    return instance;
+  }
+
+  #useImage(instance: MemoryInstance, { image }: InstanceConfig, choice: ImageChoice, ctx: OperationContext): void {
+    const used = imageFor(image, 'default', choice);
+    const digest = this.place.digests.get(used);
+    if (digest === undefined && !used.includes('@')) return;
+    instance.pinnedImage = pinned(used, digest ?? '');
+    this.place.imagesUsed.push({ image: instance.pinnedImage, asPerson: ctx.pullsAsPerson ?? false });
   }
 
   async #makeHome({ id, swarmId }: InstanceIdentity): Promise<void> {
@@ -303,7 +320,7 @@ export class MemoryProvider implements Provider {
   }
 
   describe(instance: MemoryInstance): VSCodeInstance {
-    const { identity, config, role, running, detail, cause, port } = instance;
+    const { identity, config, role, running, detail, cause, port, pinnedImage } = instance;
     return {
       ...identity,
       providerId: this.id,
@@ -313,6 +330,7 @@ export class MemoryProvider implements Provider {
       ...(detail === undefined ? {} : { detail }),
       ...(cause === undefined ? {} : { cause }),
       ...(running && port !== undefined ? { port } : {}),
+      ...(pinnedImage === undefined ? {} : { pinnedImage }),
     };
   }
 }

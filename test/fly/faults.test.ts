@@ -25,7 +25,7 @@ describe.skipIf(machineProblem() !== undefined)('when Fly.io is not at its best'
   });
 
   const machineOf = (id: string) => {
-    const [machine] = scene.cloud.app(appName(id)).machines.values();
+    const machine = [...scene.cloud.app(appName(id)).machines.values()].find(({ state }) => state !== 'destroyed');
     if (!machine) throw new Error('no machine');
     return machine;
   };
@@ -62,6 +62,29 @@ describe.skipIf(machineProblem() !== undefined)('when Fly.io is not at its best'
       expect(await provider.deleteInstance(id)).toBe(true);
       expect(cloud.apps.has(appName(id))).toBe(false);
     }
+  });
+
+  test('an image whose tag has moved is the same for all that is done to an instance, until it is asked for anew', async () => {
+    const { digests } = scene.cloud;
+    const [first, second] = [`sha256:${'1'.repeat(64)}`, `sha256:${'2'.repeat(64)}`];
+    const image = 'team/dev:1';
+    digests.set(image, first);
+    const spec = newSpec(swarmId, { image });
+    const { id } = spec.identity;
+    const pinnedImage = `${image}@${first}`;
+    expect(await provider.createInstance(spec)).toMatchObject({ pinnedImage });
+    digests.set(image, second);
+    expect(await provider.updateInstance(id, { resources: { memoryMb: 1024 } })).toMatchObject({ pinnedImage });
+    await provider.stopInstance(id);
+    // Its home is read by a machine of another config.
+    const home = await provider.abilities.openHome?.(id, 'digest');
+    await home?.end();
+    expect(machineOf(id).digest).toBe(first);
+    expect(await provider.abilities.recreateInstance({ ...spec, pinnedImage })).toMatchObject({ pinnedImage });
+    expect(machineOf(id).digest).toBe(first);
+    await provider.updateInstance(id, { image, renewsImage: true });
+    expect(machineOf(id).digest).toBe(second);
+    await provider.deleteInstance(id);
   });
 
   test('a storm of 429 is waited out for as long as it says', async () => {

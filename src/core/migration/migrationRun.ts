@@ -9,7 +9,17 @@ import type { LockedVault } from '../../model/stateStore.ts';
 import { getTwice, type InstanceLifecycle } from '../instanceLifecycle.ts';
 import type { InstanceRegistry } from '../instanceRegistry.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
-import { beforeChange, claimed, instanceError, timestamp, withStatus } from '../records.ts';
+import {
+  asCopied,
+  beforeChange,
+  claimed,
+  instanceError,
+  pulling,
+  specOf,
+  timestamp,
+  withoutPin,
+  withStatus,
+} from '../records.ts';
 import type { HomeCarrier } from './homeCarrier.ts';
 import type { MigrationBook } from './migrationBook.ts';
 import { refuseTarget, refuseUnmovable } from './migrationPlanner.ts';
@@ -184,8 +194,8 @@ export class MigrationRun {
       const record = await this.#record(migration);
       const [source, target] = this.#places(migration);
       ctx.report('Making the target');
-      const spec = { ...record.config, identity: targetIdentity(record), secrets: await vault.read(record.id) };
-      await target.abilities.prepareIncoming(spec, ctx);
+      const spec = { ...specOf(asCopied(record), await vault.read(record.id)), identity: targetIdentity(record) };
+      await target.abilities.prepareIncoming(spec, pulling(ctx, record));
       ctx.report('Copying the home');
       const copied = await carrier.copy(source, target, record.id, ctx, this.#telling('create-target'));
       if (migration.strategy === 'create-then-stop') {
@@ -345,7 +355,7 @@ export async function makeOwner(
   const change = (current: InstanceRecord): InstanceRecord =>
     current.providerId === owner.providerId && current.epoch === owner.epoch
       ? current
-      : { ...withStatus(current, { status: 'stopped' }), ...owner, role: 'owner' };
+      : { ...withStatus(withoutPin(current), { status: 'stopped' }), ...owner, role: 'owner' };
   await registry.updateInstance(instanceId, underLock(ctx, change));
 }
 

@@ -28,7 +28,7 @@ import { aboutToChange, makeOwner } from '../migration/migrationRun.ts';
 import { isCopyInRole, nextEpoch } from '../migration/migrationSteps.ts';
 import { parkedBy } from '../migration/strayCopies.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
-import { claimed, withError } from '../records.ts';
+import { asCopied, claimed, pulling, specOf, withError } from '../records.ts';
 import type { HomeKeeper } from './homeKeeper.ts';
 import type { SnapshotBook } from './snapshotBook.ts';
 import { superfluous } from './snapshotRetention.ts';
@@ -244,7 +244,8 @@ export class SnapshotManager {
       ctx.report('Making the instance there');
       ctx.lock.assertHeld();
       try {
-        await target.abilities.prepareIncoming({ ...record.config, identity, secrets: await vault.read(id) }, ctx);
+        const spec = { ...specOf(asCopied(record), await vault.read(id)), identity };
+        await target.abilities.prepareIncoming(spec, pulling(ctx, record));
         await this.#bringBack({ ...record, providerId: target.id }, snapshot, ctx);
       } catch (error) {
         // What cannot be removed now is when it is tried again.

@@ -1,10 +1,8 @@
 import * as z from 'zod';
 import { AbsolutePath } from '../../model/config.ts';
-import { InstanceConfig, Resources } from '../../model/instance.ts';
+import { ImageReference, Resources } from '../../model/instance.ts';
 import { ProviderId } from '../../model/provider.ts';
 import { isEndpoint } from './dockerEndpoint.ts';
-
-const ImageReference = InstanceConfig.shape.image.unwrap();
 
 /** A provider in the settings that keeps its instances on a Docker engine. */
 export const DockerProviderConfig = z

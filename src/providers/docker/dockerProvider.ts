@@ -5,7 +5,6 @@ import type {
   InstanceFilter,
   InstanceIdentity,
   InstanceRole,
-  InstanceUpdate,
   VSCodeInstance,
 } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
@@ -15,6 +14,7 @@ import type {
   ExecuteOptions,
   HomeProcess,
   HomeTask,
+  InstanceChange,
   InstanceHeir,
   InstanceLogs,
   InstanceSpec,
@@ -22,10 +22,10 @@ import type {
   Provider,
   ProviderCapabilities,
 } from '../../model/provider.ts';
-import { editorServerVersion } from '../editorServer.ts';
+import { editorServerImage } from '../editorServer.ts';
 import { homeProgram } from '../homeProgram.ts';
 import { passesFilter } from '../instanceFilter.ts';
-import { type InstanceMark, identityOf, instanceVariables, updatedConfig } from '../instanceMark.ts';
+import { type InstanceMark, identityOf, instanceVariables, markOf, updatedConfig } from '../instanceMark.ts';
 import { refuseRemoving, refuseRole } from '../instanceRoles.ts';
 import type { ProviderEnvironment } from '../providerEnvironment.ts';
 import { Turns } from '../turns.ts';
@@ -39,12 +39,14 @@ import { Containers, refuseUntold } from './containers.ts';
 import { DockerAbilities } from './dockerAbilities.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
 import { DockerEngine, type EngineFacts } from './dockerEngine.ts';
+import type { UsableImage } from './images.ts';
 import { InstanceBuilder, idTaken } from './instanceBuilder.ts';
 import { containerName, type InstanceContainer, primaryOf, replacedName } from './instanceContainer.ts';
 import { InstanceOwnership } from './instanceOwnership.ts';
 import { InstanceReader } from './instanceReader.ts';
 import { InstanceRecreator } from './instanceRecreator.ts';
 import { removeIdleNetworks } from './networks.ts';
+import { isEngineId } from './pull.ts';
 import { firstFiles, ReservedFiles, recordFiles } from './reservedFiles.ts';
 import { ServerStarter } from './serverStarter.ts';
 
@@ -74,7 +76,7 @@ export class DockerProvider implements Provider {
     this.files = new ReservedFiles(this.engine);
     this.reader = new InstanceReader(this.id, this.containers, this.files);
     this.#starter = new ServerStarter(this.engine, this.containers);
-    const runtimeImage = config.runtimeImage ?? `codercom/code-server:${editorServerVersion}`;
+    const runtimeImage = config.runtimeImage ?? editorServerImage;
     const { image = runtimeImage, resources = {} } = config;
     this.builder = new InstanceBuilder(this.engine, { image, runtimeImage, resources });
     const { engine, containers, files, builder } = this;
@@ -104,7 +106,8 @@ export class DockerProvider implements Provider {
   }
 
   async createInstance(spec: InstanceSpec, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
-    const { identity, secrets, ...config } = spec;
+    const mark = markOf(spec);
+    const { identity, config } = mark;
     return this.#turns.take(identity.id, async () => {
       const existing = await this.containers.find(identity.id, ctx);
       if (existing && existing.swarmId !== identity.swarmId) throw idTaken(existing.name);
@@ -113,7 +116,7 @@ export class DockerProvider implements Provider {
         await this.#ownership.refuse(existing, identity, ctx);
       }
       if (existing && !(await this.#isHalfMade(existing, ctx))) return this.#start(existing, ctx);
-      const image = await this.builder.prepareImage(config, ctx);
+      const image = await this.builder.prepareImage(config, ctx, spec);
       ctx.report('Making the home of the instance');
       ctx.signal.throwIfAborted();
       let ownVolume = existing !== undefined;
@@ -121,8 +124,7 @@ export class DockerProvider implements Provider {
         if (await this.builder.makeVolume(identity)) ownVolume = true;
         if (!existing) await this.builder.makeContainer(identity, config, image, ctx);
         const container = await this.containers.existing(identity.id, ctx);
-        const mark = { identity, config };
-        await this.#writeFirst(container, mark, secrets, ctx);
+        await this.#writeFirst(container, mark, spec.secrets, ctx);
         // To read back what was just written would cost a tenth of the whole.
         return this.reader.describe(await this.#run(container, ctx), mark);
       } catch (error) {
@@ -180,7 +182,7 @@ export class DockerProvider implements Provider {
 
   async updateInstance(
     instanceId: string,
-    update: InstanceUpdate,
+    update: InstanceChange,
     ctx: OperationContext = quietContext,
     secrets: Readonly<Record<string, string>> = {},
   ): Promise<VSCodeInstance> {
@@ -195,9 +197,14 @@ export class DockerProvider implements Provider {
       const nextVariables = instanceVariables(next, secrets, variables);
       const files = recordFiles({ identity, config: next }, nextVariables);
       const [limits, nextLimits] = [this.builder.limitsOf(config), this.builder.limitsOf(next)];
-      if (this.builder.imageOf(next) !== this.builder.imageOf(config) || !canResizeLive(limits, nextLimits)) {
+      const renews = update.renewsImage || this.builder.imageOf(next) !== this.builder.imageOf(config);
+      if (renews || !canResizeLive(limits, nextLimits)) {
         const before = recordFiles({ identity, config }, variables);
-        return this.#replace(container, { identity, config: next, files, before }, ctx);
+        const image = await this.builder.prepareImage(next, ctx, {
+          ...(renews ? {} : { pinnedImage: container.pinnedImage }),
+          renews: update.renewsImage,
+        });
+        return this.#replace(container, { identity, config: next, image, files, before }, ctx);
       }
       if (!isDeepStrictEqual(limits, nextLimits)) await this.containers.resize(containerId, limitsOf(nextLimits), ctx);
       await this.files.write(containerId, files, ctx);
@@ -241,7 +248,8 @@ export class DockerProvider implements Provider {
 
   /** Makes it, or goes on making it, for a home that will come from elsewhere. */
   async prepareIncoming(spec: InstanceSpec, ctx: OperationContext): Promise<VSCodeInstance> {
-    const { identity, secrets, ...config } = spec;
+    const mark = markOf(spec);
+    const { identity, config } = mark;
     return this.#turns.take(identity.id, async () => {
       const existing = await this.containers.find(identity.id, ctx);
       if (existing) {
@@ -251,13 +259,12 @@ export class DockerProvider implements Provider {
           throw idTaken(existing.name);
         if (!(await this.#isHalfMade(existing, ctx))) return this.reader.read(existing, ctx);
       }
-      const image = await this.builder.prepareImage(config, ctx);
+      const image = await this.builder.prepareImage(config, ctx, portable(spec));
       ctx.signal.throwIfAborted();
       await this.builder.makeVolume(identity);
       if (!existing) await this.builder.makeContainer(identity, config, image, ctx, 'incoming');
       const container = await this.containers.existing(identity.id, ctx);
-      const mark = { identity, config };
-      await this.#writeFirst(container, mark, secrets, ctx);
+      await this.#writeFirst(container, mark, spec.secrets, ctx);
       return this.reader.describe(container, mark);
     });
   }
@@ -348,14 +355,13 @@ export class DockerProvider implements Provider {
    */
   async #replace(old: InstanceContainer, to: Replacement, ctx: OperationContext): Promise<VSCodeInstance> {
     const wasRunning = old.status === 'running';
-    const image = await this.builder.prepareImage(to.config, ctx);
     ctx.report('Making the container anew on the same home');
     await this.containers.removeOthers(old, ctx);
     await this.containers.stop(old, false, ctx);
     const aside = { ...old, name: replacedName(old) };
     try {
       await this.containers.rename(old, aside.name, ctx);
-      await this.builder.makeContainer(to.identity, to.config, image, ctx);
+      await this.builder.makeContainer(to.identity, to.config, to.image, ctx);
       const container = await this.containers.existing(old.id, ctx);
       await this.files.write(container.containerId, to.files, ctx);
       if (wasRunning) await this.#starter.start(container, ctx);
@@ -380,6 +386,11 @@ export class DockerProvider implements Provider {
 interface Replacement {
   readonly identity: InstanceIdentity;
   readonly config: InstanceConfig;
+  readonly image: UsableImage;
   readonly files: ArchiveEntry[];
   readonly before: ArchiveEntry[];
 }
+
+/** For another engine: what is known only by this one's id is there by its name, if at all. */
+const portable = ({ pinnedImage }: InstanceSpec) =>
+  pinnedImage === undefined || isEngineId(pinnedImage) ? {} : { pinnedImage };

@@ -124,7 +124,7 @@ function answerError(error: unknown, text: string, { providerId, doing }: Engine
     return refused(
       'registry-unreachable',
       `The Docker engine "${providerId}" cannot reach the image's registry: ${text}.`,
-      'Check the image\'s name and the network of that engine, or "docker load" the image there.',
+      'Check the image\'s name and the network of that engine, or "docker load" the image there and name it without a digest.',
     );
   }
   if (/non-overlapping IPv4 address pool|all predefined address pools/i.test(text)) {

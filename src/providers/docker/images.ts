@@ -6,11 +6,12 @@ import { node, runtimeMount, serverMain } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
 import { linesIn } from './frames.ts';
-import { ensureImage } from './pull.ts';
+import { ensureImage, isEngineId } from './pull.ts';
 import { RuntimeVolume } from './runtimeVolume.ts';
 
 /** An image that is on the engine and was seen to run the editor server's node. */
 export interface UsableImage {
+  /** By the digest that its registry has: what is shown of an instance tells what it is made of, wherever a tag leads. */
   readonly image: string;
   readonly shell: string;
   /** The volume with the editor server, for an image without one. */
@@ -33,14 +34,19 @@ export class Images {
     this.#runtime = new RuntimeVolume(engine, runtimeImage);
   }
 
-  /** Pulls what is missing. Rejects with the reason when the image has no glibc that runs the editor server. */
-  async prepare(image: string, ctx: OperationContext): Promise<UsableImage> {
-    const id = await ensureImage(this.#engine, image, ctx);
+  /**
+   * Pulls what is missing, and with `renew` what its registry has now. Rejects with the reason when the image has no
+   * glibc that runs the editor server.
+   */
+  async prepare(reference: string, ctx: OperationContext, renew: boolean): Promise<UsableImage> {
+    const { id, pinned } = await ensureImage(this.#engine, reference, ctx, renew);
+    // Of what has none the name is more readable; the engine tells which image that was.
+    const image = isEngineId(pinned) ? reference : pinned;
     let facts = this.#facts.get(id);
     // A finding, good or bad, holds for good: an image never changes under its id. What could not be found out is forgotten.
     if (!facts) {
-      ctx.report(`Checking the image ${image}`);
-      facts = this.#examine(image, ctx);
+      ctx.report(`Checking the image ${reference}`);
+      facts = this.#examine(id, reference, ctx);
       this.#facts.set(id, facts);
       facts.catch(error => {
         if (!(error instanceof SwarmError && error.code === 'image-unfit')) this.#facts.delete(id);
@@ -50,8 +56,8 @@ export class Images {
     return hasServer ? { image, shell } : { image, shell, runtimeVolume: await this.#runtime.ensure(ctx) };
   }
 
-  async #examine(image: string, ctx: OperationContext): Promise<ImageFacts> {
-    const look = { Image: image, Entrypoint: [node], Cmd: ['--version'] };
+  async #examine(id: string, image: string, ctx: OperationContext): Promise<ImageFacts> {
+    const look = { Image: id, Entrypoint: [node], Cmd: ['--version'] };
     const inside = await withCheckContainer(this.#engine, look, async container => {
       const shell = (await holds(this.#engine, container, '/bin/bash')) ? '/bin/bash' : '/bin/sh';
       const hasServer = await holds(this.#engine, container, serverMain);

@@ -1,6 +1,7 @@
 import { providerRefused } from '../../model/errors.ts';
 import type { InstanceConfig, InstanceIdentity, InstanceRole, Resources } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { type ImageChoice, imageFor } from '../pinnedImage.ts';
 import { Turns } from '../turns.ts';
 import { containerSpec } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
@@ -9,6 +10,7 @@ import { refuseSecondServer } from './homeHolders.ts';
 import { Images, type UsableImage } from './images.ts';
 import { containerName, label, labelsOf, volumeName } from './instanceContainer.ts';
 import { ensureNetwork } from './networks.ts';
+import { isEngineId } from './pull.ts';
 import { makeVolume, removeVolume, volumeLabels } from './volumes.ts';
 
 /** What instances get that ask for nothing else. */
@@ -43,9 +45,19 @@ export class InstanceBuilder {
     return { ...this.#defaults.resources, ...config.resources };
   }
 
-  /** Gets the image and sees that an instance can live on it. Makes nothing of the instance. */
-  prepareImage(config: Pick<InstanceConfig, 'image'>, ctx: OperationContext): Promise<UsableImage> {
-    return this.#images.prepare(this.imageOf(config), ctx);
+  /**
+   * Gets the image, the pinned one where the config still names it, and sees that an instance can live on it. Makes
+   * nothing of the instance.
+   */
+  prepareImage(
+    config: Pick<InstanceConfig, 'image'>,
+    ctx: OperationContext,
+    choice: ImageChoice,
+  ): Promise<UsableImage> {
+    const image = imageFor(config.image, this.#defaults.image, choice, isEngineId);
+    // The default is named by a person in the settings.
+    const own = config.image === undefined ? { ...ctx, pullsAsPerson: true } : ctx;
+    return this.#images.prepare(image, own, choice.renews ?? false);
   }
 
   /** Makes the volume of the home; false when it is there already. A volume of that name which is not ours is refused. */

@@ -1,6 +1,6 @@
 import type Dockerode from 'dockerode';
 import type { InstanceIdentity, InstanceRole, InstanceStatus, StopCause } from '../../model/instance.ts';
-import { InstanceIdentity as Identity, InstanceId, InstanceRole as Role } from '../../model/instance.ts';
+import { InstanceIdentity as Identity, InstanceId, PinnedImage, InstanceRole as Role } from '../../model/instance.ts';
 import { generationOf } from '../../model/ownership.ts';
 import type { InstanceObservation } from '../../model/provider.ts';
 
@@ -60,8 +60,8 @@ export function labelsOf({ id, swarmId, epoch, createdAt }: InstanceIdentity): R
 export interface InstanceContainer extends InstanceObservation {
   readonly containerId: string;
   readonly name: string;
-  /** Image as it was asked for. */
-  readonly image: string;
+  /** The very image that it was made of. */
+  readonly pinnedImage: string | undefined;
   readonly state: string;
   /** Whether it is only kept until the container that replaces it has started. */
   readonly replaced: boolean;
@@ -100,7 +100,8 @@ export function readContainer(row: Dockerode.ContainerInfo): InstanceContainer |
     ...(row.State === 'running' && port !== undefined && { port }),
     containerId: row.Id,
     name,
-    image: row.Image,
+    // A name without a digest may lead elsewhere now.
+    pinnedImage: PinnedImage.safeParse(row.Image.includes('@') ? row.Image : row.ImageID).data,
     state: row.State,
     replaced,
     untold,

@@ -81,7 +81,7 @@ export class InstanceOwnership {
       docker.listImages({ abortSignal }),
     );
     // Nothing is run of it: any image does.
-    const Image = image?.Id ?? (await ensureImage(this.#engine, this.#image, ctx));
+    const Image = image?.Id ?? (await ensureImage(this.#engine, this.#image, { ...ctx, pullsAsPerson: true })).id;
     const spec = { Image, Entrypoint: ['true'], HostConfig: { Mounts: [homeMount(instanceId)] } };
     const mark = await withCheckContainer(this.#engine, spec, async ({ id: containerId }) => {
       const place = { id: instanceId, containerId };

@@ -67,9 +67,12 @@ export class InstanceReader {
   }
 
   /** The instance in this container whose record is `mark`; asks nobody. */
-  describe(container: InstanceObservation, mark: InstanceMark | undefined): VSCodeInstance {
+  describe(
+    container: InstanceObservation & Partial<InstanceContainer>,
+    mark: InstanceMark | undefined,
+  ): VSCodeInstance {
     // Name and labels can't be changed from inside, so they win over the record.
-    const { id, swarmId, epoch, generation, createdAt, role, status, detail, port } = container;
+    const { id, swarmId, epoch, generation, createdAt, role, status, detail, port, pinnedImage } = container;
     const { owner, adoptedAt } = mark && isOf(mark, container) ? mark.identity : nobodyKnown;
     return {
       id,
@@ -86,6 +89,7 @@ export class InstanceReader {
         ? { status, ...(detail !== undefined && { detail }) }
         : { status: 'failed', detail: 'only half made' }),
       ...(port !== undefined && { port }),
+      ...(pinnedImage !== undefined && { pinnedImage }),
     };
   }
 }

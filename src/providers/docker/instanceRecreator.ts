@@ -4,7 +4,7 @@ import { type OperationContext, quietContext } from '../../model/operationContex
 import { refuseUnowned, standingOf } from '../../model/ownership.ts';
 import { olderState } from '../../model/ownershipErrors.ts';
 import type { InstanceSpec } from '../../model/provider.ts';
-import { instanceVariables } from '../instanceMark.ts';
+import { instanceVariables, markOf } from '../instanceMark.ts';
 import { refuseRole } from '../instanceRoles.ts';
 import { layout } from './containerSpec.ts';
 import { type Containers, refuseUntold } from './containers.ts';
@@ -42,7 +42,7 @@ export class InstanceRecreator {
    * be repeated.
    */
   async recreate(spec: InstanceSpec, ctx: OperationContext): Promise<InstanceContainer> {
-    const { identity, secrets: _, ...config } = spec;
+    const { identity, config } = markOf(spec);
     const { id, swarmId } = identity;
     const owner = await this.#builder.swarmOfHome(id, ctx);
     if (owner === undefined) throw homeMissing(id, this.#engine.providerId);
@@ -55,7 +55,7 @@ export class InstanceRecreator {
     }
     if (old.some(container => standingOf(identity, container) === 'older'))
       throw olderState(id, this.#engine.providerId);
-    const image = await this.#builder.prepareImage(config, ctx);
+    const image = await this.#builder.prepareImage(config, ctx, spec);
     ctx.report('Removing what is left of the container');
     for (const container of old) await this.#end(container, ctx);
     ctx.report('Making the container anew on the same home');
@@ -86,7 +86,7 @@ export class InstanceRecreator {
   }
 
   async #renew({ containerId, swarmId, id }: InstanceContainer, spec: InstanceSpec, ctx: OperationContext) {
-    const { identity, secrets, ...config } = spec;
+    const mark = markOf(spec);
     if (!(await this.#files.holds(containerId, layout.home, ctx))) {
       await this.#containers.remove(containerId, quietContext);
       await removeIdleNetworks(this.#engine, swarmId, quietContext);
@@ -94,8 +94,8 @@ export class InstanceRecreator {
     }
     const hasToken = await this.#files.holds(containerId, layout.token, ctx);
     const before = await this.#files.readVariables({ id, containerId }, ctx);
-    const variables = instanceVariables(config, secrets, before);
+    const variables = instanceVariables(mark.config, spec.secrets, before);
     const launcherText = await readFile(this.#launcherFile, 'utf8');
-    await this.#files.write(containerId, renewedFiles({ identity, config }, variables, launcherText, hasToken), ctx);
+    await this.#files.write(containerId, renewedFiles(mark, variables, launcherText, hasToken), ctx);
   }
 }

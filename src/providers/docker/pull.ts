@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream';
 import * as z from 'zod';
-import { messageOf, providerUnreachable } from '../../model/errors.ts';
+import { messageOf, providerRefused, providerUnreachable } from '../../model/errors.ts';
 import { linesOf, longestJson } from '../../model/linesOf.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
+import { pinned } from '../pinnedImage.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus, translateEngineError } from './engineErrors.ts';
 
@@ -17,22 +18,73 @@ const PullLine = z.object({
 });
 type PullLine = z.infer<typeof PullLine>;
 
-/** The image's id; pulled when it is not there. */
-export async function ensureImage(engine: DockerEngine, reference: string, ctx: OperationContext): Promise<string> {
-  const find = () =>
-    engine.call(`Looking for the image ${reference}`, ctx, docker => docker.getImage(reference).inspect());
-  try {
-    return (await find()).Id;
-  } catch (error) {
-    if (engineStatus(error) !== 404) throw error;
-  }
-  await pullImage(engine, reference, ctx);
-  return (await find()).Id;
+/** What an engine calls an image by its content, whether a registry has it or not. */
+export const isEngineId = (reference: string): boolean => /^sha256:[0-9a-f]{64}$/.test(reference);
+
+/** An image that an engine has. */
+export interface EngineImage {
+  readonly id: string;
+  /** The same by the digest that its registry has, with its name; by its id when no registry is known to have it. */
+  readonly pinned: string;
 }
 
+/** Pulled when it is not there; with `renew` whenever its registry has it. */
+export async function ensureImage(
+  engine: DockerEngine,
+  reference: string,
+  ctx: OperationContext,
+  renew = false,
+): Promise<EngineImage> {
+  const find = async () => {
+    try {
+      const { Id: id, RepoDigests } = await engine.call(`Looking for the image ${reference}`, ctx, docker =>
+        docker.getImage(reference).inspect(),
+      );
+      return { id, pinned: pinnedReference(reference, id, RepoDigests ?? []) };
+    } catch (error) {
+      if (engineStatus(error) !== 404) throw error;
+      return undefined;
+    }
+  };
+  const there = await find();
+  if (there && !renew) return there;
+  if (isEngineId(reference)) throw imageGone(engine.providerId, reference);
+  try {
+    await pullImage(engine, reference, ctx);
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    // It was made on the engine, or its registry does not answer.
+    if (there) return there;
+    throw error;
+  }
+  const pulled = await find();
+  if (pulled) return pulled;
+  throw imageGone(engine.providerId, reference);
+}
+
+/** Pure: the reference with the digest that its own repository has for the image, of those that the engine knows. */
+export function pinnedReference(reference: string, id: string, repoDigests: readonly string[]): string {
+  if (reference.includes('@') || isEngineId(reference)) return reference;
+  const repository = familiar(reference.replace(/:[^:/]*$/, ''));
+  const [, digest] =
+    repoDigests.map(known => known.split('@', 2)).find(([of = '']) => familiar(of) === repository) ?? [];
+  return digest === undefined ? id : pinned(reference, digest);
+}
+
+/** As engines show it: without what goes without saying. */
+const familiar = (repository: string) =>
+  repository.replace(/^(?:index\.)?docker\.io\//, '').replace(/^library\/(?=[^/]+$)/, '');
+
+const imageGone = (providerId: string, image: string) =>
+  providerRefused(
+    'image-not-found',
+    `The Docker engine "${providerId}" no longer has the image that the instance was made of, ${image}, and no registry is known to have it.`,
+    'Load it there again, or choose an image for the instance.',
+  );
+
 /**
- * Pulls one image, says how far it is, and ends the pull when the context is cancelled. With the person's credentials
- * for its registry where the person asks for it: neither agents nor what we do by ourselves get to use them.
+ * Pulls one image, says how far it is, and ends the pull when the context is cancelled. The person's credentials for its
+ * registry are used only where the context says so.
  */
 async function pullImage(engine: DockerEngine, reference: string, ctx: OperationContext): Promise<void> {
   const doing = `Pulling the image ${reference}`;
@@ -51,7 +103,7 @@ async function pullImage(engine: DockerEngine, reference: string, ctx: Operation
   signal.addEventListener('abort', abort, { once: true });
   try {
     ctx.report(doing);
-    const auth = ctx.by?.caller === 'person' ? await engine.credentials.of(reference, signal).catch(noted) : undefined;
+    const auth = ctx.pullsAsPerson ? await engine.credentials.of(reference, signal).catch(noted) : undefined;
     timer.refresh();
     stream = (await engine.call(
       doing,

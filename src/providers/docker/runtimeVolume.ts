@@ -32,14 +32,15 @@ export class RuntimeVolume {
 
   /** The name of the filled volume. */
   async ensure(ctx: OperationContext): Promise<string> {
-    const imageId = await ensureImage(this.#engine, this.#image, ctx);
-    const name = `remote-swarm-runtime-${imageId.replace(/^sha256:/, '').slice(0, 12)}`;
+    // A person has named it in the settings, or nobody has.
+    const { id } = await ensureImage(this.#engine, this.#image, { ...ctx, pullsAsPerson: true });
+    const name = `remote-swarm-runtime-${id.replace(/^sha256:/, '').slice(0, 12)}`;
     if (this.#filling.has(name) && !(await volumeLabels(this.#engine, name, ctx))) this.#filling.delete(name);
     let filling = this.#filling.get(name);
     if (!filling) {
       ctx.report('Preparing the editor server for images without one');
       // Shared by all who wait for it, so that no one caller can cancel it.
-      filling = this.#fill(name);
+      filling = this.#fill(name, id);
       this.#filling.set(name, filling);
       filling.catch(() => this.#filling.delete(name));
     }
@@ -48,7 +49,7 @@ export class RuntimeVolume {
     return name;
   }
 
-  async #fill(name: string): Promise<void> {
+  async #fill(name: string, imageId: string): Promise<void> {
     const deadline = performance.now() + patience;
     while (performance.now() < deadline) {
       const mine = randomBytes(8).toString('hex');
@@ -57,7 +58,7 @@ export class RuntimeVolume {
       const maker = labels[label.runtime];
       if (maker === undefined) throw nameTaken(name);
       const spec: Dockerode.ContainerCreateOptions = {
-        Image: this.#image,
+        Image: imageId,
         Entrypoint: ['/'],
         HostConfig: { Mounts: [{ Type: 'volume', Source: name, Target: serverRoot }] },
       };

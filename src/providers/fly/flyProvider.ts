@@ -2,13 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { credentialKey } from '../../model/config.ts';
 import { providerRefused, unsupported } from '../../model/errors.ts';
 import { homeMissing } from '../../model/homeErrors.ts';
-import type {
-  InstanceConfig,
-  InstanceFilter,
-  InstanceRole,
-  InstanceUpdate,
-  VSCodeInstance,
-} from '../../model/instance.ts';
+import type { InstanceConfig, InstanceFilter, InstanceRole, VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import { nextGeneration, refuseUnowned } from '../../model/ownership.ts';
 import type {
@@ -16,6 +10,7 @@ import type {
   ExecuteOptions,
   HomeProcess,
   HomeTask,
+  InstanceChange,
   InstanceHeir,
   InstanceLogs,
   InstanceSpec,
@@ -40,7 +35,7 @@ import { homeAtGate, runAtGate } from './gateProgram.ts';
 import { type HomeVolume, volumesIn } from './homeVolume.ts';
 import { appName, type InstanceMachine } from './instanceMachine.ts';
 import { homeProgramThere, largest, launcher, layout, node } from './machineConfig.ts';
-import { markOf } from './machineInstance.ts';
+import { markOn } from './machineInstance.ts';
 import { MachineMaker } from './machineMaker.ts';
 import { MachineReader } from './machineReader.ts';
 import { Machines } from './machines.ts';
@@ -183,21 +178,22 @@ export class FlyProvider implements Provider {
 
   async updateInstance(
     instanceId: string,
-    update: InstanceUpdate,
+    update: InstanceChange,
     ctx: OperationContext = quietContext,
     secrets: Readonly<Record<string, string>> = {},
   ): Promise<VSCodeInstance> {
     return this.#turns.take(instanceId, async () => {
       const machine = await this.#owned(instanceId, ctx);
       refuseRemoving(machine, this.id);
-      const { identity } = markOf(machine);
+      const { identity } = markOn(machine);
       const { config } = await this.whole(machine, ctx);
       const next = updatedConfig(config, update);
       this.#refuse(next);
       const variables = await this.#maker.variables(instanceId, ctx);
       const nextVariables = instanceVariables(next, secrets, variables);
       const sameVariables = isDeepStrictEqual(variables, nextVariables);
-      if (sameVariables && isDeepStrictEqual(this.#maker.sizeOf(config), this.#maker.sizeOf(next))) {
+      const renews = update.renewsImage ?? false;
+      if (!renews && sameVariables && isDeepStrictEqual(this.#maker.sizeOf(config), this.#maker.sizeOf(next))) {
         await this.#maker.note(machine, next, ctx);
         return this.whole(await this.reader.existing(instanceId, ctx), ctx);
       }
@@ -207,7 +203,7 @@ export class FlyProvider implements Provider {
       const runs = machine.status === 'running';
       ctx.report(runs ? 'Restarting the machine with the changed config' : 'Changing the machine');
       const mark = { identity, config: next };
-      const changed = await this.#maker.change(machine, { mark, mode: machine.mode }, runs, version, ctx);
+      const changed = await this.#maker.change(machine, { mark, mode: machine.mode }, runs, version, ctx, renews);
       return runs ? this.#maker.answering(changed, ctx) : this.whole(changed, ctx);
     });
   }
@@ -327,7 +323,7 @@ export class FlyProvider implements Provider {
         await this.machines.noteTogether(machine, change, ctx);
       }
       const now = await this.reader.existing(instanceId, ctx);
-      const { identity } = markOf(now);
+      const { identity } = markOn(now);
       const home = await this.builder.homeOf(instanceId, ctx);
       const told = home && (await this.builder.ownerOf(home, ctx));
       if (told?.swarmId !== identity.swarmId || told.epoch !== identity.epoch)

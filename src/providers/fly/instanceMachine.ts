@@ -3,9 +3,11 @@ import {
   InstanceIdentity,
   InstanceRole,
   type InstanceStatus,
+  PinnedImage,
   type StopCause,
 } from '../../model/instance.ts';
 import type { InstanceObservation } from '../../model/provider.ts';
+import { pinned } from '../pinnedImage.ts';
 import type { Schemas } from './flyApi.ts';
 
 /** Keys of a machine's metadata. */
@@ -49,6 +51,8 @@ export interface InstanceMachine extends InstanceObservation {
   readonly version: string;
   readonly state: string;
   readonly mode: MachineMode;
+  /** The very image that it runs, where that was told. */
+  readonly pinnedImage?: string;
   /** Its host does not answer Fly: what is told of it is as old as its last answer, and not all of it is told. */
   readonly away: boolean;
   readonly updatedAt: string;
@@ -57,8 +61,8 @@ export interface InstanceMachine extends InstanceObservation {
 
 /** What a list and a get have in common. */
 type Row = Pick<Schemas['OrgMachine'], 'id' | 'instance_id' | 'state' | 'created_at' | 'updated_at'> &
-  Pick<Schemas['Machine'], 'host_status'> & {
-    config?: { metadata?: Record<string, string> };
+  Pick<Schemas['Machine'], 'host_status' | 'image_ref'> & {
+    config?: { metadata?: Record<string, string>; image?: string };
     incomplete_config?: { metadata?: Record<string, string> };
   };
 
@@ -98,6 +102,9 @@ export function readMachine(row: Row): InstanceMachine | undefined {
   if (!id || !swarm || !role || !row.id || isGone(state)) return undefined;
   const mode = metadata[label.mode] === 'hold' ? 'hold' : 'serve';
   const noted = metadata[label.generation];
+  const { image } = row.config ?? {};
+  const digest = row.image_ref?.digest;
+  const pinnedImage = image && digest ? PinnedImage.safeParse(pinned(image, digest)).data : undefined;
   const generation = noted === undefined ? undefined : generationSchema.catch(undefined).parse(Number(noted));
   return {
     id,
@@ -111,6 +118,7 @@ export function readMachine(row: Row): InstanceMachine | undefined {
     version: row.instance_id ?? '',
     state,
     mode,
+    ...(pinnedImage !== undefined && { pinnedImage }),
     away: false,
     updatedAt: row.updated_at ?? '',
     metadata,

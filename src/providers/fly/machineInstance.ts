@@ -5,13 +5,17 @@ import { type InstanceMachine, label } from './instanceMachine.ts';
 
 /** Pure: the instance on a machine. */
 export function instanceOn(providerId: string, machine: InstanceMachine): VSCodeInstance {
-  const { identity, config } = markOf(machine);
-  const { role, status, detail } = machine;
-  return { ...identity, providerId, role, config, status, ...(detail !== undefined && { detail }) };
+  const { identity, config } = markOn(machine);
+  const { role, status, detail, pinnedImage } = machine;
+  return {
+    ...{ ...identity, providerId, role, config, status },
+    ...(detail !== undefined && { detail }),
+    ...(pinnedImage !== undefined && { pinnedImage }),
+  };
 }
 
 /** Pure: whose it is and what was asked for. One whose notes cannot be read can still be stopped or deleted. */
-export function markOf({ id, swarmId, epoch, generation, createdAt, metadata }: InstanceMachine): InstanceMark {
+export function markOn({ id, swarmId, epoch, generation, createdAt, metadata }: InstanceMachine): InstanceMark {
   const owner = noted(metadata[label.owner], Owner) ?? { user: 'unknown', machine: 'unknown' };
   const config = noted(metadata[label.config], InstanceConfig) ?? InstanceConfig.parse({ name: id });
   const adoptedAt = InstanceIdentity.shape.adoptedAt.safeParse(metadata[label.adopted]).data;

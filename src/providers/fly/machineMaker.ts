@@ -7,9 +7,10 @@ import { instanceNotFound, providerRefused, timedOut } from '../../model/errors.
 import type { InstanceConfig, InstanceRole, VSCodeInstance } from '../../model/instance.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { InstanceSpec } from '../../model/provider.ts';
-import { editorServerVersion } from '../editorServer.ts';
+import { editorServerImage } from '../editorServer.ts';
 import { homeProgram } from '../homeProgram.ts';
-import { type InstanceVariables, instanceVariables, plainVariables } from '../instanceMark.ts';
+import { type InstanceVariables, instanceVariables, markOf, plainVariables } from '../instanceMark.ts';
+import { type ImageChoice, imageFor } from '../pinnedImage.ts';
 import { reservedFile } from '../reservedFile.ts';
 import type { AppBuilder } from './appBuilder.ts';
 import type { FlyProviderConfig } from './flyConfig.ts';
@@ -17,7 +18,7 @@ import type { FlyLogs } from './flyLogs.ts';
 import type { Gate } from './gate.ts';
 import { type InstanceMachine, label, type MachineMode, machineName } from './instanceMachine.ts';
 import { configNotes, type InstancePrograms, type MachinePlan, machineConfig } from './machineConfig.ts';
-import { instanceOn, markOf } from './machineInstance.ts';
+import { instanceOn, markOn } from './machineInstance.ts';
 import type { MachineReader } from './machineReader.ts';
 import type { Machines } from './machines.ts';
 
@@ -60,22 +61,19 @@ export class MachineMaker {
   }
 
   /** What is asked for, or what instances get that ask for nothing. */
-  sizeOf({ image, resources }: Pick<InstanceConfig, 'image' | 'resources'>) {
+  sizeOf({ image, resources }: Pick<InstanceConfig, 'image' | 'resources'>, choice: ImageChoice = {}) {
     return {
-      image: image ?? this.#config.image ?? `codercom/code-server:${editorServerVersion}`,
+      image: imageFor(image, this.#config.image ?? editorServerImage, choice),
       resources: { ...this.#config.resources, ...resources },
     };
   }
 
   /** The volume, the secrets and the machine, each unless it is there; the machine of an owner is started with it. */
-  async make(
-    { identity, secrets, ...config }: InstanceSpec,
-    role: InstanceRole,
-    region: string,
-    ctx: OperationContext,
-  ): Promise<void> {
+  async make(spec: InstanceSpec, role: InstanceRole, region: string, ctx: OperationContext): Promise<void> {
+    const mark = markOf(spec);
+    const { identity, config } = mark;
     const { id } = identity;
-    const { image, resources } = this.sizeOf(config);
+    const { image, resources } = this.sizeOf(config, spec);
     const { organization, diskGb } = this.#config;
     ctx.report('Making the home of the instance');
     const plan = { organization, diskGb, resources, region };
@@ -85,13 +83,12 @@ export class MachineMaker {
     const version = await this.#builder.writeSecrets(
       id,
       {
-        environment: JSON.stringify(instanceVariables(config, secrets, before)),
+        environment: JSON.stringify(instanceVariables(config, spec.secrets, before)),
         token: token ?? randomBytes(24).toString('base64url'),
       },
       ctx,
     );
     ctx.report('Making the machine of the instance');
-    const mark = { identity, config };
     const programs = await this.#programs();
     const machine: MachinePlan = { mark, role, mode: 'serve', image, resources, volumeId: volume.id, programs };
     const request = {
@@ -113,6 +110,7 @@ export class MachineMaker {
     launch: boolean,
     secretsVersion: number | undefined,
     ctx: OperationContext,
+    renews = false,
   ): Promise<InstanceMachine> {
     const programs = await this.#programs();
     return this.#machines.update(
@@ -120,10 +118,14 @@ export class MachineMaker {
       (config, now) => {
         const volumeId = config.mounts?.[0]?.volume ?? '';
         const { role } = now;
-        const owned = { ...mark, identity: markOf(now).identity };
+        const owned = { ...mark, identity: markOn(now).identity };
         return {
           ...config,
-          ...machineConfig({ mark: owned, mode, role, ...this.sizeOf(mark.config), volumeId, programs }),
+          ...machineConfig({
+            ...{ mark: owned, mode, role, volumeId, programs },
+            // Fly looks a name up anew with each change.
+            ...this.sizeOf(mark.config, { pinnedImage: now.pinnedImage, renews }),
+          }),
         };
       },
       launch,
@@ -136,7 +138,7 @@ export class MachineMaker {
   async inMode(machine: InstanceMachine, mode: MachineMode, ctx: OperationContext): Promise<InstanceMachine> {
     if (machine.mode !== mode) {
       const { config } = await this.whole(machine, ctx);
-      return this.change(machine, { mark: { ...markOf(machine), config }, mode }, true, undefined, ctx);
+      return this.change(machine, { mark: { ...markOn(machine), config }, mode }, true, undefined, ctx);
     }
     await this.#hideVariables(machine, ctx);
     if (machine.state === 'started') return machine;
@@ -199,7 +201,7 @@ export class MachineMaker {
 
   /** Releases before noted them on the machine; the secret has them, too. */
   async #hideVariables(machine: InstanceMachine, ctx: OperationContext): Promise<void> {
-    if (machine.metadata[label.variables] === undefined) await this.note(machine, markOf(machine).config, ctx);
+    if (machine.metadata[label.variables] === undefined) await this.note(machine, markOn(machine).config, ctx);
   }
 
   async #alive({ id }: InstanceMachine, ctx: OperationContext): Promise<InstanceMachine> {

@@ -9,7 +9,13 @@ import { type MachineIdentity, whereabouts } from '../../model/machineIdentity.t
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type { InstanceSpec } from '../../model/provider.ts';
 import { type InstanceLayout, instanceLayout, serveWebToken } from '../editorServer.ts';
-import { type InstanceMark, InstanceTitle, type InstanceVariables, instanceVariables } from '../instanceMark.ts';
+import {
+  type InstanceMark,
+  InstanceTitle,
+  type InstanceVariables,
+  instanceVariables,
+  markOf,
+} from '../instanceMark.ts';
 import { reservedFile } from '../reservedFile.ts';
 import { isAlive, type Processes } from './processes.ts';
 import { removeTree } from './removeTree.ts';
@@ -90,7 +96,8 @@ export class InstanceFolders {
     role: InstanceRole = 'owner',
     ctx: OperationContext = quietContext,
   ): Promise<InstanceFolder> {
-    const { identity, secrets, ...config } = spec;
+    const { secrets } = spec;
+    const { identity, config } = markOf(spec);
     const transit = await this.#transit();
     try {
       const layout = instanceLayout(transit);
@@ -140,7 +147,8 @@ export class InstanceFolders {
    * as secrets do that are not given. The instance must be stopped.
    */
   async renew(folder: InstanceFolder, spec: InstanceSpec, ctx: OperationContext): Promise<InstanceFolder> {
-    const { identity, secrets, ...config } = spec;
+    const { secrets } = spec;
+    const { identity, config } = markOf(spec);
     const { layout } = folder;
     const before = (await this.#variables(folder).catch(() => undefined)) ?? {};
     const token = (await readText(layout.token).catch(() => undefined))?.trim() || newToken();

@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { instanceNotFound, providerRefused, wrongState } from '../../model/errors.ts';
 import { Emitter } from '../../model/event.ts';
 import { homeMissing } from '../../model/homeErrors.ts';
-import type { InstanceFilter, InstanceRole, InstanceUpdate, VSCodeInstance } from '../../model/instance.ts';
+import type { InstanceFilter, InstanceRole, VSCodeInstance } from '../../model/instance.ts';
 import { runsElsewhere } from '../../model/machineErrors.ts';
 import { type Claim, type OperationContext, quietContext, uncancelled } from '../../model/operationContext.ts';
 import { nextGeneration, refuseUnowned } from '../../model/ownership.ts';
@@ -13,6 +13,7 @@ import type {
   ExecuteOptions,
   HomeProcess,
   HomeTask,
+  InstanceChange,
   InstanceHeir,
   InstanceLogs,
   InstanceSpec,
@@ -178,7 +179,7 @@ export class LocalProvider implements Provider {
 
   async updateInstance(
     instanceId: string,
-    update: InstanceUpdate,
+    update: InstanceChange,
     ctx: OperationContext = quietContext,
     secrets: Readonly<Record<string, string>> = {},
   ): Promise<VSCodeInstance> {

@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { InstanceRole, InstanceStatus, type InstanceUpdate, Port, VSCodeInstance } from '../../model/instance.ts';
+import { InstanceRole, InstanceStatus, Port, VSCodeInstance } from '../../model/instance.ts';
 import { HostName } from '../../model/machineIdentity.ts';
-import type { HomeTask, InstanceHeir, InstanceSpec, LogOptions } from '../../model/provider.ts';
+import type { HomeTask, InstanceChange, InstanceHeir, InstanceSpec, LogOptions } from '../../model/provider.ts';
 
 // What is said between the extension and the program that it runs on a host: one program for each call, one line of
 // JSON for each thing said. The program reads its request first; when its input ends before it has answered, whoever
@@ -86,7 +86,7 @@ export interface HostArguments {
   start: [id: string];
   stop: [id: string, force: boolean];
   delete: [id: string];
-  update: [id: string, update: InstanceUpdate, secrets: Readonly<Record<string, string>>];
+  update: [id: string, update: InstanceChange, secrets: Readonly<Record<string, string>>];
   logs: [id: string, options: LogOptions];
   /** Its standard input comes in lines of {@link HostInput}. */
   execute: [id: string, command: string, maxOutputBytes: number | null];

@@ -1,12 +1,13 @@
 import pLimit from 'p-limit';
 import { instanceNotFound, providerRefused, providerUnreachable } from '../../model/errors.ts';
-import type { InstanceFilter, InstanceUpdate, VSCodeInstance } from '../../model/instance.ts';
+import type { InstanceFilter, VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type {
   CommandResult,
   ExecuteOptions,
   HomeProcess,
   HomeTask,
+  InstanceChange,
   InstanceLogs,
   InstanceSpec,
   LogOptions,
@@ -108,7 +109,7 @@ export class SshProvider implements Provider {
 
   updateInstance(
     instanceId: string,
-    update: InstanceUpdate,
+    update: InstanceChange,
     ctx: OperationContext = quietContext,
     secrets: Readonly<Record<string, string>> = {},
   ): Promise<VSCodeInstance> {

@@ -43,6 +43,8 @@ export interface CloudMachine {
   readonly region: string;
   readonly createdAt: string;
   config: Config;
+  /** Of the image that its name led to when the config was put. */
+  digest: string | undefined;
   state: string;
   version: string;
   updatedAt: string;

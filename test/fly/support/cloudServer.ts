@@ -38,10 +38,11 @@ const wholeVolume = (cloud: FlyCloud, volume: CloudVolume) => {
 };
 /** Of a machine whose host does not answer only a part of the config is told, and that in another field. */
 const wholeMachine = (cloud: FlyCloud, machine: CloudMachine) => {
-  const { id, name, region, state, version, config, createdAt, updatedAt, events } = machine;
+  const { id, name, region, state, version, config, createdAt, updatedAt, events, digest } = machine;
   const row = {
     ...{ id, name, region, state, instance_id: version, created_at: createdAt, updated_at: updatedAt },
     ...hostStatus(cloud.isAway(machine)),
+    ...(digest !== undefined && { image_ref: { digest } }),
   };
   if (cloud.isAway(machine)) return { ...row, incomplete_config: { guest: config.guest, image: config.image } };
   // Replies tell the older way whether it is stopped by itself.

@@ -35,6 +35,8 @@ export class FlyCloud {
   readonly regions = ['ams', 'fra', 'iad'];
   /** Regions with no room for machines or volumes, and those whose machines are missing in the list. */
   readonly full = new Set<string>();
+  /** What the names of images lead to; of others Fly tells no digest. */
+  readonly digests = new Map<string, string>();
   readonly silent = new Set<string>();
   /**
    * Volumes whose hosts do not answer, with the machines on them: of those Fly tells no whole config, changes nothing, and
@@ -142,6 +144,7 @@ export class FlyCloud {
     const now = new Date().toISOString();
     const machine: CloudMachine = {
       ...{ id: randomId(14), name, app, region, createdAt: now, updatedAt: now, config, state: 'creating' },
+      digest: this.#digestOf(config),
       ...{ version: newVersion(), readyAt: performance.now() + 10 * this.transientTime, events: [] },
       ...{
         lease: undefined,
@@ -176,6 +179,7 @@ export class FlyCloud {
     const before = machine.state;
     machine.version = newVersion();
     machine.config = config;
+    machine.digest = this.#digestOf(config);
     this.#put(machine, 'replacing');
     const process = machine.process;
     machine.process = undefined;
@@ -292,6 +296,10 @@ export class FlyCloud {
     if (!existsSync(folder)) return;
     execFileSync('umount', ['--lazy', folder]);
     rmSync(folder, { recursive: true });
+  }
+
+  #digestOf({ image = '' }: Config): string | undefined {
+    return image.split('@')[1] ?? this.digests.get(image);
   }
 
   #volumeOf(app: CloudApp, config: Config): CloudVolume | undefined {

@@ -99,7 +99,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   'src/providers/docker/dockerProvider.ts': ['readFile readFile', 'programs of this extension'],
   'src/providers/fly/flyAbilities.ts': ['readFileSync', 'what the kernel says inside a machine'],
   'src/providers/fly/flyLogs.ts': ['LogPage', 'what Fly.io says'],
-  'src/providers/fly/instanceMachine.ts': ['InstanceId InstanceId InstanceRole', 'what Fly.io says'],
+  'src/providers/fly/instanceMachine.ts': ['InstanceId InstanceId InstanceRole PinnedImage', 'what Fly.io says'],
   'src/providers/fly/machineInstance.ts': [
     'InstanceConfig JSON.parse',
     'what is noted on a machine, in flyRules.test.ts',
@@ -130,7 +130,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   'src/providers/docker/engineWatch.ts': ['JSON.parse', 'what the engine says'],
   'src/providers/docker/volumes.ts': ['DiskUse', 'what the engine says'],
   'src/providers/docker/pull.ts': ['JSON.parse PullLine', 'what the engine says'],
-  'src/providers/docker/instanceContainer.ts': ['InstanceId Role', 'what the engine says'],
+  'src/providers/docker/instanceContainer.ts': ['InstanceId PinnedImage Role', 'what the engine says'],
   'src/providers/docker/instanceRecreator.ts': ['readFile', 'the launcher of this extension'],
   'src/providers/docker/instanceReader.ts': ['InstanceConfig', 'a config of nothing but a name'],
   'src/core/admission.ts': ['InstanceConfig NewInstanceName WorkspaceSource', 'what was asked for'],

@@ -232,7 +232,7 @@ export const dockerContainer: InstanceContainer = {
   ...{
     containerId: 'c1',
     name: `remote-swarm-${badId}--owner`,
-    image: 'i',
+    pinnedImage: 'i',
     state: 'running',
     replaced: false,
     untold: false,

@@ -109,6 +109,16 @@ describe('an instance’s tooltip', () => {
     expect(full).not.toContain('secret!');
   });
 
+  test.each([
+    ['debian:12', `debian:12@sha256:${'ab'.repeat(32)}`, 'Image: debian:12@sha256:abababababab'],
+    ['dev', `sha256:${'ab'.repeat(32)}`, 'Image: dev \\(sha256:abababababab\\)'],
+    [undefined, `editor:1@sha256:${'ab'.repeat(32)}`, 'Image: editor:1@sha256:abababababab'],
+    ['debian:12', undefined, 'Image: debian:12'],
+  ])('tells of %s what it was made of', (image, pinnedImage, expected) => {
+    const of = instance(1, { ...(pinnedImage && { pinnedImage }), config: { ...(image && { image }) } });
+    expect(rowTooltip(of, now, wording)?.split('  \n')).toContain(expected);
+  });
+
   test('tells how many snapshots there are, and when the last one was taken', () => {
     const taken = [2, 26].map(hours => ({ takenAt: new Date(now - hours * 3_600_000).toISOString() }) as Snapshot);
     const text = rowTooltip(instance(1), now, wording, { kept: taken, failed: [] });

@@ -18,6 +18,7 @@ const row = (changes: Partial<Dockerode.ContainerInfo> = {}): Dockerode.Containe
     Id: 'c1',
     Names: [`/remote-swarm-${id}--owner`],
     Image: 'img:1',
+    ImageID: `sha256:${'1'.repeat(64)}`,
     State: 'running',
     Status: 'Up 2 minutes',
     Created: 1_700_000_000,
@@ -37,8 +38,11 @@ describe('a row of the list', () => {
   test('tells all of a running instance', () => {
     expect(readContainer(row())).toMatchObject({
       ...{ id, swarmId: '0123456789abcdef', epoch: 2, createdAt: '2026-01-02T03:04:05.000Z' },
-      ...{ role: 'owner', status: 'running', port: 34_000, containerId: 'c1', image: 'img:1', replaced: false },
+      ...{ role: 'owner', status: 'running', port: 34_000, containerId: 'c1', replaced: false },
+      pinnedImage: `sha256:${'1'.repeat(64)}`,
     });
+    const Image = `img:1@sha256:${'2'.repeat(64)}`;
+    expect(readContainer(row({ Image }))?.pinnedImage).toBe(Image);
   });
 
   test.each([

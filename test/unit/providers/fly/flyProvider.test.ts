@@ -4,7 +4,7 @@ import { quietContext } from '../../../../src/model/operationContext.ts';
 import type { FlyProviderConfig } from '../../../../src/providers/fly/flyConfig.ts';
 import { FlyProvider } from '../../../../src/providers/fly/flyProvider.ts';
 import { appName, label, volumeName } from '../../../../src/providers/fly/instanceMachine.ts';
-import { markOf } from '../../../../src/providers/fly/machineInstance.ts';
+import { markOn } from '../../../../src/providers/fly/machineInstance.ts';
 import { MachineMaker } from '../../../../src/providers/fly/machineMaker.ts';
 import { newSpec, testSwarmId } from '../../../contract/specs.ts';
 import { testMachine } from '../../../fakes/testMachine.ts';
@@ -60,7 +60,7 @@ test('a change of a machine keeps the role that another window gave it meanwhile
   await provider.moveTo('parked', id, quietContext);
   const { reader, machines, builder, gate, logs } = provider;
   const maker = new MachineMaker(config, launcher, reader, machines, builder, gate, logs);
-  const changed = await maker.change(seen, { mark: markOf(seen), mode: 'hold' }, false, undefined, quietContext);
+  const changed = await maker.change(seen, { mark: markOn(seen), mode: 'hold' }, false, undefined, quietContext);
   expect(changed).toMatchObject({ role: 'parked', mode: 'hold' });
   const [machine] = cloud.app(appName(id)).machines.values();
   expect(machine?.config.metadata?.[label.role]).toBe('parked');
