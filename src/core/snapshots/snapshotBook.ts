@@ -31,6 +31,7 @@ export class SnapshotBook {
   readonly #options: SnapshotBookOptions;
   readonly #backoff = new Backoff();
   readonly #disposed = new AbortController();
+  #settling: Promise<void> | undefined;
 
   constructor(options: SnapshotBookOptions) {
     this.#options = options;
@@ -117,18 +118,25 @@ export class SnapshotBook {
   }
 
   /** What the observer does now and then: ends what is unfinished. Never rejects. */
-  async settle(): Promise<void> {
+  settle(): Promise<void> {
+    this.#settling ??= this.#settleDue().finally(() => {
+      this.#settling = undefined;
+    });
+    return this.#settling;
+  }
+
+  dispose(): void {
+    this.#disposed.abort();
+    this.#options.records.dispose();
+  }
+
+  async #settleDue(): Promise<void> {
     const { locks, lease, records } = this.#options;
     const isDue = lease.isHeld() && records.list().some(isLeft) && this.#backoff.isDue(archive);
     if (!isDue || (await locks.isHeld(archive))) return;
     const ctx = { signal: this.#disposed.signal, report: () => {} };
     const work = () => locks.run(archive, ctx, own => this.#settle(own));
     await this.#backoff.run(archive, work).catch(() => {});
-  }
-
-  dispose(): void {
-    this.#disposed.abort();
-    this.#options.records.dispose();
   }
 
   #of(instanceId: string | undefined): SnapshotRecord[] {

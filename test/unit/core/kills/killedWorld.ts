@@ -1,10 +1,15 @@
+import { existsSync } from 'node:fs';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
+import type { ObservedTime } from '../../../../src/core/observedTime.ts';
 import type { SwarmController } from '../../../../src/core/swarmController.ts';
+import { Migration } from '../../../../src/model/migration.ts';
+import { ObservedTimeRecord, observedTimeId } from '../../../../src/model/observedTimeRecord.ts';
 import type { OperationContext } from '../../../../src/model/operationContext.ts';
 import type { Provider } from '../../../../src/model/provider.ts';
 import { FileLock } from '../../../../src/storage/fileLock.ts';
+import { JsonFileStore } from '../../../../src/storage/jsonFileStore.ts';
 import { contentOf, fill, MemoryCarrier } from '../../../fakes/memoryCarrier.ts';
 import { MemoryKeeper } from '../../../fakes/memoryKeeper.ts';
 import { type MemoryCall, MemoryPlace } from '../../../fakes/memoryPlace.ts';
@@ -12,7 +17,12 @@ import { MemoryProvider } from '../../../fakes/memoryProvider.ts';
 import { memorySwarm } from '../../../fakes/memorySwarm.ts';
 import { MortalLife } from './mortalLife.ts';
 
+/** Where the disk is not waited for: these processes are not killed by a loss of power. */
+const quick = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 export type PlaceName = 'here' | 'there';
+
+export const idOfSwarm = (swarm: string) => swarm.padEnd(16, '0');
 
 export const homeText = 'uncommitted and untracked work';
 export const halfText = 'a half of what was to be';
@@ -69,6 +79,8 @@ class MortalKeeper extends MemoryKeeper {
 /** A window on the world: a process with its controller. */
 export interface KilledWindow {
   readonly controller: SwarmController;
+  readonly time: ObservedTime;
+  readonly directory: string;
   readonly life: MortalLife;
 }
 
@@ -95,22 +107,22 @@ export class KilledWorld {
   }
 
   static async make(): Promise<KilledWorld> {
-    return new KilledWorld(await mkdtemp(path.join(tmpdir(), 'remote-swarm-kills-')));
+    return new KilledWorld(await mkdtemp(path.join(quick, 'remote-swarm-kills-')));
   }
 
   directory(swarm: string): string {
     return path.join(this.#scratch, swarm);
   }
 
-  /** `swarm` names the state directory, and the swarm. */
-  async open(diesAt = 0, swarm = 'ada'): Promise<KilledWindow> {
+  /** `swarm` names the state directory, and the swarm; a directory that was moved has the id of another one. */
+  async open(diesAt = 0, swarm = 'ada', swarmId = idOfSwarm(swarm)): Promise<KilledWindow> {
     const life = new MortalLife(diesAt);
     const directory = this.directory(swarm);
     const homes = new MemoryCarrier();
     homes.step = () => life.moment('carrier');
-    const { controller } = await life.run(async () => {
+    const { controller, time } = await life.run(async () => {
       const made = memorySwarm({
-        ...{ directory, swarmId: swarm.padEnd(16, '0'), locks: new FileLock(path.join(directory, 'locks')) },
+        ...{ directory, swarmId, locks: new FileLock(path.join(directory, 'locks')) },
         providers: (['here', 'there'] as const).map(id => new MemoryProvider(reached(this.places[id], life), { id })),
         ...{ homes, homeKeeper: new MortalKeeper(this.kept, life), defaultProviderType: 'here' },
         ...{ health: { enabled: false }, autoSaveSeconds: 1 },
@@ -119,7 +131,7 @@ export class KilledWorld {
       await made.controller.refresh();
       return made;
     });
-    const window = { controller, life };
+    const window = { controller, time, directory, life };
     this.#windows.push(window);
     return window;
   }
@@ -138,6 +150,17 @@ export class KilledWorld {
   async remove(): Promise<void> {
     await this.endAll();
     await rm(this.#scratch, { recursive: true, force: true });
+  }
+
+  /** Ada's swarm has been observed for so many milliseconds, and kept so long what is parked, for the next process. */
+  async observeFor(milliseconds: number): Promise<void> {
+    await this.endAll();
+    const folder = (name: string) => path.join(this.directory('ada'), name);
+    const record = { id: observedTimeId, schemaVersion: 1, revision: 0, milliseconds } as const;
+    await new JsonFileStore(folder('observed-time'), ObservedTimeRecord, 1).update(observedTimeId, () => record);
+    const migrations = new JsonFileStore(folder('migrations'), Migration, 1);
+    for (const { id } of (await migrations.load()).records)
+      await migrations.update(id, current => current && { ...current, keptSince: 0 });
   }
 
   copyState(from: string, to: string): Promise<void> {
@@ -162,6 +185,7 @@ export async function settled({ controller, life }: KilledWindow): Promise<void>
     for (let look = 0; look < 4; look += 1) {
       await controller.refresh();
       await controller.migrations.settleAll();
+      await controller.snapshots.settle();
       for (const provider of controller.providers.all()) {
         const seen = new Map((await provider.abilities.observe()).map(observation => [observation.id, observation]));
         await controller.migrations.settleStrays(provider, seen);
