@@ -23,7 +23,11 @@ export const getLogs = defineOperation({
   input: z.strictObject({
     instanceId: OneInstanceId,
     tail: z.int().min(1).max(500).default(100).describe('At most this many last lines, 1 to 500.'),
-    since: z.iso.datetime().optional().describe('Only lines after this time, ISO 8601 in UTC: 2026-01-31T12:00:00Z.'),
+    since: z.iso
+      .datetime()
+      .max(40)
+      .optional()
+      .describe('Only lines after this time, ISO 8601 in UTC: 2026-01-31T12:00:00Z.'),
   }),
   output: z.strictObject({ instanceId: z.string(), lines: z.array(z.string()), truncated: z.boolean() }),
   targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
