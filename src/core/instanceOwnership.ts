@@ -1,5 +1,6 @@
 import { instanceNotFound, wrongState } from '../model/errors.ts';
 import type { InstanceRecord, Owner, VSCodeInstance } from '../model/instance.ts';
+import { runsElsewhere } from '../model/machineErrors.ts';
 import { type LockedContext, type OperationContext, quietContext, underLock } from '../model/operationContext.ts';
 import { generationOf, refuseUnowned, standingOf } from '../model/ownership.ts';
 import type { InstanceObservation } from '../model/provider.ts';
@@ -34,7 +35,15 @@ export class InstanceOwnership {
     this.#refresh = refresh;
   }
 
-  /** Makes it this swarm's, as it is, at its provider and then here. `found` is what was seen when a person wanted that. */
+  /** Who this swarm's instances belong to. */
+  get owner(): Owner {
+    return this.#options.owner;
+  }
+
+  /**
+   * Makes it this swarm's, as it is, at its provider and then here. `found` is what was seen when a person wanted that. Rejects with
+   * `runs-elsewhere` where nobody here can tell whether it is in use.
+   */
   adopt(
     providerId: string,
     instanceId: string,
@@ -46,6 +55,7 @@ export class InstanceOwnership {
     return locks.run(instanceId, ctx, async ctx => {
       const instance = found ? await wholeInstance(provider, found, ctx) : await provider.getInstance(instanceId, ctx);
       if (!instance) throw instanceNotFound(instanceId);
+      if (instance.elsewhere !== undefined) throw runsElsewhere(instanceId, instance.elsewhere);
       if (instance.status === 'unknown') throw wrongState(instanceId, 'unknown', 'adopt it when its provider can tell');
       await proveWhole(provider, instance, ctx);
       if (instance.swarmId === swarmId) return registry.registerInstance(adopted(instance), ctx);

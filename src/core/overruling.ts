@@ -1,4 +1,4 @@
-import type { InstanceRecord, Overruling, VSCodeInstance } from '../model/instance.ts';
+import type { InstanceRecord, Overruling, Owner, VSCodeInstance } from '../model/instance.ts';
 import { generationOf, standingOf } from '../model/ownership.ts';
 import { olderState, ownedByAnother } from '../model/ownershipErrors.ts';
 import type { InstanceObservation } from '../model/provider.ts';
@@ -31,9 +31,12 @@ export function isTold({ overruled, ...record }: InstanceRecord, seen: InstanceO
 export function told({ overruled: _overruled, ...record }: InstanceRecord, there: VSCodeInstance): InstanceRecord {
   const overruled = overrulingOf(record, there);
   if (!overruled) return record;
-  const detail = overruled.by === 'another' ? 'another swarm has adopted it' : 'its provider knows of later changes';
+  const detail =
+    overruled.by === 'another' ? `adopted by ${nameOf(overruled.owner)}` : 'its provider knows of later changes';
   return { ...withStatus(record, { status: 'unknown', detail }), overruled };
 }
+
+const nameOf = ({ user, machine }: Owner) => `${user}@${machine}`;
 
 /** Throws `ownedByAnother` or `olderState`, also when that was last seen a while ago. */
 export function refuseOverruled(record: InstanceRecord): InstanceRecord {

@@ -1,10 +1,11 @@
 import * as z from 'zod';
-import { InstanceId, InstanceName } from '../model/instance.ts';
+import { InstanceId, InstanceName, type InstanceStatus, Owner } from '../model/instance.ts';
 import type { Endpoint } from '../model/provider.ts';
 import { visible } from '../model/textCut.ts';
 import { BatchResult, batchOutcomes, InstanceIds, runBatch } from './batch.ts';
 import { OneInstanceId, ProviderReference } from './instanceInputs.ts';
 import { defineOperation } from './operation.ts';
+import type { Swarm } from './swarm.ts';
 import { nameLines, registered, targetOf } from './targets.ts';
 
 export const adoptInstances = defineOperation({
@@ -25,6 +26,8 @@ export const adoptInstances = defineOperation({
           instanceId: InstanceId,
           /** As its own mark calls it, for the question. */
           name: InstanceName.optional(),
+          /** Whose it is as its own mark says, for the question. */
+          owner: Owner.optional(),
         }),
       )
       .min(1, 'must name at least one instance')
@@ -32,18 +35,21 @@ export const adoptInstances = defineOperation({
   }),
   output: BatchResult,
   outcomes: batchOutcomes,
-  targets: (_swarm, { found }) =>
-    found.map(({ providerId, instanceId, name = instanceId }) => ({
-      id: instanceId,
-      name: visible(name),
-      facts: providerId,
-    })),
-  question: (t, _input, targets) => ({
+  targets: (swarm, { found }) =>
+    found.map(({ providerId, instanceId, name = instanceId, owner }) => {
+      const facts = [providerId, statusOfFound(swarm, instanceId), owner && visible(ownerName(owner))];
+      return { id: instanceId, name: visible(name), facts: facts.filter(fact => fact !== undefined).join(', ') };
+    }),
+  question: (t, { found }, targets, swarm) => ({
     title: targets.length === 1 ? t('Adopt the instance found?') : t('Adopt {0} instances found?', targets.length),
     detail: [
       nameLines(t, targets),
+      ...(found.some(({ instanceId }) => !unused.has(statusOfFound(swarm, instanceId)))
+        ? [t('What is not stopped may be in use there at this moment. It goes on running.')]
+        : []),
       t(
-        'They become part of this swarm. Whoever made them, perhaps a colleague or another window, loses control of them.',
+        'They become part of this swarm. The swarm that has them now shows them as "unknown, adopted by {0}" from then on: it can do nothing to them any more but forget them, and its owner may miss them.',
+        ownerName(swarm.ownership.owner),
       ),
     ].join('\n\n'),
     action: targets.length === 1 ? t('Adopt Instance') : t('Adopt {0} Instances', targets.length),
@@ -53,6 +59,14 @@ export const adoptInstances = defineOperation({
     return runBatch([...places.keys()], ctx, id => swarm.adoptInstance(places.get(id) ?? '', id, ctx));
   },
 });
+
+const ownerName = ({ user, machine }: Owner) => `${user}@${machine}`;
+
+/** As it was last seen. */
+const statusOfFound = (swarm: Swarm, instanceId: string): InstanceStatus | undefined =>
+  swarm.listFound().find(({ observation }) => observation.id === instanceId)?.observation.status;
+
+const unused: ReadonlySet<InstanceStatus | undefined> = new Set(['stopped', 'failed', 'trashed']);
 
 export const removeStrayHomes = defineOperation({
   name: 'remove_stray_home',

@@ -1,25 +1,23 @@
 import pLimit from 'p-limit';
+import type { VSCodeInstance } from '../model/instance.ts';
 import { type FoundResource, foundRowId } from './instanceTree.ts';
 
 const readersAtOnce = 4;
 
-/** The names of found resources. Each is read once, and only when somebody looks: a list of them tells none. */
+/** The names of found resources, and of their owners. Each is read once, and only when somebody looks: a list of them tells none. */
 export class FoundNames {
-  readonly #read: (found: FoundResource) => Promise<string | undefined>;
-  readonly #known = new Map<string, string>();
+  readonly #read: (found: FoundResource) => Promise<VSCodeInstance | null | undefined>;
+  readonly #known = new Map<string, Pick<FoundResource, 'name' | 'owner'>>();
   readonly #asking = new Map<string, Promise<void>>();
   readonly #limit = pLimit(readersAtOnce);
 
-  constructor(read: (found: FoundResource) => Promise<string | undefined>) {
+  constructor(read: (found: FoundResource) => Promise<VSCodeInstance | null | undefined>) {
     this.#read = read;
   }
 
   /** The same resources with the names known so far. */
   shown(found: readonly FoundResource[]): FoundResource[] {
-    return found.map(one => {
-      const name = this.#known.get(foundRowId(one));
-      return name === undefined ? one : { ...one, name };
-    });
+    return found.map(one => ({ ...one, ...this.#known.get(foundRowId(one)) }));
   }
 
   /** The same resources with the names of all that can be read. Never rejects. */
@@ -36,8 +34,8 @@ export class FoundNames {
   }
 
   async #note(key: string, found: FoundResource): Promise<void> {
-    const name = await this.#read(found).catch(() => undefined);
-    if (name !== undefined) this.#known.set(key, name);
+    const there = await this.#read(found).catch(() => undefined);
+    if (there) this.#known.set(key, { name: there.config.name, owner: there.owner });
     this.#asking.delete(key);
   }
 }

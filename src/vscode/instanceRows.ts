@@ -12,6 +12,7 @@ import {
   foundDescription,
   foundName,
   iconOf,
+  ownerName,
   problemText,
   type RowIcon,
   recordIcon,
@@ -129,13 +130,17 @@ export function rowTooltip(
       );
     case 'found': {
       const { swarmId, createdAt, detail } = node.found.observation;
-      const made = t(
-        'Made {0} by another swarm ({1}), or by this one before its state was lost.',
-        ago(createdAt, now, locale),
-        swarmId,
-      );
+      const { owner } = node.found;
+      const made = t('Made {0}.', ago(createdAt, now, locale));
+      const whose = owner
+        ? t(
+            'It belongs to {0} in another swarm ({1}), or in this one before its state was lost.',
+            ownerName(owner),
+            swarmId,
+          )
+        : t('It belongs to another swarm ({0}), or to this one before its state was lost.', swarmId);
       const id = `${t('Id')}: ${node.found.observation.id}`;
-      return [made, detail, t('It is left alone until you adopt it.'), id]
+      return [whose, made, detail, t('It is left alone until you adopt it.'), id]
         .filter(text => text !== undefined)
         .map(escapeMarkdown)
         .join('\n\n');

@@ -1,4 +1,4 @@
-import type { InstanceRecord, InstanceStatus } from '../model/instance.ts';
+import type { InstanceRecord, InstanceStatus, Owner } from '../model/instance.ts';
 import type { InstanceObservation } from '../model/provider.ts';
 import type { ProviderState } from '../model/swarmStatus.ts';
 
@@ -21,8 +21,9 @@ export const defaultChoice: ViewChoice = { grouping: 'provider', sorting: 'name'
 export interface FoundResource {
   readonly providerId: string;
   readonly observation: InstanceObservation;
-  /** What its own mark calls it, once that was read. */
+  /** What its own mark calls it, and whose it is, once that was read. */
   readonly name?: string;
+  readonly owner?: Owner;
 }
 
 /** What the rows are made from. */

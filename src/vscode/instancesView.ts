@@ -61,7 +61,7 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
     this.#memento = memento;
     this.#foundNames = new FoundNames(async ({ providerId, observation }) => {
       const provider = host.ready?.controller.providers.find(providerId);
-      return (await provider?.getInstance(observation.id))?.config.name;
+      return provider?.getInstance(observation.id);
     });
     this.#trashSizes = new TrashSizes(async (providerId, ids) => {
       const provider = host.ready?.controller.providers.find(providerId);

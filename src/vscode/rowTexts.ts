@@ -1,5 +1,5 @@
 import { restorableUntil } from '../core/trashExpiry.ts';
-import type { InstanceConfig, InstanceRecord, InstanceStatus, WorkspaceSource } from '../model/instance.ts';
+import type { InstanceConfig, InstanceRecord, InstanceStatus, Owner, WorkspaceSource } from '../model/instance.ts';
 import type { FailedSnapshot, Snapshot } from '../model/snapshot.ts';
 import type { ProviderState } from '../model/swarmStatus.ts';
 import { visible } from '../model/textCut.ts';
@@ -98,14 +98,19 @@ export function ago(iso: string, now: number, locale: string): string {
 /** What a found resource is called: its id where nobody could say its name. */
 export const foundName = ({ name, observation }: FoundResource): string => name ?? observation.id;
 
+/** `user@machine`. */
+export const ownerName = ({ user, machine }: Owner) => visible(`${user}@${machine}`);
+
 /** What tells a found resource from others: its state, its place, and when it was made. */
 export function foundDescription(
-  { providerId, observation }: FoundResource,
+  { providerId, observation, owner }: FoundResource,
   texts: StatusTexts,
   locale: string,
 ): string {
   const made = new Date(observation.createdAt).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
-  return `${texts[observation.status]} · ${providerId} · ${made}`;
+  const whose = owner === undefined ? [] : [ownerName(owner)];
+  const runsOn = observation.elsewhere === undefined ? [] : [observation.detail];
+  return [texts[observation.status], ...runsOn, providerId, ...whose, made].join(' · ');
 }
 
 /** What follows the name on a row: the state first, then what tells this instance from others. */

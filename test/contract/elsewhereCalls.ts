@@ -20,6 +20,7 @@ export function callsOf(provider: LoneProvider, spec: InstanceSpec): Record<stri
     restore: () => abilities.restoreInstance(id),
     park: () => abilities.setRole(id, 'parked'),
     'make incoming': () => abilities.prepareIncoming(spec),
+    'hand over': () => abilities.transfer(id, { swarmId: 'bbbbbbbbbbbbbbbb', epoch: 3, owner: spec.identity.owner }),
     delete: () => provider.deleteInstance(id),
   };
 }

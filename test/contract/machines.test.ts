@@ -73,7 +73,7 @@ const refused = (host: string) => ({
   ...Object.fromEntries(
     [
       ...['start', 'create', 'update', 'execute', 'terminal', 'open home', 'stop', 'stop by force', 'recreate'],
-      ...['trash', 'restore', 'park', 'make incoming', 'delete'],
+      ...['trash', 'restore', 'park', 'make incoming', 'hand over', 'delete'],
     ].map(name => [name, 'runs-elsewhere']),
   ),
 });

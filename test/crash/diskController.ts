@@ -40,13 +40,14 @@ export async function diskController(
   homes: HomeCarrier = new MemoryCarrier(),
   aroundJournal: (store: RecordStore<Migration>) => RecordStore<Migration> = store => store,
   migration: Partial<MigrationConfig> = {},
+  user = 'ada',
 ): Promise<SwarmController> {
   const { swarmId } = await loadSwarmId(stateDirectory);
   const store = new JsonFileStore(path.join(stateDirectory, 'instances'), InstanceRecord, 1);
   const lease = new LeaderLease(stateDirectory);
   const controller: SwarmController = new SwarmController({
     swarmId,
-    owner: { user: 'ada', machine: 'engine' },
+    owner: { user, machine: 'engine' },
     registry: new InstanceRegistry(around(store), () => 1),
     claim: freeClaim,
     providers,

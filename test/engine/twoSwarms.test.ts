@@ -4,6 +4,8 @@ import * as path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import type { SwarmController } from '../../src/core/swarmController.ts';
+import { quietContext } from '../../src/model/operationContext.ts';
+import { removeSwarm } from '../../src/operations/personOperations.ts';
 import { diskController } from '../crash/diskController.ts';
 import { dockerProvider } from './support/dockerProviders.ts';
 import { ensureTestImage } from './support/images.ts';
@@ -31,7 +33,9 @@ describeWithEngine('two controllers with two state directories on one engine', (
 
   async function controllerOf(name: string): Promise<SwarmController> {
     const provider = dockerProvider({ endpoint: engine.host, image, runtimeImage: image });
-    const controller = await diskController(path.join(directory, name), new ProviderDirectory([provider]));
+    const state = path.join(directory, name);
+    const usual = [undefined, undefined, undefined, undefined, undefined] as const;
+    const controller = await diskController(state, new ProviderDirectory([provider]), ...usual, name);
     controllers.push(controller);
     await controller.registry.load();
     return controller;
@@ -95,5 +99,41 @@ describeWithEngine('two controllers with two state directories on one engine', (
     ]);
     expect(found(adasAgain)).toEqual([]);
     expect(await stateOf(bob.swarmId)).toEqual({ containers: [], volumes: [] });
+  });
+
+  test('what Bob adopts of Ann’s is left alone by the removal of all that she has, and her row says who has it', async () => {
+    const ann = await controllerOf('ann');
+    const bob = await controllerOf('bob');
+    const [web, own] = await Promise.all(['web', 'own'].map(name => ann.createInstance({ name }, 'docker')));
+    const id = web?.id ?? '';
+    await bob.refresh();
+    await bob.adoptInstance('docker', id);
+    const seen = async () => {
+      const [name = 'none'] = await new EngineWorld(engine.docker).containers(id);
+      const { Id, State } = await engine.docker.getContainer(name).inspect();
+      const { CreatedAt } = (await engine.docker.getVolume(`remote-swarm-${id}`).inspect()) as { CreatedAt?: string };
+      return { name, Id, State, CreatedAt };
+    };
+    const before = await seen();
+    expect(before).toMatchObject({ name: expect.stringContaining(bob.swarmId), State: { Running: true } });
+
+    const removal = removeSwarm.prepare({});
+    const targets = removal.targets(ann);
+    expect(targets.map(target => target.id).toSorted()).toEqual([id, own?.id].toSorted());
+    const { outcomes } = await removal.run(ann, { ...quietContext, targets, refused: new Map(), consent: undefined });
+    expect(outcomes).toEqual({ [id]: 'owned-by-another', [own?.id ?? '']: 'done' });
+    expect(await seen()).toEqual(before);
+    await ann.refresh();
+    const [record] = ann.listInstances();
+    expect(record).toMatchObject({
+      id,
+      status: 'unknown',
+      detail: 'adopted by bob@engine',
+      overruled: { by: 'another', owner: { user: 'bob', machine: 'engine' } },
+    });
+    await expect(ann.purgeInstance(id)).rejects.toMatchObject({ code: 'owned-by-another' });
+    expect(await seen()).toEqual(before);
+    await bob.purgeInstance(id);
+    expect(await new EngineWorld(engine.docker).exists(id)).toBe(false);
   });
 });

@@ -294,6 +294,7 @@ export class LocalProvider implements Provider {
       const { swarmId, epoch } = folder.identity;
       if (swarmId === heir.swarmId && epoch === heir.epoch) return this.#describe(folder);
       this.#refuseUnowned(folder, ctx.claim);
+      await refuseElsewhere(this.processes, instanceId, folder.layout);
       const generation = nextGeneration(folder.identity, ctx.claim);
       const title = { ...heir, generation, adoptedAt: new Date().toISOString() };
       return this.#describe(await this.folders.entitle(folder, title, ctx));

@@ -23,10 +23,11 @@ export async function adoptAll(face: Face): Promise<void> {
 
 async function adoptEach(face: Face, resources: readonly FoundResource[]): Promise<void> {
   if (resources.length === 0) return;
-  const found = resources.map(({ providerId, observation, name }) => ({
+  const found = resources.map(({ providerId, observation, name, owner }) => ({
     providerId,
     instanceId: observation.id,
     ...(name !== undefined && { name }),
+    ...(owner !== undefined && { owner }),
   }));
   await operateOnAll(face, 'adopt_swarm_instance', { found }, t('Adopting…'));
 }

@@ -94,6 +94,7 @@ describe('what another swarm has adopted', () => {
     await ann.refresh();
     expect(ann.getInstance(id)).toMatchObject({
       status: 'unknown',
+      detail: 'adopted by ada@engine',
       overruled: { by: 'another', swarmId: bobs, owner: { user: 'ada', machine: 'engine' } },
     });
     await ann.strayHomes.leave(id);
@@ -105,6 +106,22 @@ describe('what another swarm has adopted', () => {
     await adopt(ann, id);
     await bob.refresh();
     expect(bob.getInstance(id).overruled).toMatchObject({ by: 'another', swarmId: anns });
+  });
+
+  test('is nobody else’s while it runs where nobody here can tell whether it is in use', async () => {
+    const places = { here: new MemoryPlace() };
+    const [ann, bob] = [await windowOf(anns, places), await windowOf(bobs, places)];
+    const { id } = await ann.createInstance({ name: 'web' }, 'here');
+    const provider = bob.providers.get('here');
+    const getInstance = provider.getInstance.bind(provider);
+    vi.spyOn(provider, 'getInstance').mockImplementation(async (...args) => {
+      const there = await getInstance(...args);
+      return there && { ...there, status: 'unknown', detail: 'runs on anns-laptop', elsewhere: 'anns-laptop' };
+    });
+    const before = whole(places.here, id);
+    await expect(adopt(bob, id)).rejects.toMatchObject({ code: 'runs-elsewhere' });
+    expect(whole(places.here, id)).toEqual(before);
+    expect(bob.listInstances()).toEqual([]);
   });
 
   test('is one swarm’s when two adopt it at once', async () => {

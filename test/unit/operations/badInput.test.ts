@@ -30,6 +30,8 @@ const samples = {
   path: '/srv/r',
   providerId: 'docker',
   instanceId: idOf(2),
+  user: 'ann',
+  machine: 'desk',
 };
 
 const fields = catalog.flatMap(({ name, input }): InputField[] => {
@@ -46,6 +48,8 @@ const freeText: Record<string, readonly Hostile[]> = {
   'create_swarm_instance.metadata.KEY': ['dots', 'unicode', 'control'],
   'update_swarm_instance.metadata.KEY': ['dots', 'unicode', 'control'],
   'create_swarm_instance.source.ref': ['dots', 'unicode'],
+  'adopt_swarm_instance.found.0.owner.user': ['dots', 'unicode'],
+  'adopt_swarm_instance.found.0.owner.machine': ['dots', 'unicode'],
   'run_in_instance.command': ['dots', 'unicode'],
   'recover_instance.reason': ['dots', 'unicode'],
   'recreate_without_snapshot.reason': ['dots', 'unicode'],

@@ -79,6 +79,7 @@ export class FakeSwarm implements Swarm {
     },
   };
   readonly ownership = {
+    owner: { user: 'ada', machine: 'desk' },
     takeOver: (id: string) => this.#change('followProvider', id, {}),
     insist: (id: string) => this.#change('followState', id, {}),
   };
@@ -88,6 +89,9 @@ export class FakeSwarm implements Swarm {
       this.calls.push('takeOver');
     },
   };
+  /** What is found at providers, of other swarms. */
+  found: ReturnType<Swarm['listFound']> = [];
+  listFound = () => this.found;
   readonly healths = new Map<string, InstanceHealth>();
   readonly health = { get: (id: string) => this.healths.get(id) };
   /** Method names, in order. Only those that would touch the world. */

@@ -8,7 +8,14 @@ import { makeBench } from './gateBench.ts';
 import { inputOf } from './sampleInputs.ts';
 
 /** Of members inside inputs. */
-const samples = { url: 'https://example.org/r.git', path: '/srv/r', providerId: 'docker', instanceId: idOf(2) };
+const samples = {
+  url: 'https://example.org/r.git',
+  path: '/srv/r',
+  providerId: 'docker',
+  instanceId: idOf(2),
+  user: 'ann',
+  machine: 'desk',
+};
 /** More than any input may have of anything, in characters or entries. */
 const far = 40_000;
 

@@ -99,6 +99,28 @@ describe('a question', () => {
     expect(bench.swarm.calls).toEqual(['undo']);
   });
 
+  test('of an adoption names who has it, whether it is in use there, and what they will see', async () => {
+    const bench = makeBench();
+    const row = { epoch: 1, swarmId: 'bbbbbbbbbbbbbbbb', role: 'owner', createdAt: '2026-01-01T00:00:00Z' } as const;
+    bench.swarm.found = (['running', 'stopped'] as const).map((status, at) => ({
+      providerId: 'docker',
+      observation: { ...row, id: idOf(at + 1), status },
+    }));
+    const owner = { user: 'ann', machine: 'lap\u200Btop' };
+    const found = (at: number) => ({ providerId: 'docker', instanceId: idOf(at), name: `box ${at}`, owner });
+    await bench.invoke('adopt_swarm_instance', { found: [found(1), found(2)] }, { caller: 'person' });
+    expect(bench.questions[0]?.detail.split('\n')).toEqual([
+      `• box 1 (${idOf(1)}, docker, running, ann@lap\\u{200b}top)`,
+      `• box 2 (${idOf(2)}, docker, stopped, ann@lap\\u{200b}top)`,
+      '',
+      'What is not stopped may be in use there at this moment. It goes on running.',
+      '',
+      expect.stringContaining('shows them as "unknown, adopted by ada@desk" from then on'),
+    ]);
+    await bench.invoke('adopt_swarm_instance', { found: [found(2)] }, { caller: 'person' });
+    expect(bench.questions[1]?.detail).not.toContain('in use there');
+  });
+
   test('of a create says every field', async () => {
     const bench = makeBench();
     const input = {

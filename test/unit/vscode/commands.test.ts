@@ -180,7 +180,9 @@ describe('what was found', () => {
       ['Adopt the instance found?', 'Adopt Instance'],
     ]);
     expect(editor.picks[0]?.toSorted()).toEqual(['bank', 'shop']);
-    expect(editor.messages[0]).toMatchObject({ detail: expect.stringMatching(/^• shop \([a-z0-9]{12}, memory\)/) });
+    expect(editor.messages[0]).toMatchObject({
+      detail: expect.stringMatching(/^• shop \([a-z0-9]{12}, memory, running, ada@engine\)/),
+    });
     expect(controller.listInstances().map(({ config }) => config.name)).toEqual(['shop']);
   });
 });
