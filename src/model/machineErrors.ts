@@ -9,11 +9,15 @@ export const runsElsewhere = (instanceId: string, host: string) =>
     hint: `Stop it on ${host}. If that is gone for good, remove the file reserved/process.json beside the home of the instance.`,
   });
 
+/** To the minute; nothing where it is not known. */
+const sinceText = (since: string) =>
+  Number.isNaN(Date.parse(since)) ? '' : ` since ${since.slice(0, 16).replace('T', ' ')} UTC`;
+
 export const stateElsewhere = (host: string, since: string) =>
   new SwarmError({
     family: 'state',
     code: 'state-elsewhere',
-    message: `The state of this swarm is in use on ${host} since ${since}, and can only be read here.`,
+    message: `The state of this swarm is in use on ${host}${sinceText(since)}, and can only be read here.`,
     hint: 'Work there, or have a person take it over with "Take Over State Directory". Nothing was changed.',
   });
 

@@ -30,6 +30,12 @@ const mostVariables = 256;
 const areFew = (env: Readonly<Record<string, string>> = {}) => Object.keys(env).length <= mostVariables;
 const tooMany = `must have at most ${mostVariables} variables`;
 
+/** Characters of all values: no system starts a program with much more. */
+const mostText = 1_048_576;
+const areShort = (env: Readonly<Record<string, string>> = {}) =>
+  Object.values(env).reduce((sum, value) => sum + value.length, 0) <= mostText;
+const tooLong = 'must have at most 1,048,576 characters in all values';
+
 export const CreateInput = z.strictObject({
   name: NewInstanceName.describe(words.name),
   provider: ProviderReference.optional().describe(
@@ -38,7 +44,7 @@ export const CreateInput = z.strictObject({
   image: shape.image.describe(words.image),
   region: shape.region.describe(words.region),
   resources: shape.resources.describe(words.resources),
-  env: shape.env.refine(areFew, tooMany).describe(words.env),
+  env: shape.env.refine(areFew, tooMany).refine(areShort, tooLong).describe(words.env),
   secretEnv: shape.secretEnv.describe(words.secretEnv),
   ports: shape.ports.describe(words.ports),
   extensions: shape.extensions.describe(words.extensions),
@@ -53,7 +59,7 @@ export const UpdateInput = z
     name: update.name.describe(words.name),
     image: update.image.describe(words.image),
     resources: update.resources.describe(words.resources),
-    env: update.env.refine(areFew, tooMany).describe(`${words.env} Replaces all of them.`),
+    env: update.env.refine(areFew, tooMany).refine(areShort, tooLong).describe(`${words.env} Replaces all of them.`),
     secretEnv: update.secretEnv.describe(`${words.secretEnv} Replaces all of them.`),
     ports: update.ports.describe(`${words.ports} Replaces all of them.`),
     extensions: update.extensions.describe(`${words.extensions} Replaces all of them.`),

@@ -35,16 +35,18 @@ export const adoptInstances = defineOperation({
   }),
   output: BatchResult,
   outcomes: batchOutcomes,
-  targets: (swarm, { found }) =>
-    found.map(({ providerId, instanceId, name = instanceId, owner }) => {
-      const facts = [providerId, statusOfFound(swarm, instanceId), owner && visible(ownerName(owner))];
+  targets: (swarm, { found }) => {
+    const statuses = statusesOfFound(swarm);
+    return found.map(({ providerId, instanceId, name = instanceId, owner }) => {
+      const facts = [providerId, statuses.get(instanceId), owner && visible(ownerName(owner))];
       return { id: instanceId, name: visible(name), facts: facts.filter(fact => fact !== undefined).join(', ') };
-    }),
+    });
+  },
   question: (t, { found }, targets, swarm) => ({
     title: targets.length === 1 ? t('Adopt the instance found?') : t('Adopt {0} instances found?', targets.length),
     detail: [
       nameLines(t, targets),
-      ...(found.some(({ instanceId }) => !unused.has(statusOfFound(swarm, instanceId)))
+      ...(mayBeUsed(swarm, found)
         ? [t('What is not stopped may be in use there at this moment. It goes on running.')]
         : []),
       t(
@@ -62,11 +64,16 @@ export const adoptInstances = defineOperation({
 
 const ownerName = ({ user, machine }: Owner) => `${user}@${machine}`;
 
-/** As it was last seen. */
-const statusOfFound = (swarm: Swarm, instanceId: string): InstanceStatus | undefined =>
-  swarm.listFound().find(({ observation }) => observation.id === instanceId)?.observation.status;
+/** As they were last seen, by id. */
+const statusesOfFound = (swarm: Swarm): ReadonlyMap<string, InstanceStatus> =>
+  new Map(swarm.listFound().map(({ observation }) => [observation.id, observation.status]));
 
 const unused: ReadonlySet<InstanceStatus | undefined> = new Set(['stopped', 'failed', 'trashed']);
+
+function mayBeUsed(swarm: Swarm, found: readonly { readonly instanceId: string }[]): boolean {
+  const statuses = statusesOfFound(swarm);
+  return found.some(({ instanceId }) => !unused.has(statuses.get(instanceId)));
+}
 
 export const removeStrayHomes = defineOperation({
   name: 'remove_stray_home',

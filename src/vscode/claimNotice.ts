@@ -8,7 +8,7 @@ export function claimText(hindrance: StateHindrance | undefined, locale: string)
   if (hindrance.why !== 'elsewhere') return t('The state of this swarm is moved to {0}.', hindrance.to);
   const since = new Date(hindrance.since);
   const time = Number.isNaN(since.getTime()) ? '?' : since.toLocaleString(locale);
-  return t('In use on {0} since {1}. Here it can only be read.', hindrance.host, time);
+  return t('This swarm is in use on {0} since {1}. Here it can only be read.', hindrance.host, time);
 }
 
 /** Tells a person once that another machine has the state of the swarm, with the step that takes it over. */

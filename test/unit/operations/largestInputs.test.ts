@@ -45,14 +45,18 @@ function manyOf(schema: Schema, count: number): unknown {
     if (item.enum) return item.enum[at % item.enum.length];
     if (item.type === 'integer') return at + 1;
     if (item.type === 'object') {
-      const members = Object.entries({ ...samples, instanceId: idOf(at), sizeGb: 1 });
+      const members = Object.entries({
+        ...{ ...samples, instanceId: idOf(at), sizeGb: 1 },
+        ...{ name: `box ${at}`, owner: { user: 'ann', machine: 'x'.repeat(200) } },
+      });
       return Object.fromEntries(members.filter(([name]) => name in (item.properties ?? {})));
     }
     return item.maxLength === 200 ? `some.extension${at}` : item.maxLength === 128 ? `NAME${at}` : idOf(at);
   };
   if (schema.type === 'array') return Array.from({ length: count }, (_, at) => next(at));
   const { maxLength = 100 } = schema.additionalProperties as Schema;
-  return Object.fromEntries(Array.from({ length: count }, (_, at) => [`K${at}`, 'x'.repeat(Number(maxLength))]));
+  const value = 'x'.repeat(Math.min(Number(maxLength), 4_096));
+  return Object.fromEntries(Array.from({ length: count }, (_, at) => [`K${at}`, value]));
 }
 
 const isMany = ({ type, additionalProperties }: Schema) =>
@@ -130,8 +134,13 @@ test.each(operations.map(entry => ({ name: entry.operation.name, entry })))(
   async ({ entry }) => {
     const { name, audience } = entry.operation;
     const bench = makeBench({ swarm: new FakeSwarm(100) });
+    const row = { epoch: 1, swarmId: 'bbbbbbbbbbbbbbbb', role: 'owner', createdAt: '2026-01-01T00:00:00Z' } as const;
+    bench.swarm.found = Array.from({ length: 10_000 }, (_, at) => ({
+      providerId: 'docker',
+      observation: { ...row, id: idOf(at), status: 'running' },
+    }));
     const largest = largestOf(entry);
-    const larger = Object.fromEntries(Array.from({ length: far }, (_, at) => [`field${at}`, 'x'.repeat(100)]));
+    const larger = Object.fromEntries(Array.from({ length: 5_000 }, (_, at) => [`field${at}`, 'x'.repeat(100)]));
     for (const input of [largest, larger]) {
       const turns: number[] = [];
       // The first ones compile; of the others one may meet the collector.
