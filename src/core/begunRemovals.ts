@@ -45,13 +45,16 @@ export class BegunRemovals implements Disposable {
     for (const observation of seen.values()) {
       const { id } = observation;
       const key = `${provider.id} ${id}`;
-      const isBegun = () => isBegunRemoval(observation, provider.id, swarmId, registry.getInstance(id));
-      if (!isBegun() || !this.#backoff.isDue(key) || !lease.isHeld() || (await locks.isHeld(id))) continue;
+      const isBegun = isBegunRemoval(observation, provider.id, swarmId, registry.getInstance(id));
+      if (!isBegun || !this.#backoff.isDue(key) || !lease.isHeld() || (await locks.isHeld(id))) continue;
       const remove = () =>
         locks.run(id, ctx, async ctx => {
+          // What can't be read may say that it is wanted.
+          const record = await registry.findInstance(id);
           const there = await provider.getInstance(id, ctx);
           ctx.lock.assertHeld();
-          if (isBegun() && there?.role === 'removing') await provider.deleteInstance(id, claimed(ctx, there));
+          if (isBegunRemoval(observation, provider.id, swarmId, record) && there?.role === 'removing')
+            await provider.deleteInstance(id, claimed(ctx, there));
         });
       // It is there still, and tried again.
       await this.#backoff.run(key, remove).catch(() => {});

@@ -109,6 +109,12 @@ export class InstanceRegistry {
     return records;
   }
 
+  /** Ids of all instances there are now, also of those whose records can't be read: what those say is not for us to judge. */
+  async readIds(): Promise<Set<string>> {
+    const { records, unread } = await this.#store.load();
+    return new Set([...records.map(({ id }) => id), ...unread]);
+  }
+
   /** The record as it is on disk now. Rejects with `instance-not-found`, and when it can't be read: then nothing may be done. */
   async readInstance(id: string): Promise<InstanceRecord> {
     const record = await this.findInstance(id);

@@ -33,9 +33,17 @@ export class SharedRecords<T extends { id: string; revision: number }> {
     return [...this.#known.values()];
   }
 
-  /** As they are on disk now, ahead of the word that comes from other windows. Rejects when they can't be read. */
+  /**
+   * As they are on disk now, ahead of the word that comes from other windows. Rejects when one can't be read: whoever must
+   * know all knows too little then.
+   */
   async readAll(): Promise<T[]> {
-    return (await this.#store.load()).records;
+    const { records, unread } = await this.#store.load();
+    for (const id of unread) {
+      const record = await this.#store.read(id);
+      if (record) records.push(record);
+    }
+    return records;
   }
 
   /** As {@link RecordStore.update} does. */

@@ -31,7 +31,7 @@ export class StrayHomes {
   /** On all providers that can tell. Rejects when one does not answer. */
   async list(ctx: OperationContext = quietContext): Promise<UnknownHome[]> {
     const { registry, providers, swarmId } = this.#options;
-    const known = new Set((await registry.readAll()).map(({ id }) => id));
+    const known = await registry.readIds();
     const found = await Promise.all(
       providers.all().map(async ({ id: providerId, abilities }) => {
         const homes = (await abilities.strayHomes?.(swarmId, ctx)) ?? [];
@@ -60,9 +60,9 @@ export class StrayHomes {
   async leave(instanceId: string, ctx: OperationContext = quietContext): Promise<void> {
     const { registry, book, vault, locks } = this.#options;
     await locks.run(instanceId, ctx, async ctx => {
-      const record = (await registry.readAll()).find(({ id }) => id === instanceId);
-      const migrations = (await book.readAll()).filter(each => each.instanceId === instanceId);
       // One whose record cannot be read may well be alive.
+      const record = await registry.findInstance(instanceId);
+      const migrations = (await book.readAll()).filter(each => each.instanceId === instanceId);
       const isGoing = record
         ? record.desired === 'absent' || record.overruled?.by === 'another'
         : migrations.some(each => each.instanceRemovedAt);

@@ -8,10 +8,18 @@ export interface Quarantined {
   readonly reason: string;
 }
 
+/** All that there is of a folder of records. */
+export interface LoadedRecords<T> {
+  readonly records: T[];
+  readonly quarantined: Quarantined[];
+  /** Ids of records that are there and cannot be read now, or by this version: what they say is as good as any other's. */
+  readonly unread: string[];
+}
+
 /** A folder of records that every window shares: one record an id, no lost update (semantics 30). */
 export interface RecordStore<T extends { id: string; revision: number }> {
   /** Everything readable. Unreadable files are quarantined; files of a newer schema are left alone and reported. */
-  load(): Promise<{ records: T[]; quarantined: Quarantined[] }>;
+  load(): Promise<LoadedRecords<T>>;
   /** The record as it is on disk now; null when there is none. */
   read(id: string): Promise<T | null>;
   /**

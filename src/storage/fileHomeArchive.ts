@@ -16,6 +16,7 @@ const keptAtOnce = 16;
 /** Runs of zeros that are left out of what is brought back. */
 const holeSize = 64 * 1024;
 const zeros = Buffer.alloc(holeSize);
+const contentName = /^[0-9a-f]{64}\.gz$/;
 
 /** Bytes that a snapshot leaves free on the disk that everything else of this machine's user may lie on, too. */
 const usualReserve = 1024 ** 3;
@@ -219,20 +220,20 @@ export class FileHomeArchive implements HomeArchive {
     await rm(path.join(this.#going, name), { force: true });
   }
 
-  /** What some snapshot needs; undefined when that can't be told. */
+  /** What some snapshot needs; undefined when that can't be told, as of one that a later version keeps in its own way. */
   async #wanted(): Promise<ReadonlySet<string> | undefined> {
-    return this.#blobsOf((await readdir(this.#manifests)).flatMap(name => /^(\w+)\.gz$/.exec(name)?.[1] ?? []));
+    const ids = (await readdir(this.#manifests)).map(name => /^(\w+)\.gz$/.exec(name)?.[1]);
+    return ids.every(id => id !== undefined) ? this.#blobsOf(ids) : undefined;
   }
 
-  /** Names of all contents there are, and where they lie. */
+  /** Names of all contents there are, as this version keeps them, and where they lie. */
   async #kept(): Promise<[name: string, file: string][]> {
     const folders = (await readdir(this.#blobs, { withFileTypes: true })).filter(entry => entry.isDirectory());
     const names = await Promise.all(
       folders.map(async ({ name: folder }) =>
-        (await readdir(path.join(this.#blobs, folder))).map((name): [string, string] => [
-          name,
-          path.join(this.#blobs, folder, name),
-        ]),
+        (await readdir(path.join(this.#blobs, folder)))
+          .filter(name => contentName.test(name))
+          .map((name): [string, string] => [name, path.join(this.#blobs, folder, name)]),
       ),
     );
     return names.flat();

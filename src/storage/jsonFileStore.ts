@@ -7,7 +7,7 @@ import { instanceBusy, invalidInput, lockLost, messageOf, newerState, stateUnava
 import { type Disposable, Emitter } from '../model/event.ts';
 import { type LockedContext, quietContext, withTimeout } from '../model/operationContext.ts';
 import { problemsOf } from '../model/problemsOf.ts';
-import type { Quarantined, RecordStore } from '../model/stateStore.ts';
+import type { LoadedRecords, Quarantined, RecordStore } from '../model/stateStore.ts';
 import { FileLock } from './fileLock.ts';
 import { LockJudge } from './lockJudge.ts';
 import { type ParsedRecord, parseRecord, type RecordSchema } from './parseRecord.ts';
@@ -72,9 +72,10 @@ export class JsonFileStore<T extends { id: string; revision: number }> implement
     return path.join(this.#directory, `${id}.json`);
   }
 
-  async load(): Promise<{ records: T[]; quarantined: Quarantined[] }> {
+  async load(): Promise<LoadedRecords<T>> {
     const records: T[] = [];
     const quarantined: Quarantined[] = [];
+    const unread: string[] = [];
     const report = (unreadable: Quarantined) => {
       quarantined.push(unreadable);
       this.#told(unreadable);
@@ -88,10 +89,11 @@ export class JsonFileStore<T extends { id: string; revision: number }> implement
         const record = bytes && (await this.#settled(id, bytes, report));
         if (record) records.push(record);
       } catch (error) {
+        unread.push(id);
         report({ file: this.fileOf(id), reason: messageOf(error) });
       }
     });
-    return { records, quarantined };
+    return { records, quarantined, unread };
   }
 
   async read(id: string): Promise<T | null> {

@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import type * as z from 'zod';
 import { invalidInput } from '../../src/model/errors.ts';
 import { type Disposable, Emitter } from '../../src/model/event.ts';
-import type { Quarantined, RecordStore } from '../../src/model/stateStore.ts';
+import type { LoadedRecords, RecordStore } from '../../src/model/stateStore.ts';
 
 /** What the windows of a test share: records as text, and word of every change with its author. */
 export class MemoryDisk {
@@ -23,10 +23,11 @@ export class MemoryStore<T extends { id: string; revision: number }> implements 
     this.#disk = disk;
   }
 
-  async load(): Promise<{ records: T[]; quarantined: Quarantined[] }> {
+  async load(): Promise<LoadedRecords<T>> {
     return {
       records: [...this.#disk.records.values()].map(text => this.#schema.parse(JSON.parse(text))),
       quarantined: [],
+      unread: [],
     };
   }
 

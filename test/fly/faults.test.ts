@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { quietContext } from '../../src/model/operationContext.ts';
 import { FlyProvider } from '../../src/providers/fly/flyProvider.ts';
 import { appName, volumeName } from '../../src/providers/fly/instanceMachine.ts';
 import { newSpec, testSwarmId } from '../contract/specs.ts';
@@ -84,6 +85,44 @@ describe.skipIf(machineProblem() !== undefined)('when Fly.io is not at its best'
     expect(machineOf(id).digest).toBe(first);
     await provider.updateInstance(id, { image, renewsImage: true });
     expect(machineOf(id).digest).toBe(second);
+    await provider.deleteInstance(id);
+  });
+
+  test('what a later version has noted is shown, is no stray home, and is neither changed, made anew nor removed', async () => {
+    const spec = newSpec(swarmId);
+    const { id } = await provider.createInstance(spec);
+    const { metadata: notes = {} } = machineOf(id).config;
+    const app = scene.cloud.app(appName(id));
+    const acts = [
+      () => provider.deleteInstance(id),
+      () => provider.abilities.recreateInstance(spec),
+      () => provider.updateInstance(id, { ports: [80] }),
+      () => provider.abilities.trashInstance(id),
+    ];
+    notes['remote-swarm.role'] = 'frozen';
+    expect(await provider.getInstance(id)).toMatchObject({ id, status: 'unknown', detail: expect.any(String) });
+    expect((await provider.abilities.observe()).filter(row => row.id === id)).toMatchObject([{ status: 'unknown' }]);
+    for (const act of acts) await expectCode(act(), 'reserved-file-unreadable');
+    const noted = JSON.stringify({ all: 'else' });
+    Object.assign(notes, { 'remote-swarm.role': 'owner', 'remote-swarm.config': noted });
+    expect(await provider.getInstance(id)).toMatchObject({
+      status: 'running',
+      detail: expect.stringContaining('config'),
+    });
+    await expectCode(provider.updateInstance(id, { ports: [80] }), 'reserved-file-unreadable');
+    expect(machineOf(id).config.metadata?.['remote-swarm.config']).toBe(noted);
+
+    const [volume] = app.volumes.values();
+    await scene.cloud.removeMachine(machineOf(id), true);
+    await expect.poll(() => volume?.machine).toBeUndefined();
+    const strays = async () => (await provider.abilities.strayHomes?.(swarmId))?.map(home => home.id);
+    expect(await strays()).toContain(id);
+    app.secrets.set('REMOTE_SWARM_OWNER', Buffer.from(noted).toString('base64'));
+    expect(await strays()).not.toContain(id);
+    const claim = { swarmId, epoch: 1 };
+    await expectCode(provider.deleteInstance(id, { ...quietContext, claim }), 'reserved-file-unreadable');
+    expect(volume?.state).toBe('created');
+    app.secrets.delete('REMOTE_SWARM_OWNER');
     await provider.deleteInstance(id);
   });
 

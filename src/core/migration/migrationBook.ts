@@ -66,7 +66,7 @@ export class MigrationBook {
     return this.update(id, current => current);
   }
 
-  /** All as they are on disk now, in no particular order. */
+  /** All as they are on disk now, in no particular order. Rejects when one can't be read. */
   readAll(): Promise<Migration[]> {
     return this.#records.readAll();
   }

@@ -34,7 +34,8 @@ export async function settleStray(
   const record = await registry.readInstance(seen.id);
   const there = record.providerId === provider.id ? null : await provider.getInstance(record.id, ctx);
   if (there?.swarmId !== record.swarmId) return;
-  const isKnown = book.list().some(migration => isKeptAt(migration, record.id, provider.id));
+  // One that can't be read may be about this very copy.
+  const isKnown = (await book.readAll()).some(migration => isKeptAt(migration, record.id, provider.id));
   ctx.lock.assertHeld();
   if (there.role === 'incoming' && !isKnown) {
     const home = providers.get(record.providerId);

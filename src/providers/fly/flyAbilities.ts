@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { providerUnreachable } from '../../model/errors.ts';
+import { providerUnreachable, SwarmError } from '../../model/errors.ts';
 import type { Disposable } from '../../model/event.ts';
 import type { InstanceRole, VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
@@ -139,7 +139,9 @@ export class FlyAbilities implements ProviderAbilities {
     const volumes = (await this.#provider.homeVolumes(ctx)).filter(
       ({ machineId, away }) => machineId === undefined && !away,
     );
-    const owners = await Promise.all(volumes.map(volume => this.#provider.builder.ownerOf(volume, ctx)));
+    const owners = await Promise.all(
+      volumes.map(volume => this.#provider.builder.ownerOf(volume, ctx).catch(unlessUnreadable)),
+    );
     return volumes
       .filter((_, index) => owners[index]?.swarmId === swarmId)
       .map(({ instanceId, sizeGb }) => ({ id: instanceId, sizeGb }));
@@ -217,4 +219,9 @@ export class FlyAbilities implements ProviderAbilities {
     this.#open.add(kept);
     return kept;
   }
+}
+
+/** Of what can't be read nobody is known to be the owner. */
+function unlessUnreadable(error: unknown): undefined {
+  if (!(error instanceof SwarmError && error.code === 'reserved-file-unreadable')) throw error;
 }

@@ -87,6 +87,15 @@ export const hostAway = (providerId: string, instanceId: string) =>
     'Nothing is done to it meanwhile. Look at status.flyio.net, and try again when the host is back.',
   );
 
+/** A later version may have noted it: what can't be read is somebody's. */
+export const notesUnreadable = (instanceId: string, what: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'reserved-file-unreadable',
+    message: `What is noted on the machine of the instance "${instanceId}" at Fly.io does not tell ${what}.`,
+    hint: 'A later version of this extension may have written it: use that one. Nothing is done to it.',
+  });
+
 /** An instance's name at Fly is held by something else. */
 export const idTaken = (name: string, cause?: unknown) =>
   providerRefused(

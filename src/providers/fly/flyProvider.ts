@@ -35,7 +35,7 @@ import { homeAtGate, runAtGate } from './gateProgram.ts';
 import { type HomeVolume, volumesIn } from './homeVolume.ts';
 import { appName, type InstanceMachine } from './instanceMachine.ts';
 import { homeProgramThere, largest, launcher, layout, node } from './machineConfig.ts';
-import { markOn } from './machineInstance.ts';
+import { identityOn, markOn } from './machineInstance.ts';
 import { MachineMaker } from './machineMaker.ts';
 import { MachineReader } from './machineReader.ts';
 import { Machines } from './machines.ts';
@@ -323,7 +323,7 @@ export class FlyProvider implements Provider {
         await this.machines.noteTogether(machine, change, ctx);
       }
       const now = await this.reader.existing(instanceId, ctx);
-      const { identity } = markOn(now);
+      const identity = identityOn(now);
       const home = await this.builder.homeOf(instanceId, ctx);
       const told = home && (await this.builder.ownerOf(home, ctx));
       if (told?.swarmId !== identity.swarmId || told.epoch !== identity.epoch)

@@ -55,6 +55,8 @@ export interface InstanceMachine extends InstanceObservation {
   readonly pinnedImage?: string;
   /** Its host does not answer Fly: what is told of it is as old as its last answer, and not all of it is told. */
   readonly away: boolean;
+  /** What is noted on it cannot be read, as when a later version has: nobody can tell what it is, and nothing is done to it. */
+  readonly untold: boolean;
   readonly updatedAt: string;
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -82,7 +84,7 @@ export function awayMachine(row: Row, id: string, known: InstanceMachine | { swa
   const { host_status: _host, incomplete_config: part, ...rest } = row;
   const told = readMachine({ ...rest, config: rest.config ?? part ?? {} });
   return {
-    ...{ id, role: 'owner', epoch: 1, mode: 'serve', metadata: {} },
+    ...{ id, role: 'owner', epoch: 1, mode: 'serve', untold: false, metadata: {} },
     createdAt: createdAt.catch(new Date(0).toISOString()).parse(row.created_at),
     ...known,
     ...told,
@@ -99,7 +101,9 @@ export function readMachine(row: Row): InstanceMachine | undefined {
   const swarm = swarmId.safeParse(metadata[label.swarm]).data;
   const role = InstanceRole.safeParse(metadata[label.role]).data;
   const state = row.state ?? 'unknown';
-  if (!id || !swarm || !role || !row.id || isGone(state)) return undefined;
+  const isOurs = metadata[label.swarm] !== undefined && metadata[label.role] !== undefined;
+  if (!id || !isOurs || !row.id || isGone(state)) return undefined;
+  const untold = swarm === undefined || role === undefined;
   const mode = metadata[label.mode] === 'hold' ? 'hold' : 'serve';
   const noted = metadata[label.generation];
   const { image } = row.config ?? {};
@@ -108,22 +112,25 @@ export function readMachine(row: Row): InstanceMachine | undefined {
   const generation = noted === undefined ? undefined : generationSchema.catch(undefined).parse(Number(noted));
   return {
     id,
-    swarmId: swarm,
+    swarmId: swarm ?? '',
     epoch: epoch.catch(1).parse(Number(metadata[label.epoch])),
     ...(generation !== undefined && { generation }),
     createdAt: createdAt.catch(new Date(row.created_at ?? 0).toISOString()).parse(metadata[label.created]),
-    role,
-    ...statusOf(state, role, mode),
+    role: role ?? 'owner',
+    ...(untold ? unreadable : statusOf(state, role, mode)),
     machineId: row.id,
     version: row.instance_id ?? '',
     state,
     mode,
     ...(pinnedImage !== undefined && { pinnedImage }),
     away: false,
+    untold,
     updatedAt: row.updated_at ?? '',
     metadata,
   };
 }
+
+const unreadable = { status: 'unknown', detail: 'what is noted on its machine cannot be read' } as const;
 
 /** What Fly's state means. One that only lets its home be read is stopped: its editor does not run. */
 function statusOf(state: string, role: InstanceRole, mode: MachineMode): { status: InstanceStatus; detail?: string } {

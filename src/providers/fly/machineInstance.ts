@@ -1,26 +1,38 @@
 import type * as z from 'zod';
 import { InstanceConfig, InstanceIdentity, Owner, type VSCodeInstance } from '../../model/instance.ts';
 import { type InstanceMark, identityOf } from '../instanceMark.ts';
+import { notesUnreadable } from './flyErrors.ts';
 import { type InstanceMachine, label } from './instanceMachine.ts';
 
-/** Pure: the instance on a machine. */
+/** Pure: the instance on a machine. One whose config cannot be read says so, and can still be stopped or deleted. */
 export function instanceOn(providerId: string, machine: InstanceMachine): VSCodeInstance {
-  const { identity, config } = markOn(machine);
-  const { role, status, detail, pinnedImage } = machine;
+  const { id, role, status, pinnedImage } = machine;
+  const config = configOn(machine);
+  const detail = machine.detail ?? (config ? undefined : notesUnreadable(id, 'its config').message);
   return {
-    ...{ ...identity, providerId, role, config, status },
+    ...{ ...identityOn(machine), providerId, role, config: config ?? InstanceConfig.parse({ name: id }), status },
     ...(detail !== undefined && { detail }),
     ...(pinnedImage !== undefined && { pinnedImage }),
   };
 }
 
-/** Pure: whose it is and what was asked for. One whose notes cannot be read can still be stopped or deleted. */
-export function markOn({ id, swarmId, epoch, generation, createdAt, metadata }: InstanceMachine): InstanceMark {
+/** Pure: whose it is. */
+export function identityOn({ id, swarmId, epoch, generation, createdAt, metadata }: InstanceMachine): InstanceIdentity {
   const owner = noted(metadata[label.owner], Owner) ?? { user: 'unknown', machine: 'unknown' };
-  const config = noted(metadata[label.config], InstanceConfig) ?? InstanceConfig.parse({ name: id });
   const adoptedAt = InstanceIdentity.shape.adoptedAt.safeParse(metadata[label.adopted]).data;
-  return { identity: identityOf({ id, swarmId, epoch, generation, createdAt, owner, adoptedAt }), config };
+  return identityOf({ id, swarmId, epoch, generation, createdAt, owner, adoptedAt });
 }
+
+/** Pure: the same with what was asked for, for whoever writes it anew. Throws `reserved-file-unreadable`. */
+export function markOn(machine: InstanceMachine): InstanceMark {
+  const config = configOn(machine);
+  if (!config) throw notesUnreadable(machine.id, 'its config');
+  return { identity: identityOn(machine), config };
+}
+
+/** Undefined when it cannot be read; what none was noted of has none but its name. */
+const configOn = ({ id, metadata: { [label.config]: text } }: InstanceMachine): InstanceConfig | undefined =>
+  text === undefined ? InstanceConfig.parse({ name: id }) : noted(text, InstanceConfig);
 
 function noted<S extends z.ZodType>(text: string | undefined, schema: S): z.output<S> | undefined {
   try {

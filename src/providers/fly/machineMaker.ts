@@ -18,7 +18,7 @@ import type { FlyLogs } from './flyLogs.ts';
 import type { Gate } from './gate.ts';
 import { type InstanceMachine, label, type MachineMode, machineName } from './instanceMachine.ts';
 import { configNotes, type InstancePrograms, type MachinePlan, machineConfig } from './machineConfig.ts';
-import { instanceOn, markOn } from './machineInstance.ts';
+import { identityOn, instanceOn, markOn } from './machineInstance.ts';
 import type { MachineReader } from './machineReader.ts';
 import type { Machines } from './machines.ts';
 
@@ -118,7 +118,7 @@ export class MachineMaker {
       (config, now) => {
         const volumeId = config.mounts?.[0]?.volume ?? '';
         const { role } = now;
-        const owned = { ...mark, identity: markOn(now).identity };
+        const owned = { ...mark, identity: identityOn(now) };
         return {
           ...config,
           ...machineConfig({

@@ -1,7 +1,7 @@
 import { instanceBusy, instanceNotFound, providerUnreachable, wrongState } from '../../model/errors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { FlyApi, Schemas } from './flyApi.ts';
-import { hostAway, isAbsent } from './flyErrors.ts';
+import { hostAway, isAbsent, notesUnreadable } from './flyErrors.ts';
 import { volumesIn, volumesOf } from './homeVolume.ts';
 import {
   appName,
@@ -79,10 +79,14 @@ export class MachineReader {
     return this.#listed.get(instanceId);
   }
 
-  /** The one machine of an instance, for whoever acts on it. Rejects with `provider-unreachable` while it is away. */
+  /**
+   * The one machine of an instance, for whoever acts on it. Rejects with `provider-unreachable` while it is away, and with
+   * `reserved-file-unreadable` when nobody can tell what it is.
+   */
   async find(instanceId: string, ctx: OperationContext): Promise<InstanceMachine | undefined> {
     const machine = (await this.findWhole(instanceId, ctx))?.machine;
     if (machine?.away) throw hostAway(this.#api.providerId, instanceId);
+    if (machine?.untold) throw notesUnreadable(instanceId, 'whose it is and in what role');
     return machine;
   }
 

@@ -352,7 +352,7 @@ describe('several windows', () => {
   test('says which files could not be read', async () => {
     const { registry, store } = openWindow();
     const quarantined = [{ file: 'x.json', reason: 'torn' }];
-    store.load = async () => ({ records: [], quarantined });
+    store.load = async () => ({ records: [], quarantined, unread: [] });
     expect(await registry.load()).toEqual(quarantined);
   });
 });

@@ -101,7 +101,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   'src/providers/fly/flyLogs.ts': ['LogPage', 'what Fly.io says'],
   'src/providers/fly/instanceMachine.ts': ['InstanceId InstanceId InstanceRole PinnedImage', 'what Fly.io says'],
   'src/providers/fly/machineInstance.ts': [
-    'InstanceConfig JSON.parse',
+    'InstanceConfig InstanceConfig JSON.parse',
     'what is noted on a machine, in flyRules.test.ts',
   ],
   'src/providers/fly/machineMaker.ts': ['open readFile', 'programs of this extension'],

@@ -64,6 +64,31 @@ function beforeBlobsAreSeen(deed: () => Promise<unknown>): void {
   }) as never);
 }
 
+describe('what a later version keeps in its own way', () => {
+  test('a snapshot whose needs cannot be told keeps all contents', async () => {
+    await ours.save('first', undefined, home('content'));
+    for (const name of ['later.zst', 'later']) {
+      const file = path.join(directory, 'manifests', name);
+      await fs.writeFile(file, 'anything');
+      await ours.forget(['first']);
+      expect(await blobs()).toHaveLength(1);
+      await fs.rm(file);
+    }
+    await ours.forget([]);
+    expect(await blobs()).toEqual([]);
+  });
+
+  test('a content of another kind stays', async () => {
+    await ours.save('first', undefined, home('content'));
+    const [kept = ''] = await blobs();
+    const file = path.join(directory, 'blobs', kept.replace(/gz$/, 'zst'));
+    await fs.writeFile(file, 'anything');
+    await ours.forget(['first']);
+    expect(await blobs()).toEqual([]);
+    expect(await fs.readFile(file, 'utf8')).toBe('anything');
+  });
+});
+
 describe('an archive that two windows work on, one of which has lost its lock without noticing', () => {
   test('keeps what a new snapshot needs while another one is forgotten', async () => {
     await ours.save('first', undefined, home('content'));

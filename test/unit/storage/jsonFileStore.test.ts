@@ -40,8 +40,9 @@ describe('a record on disk', () => {
     await store.update('aaaa', increment('aaaa'));
     const text = JSON.stringify({ id: 'bbbb', schemaVersion: 2, whatever: true });
     fs.writeFileSync(store.fileOf('bbbb'), text);
-    const { records, quarantined } = await store.load();
+    const { records, quarantined, unread } = await store.load();
     expect(records.map(({ id }) => id)).toEqual(['aaaa']);
+    expect(unread).toEqual(['bbbb']);
     expect(quarantined).toEqual([{ file: store.fileOf('bbbb'), reason: expect.stringContaining('newer version') }]);
     await expect(store.update('bbbb', increment('bbbb'))).rejects.toMatchObject({ code: 'newer-state' });
     await expect(store.update('bbbb', () => null)).rejects.toMatchObject({ code: 'newer-state' });
@@ -61,7 +62,7 @@ describe('a record on disk', () => {
     const directory = scratchDirectory();
     const strange = ['notes.json', 'aaaa.json.123.tmp', 'aaaa', '.json', 'AAAA.json', 'aaaa.json~'];
     for (const name of strange) fs.writeFileSync(path.join(directory, name), 'not JSON');
-    expect(await openAt(directory).load()).toEqual({ records: [], quarantined: [] });
+    expect(await openAt(directory).load()).toEqual({ records: [], quarantined: [], unread: [] });
     expect(Object.keys(filesOf(directory)).sort()).toEqual(strange.sort());
   });
 

@@ -22,7 +22,7 @@ export function recordStoreSuite(
 
     test('an empty place holds nothing', async () => {
       const { one } = await open();
-      expect(await one.load()).toEqual({ records: [], quarantined: [] });
+      expect(await one.load()).toEqual({ records: [], quarantined: [], unread: [] });
       expect(await one.read('aaaa')).toBeNull();
     });
 

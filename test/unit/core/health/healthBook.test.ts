@@ -364,7 +364,7 @@ describe('following', () => {
   test('says which files could not be read', async () => {
     const { book, store } = openWindow();
     const quarantined = [{ file: 'x.json', reason: 'torn' }];
-    store.load = async () => ({ records: [health()], quarantined });
+    store.load = async () => ({ records: [health()], quarantined, unread: [] });
     expect(await book.load()).toEqual(quarantined);
     expect(book.list()).toEqual([health()]);
   });

@@ -87,6 +87,10 @@ test('only a machine with all our marks is ours, and a state that nobody knows i
     const fewer = Object.fromEntries(Object.entries(metadata).filter(([name]) => name !== key));
     expect(readMachine({ ...row, config: { metadata: fewer } })).toBeUndefined();
   }
+  for (const other of [{ 'remote-swarm.role': 'frozen' }, { 'remote-swarm.swarm': 'a swarm of another kind' }])
+    expect(readMachine({ ...row, config: { metadata: { ...metadata, ...other } } })).toMatchObject({
+      ...{ id: 'abcdefabcdef', status: 'unknown', untold: true, detail: expect.any(String) },
+    });
 });
 
 test('a machine whose notes cannot be read is still an instance, that can be stopped or deleted', () => {
