@@ -11,6 +11,7 @@ const lives = new AsyncLocalStorage<MortalLife>();
  */
 export class MortalLife {
   readonly #diesAt: number;
+  readonly #die: () => void;
   readonly #died = Promise.withResolvers<'died'>();
   readonly #watchers: fs.FSWatcher[] = [];
   /** What each change was, in their order. */
@@ -18,9 +19,10 @@ export class MortalLife {
   isOver = false;
   #counts = false;
 
-  /** 0: never. */
-  constructor(diesAt = 0) {
+  /** 0: never. `die`: of a life that is all that a real process does. */
+  constructor(diesAt = 0, die = () => {}) {
     this.#diesAt = diesAt;
+    this.#die = die;
   }
 
   /** What is done within `work` is done by this process. */
@@ -63,6 +65,7 @@ export class MortalLife {
     if (!this.#counts) return false;
     this.changes.push(what);
     if (this.changes.length !== this.#diesAt) return false;
+    this.#die();
     this.end();
     this.#died.resolve('died');
     return true;
