@@ -111,11 +111,11 @@ export class SwarmController {
       void this.snapshots.settle();
       if (seen) void this.migrations.settleStrays(provider, seen);
     });
-    const { homeKeeper: keeper, lease } = options;
+    const { homeKeeper: keeper, lease, time } = options;
     this.snapshots = new SnapshotManager({
       ...{ registry, providers, vault, lifecycle: this.#lifecycle, carrier: options.homes, keeper },
-      book: new SnapshotBook({ records: options.snapshotBook, keeper, locks, lease, mask }),
-      migrationBook: options.migrationBook,
+      book: new SnapshotBook({ records: options.snapshotBook, keeper, locks, lease, time, mask }),
+      ...{ migrationBook: options.migrationBook, time },
       create: (...asked) => this.createInstance(...asked),
       locked: (instanceId, ctx, work) => this.#locked(instanceId, ctx, work),
     });

@@ -32,6 +32,8 @@ export const SnapshotRecord = z.strictObject({
   files: z.int().min(0).optional(),
   /** What it added to the archive when it was taken. */
   added: z.int().min(0).optional(),
+  /** Observed time, in milliseconds, at which it was kept or was first counted. */
+  keptSince: z.number().min(0).optional(),
   /** Why it could not be kept. */
   error: InstanceError.optional(),
   /** When its removal from the archive was begun: it can only be ended. */

@@ -7,7 +7,9 @@ import type { FailedSnapshot, Snapshot, SnapshotKind, SnapshotRecord } from '../
 import type { KeyedLock, ObserverLease } from '../../model/stateStore.ts';
 import { Backoff } from '../backoff.ts';
 import { randomId } from '../instanceId.ts';
+import type { ObservedTime } from '../observedTime.ts';
 import { instanceError, timestamp } from '../records.ts';
+import { isCounted } from '../retention.ts';
 import type { SecretMask } from '../secretMask.ts';
 import type { SharedRecords } from '../sharedRecords.ts';
 import type { HomeKeeper } from './homeKeeper.ts';
@@ -20,6 +22,7 @@ export interface SnapshotBookOptions {
   readonly keeper: Pick<HomeKeeper, 'forget'>;
   readonly locks: KeyedLock;
   readonly lease: ObserverLease;
+  readonly time: ObservedTime;
   readonly mask: SecretMask;
 }
 
@@ -69,7 +72,7 @@ export class SnapshotBook {
       ctx: LockedContext,
     ) => Promise<HomeFacts & { readonly added: number }>,
   ): Promise<Snapshot> {
-    const { locks, records } = this.#options;
+    const { locks, records, time } = this.#options;
     return locks.run(archive, ctx, async ctx => {
       const id = randomId(12);
       const [base] = this.list(instanceId);
@@ -86,7 +89,11 @@ export class SnapshotBook {
       await records.update(id, () => ({ ...begun, takenAt: timestamp() }));
       try {
         const { digest, bytes, files, added } = await read({ id, base: base?.id }, ctx);
-        const kept = { takenAt: timeAfter(base?.takenAt), digest, bytes, files, added };
+        const keptSince = time.now();
+        const kept = {
+          ...{ takenAt: timeAfter(base?.takenAt), digest, bytes, files, added },
+          ...(keptSince !== undefined && { keptSince }),
+        };
         const change = (current: SnapshotRecord | null) => current && { ...current, ...kept };
         const written = await records.update(id, underLock(ctx, change));
         if (!written || !isKept(written)) throw snapshotNotFound(id);
@@ -132,6 +139,7 @@ export class SnapshotBook {
 
   async #settleDue(): Promise<void> {
     const { locks, lease, records } = this.#options;
+    await this.#beginTimes();
     const isDue = lease.isHeld() && records.list().some(isLeft) && this.#backoff.isDue(archive);
     if (!isDue || (await locks.isHeld(archive))) return;
     const ctx = { signal: this.#disposed.signal, report: () => {} };
@@ -144,6 +152,18 @@ export class SnapshotBook {
       .list()
       .filter(snapshot => instanceId === undefined || snapshot.instanceId === instanceId)
       .sort((a, b) => b.takenAt.localeCompare(a.takenAt) || a.id.localeCompare(b.id));
+  }
+
+  /** What another window has kept begins to be counted. What can't be written waits. */
+  async #beginTimes(): Promise<void> {
+    const { records, time } = this.#options;
+    const now = time.now();
+    if (now === undefined) return;
+    const isNew = (record: SnapshotRecord) => isKept(record) && !isCounted(record.keptSince, now);
+    for (const { id } of records.list().filter(isNew))
+      await records
+        .update(id, current => (current && isNew(current) ? { ...current, keptSince: now } : current))
+        .catch(() => {});
   }
 
   async #settle(ctx: LockedContext): Promise<void> {

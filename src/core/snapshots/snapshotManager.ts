@@ -27,8 +27,10 @@ import { refuseTarget } from '../migration/migrationPlanner.ts';
 import { aboutToChange, makeOwner } from '../migration/migrationRun.ts';
 import { isCopyInRole, nextEpoch } from '../migration/migrationSteps.ts';
 import { parkedBy } from '../migration/strayCopies.ts';
+import type { ObservedTime } from '../observedTime.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
 import { asCopied, claimed, pulling, specOf, withError } from '../records.ts';
+import { timeLeft } from '../retention.ts';
 import type { HomeKeeper } from './homeKeeper.ts';
 import type { SnapshotBook } from './snapshotBook.ts';
 import { superfluous } from './snapshotRetention.ts';
@@ -47,6 +49,7 @@ export interface SnapshotManagerOptions {
   readonly keeper: HomeKeeper;
   readonly book: SnapshotBook;
   readonly migrationBook: MigrationBook;
+  readonly time: ObservedTime;
   create(
     input: InstanceConfigInput,
     providerType: string,
@@ -91,18 +94,18 @@ export class SnapshotManager {
 
   /** Ids of instances that were not kept for so many milliseconds, have run meanwhile, and can be kept now. */
   due(milliseconds: number): string[] {
-    const { registry, providers, carrier } = this.#options;
+    const { registry, providers, carrier, time } = this.#options;
+    const now = time.now() ?? 0;
     const latest = new Date(Date.now() - milliseconds).toISOString();
-    const youngest = new Map<string, string>();
-    for (const { instanceId, takenAt } of this.listSnapshots()) {
-      if (takenAt > (youngest.get(instanceId) ?? '')) youngest.set(instanceId, takenAt);
-    }
+    const youngest = Map.groupBy(this.listSnapshots(), ({ instanceId }) => instanceId);
     return registry.listInstances().flatMap(record => {
       const provider = providers.find(record.providerId);
-      const keptAt = youngest.get(record.id) ?? record.createdAt;
+      const [last] = youngest.get(record.id) ?? [];
+      const keptAt = last?.takenAt ?? record.createdAt;
       const hasRun = record.status === 'running' || (record.status === 'stopped' && record.statusSince > keptAt);
-      // One of the future tells only of a clock that was wrong.
-      const isOld = keptAt <= latest || Date.parse(keptAt) > Date.now() + milliseconds;
+      // One of the future tells only of a clock that was wrong: then what was observed since tells.
+      const isOfFuture = Date.parse(keptAt) > Date.now() + milliseconds;
+      const isOld = isOfFuture ? !last || timeLeft(last.keptSince, milliseconds, now) <= 0 : keptAt <= latest;
       return hasRun && isOld && provider && carrier.reaches(provider) ? [record.id] : [];
     });
   }

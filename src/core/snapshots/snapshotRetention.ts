@@ -4,6 +4,8 @@ import type { Snapshot } from '../../model/snapshot.ts';
 const mostKept = 10;
 /** Of what was kept before an act, the first one of so many days stays as well: acts in a row push out only each other. */
 const daysKept = 7;
+/** Days are of observed time, which no clock that is set changes. */
+const day = 86_400_000;
 
 export const kindOf = ({ kind = 'taken' }: Pick<Snapshot, 'kind'>) => kind;
 
@@ -23,7 +25,10 @@ function tooMany(snapshots: readonly Snapshot[]): string[] {
 }
 
 function firstOfDays(snapshots: readonly Snapshot[]): Set<string> {
-  const days = Map.groupBy(snapshots, ({ takenAt }) => takenAt.slice(0, 10));
-  const youngest = [...days.keys()].sort().slice(-daysKept);
-  return new Set(youngest.flatMap(day => days.get(day)?.at(-1)?.id ?? []));
+  const days = Map.groupBy(snapshots, dayOf);
+  const youngest = [...days.keys()].sort((a, b) => a - b).slice(-daysKept);
+  return new Set(youngest.flatMap(each => days.get(each)?.at(-1)?.id ?? []));
 }
+
+/** What is not counted yet was kept just now. */
+const dayOf = ({ keptSince = Number.POSITIVE_INFINITY }: Snapshot) => Math.floor(keptSince / day);

@@ -91,6 +91,18 @@ test('what fails is tried again an hour later, and keeps no other one from being
   await window.close();
 });
 
+test('after a clock that was far ahead is put right, what runs is kept each day as before', async () => {
+  vi.setSystemTime(Date.now() + 40 * day);
+  const window = await open();
+  const { id } = await window.controller.createInstance({ name: 'web' });
+  await vi.advanceTimersByTimeAsync(day + hour);
+  expect(keptOf(window, id)).toBe(1);
+  vi.setSystemTime(Date.now() - 40 * day);
+  await vi.advanceTimersByTimeAsync(3 * day);
+  expect(keptOf(window, id)).toBe(4);
+  await window.close();
+});
+
 test('of two windows one does so', async () => {
   const one = await open();
   const other = await open(one.shared);

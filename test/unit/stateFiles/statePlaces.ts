@@ -127,7 +127,7 @@ const wholeMigration: Migration = {
 const wholeSnapshot: SnapshotRecord = {
   ...{ id: idOf(1), schemaVersion: 1, revision: 1, instanceId: idOf(1), config: wholeConfig, takenAt: at },
   ...{ kind: 'scheduled', live: true },
-  ...{ digest: '0'.repeat(64), bytes: 10, files: 1, added: 5, removingSince: at },
+  ...{ digest: '0'.repeat(64), bytes: 10, files: 1, added: 5, keptSince: 1, removingSince: at },
   error: { code: 'timed-out', message: 'It did not answer.', hint: 'Try again.', at },
 };
 
@@ -337,6 +337,7 @@ export const statePlaces: readonly FilePlace[] = [
       bytes: ['large'],
       files: ['large'],
       added: ['large'],
+      keptSince: ['large'],
       'error.code': anything,
       'error.message': anything,
       'error.hint': anything,
