@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { quietContext } from '../../src/model/operationContext.ts';
+import { GuardedProvider } from '../../src/providers/guardedProvider.ts';
 import { MemoryPlace } from '../fakes/memoryPlace.ts';
 import { MemoryProvider } from '../fakes/memoryProvider.ts';
 import { describeProviderContract } from './providerContract.ts';
@@ -12,7 +13,7 @@ describeProviderContract('the in-memory provider', async () => {
   const homes = await mkdtemp(path.join(tmpdir(), 'remote-swarm-memory-'));
   const place = new MemoryPlace({ homes });
   return {
-    makeProvider: async () => new MemoryProvider(place, { images: false, limits: false }),
+    makeProvider: async () => new GuardedProvider(new MemoryProvider(place, { images: false, limits: false })),
     world: {
       exists: async id =>
         place.instances.has(id) ||

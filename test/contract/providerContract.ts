@@ -5,6 +5,7 @@ import { isAbort, SwarmError } from '../../src/model/errors.ts';
 import type { InstanceConfigInput } from '../../src/model/instance.ts';
 import type { InstanceSpec, Provider, ProviderAbilities } from '../../src/model/provider.ts';
 import { type LoneProvider, loneProvider } from '../fakes/loneProvider.ts';
+import { describeFenceContract } from './fenceContract.ts';
 import { describeHealthContract } from './healthContract.ts';
 import { describeOwnershipContract } from './ownershipContract.ts';
 import { describeRoleContract } from './roleContract.ts';
@@ -502,6 +503,7 @@ export function describeProviderContract(
     });
 
     describeHealthContract({ provider: () => provider, world: () => world, specOf, run });
+    describeFenceContract({ provider: () => provider, world: () => world, specOf, run });
     describeRoleContract({ provider: () => provider, world: () => world, specOf, run });
     describeOwnershipContract({ provider: () => provider, world: () => world, specOf, run }, () =>
       harness.makeProvider(),

@@ -87,6 +87,7 @@ export class MemoryProvider implements Provider {
         refuseRole(identity.id, existing.role);
         this.#refuseUnowned(existing, identity);
       }
+      ctx.lock?.assertHeld();
       const ownHome = !existing && !this.place.homesOf.has(identity.id);
       if (ownHome) await this.#makeHome(identity);
       const instance = this.place.instances.get(identity.id) ?? this.#newInstance(spec, ctx);
@@ -97,6 +98,7 @@ export class MemoryProvider implements Provider {
         if (ownHome) await this.place.removeHome(identity.id, 'createInstance');
         throw ctx.signal.reason;
       }
+      ctx.lock?.assertHeld();
       await this.place.run(instance);
       return this.describe(instance);
     });
@@ -121,6 +123,7 @@ export class MemoryProvider implements Provider {
     return this.place.pass(this.id, 'startInstance', ctx, async () => {
       const instance = this.#owned(instanceId, ctx);
       refuseRole(instanceId, instance.role);
+      ctx.lock?.assertHeld();
       await this.place.run(instance);
       return this.describe(instance);
     });
@@ -129,6 +132,7 @@ export class MemoryProvider implements Provider {
   stopInstance(instanceId: string, _force = false, ctx = quietContext): Promise<VSCodeInstance> {
     return this.place.pass(this.id, 'stopInstance', ctx, async () => {
       const instance = this.#owned(instanceId, ctx);
+      ctx.lock?.assertHeld();
       await this.place.halt(instance);
       return this.describe(instance);
     });
@@ -142,15 +146,19 @@ export class MemoryProvider implements Provider {
       else if (ctx.claim && home && home.swarmId !== ctx.claim.swarmId)
         throw ownedByAnother(instanceId, { user: 'unknown', machine: 'unknown' }, undefined);
       const hadServer = instance !== undefined;
+      ctx.lock?.assertHeld();
       if (instance) {
         await this.place.halt(instance);
+        ctx.lock?.assertHeld();
         instance.role = 'removing';
       }
       ctx.report('Removing the instance');
       ctx.signal.throwIfAborted();
       const held = this.place.held.get(instanceId);
       if (held !== undefined) throw held;
+      ctx.lock?.assertHeld();
       await this.place.loseServer(instanceId);
+      ctx.lock?.assertHeld();
       const hadHome = await this.place.removeHome(instanceId, 'deleteInstance');
       return hadServer || hadHome;
     });
@@ -166,6 +174,7 @@ export class MemoryProvider implements Provider {
       const instance = this.#owned(instanceId, ctx);
       refuseRemoving({ id: instanceId, role: instance.role }, this.id);
       this.refuseMisfits(update);
+      ctx.lock?.assertHeld();
       const next = updatedConfig(instance.config, update);
       if (next.image !== instance.config.image || update.renewsImage)
         this.#useImage(instance, next, { renews: true }, ctx);
@@ -239,8 +248,10 @@ export class MemoryProvider implements Provider {
     ctx.report('Making the instance anew');
     ctx.signal.throwIfAborted();
     const instance = this.#newInstance(spec, ctx);
+    ctx.lock?.assertHeld();
     await this.place.renew(instance);
     ctx.signal.throwIfAborted();
+    ctx.lock?.assertHeld();
     await this.place.run(instance);
     return this.describe(instance);
   }
@@ -265,7 +276,9 @@ export class MemoryProvider implements Provider {
     const instance = this.#owned(instanceId, ctx);
     refuseRemoving({ id: instanceId, role: instance.role }, this.id);
     if (instance.role === role) return this.describe(instance);
+    ctx.lock?.assertHeld();
     await this.place.halt(instance);
+    ctx.lock?.assertHeld();
     instance.role = role;
     instance.identity = { ...instance.identity, generation: nextGeneration(instance.identity, ctx.claim) };
     this.place.changed.fire(instanceId);
@@ -278,6 +291,7 @@ export class MemoryProvider implements Provider {
     if (identity.swarmId === heir.swarmId && identity.epoch === heir.epoch) return this.describe(instance);
     this.#refuseUnowned(instance, ctx.claim);
     const generation = nextGeneration(identity, ctx.claim);
+    ctx.lock?.assertHeld();
     instance.identity = { ...identity, ...heir, generation, adoptedAt: new Date(Date.now()).toISOString() };
     const home = this.place.homesOf.get(instanceId);
     if (home) home.swarmId = heir.swarmId;

@@ -1,7 +1,7 @@
 import type Dockerode from 'dockerode';
 import { instanceBusy, instanceNotFound, providerRefused, wrongState } from '../../model/errors.ts';
 import type { StopCause } from '../../model/instance.ts';
-import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import type { OperationContext } from '../../model/operationContext.ts';
 import type { limitsOf } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
@@ -131,7 +131,7 @@ export class Containers {
   }
 
   /** Gone with its anonymous volumes, whatever its state. A removal that is under way already is waited for. */
-  async remove(containerId: string, ctx: OperationContext = quietContext): Promise<void> {
+  async remove(containerId: string, ctx: OperationContext): Promise<void> {
     await this.#tell(containerId, 'Removing the container', ctx, [404, 409], (c, abortSignal) =>
       c.remove({ force: true, v: true, abortSignal }),
     );

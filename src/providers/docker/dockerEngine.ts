@@ -81,6 +81,7 @@ export class DockerEngine {
   /**
    * Asks the engine for one thing. `doing` begins the error's sentence. Rejects with a `SwarmError`, or with the
    * context's reason; `milliseconds` without an answer read as "does not answer". A stream that comes later is closed.
+   * A change is not asked for once the context's lock is lost.
    */
   async call<T>(
     doing: string,
@@ -99,7 +100,7 @@ export class DockerEngine {
     try {
       const asked = (async () => {
         address = addressOf(await this.#resolve());
-        return work(await this.#connect(), signal);
+        return work(fenced(await this.#connect(), ctx), signal);
       })();
       asked.then(
         answer => {
@@ -177,6 +178,17 @@ function makeClient(Client: typeof Dockerode, options: Dockerode.DockerOptions):
   } finally {
     if (host !== undefined) process.env.DOCKER_HOST = host;
   }
+}
+
+/** The same client, each of whose changes is sent only while the lock, where there is one, is held at that moment. */
+function fenced(docker: Dockerode, { lock }: OperationContext): Dockerode {
+  if (!lock) return docker;
+  const { modem } = docker;
+  const dial: Dockerode['modem']['dial'] = (options, callback) => {
+    if (options.method !== 'GET' && options.method !== 'HEAD') lock.assertHeld();
+    return modem.dial(options, callback);
+  };
+  return Object.assign(Object.create(docker), { modem: Object.assign(Object.create(modem), { dial }) });
 }
 
 function addressOf(endpoint: DockerEndpoint): string {

@@ -7,7 +7,7 @@ import type {
   InstanceRole,
   VSCodeInstance,
 } from '../../model/instance.ts';
-import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { type OperationContext, quietContext, uncancelled } from '../../model/operationContext.ts';
 import { nextGeneration } from '../../model/ownership.ts';
 import type {
   CommandResult,
@@ -121,7 +121,7 @@ export class DockerProvider implements Provider {
       ctx.signal.throwIfAborted();
       let ownVolume = existing !== undefined;
       try {
-        if (await this.builder.makeVolume(identity)) ownVolume = true;
+        if (await this.builder.makeVolume(identity, ctx)) ownVolume = true;
         if (!existing) await this.builder.makeContainer(identity, config, image, ctx);
         const container = await this.containers.existing(identity.id, ctx);
         await this.#writeFirst(container, mark, spec.secrets, ctx);
@@ -129,7 +129,7 @@ export class DockerProvider implements Provider {
         return this.reader.describe(await this.#run(container, ctx), mark);
       } catch (error) {
         // What can't be undone now, as on an engine that hangs, is found by its labels later.
-        await this.#undoCreate(identity, ownVolume).catch(() => {});
+        await this.#undoCreate(identity, ownVolume, uncancelled(ctx)).catch(() => {});
         throw error;
       }
     });
@@ -261,7 +261,7 @@ export class DockerProvider implements Provider {
       }
       const image = await this.builder.prepareImage(config, ctx, portable(spec));
       ctx.signal.throwIfAborted();
-      await this.builder.makeVolume(identity);
+      await this.builder.makeVolume(identity, ctx);
       if (!existing) await this.builder.makeContainer(identity, config, image, ctx, 'incoming');
       const container = await this.containers.existing(identity.id, ctx);
       await this.#writeFirst(container, mark, spec.secrets, ctx);
@@ -343,10 +343,10 @@ export class DockerProvider implements Provider {
     return container.state === 'created' && (await this.files.read(container, layout.record, ctx)) === undefined;
   }
 
-  async #undoCreate({ id, swarmId }: InstanceIdentity, withVolume: boolean): Promise<void> {
-    for (const { containerId } of await this.containers.of(id, quietContext)) await this.containers.remove(containerId);
-    if (withVolume) await this.builder.removeVolume(id, quietContext);
-    await removeIdleNetworks(this.engine, swarmId, quietContext);
+  async #undoCreate({ id, swarmId }: InstanceIdentity, withVolume: boolean, ctx: OperationContext): Promise<void> {
+    for (const { containerId } of await this.containers.of(id, ctx)) await this.containers.remove(containerId, ctx);
+    if (withVolume) await this.builder.removeVolume(id, ctx);
+    await removeIdleNetworks(this.engine, swarmId, ctx);
   }
 
   /**
@@ -368,17 +368,22 @@ export class DockerProvider implements Provider {
       await this.containers.removeOthers(container, ctx);
       return await this.reader.read(await this.containers.existing(old.id, ctx), ctx);
     } catch (error) {
-      await this.#undoReplace(old, to, wasRunning).catch(() => {});
+      await this.#undoReplace(old, to, wasRunning, uncancelled(ctx)).catch(() => {});
       throw error;
     }
   }
 
-  async #undoReplace(old: InstanceContainer, to: Replacement, wasRunning: boolean): Promise<void> {
-    await this.containers.removeOthers(old, quietContext);
-    await this.files.write(old.containerId, to.before, quietContext);
-    await this.containers.rename({ ...old, name: replacedName(old) }, containerName(old, old.role), quietContext);
-    const [container] = await this.containers.of(old.id, quietContext);
-    if (wasRunning && container) await this.#starter.start(container, quietContext);
+  async #undoReplace(
+    old: InstanceContainer,
+    to: Replacement,
+    wasRunning: boolean,
+    ctx: OperationContext,
+  ): Promise<void> {
+    await this.containers.removeOthers(old, ctx);
+    await this.files.write(old.containerId, to.before, ctx);
+    await this.containers.rename({ ...old, name: replacedName(old) }, containerName(old, old.role), ctx);
+    const [container] = await this.containers.of(old.id, ctx);
+    if (wasRunning && container) await this.#starter.start(container, ctx);
   }
 }
 

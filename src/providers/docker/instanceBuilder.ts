@@ -1,6 +1,6 @@
 import { providerRefused } from '../../model/errors.ts';
 import type { InstanceConfig, InstanceIdentity, InstanceRole, Resources } from '../../model/instance.ts';
-import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { type OperationContext, uncancelled } from '../../model/operationContext.ts';
 import { type ImageChoice, imageFor } from '../pinnedImage.ts';
 import { Turns } from '../turns.ts';
 import { containerSpec } from './containerSpec.ts';
@@ -61,10 +61,10 @@ export class InstanceBuilder {
   }
 
   /** Makes the volume of the home; false when it is there already. A volume of that name which is not ours is refused. */
-  async makeVolume(identity: InstanceIdentity): Promise<boolean> {
+  async makeVolume(identity: InstanceIdentity, ctx: OperationContext): Promise<boolean> {
     const name = volumeName(identity.id);
-    const existed = (await volumeLabels(this.#engine, name, quietContext)) !== undefined;
-    const labels = await makeVolume(this.#engine, name, labelsOf(identity));
+    const existed = (await volumeLabels(this.#engine, name, uncancelled(ctx))) !== undefined;
+    const labels = await makeVolume(this.#engine, name, labelsOf(identity), ctx);
     if (labels[label.instance] !== identity.id || labels[label.swarm] !== identity.swarmId) throw idTaken(name);
     return !existed;
   }
@@ -92,7 +92,7 @@ export class InstanceBuilder {
     try {
       await this.#engine.call(
         'Making the container',
-        quietContext,
+        uncancelled(ctx),
         (docker, abortSignal) => docker.createContainer({ ...spec, abortSignal }),
         patience,
       );

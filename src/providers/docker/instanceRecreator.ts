@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { homeMissing } from '../../model/homeErrors.ts';
-import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { type OperationContext, uncancelled } from '../../model/operationContext.ts';
 import { refuseUnowned, standingOf } from '../../model/ownership.ts';
 import { olderState } from '../../model/ownershipErrors.ts';
 import type { InstanceSpec } from '../../model/provider.ts';
@@ -79,8 +79,9 @@ export class InstanceRecreator {
   async #refuseUnowned(container: InstanceContainer, isMaker: boolean, ctx: OperationContext): Promise<void> {
     const mark = await this.#files.readMark(container, ctx).catch(() => null);
     if (mark ? standingOf(container, mark.identity) === 'owner' : isMaker && mark === undefined) return;
-    await this.#containers.remove(container.containerId, quietContext);
-    await removeIdleNetworks(this.#engine, container.swarmId, quietContext);
+    const own = uncancelled(ctx);
+    await this.#containers.remove(container.containerId, own);
+    await removeIdleNetworks(this.#engine, container.swarmId, own);
     if (mark) refuseUnowned({ ...mark.identity, providerId: this.#engine.providerId }, container);
     throw idTaken(volumeName(container.id));
   }
@@ -88,8 +89,9 @@ export class InstanceRecreator {
   async #renew({ containerId, swarmId, id }: InstanceContainer, spec: InstanceSpec, ctx: OperationContext) {
     const mark = markOf(spec);
     if (!(await this.#files.holds(containerId, layout.home, ctx))) {
-      await this.#containers.remove(containerId, quietContext);
-      await removeIdleNetworks(this.#engine, swarmId, quietContext);
+      const own = uncancelled(ctx);
+      await this.#containers.remove(containerId, own);
+      await removeIdleNetworks(this.#engine, swarmId, own);
       throw homeMissing(id, this.#engine.providerId);
     }
     const hasToken = await this.#files.holds(containerId, layout.token, ctx);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { type OperationContext, uncancelled } from '../../model/operationContext.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
 import { label } from './instanceContainer.ts';
@@ -12,7 +12,7 @@ import { label } from './instanceContainer.ts';
 export async function ensureNetwork(engine: DockerEngine, swarmId: string, ctx: OperationContext): Promise<string> {
   const [existing] = await listNetworks(engine, swarmId, ctx);
   if (existing !== undefined) return existing;
-  const { id } = await engine.call('Making the network', quietContext, (docker, abortSignal) =>
+  const { id } = await engine.call('Making the network', uncancelled(ctx), (docker, abortSignal) =>
     docker.createNetwork({
       // An engine lets two networks have one name, and then starts no container on either.
       Name: `remote-swarm-${swarmId}-${randomBytes(4).toString('hex')}`,

@@ -54,7 +54,7 @@ export class RuntimeVolume {
     while (performance.now() < deadline) {
       const mine = randomBytes(8).toString('hex');
       // The label tells whether we made it, or somebody else did.
-      const labels = await makeVolume(this.#engine, name, { [label.runtime]: mine });
+      const labels = await makeVolume(this.#engine, name, { [label.runtime]: mine }, quietContext);
       const maker = labels[label.runtime];
       if (maker === undefined) throw nameTaken(name);
       const spec: Dockerode.ContainerCreateOptions = {

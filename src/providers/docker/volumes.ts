@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { type OperationContext, uncancelled } from '../../model/operationContext.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
 
@@ -11,14 +11,16 @@ export async function makeVolume(
   engine: DockerEngine,
   name: string,
   labels: Readonly<Record<string, string>>,
+  ctx: OperationContext,
 ): Promise<Record<string, string>> {
+  const own = uncancelled(ctx);
   await engine.call(
     'Making a volume',
-    quietContext,
+    own,
     (docker, abortSignal) => docker.createVolume({ Name: name, Labels: { ...labels }, abortSignal }),
     patience,
   );
-  return (await volumeLabels(engine, name, quietContext)) ?? {};
+  return (await volumeLabels(engine, name, own)) ?? {};
 }
 
 /** Undefined when there is no such volume. */

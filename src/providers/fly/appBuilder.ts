@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { instanceBusy, timedOut } from '../../model/errors.ts';
 import type { InstanceIdentity, InstanceRole, Resources, VSCodeInstance } from '../../model/instance.ts';
-import { type Claim, type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { type Claim, type OperationContext, uncancelled } from '../../model/operationContext.ts';
 import { reservedFile } from '../reservedFile.ts';
 import type { FlyApi, Schemas } from './flyApi.ts';
 import { FlyAnswer, flyStatus, hostAway, idTaken, isAbsent, isOutcomeUnknown } from './flyErrors.ts';
@@ -48,7 +48,7 @@ export class AppBuilder {
     ctx.signal.throwIfAborted();
     let made = true;
     try {
-      await this.#api.call('Making the app', quietContext, (client, signal) =>
+      await this.#api.call('Making the app', uncancelled(ctx), (client, signal) =>
         client.POST('/apps', { body: { name, org_slug: organization, network: name }, signal }),
       );
     } catch (error) {
@@ -92,7 +92,7 @@ export class AppBuilder {
     ctx.signal.throwIfAborted();
     return this.#settled(
       async () => {
-        const made = await this.#api.call('Making the volume', quietContext, (client, signal) =>
+        const made = await this.#api.call('Making the volume', uncancelled(ctx), (client, signal) =>
           client.POST('/apps/{app_name}/volumes', {
             params: { path: { app_name: appName(id) } },
             body: {
@@ -131,7 +131,7 @@ export class AppBuilder {
           throw instanceBusy(instanceId, `its home is in use by the machine ${holders.join(', ')} at Fly.io`);
         }
         ctx.signal.throwIfAborted();
-        await this.#machines.create(instanceId, request);
+        await this.#machines.create(instanceId, request, ctx);
         return true;
       } catch (error) {
         if (isStillBound(error)) return false;

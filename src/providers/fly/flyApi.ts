@@ -42,14 +42,14 @@ function pauseOf(response: Response): number | undefined {
  */
 export class FlyApi {
   readonly providerId: string;
-  readonly client: Client<paths>;
+  readonly #baseUrl: string;
   readonly #readToken: () => Promise<string | undefined>;
   readonly #limiter = new RateLimiter();
 
   constructor(providerId: string, baseUrl: string, readToken: () => Promise<string | undefined>) {
     this.providerId = providerId;
     this.#readToken = readToken;
-    this.client = createClient<paths>({ baseUrl, fetch: request => this.send(request) });
+    this.#baseUrl = baseUrl;
   }
 
   /** What was asked for. Rejects with a `SwarmError`, and with the signal's reason. */
@@ -60,10 +60,8 @@ export class FlyApi {
   ): Promise<T> {
     ctx.signal.throwIfAborted();
     try {
-      const { data, error, response } = await ask(
-        this.client,
-        AbortSignal.any([ctx.signal, AbortSignal.timeout(patience)]),
-      );
+      const client = createClient<paths>({ baseUrl: this.#baseUrl, fetch: request => this.send(request, ctx) });
+      const { data, error, response } = await ask(client, AbortSignal.any([ctx.signal, AbortSignal.timeout(patience)]));
       if (response.ok) return data as T;
       const said = error?.error ?? (response.statusText || 'it does not say why');
       const id = response.headers.get('fly-request-id');
@@ -76,8 +74,8 @@ export class FlyApi {
     }
   }
 
-  /** One request with the token, in its turn. */
-  async send(request: Request): Promise<Response> {
+  /** One request with the token, in its turn; a change only while the lock, where there is one, is held by then. */
+  async send(request: Request, { lock }: OperationContext): Promise<Response> {
     const token = await this.#readToken();
     if (!token?.trim()) throw tokenMissing(this.providerId);
     if (!/^[\x20-\x7e]+$/.test(token.trim())) throw tokenUnusable(this.providerId);
@@ -87,6 +85,7 @@ export class FlyApi {
     for (let attempt = 1; ; attempt++) {
       await this.#limiter.turn(key, isRead ? readRate : changeRate, request.signal);
       const mayAsk = isRead && attempt < readTries;
+      if (!isRead) lock?.assertHeld();
       const response = await fetch(request.clone()).catch((error: unknown) => {
         // A connection that was kept may have been closed there meanwhile.
         if (mayAsk && error instanceof TypeError) return undefined;

@@ -64,12 +64,12 @@ export class FlyLogs {
     }
   }
 
-  async #page(instanceId: string, token: string | undefined, { signal }: OperationContext) {
+  async #page(instanceId: string, token: string | undefined, ctx: OperationContext) {
     const url = new URL(`${this.#baseUrl}/apps/${appName(instanceId)}/logs`);
     if (token !== undefined) url.searchParams.set('next_token', token);
     let response: Response;
     try {
-      response = await this.#api.send(new Request(url, { signal }));
+      response = await this.#api.send(new Request(url, { signal: ctx.signal }), ctx);
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
       throw providerUnreachable(this.#api.providerId, 'it gives no logs', 'Try again later.', error);

@@ -3,7 +3,7 @@ import { credentialKey } from '../../model/config.ts';
 import { providerRefused, unsupported } from '../../model/errors.ts';
 import { homeMissing } from '../../model/homeErrors.ts';
 import type { InstanceConfig, InstanceFilter, InstanceRole, VSCodeInstance } from '../../model/instance.ts';
-import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { type OperationContext, quietContext, uncancelled } from '../../model/operationContext.ts';
 import { nextGeneration, refuseUnowned } from '../../model/ownership.ts';
 import type {
   CommandResult,
@@ -132,7 +132,7 @@ export class FlyProvider implements Provider {
         return await this.#maker.answering(await this.reader.existing(id, ctx), ctx);
       } catch (error) {
         // What can't be undone now is found by its name later.
-        if (made) await this.builder.removeAll(id, this.#config.organization, quietContext).catch(() => {});
+        if (made) await this.builder.removeAll(id, this.#config.organization, uncancelled(ctx)).catch(() => {});
         throw error;
       }
     });

@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { instanceBusy, instanceNotFound, providerUnreachable, timedOut } from '../../model/errors.ts';
-import { type Claim, type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
+import {
+  type Claim,
+  type OperationContext,
+  quietContext,
+  uncancelled,
+  withTimeout,
+} from '../../model/operationContext.ts';
 import { refuseUnowned } from '../../model/ownership.ts';
 import type { FlyApi, Schemas } from './flyApi.ts';
 import { flyStatus, hostAway, isAbsent } from './flyErrors.ts';
@@ -33,8 +39,8 @@ export class Machines {
   }
 
   /** Makes one that is not there. The outcome is known when it resolves, and only then. */
-  async create(instanceId: string, request: Schemas['CreateMachineRequest']): Promise<void> {
-    const row = await this.#api.call('Making the machine', quietContext, (client, signal) =>
+  async create(instanceId: string, request: Schemas['CreateMachineRequest'], ctx: OperationContext): Promise<void> {
+    const row = await this.#api.call('Making the machine', uncancelled(ctx), (client, signal) =>
       client.POST('/apps/{app_name}/machines', {
         params: { path: { app_name: appName(instanceId) } },
         body: request,

@@ -211,6 +211,7 @@ async function launch(
     await output.close();
   }
   const pid = child.pid ?? 0;
+  let text = '';
   try {
     const startTime = (await processes.startTime(pid)) ?? '';
     const mark = {
@@ -221,7 +222,8 @@ async function launch(
       answered: false,
       ...(port === undefined ? {} : { port }),
     };
-    await writeOnce(file, json(mark), ctx);
+    text = json(mark);
+    await writeOnce(file, text, ctx);
     ctx.lock?.assertHeld();
     void exited.then(exitCode => noteExit(exit, { pid, startTime, exitCode })).then(ended);
     child.stdin?.end('go\n');
@@ -230,7 +232,11 @@ async function launch(
   } catch (error) {
     // The gate takes the end of its input for a no.
     child.stdin?.destroy();
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+      // Nobody shall wait for a server that will never be.
+      removeRevision(file, text);
+      throw error;
+    }
     // Another window was quicker: its server is the one.
     return ServerMark.parse(await readJson(file));
   }

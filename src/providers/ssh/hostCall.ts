@@ -59,14 +59,15 @@ export async function callHost<C extends HostCall>(
     say({ abort: signal.reason instanceof Error ? signal.reason.name : 'AbortError' });
     timer = setTimeout(() => endChild(child), rollBack);
   };
-  say({ providerId: connection.providerId, call, args, claim: ctx.claim });
   signal.addEventListener('abort', abort, { once: true });
-  if (signal.aborted) abort();
-  feed(stdin, room, say).catch((error: unknown) => {
-    source = { error };
-    say({ abort: 'AbortError' });
-  });
   try {
+    ctx.lock?.assertHeld();
+    say({ providerId: connection.providerId, call, args, claim: ctx.claim });
+    if (signal.aborted) abort();
+    feed(stdin, room, say).catch((error: unknown) => {
+      source = { error };
+      say({ abort: 'AbortError' });
+    });
     for await (const text of linesOf(child.stdout, longestJson)) {
       const output = outputIn(text);
       if (!output) continue;

@@ -3,18 +3,24 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { lockLost } from '../../../../src/model/errors.ts';
+import { quietContext } from '../../../../src/model/operationContext.ts';
 import { DockerEngine } from '../../../../src/providers/docker/dockerEngine.ts';
 
 let directory: string;
 let server: Server;
 let engine: DockerEngine;
 const answers: ServerResponse[] = [];
+const asked: string[] = [];
 
 beforeEach(async () => {
-  answers.length = 0;
+  [answers.length, asked.length] = [0, 0];
   directory = await mkdtemp(path.join(tmpdir(), 'remote-swarm-engine-'));
   const socket = path.join(directory, 'engine.sock');
-  server = createServer((_, answer) => answers.push(answer));
+  server = createServer((request, answer) => {
+    asked.push(request.method ?? '');
+    answers.push(answer);
+  });
   await new Promise<void>(resolve => server.listen(socket, resolve));
   engine = new DockerEngine({ id: 'engine', type: 'docker', endpoint: `unix://${socket}` });
 });
@@ -39,4 +45,25 @@ test('a stream that comes after the call was given up is closed', async () => {
   await expect(asked).rejects.toThrow('aborted');
   answer.flushHeaders();
   await vi.waitUntil(() => closed.mock.calls.length > 0, { timeout: 5_000 });
+});
+
+test('what may change something is sent only while the lock is held at that moment', async () => {
+  let isLost = false;
+  const assertHeld = () => {
+    if (isLost) throw lockLost('abcdefabcdef');
+  };
+  const answered = async <T>(call: Promise<T>) => {
+    const before = answers.length;
+    (await vi.waitUntil(() => answers[before])).end('[]');
+    return call;
+  };
+  const ctx = { ...quietContext, lock: { assertHeld } };
+  const change = () => engine.call('Starting it', ctx, docker => docker.getContainer('c1').start());
+  await answered(change());
+  // It is proven after the way to the engine is there, however long that took.
+  isLost = true;
+  await expect(change()).rejects.toMatchObject({ code: 'lock-lost' });
+  await answered(engine.call('Listing the containers', ctx, docker => docker.listContainers()));
+  await answered(engine.call('Removing it', quietContext, docker => docker.getContainer('c1').remove()));
+  expect(asked).toEqual(['POST', 'GET', 'DELETE']);
 });
