@@ -58,6 +58,7 @@ export class InstanceOwnership {
       if (instance.elsewhere !== undefined) throw runsElsewhere(instanceId, instance.elsewhere);
       if (instance.status === 'unknown') throw wrongState(instanceId, 'unknown', 'adopt it when its provider can tell');
       await proveWhole(provider, instance, ctx);
+      refuseCopy(instance);
       if (instance.swarmId === swarmId) return registry.registerInstance(adopted(instance), ctx);
       const heir = { swarmId, owner, epoch: instance.epoch + epochsBetweenSwarms };
       const seen = found ?? instance;
@@ -110,12 +111,17 @@ export class InstanceOwnership {
       if (!there || standingOf(record, there) === 'owner' || there.status === 'unknown')
         throw wrongState(instanceId, record.status, 'its provider says nothing newer of it');
       await proveWhole(providers.get(record.providerId), there, ctx);
-      if (there.role === 'parked' || there.role === 'incoming')
-        throw wrongState(instanceId, `${there.role} on "${there.providerId}"`, 'wait until its owner was seen');
+      refuseCopy(there);
       return registry.updateInstance(
         instanceId,
         underLock(ctx, (current: InstanceRecord) => change(current, there)),
       );
     });
   }
+}
+
+/** Throws `wrongState` for what is not the instance itself: that lives elsewhere. */
+function refuseCopy({ id, role, providerId }: VSCodeInstance): void {
+  if (role === 'parked' || role === 'incoming')
+    throw wrongState(id, `${role} on "${providerId}"`, 'wait until its owner was seen');
 }

@@ -272,7 +272,9 @@ export class Reconciler implements Disposable {
       await this.#locks.run(seen.id, ctx, async ctx => {
         if ((await this.#registry.findInstance(seen.id)) || (await this.#isRemoved(seen.id))) return;
         const instance = await wholeInstance(provider, seen, ctx);
-        if (instance) await this.#registry.registerInstance(adopted(instance), ctx);
+        // A list may be behind what is so.
+        if (instance && isWhole(instance.role) && instance.swarmId === this.#swarmId)
+          await this.#registry.registerInstance(adopted(instance), ctx);
       });
     } catch {
       // It is still on its provider, and the next refresh tries again.

@@ -42,6 +42,7 @@ export class FlyAbilities implements ProviderAbilities {
     this.#provider = provider;
   }
 
+  /** A little behind what is so: what an instance begins with here is asked for by itself. */
   async observe(ctx: OperationContext = quietContext): Promise<InstanceObservation[]> {
     const machines = await this.#provider.reader.list(ctx);
     return machines.map(({ id, swarmId, epoch, generation, role, status, detail, createdAt }) => ({
@@ -49,12 +50,6 @@ export class FlyAbilities implements ProviderAbilities {
       ...(generation !== undefined && { generation }),
       ...(detail !== undefined && { detail }),
     }));
-  }
-
-  /** The one list call tells all of it but the values of variables. */
-  async describe(seen: InstanceObservation, ctx: OperationContext = quietContext): Promise<VSCodeInstance | undefined> {
-    const machine = this.#provider.reader.listed(seen.id);
-    return machine && this.#provider.whole(machine, ctx);
   }
 
   async readToken(instanceId: string, ctx: OperationContext = quietContext): Promise<string> {

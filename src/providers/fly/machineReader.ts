@@ -70,6 +70,7 @@ export class MachineReader {
       const looked = await Promise.all(missing.map(({ id, machineId }) => this.#look(id, machineId, ctx)));
       const machines = [...list, ...looked.flatMap(seen => seen?.machine ?? [])];
       this.#listed = new Map(machines.map(machine => [machine.id, machine]));
+      for (const { id, machineId } of machines) if (!this.#ids.has(id)) this.#ids.set(id, machineId);
       return machines;
     }
   }

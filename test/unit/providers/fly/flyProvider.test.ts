@@ -1,5 +1,6 @@
 import * as path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { wholeInstance } from '../../../../src/core/wholeInstance.ts';
 import { quietContext } from '../../../../src/model/operationContext.ts';
 import type { FlyProviderConfig } from '../../../../src/providers/fly/flyConfig.ts';
 import { FlyProvider } from '../../../../src/providers/fly/flyProvider.ts';
@@ -18,6 +19,13 @@ let server: CloudServer;
 let config: FlyProviderConfig;
 let provider: FlyProvider;
 
+const makeProvider = () =>
+  new FlyProvider(config, {
+    ...{ localDirectory: '/nonexistent', editorServerDirectory: '/nonexistent', launcher },
+    machine: testMachine,
+    readSecret: async () => 'fo1_test',
+  });
+
 beforeEach(async () => {
   cloud = new FlyCloud({ hollow: true, listLag: 0 });
   server = await CloudServer.start(cloud);
@@ -26,11 +34,7 @@ beforeEach(async () => {
     ...{ id: 'fly', type: 'fly', organization: 'personal', region: 'fra', diskGb: 3 },
     endpoints: { api: server.apiUrl, logs: server.logsUrl },
   };
-  provider = new FlyProvider(config, {
-    ...{ localDirectory: '/nonexistent', editorServerDirectory: '/nonexistent', launcher },
-    machine: testMachine,
-    readSecret: async () => 'fo1_test',
-  });
+  provider = makeProvider();
 });
 afterEach(async () => {
   await provider.dispose();
@@ -74,4 +78,23 @@ test('a connection that comes after the provider was closed is closed, too', asy
   const connecting = provider.abilities.connect(id);
   await provider.dispose();
   await expect(connecting).rejects.toMatchObject({ code: 'provider-unreachable' });
+});
+
+test('what a list that is behind tells of a machine is not what its instance begins with', async () => {
+  const spec = newSpec(swarmId);
+  const { id } = spec.identity;
+  await provider.prepareIncoming(spec, quietContext);
+  await provider.moveTo('parked', id, quietContext);
+  cloud.listLag = 60_000;
+  const [machine] = cloud.app(appName(id)).machines.values();
+  const first = machine?.history[0];
+  if (first) first.at = Number.NEGATIVE_INFINITY;
+  const another = makeProvider();
+  const [seen] = await another.abilities.observe();
+  expect(seen).toMatchObject({ id, role: 'incoming' });
+  expect(await wholeInstance(another, seen as never, quietContext)).toMatchObject({
+    id,
+    role: 'parked',
+    generation: 1,
+  });
 });
