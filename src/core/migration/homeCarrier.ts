@@ -5,6 +5,7 @@ import { homeMissing, homeSilent, homeTaskFailed } from '../../model/homeErrors.
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { HomeProcess, HomeTask, Provider } from '../../model/provider.ts';
 import { differenceOf } from './homeDifference.ts';
+import { LockWatch } from './lockWatch.ts';
 import { longestSilence, SilenceWatch } from './silenceWatch.ts';
 
 /** How homes are compared, and brought from one provider to another. */
@@ -109,7 +110,10 @@ interface Worker {
   hasEnded: boolean;
 }
 
-/** Programs that end together: with the work, with the first that fails, with the context, or when all are silent. */
+/**
+ * Programs that end together: with the work, with the first that fails, with the context, when all are silent, or when the
+ * lock is lost, after which no home gets anything more (semantics 44).
+ */
 export async function together<T>(ctx: OperationContext, work: (start: Start) => Promise<T>): Promise<T> {
   const workers: Worker[] = [];
   const aborted = Promise.withResolvers<never>();
@@ -119,8 +123,10 @@ export async function together<T>(ctx: OperationContext, work: (start: Start) =>
     () => signsOf(workers),
     () => homeSilent(namesOf(workers.filter(({ hasEnded }) => !hasEnded)), longestSilence),
   );
+  const lockWatch = ctx.lock && new LockWatch(ctx.lock);
   const start: Start = async (provider, instanceId, task) => {
     ctx.signal.throwIfAborted();
+    ctx.lock?.assertHeld();
     const { openHome } = provider.abilities;
     if (!openHome) throw homeMissing(instanceId, provider.id);
     const opening = openHome.call(provider.abilities, instanceId, task, ctx);
@@ -132,12 +138,19 @@ export async function together<T>(ctx: OperationContext, work: (start: Start) =>
       worker.hasEnded = true;
     };
     program.done.then(end, end);
-    return program;
+    const { output, done } = program;
+    const write = async (chunk: Uint8Array) => {
+      lockWatch?.prove();
+      await program.write(chunk);
+    };
+    return { output, done, write, signs: () => program.signs(), end: () => program.end() };
   };
   try {
-    return await Promise.race([work(start), aborted.promise, watch.silence]);
+    const ends = [aborted.promise, watch.silence, ...(lockWatch ? [lockWatch.loss] : [])];
+    return await Promise.race([work(start), ...ends]);
   } finally {
     watch.stop();
+    lockWatch?.stop();
     ctx.signal.removeEventListener('abort', abort);
     await Promise.all(
       workers.map(({ opening }) =>

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { StreamCarrier } from '../../../../src/core/migration/homeCarrier.ts';
+import { lockLost } from '../../../../src/model/errors.ts';
 import { quietContext } from '../../../../src/model/operationContext.ts';
 import type { HomeProcess } from '../../../../src/model/provider.ts';
 import { expectCode, failure } from '../../../contract/tools.ts';
@@ -16,6 +17,7 @@ class QuietProgram implements HomeProcess {
   readonly output = this.#answer();
   heard = 0;
   ended = false;
+  written = 0;
 
   answer(): void {
     this.#said.resolve();
@@ -25,7 +27,9 @@ class QuietProgram implements HomeProcess {
     return this.heard;
   }
 
-  async write(): Promise<void> {}
+  async write(): Promise<void> {
+    this.written += 1;
+  }
 
   async end(): Promise<void> {
     this.ended = true;
@@ -101,6 +105,35 @@ describe('programs beside homes', () => {
     expect(programs[0]?.ended).toBe(false);
     programs[0]?.answer();
     expect(await looked).toMatchObject({ files: 1 });
+  });
+
+  test.each([
+    ['end when the lock is lost', false],
+    ['give a home nothing more after a stall in which the lock was lost', true],
+  ])('%s', async (_, isStall) => {
+    let isLost = false;
+    const assertHeld = () => {
+      if (isLost) throw lockLost('web');
+    };
+    const failed = failure(
+      carrier.copy(place('one'), place('other'), 'web', { ...quietContext, lock: { assertHeld } }),
+    );
+    await vi.advanceTimersByTimeAsync(10_250);
+    expect(programs.map(({ ended }) => ended)).toEqual([false, false, false]);
+    isLost = true;
+    const [list, outgoing] = programs;
+    if (isStall) {
+      // What was read already comes before any timer does.
+      vi.setSystemTime(Date.now() + 6_000);
+      vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 6_000);
+      outgoing?.answer();
+      await Promise.resolve();
+    } else await vi.advanceTimersByTimeAsync(500);
+    list?.answer();
+    expect(await failed).toMatchObject({ code: 'lock-lost' });
+    expect(programs.map(({ ended, written }) => [ended, written])).toEqual(Array(3).fill([true, 0]));
+    vi.restoreAllMocks();
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   test('end when nobody wants them any more', async () => {
