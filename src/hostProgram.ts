@@ -14,6 +14,7 @@ import type { InstanceObservation } from './model/provider.ts';
 import { installedEditorServer } from './providers/editorServerInstaller.ts';
 import { homeProgram } from './providers/homeProgram.ts';
 import { LocalProvider } from './providers/local/localProvider.ts';
+import { CallersLock } from './providers/ssh/callersLock.ts';
 import {
   type HostAnswer,
   type HostArguments,
@@ -141,11 +142,12 @@ const say = (output: HostOutput) => void process.stdout.write(`${JSON.stringify(
 async function converse(): Promise<void> {
   const lines = linesOf(process.stdin, longestJson);
   const { value: first = '' } = await lines.next();
-  const { providerId, call, args, claim } = HostRequest.parse(JSON.parse(first));
+  const { providerId, call, args, claim, isLocked } = HostRequest.parse(JSON.parse(first));
   const cancel = new AbortController();
   const stdin = new PassThrough();
   stdin.on('error', () => {});
-  void listen(lines, stdin, reason => cancel.abort(reason));
+  const lock = isLocked ? new CallersLock(call, () => say({ prove: true })) : undefined;
+  void listen(lines, stdin, lock, reason => cancel.abort(reason));
   const report = (message: string, fraction?: number) =>
     say({ report: message, ...(fraction !== undefined && { fraction }) });
   try {
@@ -153,6 +155,7 @@ async function converse(): Promise<void> {
     const provider = await provide(providerId);
     const answer = await work[call as HostCall](provider, args as never, {
       ...{ signal: cancel.signal, claim, stdin, report, say },
+      ...(lock && { lock }),
     });
     say({ result: answer });
   } catch (thrown) {
@@ -168,14 +171,17 @@ async function converse(): Promise<void> {
 async function listen(
   lines: AsyncIterable<string>,
   stdin: PassThrough,
+  lock: CallersLock | undefined,
   abort: (reason: unknown) => void,
 ): Promise<void> {
   for await (const line of lines) {
     const said = HostInput.parse(JSON.parse(line));
     if ('data' in said) stdin.write(Buffer.from(said.data, 'base64'), () => say({ taken: true }));
     else if ('end' in said) stdin.end();
+    else if ('held' in said) lock?.answer(said.held);
     else abort(new DOMException('The caller has given it up.', said.abort));
   }
+  lock?.lose();
   abort(new DOMException('The caller is gone.', 'AbortError'));
 }
 

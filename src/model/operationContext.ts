@@ -4,6 +4,8 @@ import type { Asker } from './caller.ts';
 export interface LockHandle {
   /** Throws `lockLost` when the lock was taken over, as when this process was stopped for long (semantics 30). */
   assertHeld(): void;
+  /** Of a lock that only whoever called can tell of: asks them, so that {@link assertHeld} knows. */
+  ask?(): Promise<void>;
 }
 
 /**
@@ -45,6 +47,12 @@ export const quietContext: OperationContext = {
   signal: new AbortController().signal,
   report: () => {},
 };
+
+/** Right before an act outside: rejects with `lock-lost` unless the lock, where there is one, is held at this moment. */
+export async function proveHeld({ lock }: OperationContext): Promise<void> {
+  await lock?.ask?.();
+  lock?.assertHeld();
+}
 
 /** A change of a record that is made only while the lock is held at that moment. */
 export const underLock =

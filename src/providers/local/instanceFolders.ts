@@ -6,7 +6,7 @@ import { instanceBusy, messageOf, reservedFileUnreadable } from '../../model/err
 import type { InstanceConfig, InstanceRole } from '../../model/instance.ts';
 import { InstanceRole as Roles } from '../../model/instance.ts';
 import { type MachineIdentity, whereabouts } from '../../model/machineIdentity.ts';
-import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { type OperationContext, proveHeld, quietContext } from '../../model/operationContext.ts';
 import type { InstanceSpec } from '../../model/provider.ts';
 import { type InstanceLayout, instanceLayout, serveWebToken } from '../editorServer.ts';
 import {
@@ -106,7 +106,7 @@ export class InstanceFolders {
       }
       await writeReserved(layout, newToken(), instanceVariables(config, secrets), { identity, config });
       const final = this.layoutOf(identity.id, role);
-      ctx.lock?.assertHeld();
+      await proveHeld(ctx);
       await rename(transit, final.root);
       return { identity, config, role, changes: 0, layout: final };
     } catch (error) {
@@ -125,9 +125,9 @@ export class InstanceFolders {
     const before = (await this.#variables(folder)) ?? {};
     const after = instanceVariables(config, secrets, before);
     const changed = json(sorted(before)) !== json(sorted(after));
-    ctx.lock?.assertHeld();
+    await proveHeld(ctx);
     if (changed) await writeFileAtomic(folder.layout.environment, json(after), { mode: 0o600 });
-    ctx.lock?.assertHeld();
+    await proveHeld(ctx);
     await writeFileAtomic(folder.layout.record, json({ identity: folder.identity, config }), { mode: 0o600 });
     return changed;
   }
@@ -157,10 +157,10 @@ export class InstanceFolders {
       path.basename(file),
     );
     for (const name of await readdir(layout.reserved)) {
-      ctx.lock?.assertHeld();
+      await proveHeld(ctx);
       if (!stay.includes(name) && !titleName.test(name)) await removeTree(path.join(layout.reserved, name));
     }
-    ctx.lock?.assertHeld();
+    await proveHeld(ctx);
     await writeReserved(layout, token, instanceVariables(config, secrets, before), { identity, config });
     return { ...folder, identity, config };
   }
@@ -186,7 +186,7 @@ export class InstanceFolders {
   ): Promise<InstanceFolder> {
     const layout = this.layoutOf(folder.identity.id, role);
     const titled = await this.entitle(folder, { ...folder.identity, generation }, ctx);
-    ctx.lock?.assertHeld();
+    await proveHeld(ctx);
     await rename(folder.layout.root, layout.root);
     return { ...titled, role, layout };
   }
@@ -198,7 +198,7 @@ export class InstanceFolders {
     const written = path.join(layout.reserved, `.title-${randomBytes(4).toString('hex')}`);
     await writeFile(written, json(InstanceTitle.strip().parse(title)), { mode: 0o600, flush: true });
     try {
-      ctx.lock?.assertHeld();
+      await proveHeld(ctx);
       await link(written, titleFile(layout, changes));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -221,12 +221,13 @@ export class InstanceFolders {
     const left = folder.role === 'removing' ? undefined : await this.#read(`${folder.identity.id}--removing`);
     if (left) await this.remove(left, ctx);
     const layout = this.layoutOf(folder.identity.id, 'removing');
-    ctx.lock?.assertHeld();
+    await proveHeld(ctx);
     // Nothing is written for it: a full disk is what it may be to free.
     if (folder.role !== 'removing') await rename(folder.layout.root, layout.root);
     ctx.signal.throwIfAborted();
     await removeTree(layout.home, ctx);
     const transit = await this.#transit();
+    await proveHeld(ctx);
     await rename(layout.root, transit);
     await removeTree(transit, ctx);
   }

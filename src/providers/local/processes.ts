@@ -60,19 +60,19 @@ export interface EndOptions {
   readonly graceMs: number;
   /** See {@link familyOf}. */
   readonly assignment?: string;
-  /** Asked right before each signal: throws when it may not be sent any more. */
-  readonly prove?: () => void;
+  /** Asked right before signals: rejects when they may not be sent any more. */
+  readonly prove?: () => Promise<void>;
 }
 
 /** Ends `root`, its process group and its family, and resolves when none of them is left. Never signals a reused pid. */
 export async function endFamily(
   processes: Processes,
   root: ProcessMark | undefined,
-  { graceMs, assignment, prove = () => {} }: EndOptions,
+  { graceMs, assignment, prove = async () => {} }: EndOptions,
 ): Promise<void> {
   const known = await familyOf(processes, root, assignment);
   if (root && graceMs > 0 && (await isAlive(processes, root))) {
-    prove();
+    await prove();
     signalGroup(root.pid, 'SIGTERM');
     await until(async () => !(await isAlive(processes, root)), graceMs);
   }
@@ -80,7 +80,7 @@ export async function endFamily(
     const left = [...known, ...(await familyOf(processes, root, assignment))];
     const alive: ProcessMark[] = [];
     for (const mark of left) if (await isAlive(processes, mark)) alive.push(mark);
-    if (alive.length > 0) prove();
+    if (alive.length > 0) await prove();
     for (const { pid } of alive) signal(pid, 'SIGKILL');
     return alive.length === 0;
   };

@@ -11,7 +11,7 @@ import { providerRefused, timedOut } from '../../model/errors.ts';
 import { Port, type StopCause } from '../../model/instance.ts';
 import { runsElsewhere } from '../../model/machineErrors.ts';
 import { MachineIdentity, whereabouts } from '../../model/machineIdentity.ts';
-import type { OperationContext } from '../../model/operationContext.ts';
+import { type OperationContext, proveHeld } from '../../model/operationContext.ts';
 import { editorCli, editorCliFile } from '../editorCli.ts';
 import type { EditorServer, InstanceLayout } from '../editorServer.ts';
 import { answers, listeningPort, serveArguments, serveWebArguments } from '../editorServer.ts';
@@ -125,7 +125,7 @@ export async function placeMark(processes: Processes, layout: InstanceLayout): P
 async function clearMark(processes: Processes, layout: InstanceLayout, ctx: OperationContext): Promise<void> {
   const { text, mark } = await readMark(processes, layout);
   if (text === undefined || (mark && (await isAlive(processes, mark)))) return;
-  ctx.lock?.assertHeld();
+  await proveHeld(ctx);
   removeRevision(files(layout).mark, text);
 }
 
@@ -151,7 +151,7 @@ export async function startServer(
   ctx.signal.throwIfAborted();
   ctx.report('Starting the editor server');
   await clearMark(processes, layout, ctx);
-  ctx.lock?.assertHeld();
+  await proveHeld(ctx);
   await writeFileAtomic(editorCliFile(layout), editorCli(layout, server), { mode: 0o700 });
   const port = server.kind === 'serve-web' ? await freePort() : undefined;
   const argv =
@@ -174,9 +174,9 @@ export async function stopServer(
   await refuseElsewhere(processes, instanceId, layout);
   const { mark } = await readMark(processes, layout);
   const graceMs = force ? 0 : stopGrace;
-  await endFamily(processes, mark ?? undefined, { graceMs, assignment, prove: () => ctx.lock?.assertHeld() });
+  await endFamily(processes, mark ?? undefined, { graceMs, assignment, prove: () => proveHeld(ctx) });
   await clearMark(processes, layout, ctx);
-  ctx.lock?.assertHeld();
+  await proveHeld(ctx);
   await rm(files(layout).exit, { force: true });
 }
 
@@ -224,7 +224,7 @@ async function launch(
     };
     text = json(mark);
     await writeOnce(file, text, ctx);
-    ctx.lock?.assertHeld();
+    await proveHeld(ctx);
     void exited.then(exitCode => noteExit(exit, { pid, startTime, exitCode })).then(ended);
     child.stdin?.end('go\n');
     child.unref();
@@ -314,7 +314,7 @@ async function writeOnce(file: string, text: string, ctx: OperationContext): Pro
   const draft = `${file}.${randomUUID()}`;
   await writeFile(draft, text, { mode: 0o600, flush: true });
   try {
-    ctx.lock?.assertHeld();
+    await proveHeld(ctx);
     await link(draft, file);
   } finally {
     await rm(draft, { force: true });

@@ -54,6 +54,15 @@ export async function callHost<C extends HostCall>(
   const say = (input: HostInput | object) => void child.stdin.write(`${JSON.stringify(input)}\n`);
   const room = new Room(dataWindow);
   let source: { readonly error: unknown } | undefined;
+  let lost: { readonly error: unknown } | undefined;
+  const isHeld = () => {
+    try {
+      ctx.lock?.assertHeld();
+    } catch (error) {
+      lost = { error };
+    }
+    return lost === undefined;
+  };
   let timer: NodeJS.Timeout | undefined;
   const abort = () => {
     say({ abort: signal.reason instanceof Error ? signal.reason.name : 'AbortError' });
@@ -62,7 +71,7 @@ export async function callHost<C extends HostCall>(
   signal.addEventListener('abort', abort, { once: true });
   try {
     ctx.lock?.assertHeld();
-    say({ providerId: connection.providerId, call, args, claim: ctx.claim });
+    say({ providerId: connection.providerId, call, args, claim: ctx.claim, isLocked: ctx.lock !== undefined });
     if (signal.aborted) abort();
     feed(stdin, room, say).catch((error: unknown) => {
       source = { error };
@@ -76,7 +85,8 @@ export async function callHost<C extends HostCall>(
       else if ('wake' in output) wake?.(output.wake ?? undefined);
       else if ('begun' in output) begun?.();
       else if ('taken' in output) room.give();
-      else if ('error' in output) throw errorOf(output.error);
+      else if ('prove' in output) say({ held: isHeld() });
+      else if ('error' in output) throw lost?.error ?? errorOf(output.error);
       else if ('aborted' in output) break;
       else return answerOf(connection, call, output.result);
     }

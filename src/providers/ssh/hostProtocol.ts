@@ -116,6 +116,8 @@ export const HostRequest = z.object({
   args: z.array(z.unknown()),
   /** For whom it is done. */
   claim: z.object({ swarmId: z.string(), epoch: z.int(), generation: z.int().optional() }).optional(),
+  /** Whether the caller holds a lock for it, and is asked for that before each act. */
+  isLocked: z.boolean(),
 });
 
 /** How many `data` may be on their way: what is taken up slowly must not hold up what is said after it. */
@@ -125,6 +127,8 @@ export const dataWindow = 8;
 export const HostInput = z.union([
   z.object({ data: z.base64() }),
   z.object({ end: z.literal(true) }),
+  /** Whether the lock is held, as `prove` asked. */
+  z.object({ held: z.boolean() }),
   /** Name of the error that is the reason. */
   z.object({ abort: z.string() }),
 ]);
@@ -137,6 +141,8 @@ export const HostOutput = z.union([
   z.object({ wake: z.string().nullable() }),
   /** What is followed is followed from here on. */
   z.object({ begun: z.literal(true) }),
+  /** Asks whether the lock is held at this moment. */
+  z.object({ prove: z.literal(true) }),
   /** One `data` less is on its way. */
   z.object({ taken: z.literal(true) }),
   z.object({
