@@ -1,12 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type {
-  InstanceConfig,
-  InstanceFilter,
-  InstanceIdentity,
-  InstanceRole,
-  VSCodeInstance,
-} from '../../model/instance.ts';
+import type { InstanceFilter, InstanceIdentity, InstanceRole, VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext, uncancelled } from '../../model/operationContext.ts';
 import { nextGeneration } from '../../model/ownership.ts';
 import type {
@@ -29,7 +23,6 @@ import { type InstanceMark, identityOf, instanceVariables, markOf, updatedConfig
 import { refuseRemoving, refuseRole } from '../instanceRoles.ts';
 import type { ProviderEnvironment } from '../providerEnvironment.ts';
 import { Turns } from '../turns.ts';
-import type { ArchiveEntry } from './archive.ts';
 import { abandonedAge, removeAbandonedChecks } from './checkContainer.ts';
 import { runInContainer } from './containerExec.ts';
 import { openContainerHome } from './containerHome.ts';
@@ -39,12 +32,12 @@ import { Containers, refuseUntold } from './containers.ts';
 import { DockerAbilities } from './dockerAbilities.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
 import { DockerEngine, type EngineFacts } from './dockerEngine.ts';
-import type { UsableImage } from './images.ts';
 import { InstanceBuilder, idTaken } from './instanceBuilder.ts';
-import { containerName, type InstanceContainer, primaryOf, replacedName } from './instanceContainer.ts';
+import { containerName, type InstanceContainer, primaryOf } from './instanceContainer.ts';
 import { InstanceOwnership } from './instanceOwnership.ts';
 import { InstanceReader } from './instanceReader.ts';
 import { InstanceRecreator } from './instanceRecreator.ts';
+import { InstanceReplacer } from './instanceReplacer.ts';
 import { removeIdleNetworks } from './networks.ts';
 import { isEngineId } from './pull.ts';
 import { firstFiles, ReservedFiles, recordFiles } from './reservedFiles.ts';
@@ -61,6 +54,7 @@ export class DockerProvider implements Provider {
   readonly builder: InstanceBuilder;
   readonly #ownership: InstanceOwnership;
   readonly #recreator: InstanceRecreator;
+  readonly #replacer: InstanceReplacer;
   readonly #starter: ServerStarter;
   readonly #launcherFile: string;
   readonly reader: InstanceReader;
@@ -82,6 +76,7 @@ export class DockerProvider implements Provider {
     const { engine, containers, files, builder } = this;
     this.#ownership = new InstanceOwnership(engine, containers, files, this.reader, image);
     this.#recreator = new InstanceRecreator(engine, containers, files, builder, environment.launcher);
+    this.#replacer = new InstanceReplacer(containers, files, builder, this.#starter, this.reader);
     this.abilities = new DockerAbilities(this, config);
   }
 
@@ -204,7 +199,7 @@ export class DockerProvider implements Provider {
           ...(renews ? {} : { pinnedImage: container.pinnedImage }),
           renews: update.renewsImage,
         });
-        return this.#replace(container, { identity, config: next, image, files, before }, ctx);
+        return this.#replacer.replace(container, { identity, config: next, image, files, before }, ctx);
       }
       if (!isDeepStrictEqual(limits, nextLimits)) await this.containers.resize(containerId, limitsOf(nextLimits), ctx);
       await this.files.write(containerId, files, ctx);
@@ -348,52 +343,6 @@ export class DockerProvider implements Provider {
     if (withVolume) await this.builder.removeVolume(id, ctx);
     await removeIdleNetworks(this.engine, swarmId, ctx);
   }
-
-  /**
-   * Another container on the same home. The old one is stopped and kept under another name until the other has started,
-   * and comes back when that fails; killed at any point, one of the two stands for the instance.
-   */
-  async #replace(old: InstanceContainer, to: Replacement, ctx: OperationContext): Promise<VSCodeInstance> {
-    const wasRunning = old.status === 'running';
-    ctx.report('Making the container anew on the same home');
-    await this.containers.removeOthers(old, ctx);
-    await this.containers.stop(old, false, ctx);
-    const aside = { ...old, name: replacedName(old) };
-    try {
-      await this.containers.rename(old, aside.name, ctx);
-      await this.builder.makeContainer(to.identity, to.config, to.image, ctx);
-      const container = await this.containers.existing(old.id, ctx);
-      await this.files.write(container.containerId, to.files, ctx);
-      if (wasRunning) await this.#starter.start(container, ctx);
-      await this.containers.removeOthers(container, ctx);
-      return await this.reader.read(await this.containers.existing(old.id, ctx), ctx);
-    } catch (error) {
-      await this.#undoReplace(old, to, wasRunning, uncancelled(ctx)).catch(() => {});
-      throw error;
-    }
-  }
-
-  async #undoReplace(
-    old: InstanceContainer,
-    to: Replacement,
-    wasRunning: boolean,
-    ctx: OperationContext,
-  ): Promise<void> {
-    await this.containers.removeOthers(old, ctx);
-    await this.files.write(old.containerId, to.before, ctx);
-    await this.containers.rename({ ...old, name: replacedName(old) }, containerName(old, old.role), ctx);
-    const [container] = await this.containers.of(old.id, ctx);
-    if (wasRunning && container) await this.#starter.start(container, ctx);
-  }
-}
-
-/** What the other container is made of, and what lay beside the home before. */
-interface Replacement {
-  readonly identity: InstanceIdentity;
-  readonly config: InstanceConfig;
-  readonly image: UsableImage;
-  readonly files: ArchiveEntry[];
-  readonly before: ArchiveEntry[];
 }
 
 /** For another engine: what is known only by this one's id is there by its name, if at all. */
