@@ -1,17 +1,20 @@
-import { readdir } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import * as path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { KilledWorld, settled } from './killedWorld.ts';
+import { KilledWorld, quick, settled } from './killedWorld.ts';
 import { makeFilesMortal } from './mortalLife.ts';
 import { type Scene, scenes } from './scenes.ts';
 
 /** From its moment of death on the clock is another one, by up to so many milliseconds. */
 const mostOff = 40 * 86_400_000;
 
+let scratch: string;
+
 afterEach(() => void vi.restoreAllMocks());
 
 /** One life of the act: how it ended, what its changes were, and what a process that came after it made of that. */
 async function killedAt(scene: Scene, diesAt: number) {
-  const world = await KilledWorld.make();
+  const world = await KilledWorld.make(scratch);
   const off = Math.round((Math.random() * 2 - 1) * mostOff);
   try {
     const told = await scene.prepare(world);
@@ -46,8 +49,14 @@ async function killedAt(scene: Scene, diesAt: number) {
 describe('a process that is killed before each change that it makes leaves a whole world', () => {
   const rows: string[] = [];
 
-  beforeAll(makeFilesMortal);
-  afterAll(() => console.log(['operation | boundary | came to', ...rows].join('\n')));
+  beforeAll(async () => {
+    scratch = await mkdtemp(path.join(quick, 'remote-swarm-kills-'));
+    makeFilesMortal();
+  });
+  afterAll(async () => {
+    console.log(['operation | boundary | came to', ...rows].join('\n'));
+    await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
+  });
 
   test.each(scenes)(
     '$name',

@@ -18,7 +18,7 @@ import { memorySwarm } from '../../../fakes/memorySwarm.ts';
 import { MortalLife } from './mortalLife.ts';
 
 /** Where the disk is not waited for: these processes are not killed by a loss of power. */
-const quick = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+export const quick = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 export type PlaceName = 'here' | 'there';
 
@@ -106,8 +106,9 @@ export class KilledWorld {
     }
   }
 
-  static async make(): Promise<KilledWorld> {
-    return new KilledWorld(await mkdtemp(path.join(quick, 'remote-swarm-kills-')));
+  /** `parent` is to be removed when all is over: what a process writes in its last moment may come late. */
+  static async make(parent: string): Promise<KilledWorld> {
+    return new KilledWorld(await mkdtemp(path.join(parent, 'world-')));
   }
 
   directory(swarm: string): string {
@@ -149,7 +150,7 @@ export class KilledWorld {
 
   async remove(): Promise<void> {
     await this.endAll();
-    await rm(this.#scratch, { recursive: true, force: true });
+    await rm(this.#scratch, { recursive: true, force: true, maxRetries: 5 });
   }
 
   /** Ada's swarm has been observed for so many milliseconds, and kept so long what is parked, for the next process. */
