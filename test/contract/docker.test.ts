@@ -7,6 +7,7 @@ import { describeWithEngine, testEngine } from '../engine/support/testEngine.ts'
 import { EngineWorld } from '../engine/support/world.ts';
 import { testMachine } from '../fakes/testMachine.ts';
 import { describeProviderContract } from './providerContract.ts';
+import { later } from './specs.ts';
 
 const environment: ProviderEnvironment = {
   localDirectory: '/nonexistent',
@@ -29,6 +30,14 @@ describeWithEngine('Docker', () => {
         exists: id => world.exists(id),
         readHome: (id, file) => world.readFile(id, `/remote-swarm/home/${file}`),
         publicText: id => world.publicText(id),
+        noteLater: async id => {
+          const file = '/remote-swarm/reserved/instance.json';
+          const before = await world.readFile(id, file);
+          const write = async (text: string) =>
+            void (await world.exec(id, 'sh', '-c', `printf %s '${text}' > ${file}`));
+          await write(later);
+          return { isKept: async () => (await world.readFile(id, file)) === later, undo: () => write(before ?? '') };
+        },
         plantForeign: async () => {
           // Named as ours are, and without our labels; and with a label that is nearly one of ours.
           const name = 'remote-swarm-abcdefabcdef--owner';

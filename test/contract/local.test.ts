@@ -15,7 +15,7 @@ import type { ProviderEnvironment } from '../../src/providers/providerEnvironmen
 import { loneProvider } from '../fakes/loneProvider.ts';
 import { testMachine } from '../fakes/testMachine.ts';
 import { describeProviderContract } from './providerContract.ts';
-import { newSpec, testSwarmId } from './specs.ts';
+import { later, newSpec, testSwarmId } from './specs.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const editorServerDirectory = path.join(root, '.runtime', 'editor-server');
@@ -84,6 +84,16 @@ describeProviderContract('the local provider', async () => {
       readHome: async (id, file) => {
         const [layout] = await layouts(id);
         return layout && (await readFile(path.join(layout.home, file), 'utf8').catch(() => undefined));
+      },
+      noteLater: async id => {
+        const [layout] = await layouts(id);
+        const file = layout?.record ?? '';
+        const before = await readFile(file);
+        await writeFile(file, later);
+        return {
+          isKept: async () => (await readFile(file, 'utf8')) === later,
+          undo: () => writeFile(file, before),
+        };
       },
       publicText: async id => {
         const [layout] = await layouts(id);

@@ -151,6 +151,27 @@ export function describeOwnershipContract(
       await provider().deleteInstance(id, as({ ...heir, generation: 2 }));
     });
 
+    test('what a later version has noted beside its home stays: it is shown, is no stray home, and is not made anew', async () => {
+      const noted = async (id: string) => world().noteLater?.(id);
+      const spec = specOf();
+      const { id } = spec.identity;
+      await provider().createInstance(spec);
+      await run(id, fillHome);
+      const before = await run(id, homeDigest);
+      const later = await noted(id);
+      if (later) {
+        expect(await observed(id)).toHaveLength(1);
+        const strays = await provider().abilities.strayHomes?.(spec.identity.swarmId);
+        expect(strays?.map(home => home.id) ?? []).not.toContain(id);
+        await expectCode(provider().updateInstance(id, { ports: [3000] }), 'reserved-file-unreadable');
+        await expectCode(provider().abilities.recreateInstance(spec), 'reserved-file-unreadable');
+        expect(await later.isKept()).toBe(true);
+        await later.undo();
+      }
+      expect(await run(id, homeDigest)).toBe(before);
+      await provider().deleteInstance(id);
+    });
+
     test('of two that take it over at once one has it, and the other is told', async () => {
       const spec = specOf();
       const { id } = spec.identity;

@@ -23,6 +23,11 @@ export interface ContractWorld {
   publicText(instanceId: string): Promise<string>;
   /** Puts something there that is not ours and looks like it might be; the answer tells whether it is as it was. */
   plantForeign(): Promise<() => Promise<boolean>>;
+  /**
+   * Writes beside the home of an instance that runs, in place of what it is known by, what only a later version can read.
+   * Answers with whether that is there still, and with what puts back what it was. A place without such a record has none.
+   */
+  noteLater?(instanceId: string): Promise<{ isKept(): Promise<boolean>; undo(): Promise<void> }>;
   /** Adds a line to the server's own log. */
   writeLog(instanceId: string, line: string): Promise<void>;
   /** Ends the server as a crash does. */

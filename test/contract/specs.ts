@@ -27,3 +27,6 @@ export function newSpec(
     secrets,
   };
 }
+
+/** A record that only a later version can read. */
+export const later = JSON.stringify({ all: 'else' });

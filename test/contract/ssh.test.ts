@@ -5,6 +5,7 @@ import { instanceLayout } from '../../src/providers/editorServer.ts';
 import { sshHostProblem } from '../ssh/support/sshHost.ts';
 import { prepareForSsh, sshProvider, startPreparedHost, useSsh } from '../ssh/support/sshProviders.ts';
 import { describeProviderContract } from './providerContract.ts';
+import { later } from './specs.ts';
 
 const problem = sshHostProblem();
 
@@ -49,6 +50,16 @@ describe.skipIf(problem !== undefined)(`over ssh${problem ? ` (not here: ${probl
         readHome: async (id, file) => {
           const [layout] = await layouts(id);
           return layout && (await readFile(path.join(layout.home, file), 'utf8').catch(() => undefined));
+        },
+        noteLater: async id => {
+          const [layout] = await layouts(id);
+          const file = layout?.record ?? '';
+          const before = await readFile(file);
+          await writeFile(file, later);
+          return {
+            isKept: async () => (await readFile(file, 'utf8')) === later,
+            undo: () => writeFile(file, before),
+          };
         },
         publicText: async id => {
           const [layout] = await layouts(id);

@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { describe, expect, vi } from 'vitest';
 import { appName } from '../../src/providers/fly/instanceMachine.ts';
 import { describeProviderContract } from '../contract/providerContract.ts';
+import { later } from '../contract/specs.ts';
 import { machineProblem } from './support/flyCloud.ts';
 import { openFlyScene, organization } from './support/flyScene.ts';
 
@@ -29,6 +30,19 @@ describe.skipIf(problem !== undefined)(`Fly.io, as its stand-in is${problem ? `:
         readHome: async (id, file) => {
           const folder = volumeOf(id)?.folder;
           return folder && readFile(path.join(folder, 'home', file), 'utf8').catch(() => undefined);
+        },
+        noteLater: async id => {
+          const [machine] = cloud.app(appName(id)).machines.values();
+          const key = 'remote-swarm.config';
+          const { metadata: notes = {} } = machine?.config ?? {};
+          const before = notes[key] ?? '';
+          notes[key] = later;
+          return {
+            isKept: async () => machine?.config.metadata?.[key] === later,
+            undo: async () => {
+              notes[key] = before;
+            },
+          };
         },
         publicText: async id => {
           const { machines, volumes, log } = cloud.app(appName(id));

@@ -6,11 +6,12 @@ import { olderState } from '../../model/ownershipErrors.ts';
 import type { InstanceSpec } from '../../model/provider.ts';
 import { instanceVariables, markOf } from '../instanceMark.ts';
 import { refuseRole } from '../instanceRoles.ts';
+import { reservedFile } from '../reservedFile.ts';
 import { layout } from './containerSpec.ts';
 import { type Containers, refuseUntold } from './containers.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { type InstanceBuilder, idTaken } from './instanceBuilder.ts';
-import { type InstanceContainer, volumeName } from './instanceContainer.ts';
+import { type InstanceContainer, primaryOf, volumeName } from './instanceContainer.ts';
 import { removeIdleNetworks } from './networks.ts';
 import { type ReservedFiles, renewedFiles } from './reservedFiles.ts';
 
@@ -55,6 +56,8 @@ export class InstanceRecreator {
     }
     if (old.some(container => standingOf(identity, container) === 'older'))
       throw olderState(id, this.#engine.providerId);
+    const latest = primaryOf(old);
+    if (latest) await this.#refuseUnreadable(latest, ctx);
     const image = await this.#builder.prepareImage(config, ctx, spec);
     ctx.report('Removing what is left of the container');
     for (const container of old) await this.#end(container, ctx);
@@ -65,6 +68,15 @@ export class InstanceRecreator {
     if (old.length === 0) await this.#refuseUnowned(container, owner === swarmId, ctx);
     await this.#renew(container, spec, ctx);
     return container;
+  }
+
+  /** What can't be read is somebody's, and is not written anew. Of a container that is broken nothing is asked. */
+  async #refuseUnreadable(container: InstanceContainer, ctx: OperationContext): Promise<void> {
+    const text = await this.#files.read(container, layout.record, ctx).catch(() => {
+      ctx.signal.throwIfAborted();
+      return undefined;
+    });
+    reservedFile.mark(container.id, text);
   }
 
   /** Ends it politely when it can hear, and removes it whatever its state is. */

@@ -260,6 +260,8 @@ export class FlyProvider implements Provider {
       if (machine) {
         refuseRole(id, machine.role);
         this.machines.refuseUnowned(machine, spec.identity);
+        // What can't be read is somebody's, and is not written anew.
+        markOn(machine);
         await this.reader.proveAlone(machine, ctx);
         ctx.report('Removing the machine');
         await this.machines.stop(machine, false, ctx);
