@@ -28,9 +28,10 @@ export class StrayHomes {
     this.#options = options;
   }
 
-  /** On all providers that can tell. Rejects when one does not answer. */
+  /** On all providers that can tell. Rejects when one does not answer, or a migration, which may be about one, can't be read. */
   async list(ctx: OperationContext = quietContext): Promise<UnknownHome[]> {
-    const { registry, providers, swarmId } = this.#options;
+    const { registry, providers, book, swarmId } = this.#options;
+    await book.readAll();
     const known = await registry.readIds();
     const found = await Promise.all(
       providers.all().map(async ({ id: providerId, abilities }) => {

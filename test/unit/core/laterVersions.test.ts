@@ -61,6 +61,22 @@ describe('what a later version has written', () => {
     expect(place.homesOf.has(id)).toBe(true);
   });
 
+  test('of a migration keeps every home that it may be about', async () => {
+    const place = new MemoryPlace();
+    const before = await open(place, new MemoryPlace());
+    const { id } = await before.controller.createInstance({ name: 'web' }, 'here');
+    rmSync(path.join(directory, 'instances', `${id}.json`));
+    const migration = randomId(12);
+    later('migrations', migration);
+    const { controller } = await open(place, new MemoryPlace());
+    await expect(controller.strayHomes.list()).rejects.toMatchObject({ code: 'newer-state' });
+    await expect(controller.strayHomes.remove('here', id)).rejects.toMatchObject({ code: 'newer-state' });
+    expect(place.homesOf.has(id)).toBe(true);
+    rmSync(path.join(directory, 'migrations', `${migration}.json`));
+    await controller.strayHomes.remove('here', id);
+    expect(place.homesOf.has(id)).toBe(false);
+  });
+
   test('of a migration keeps the copy that it may be about, which goes otherwise', async () => {
     const world = await withCopy('incoming');
     const migration = randomId(12);
