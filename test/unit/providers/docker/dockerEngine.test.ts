@@ -38,7 +38,7 @@ test('a stream that comes after the call was given up is closed', async () => {
     docker.getEvents({}),
   );
   asked.catch(() => {});
-  const answer = await vi.waitUntil(() => answers[0]);
+  const answer = await vi.waitUntil(() => answers[0], 10_000);
   const closed = vi.fn();
   answer.on('close', closed);
   stop.abort();
