@@ -91,6 +91,7 @@ const work: Work = {
   prepareIncoming: (provider, [spec], ctx) => provider.prepareIncoming(spec, ctx),
   setRole: (provider, [id, role], ctx) => provider.moveTo(role, id, ctx),
   transfer: (provider, [id, heir], ctx) => provider.transfer(id, heir, ctx),
+  giveUpServer: (provider, [id], ctx) => provider.giveUpServer(id, ctx),
   stats: async ({ id, abilities }, [ids], ctx) => {
     if (!abilities.stats) throw unsupported(id, 'measure what instances use');
     return abilities.stats(ids, ctx);

@@ -98,6 +98,24 @@ export class InstanceOwnership {
     return this.#options.registry.readInstance(instanceId);
   }
 
+  /**
+   * Takes the server of an instance that runs elsewhere for ended; from then on it is this machine's, and what is wanted
+   * of it is done here. Rejects with `wrong-state` when it does not run elsewhere.
+   */
+  async takeFrom(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
+    const { registry, providers, locks } = this.#options;
+    const providerId = await locks.run(instanceId, ctx, async ctx => {
+      const record = await registry.readInstance(instanceId);
+      const { abilities } = providers.get(record.providerId);
+      if (record.elsewhere === undefined || !abilities.giveUpServer)
+        throw wrongState(instanceId, record.status, 'its provider does not say that it runs elsewhere');
+      await abilities.giveUpServer(instanceId, claimed(ctx, record));
+      return record.providerId;
+    });
+    await this.#refresh(ctx, providerId);
+    return registry.readInstance(instanceId);
+  }
+
   #decide(
     instanceId: string,
     ctx: OperationContext,

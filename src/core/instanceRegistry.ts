@@ -8,7 +8,7 @@ import type { Quarantined, RecordStore } from '../model/stateStore.ts';
 import { isSame } from './isSame.ts';
 
 /** What is seen of an instance, and not asked for. Only these may be shown before they are written. */
-export const observedFields = ['status', 'detail', 'port', 'statusSince'] as const;
+export const observedFields = ['status', 'detail', 'port', 'elsewhere', 'statusSince'] as const;
 type Observed = Pick<InstanceRecord, (typeof observedFields)[number]>;
 
 /** Records written at once by a flush. */
@@ -250,8 +250,8 @@ function withObserved(record: InstanceRecord, observed: Observed | undefined): I
   return { ...record, ...observed };
 }
 
-function observedOf({ status, detail, port, statusSince }: InstanceRecord): Observed {
-  return { status, detail, port, statusSince };
+function observedOf({ status, detail, port, elsewhere, statusSince }: InstanceRecord): Observed {
+  return { status, detail, port, elsewhere, statusSince };
 }
 
 /** Bookkeeping, laid over records before they are compared. */

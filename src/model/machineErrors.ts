@@ -6,7 +6,7 @@ export const runsElsewhere = (instanceId: string, host: string) =>
     family: 'state',
     code: 'runs-elsewhere',
     message: `The instance "${instanceId}" runs on ${host}, and not on this machine or in this container.`,
-    hint: `Stop it on ${host}. If that is gone for good, remove the file reserved/process.json beside the home of the instance.`,
+    hint: `Stop it on ${host}. If that is gone for good, a person takes it over with "Take Over Instance".`,
   });
 
 /** To the minute; nothing where it is not known. */

@@ -225,6 +225,11 @@ export interface ProviderAbilities {
    * who claims it for another one is refused. Idempotent; of two that take it from one owner at once, one is refused.
    */
   transfer(instanceId: string, heir: InstanceHeir, ctx: LockedContext): Promise<VSCodeInstance>;
+  /**
+   * Takes the server of an instance that is `elsewhere` for ended, as a person says: from then on it is stopped, and
+   * anybody may start it. Rejects with `wrong-state` when it is not elsewhere (any more).
+   */
+  giveUpServer?(instanceId: string, ctx: LockedContext): Promise<VSCodeInstance>;
   /** Starts `home.mjs` beside the home of an instance, whatever its role, and whether it runs or not. */
   openHome?(instanceId: string, task: HomeTask, ctx?: OperationContext): Promise<HomeProcess>;
   /** Bytes that homes can still take there; undefined when that can't be told now. */

@@ -27,7 +27,7 @@ import {
   startMigration,
 } from './migrationOperations.ts';
 import type { Operation } from './operation.ts';
-import { followProvider, followState } from './ownershipOperations.ts';
+import { followProvider, followState, takeOverInstances } from './ownershipOperations.ts';
 import { adoptInstances, forgetInstances, openInstance, removeStrayHomes, removeSwarm } from './personOperations.ts';
 import {
   deleteSnapshot,
@@ -86,6 +86,7 @@ export const catalog: readonly Operation[] = [
   takeOverState,
   followProvider,
   followState,
+  takeOverInstances,
 ];
 
 /** Those that a chat gets as tools. */

@@ -6,6 +6,7 @@ export const losses = {
   outside: 'running processes, and what lies outside its home',
   files: 'whatever the command removes in its home',
   newer: 'what was written since',
+  torn: 'files, if its server still runs there',
   home: 'all its files',
   copy: 'the parked copy',
   snapshot: 'the snapshot',

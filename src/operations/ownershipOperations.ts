@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { visible } from '../model/textCut.ts';
 import { BatchResult, batchOutcomes, InstanceIds, runBatch } from './batch.ts';
 import { defineOperation } from './operation.ts';
 import { nameLines, registered } from './targets.ts';
@@ -60,4 +61,40 @@ export const followState = defineOperation({
     action: t('Do It'),
   }),
   run: (swarm, { instanceIds }, ctx) => runBatch(instanceIds, ctx, id => swarm.ownership.insist(id, ctx)),
+});
+
+/** For what runs on a machine or in a container that is gone for good: only a person can know (semantics 39). */
+export const takeOverInstances = defineOperation({
+  name: 'take_over_instance',
+  title: 'Take Over Instance',
+  description: 'Takes the editor server of instances that run on another machine for ended, as when that is gone.',
+  effect: 'change',
+  audience: 'person',
+  alwaysAsks: true,
+  destroys: 'torn',
+  reveals: 'nothing',
+  undo: 'never',
+  input: z.strictObject({ instanceIds: InstanceIds }),
+  output: BatchResult,
+  outcomes: batchOutcomes,
+  targets: (swarm, { instanceIds }) => registered(swarm, instanceIds),
+  question: (t, { instanceIds }, targets, swarm) => {
+    const hosts = new Set(instanceIds.flatMap(id => swarm.registry.getInstance(id)?.elsewhere ?? []).map(visible));
+    const host = [...hosts].join(', ') || '?';
+    return {
+      title:
+        targets.length === 1
+          ? t('Take over "{0}" from {1}?', targets[0]?.name ?? '', host)
+          : t('Take over {0} instances from {1}?', targets.length, host),
+      detail: [
+        nameLines(t, targets),
+        t(
+          'Do this only when {0} is gone for good, or its container was started anew: nobody here can see whether the editor server still runs there. If it does, two servers write into the same files, and files get damaged. What is to run is started here.',
+          host,
+        ),
+      ].join('\n\n'),
+      action: t('It Is Gone: Take Over'),
+    };
+  },
+  run: (swarm, { instanceIds }, ctx) => runBatch(instanceIds, ctx, id => swarm.ownership.takeFrom(id, ctx)),
 });

@@ -50,7 +50,7 @@ export const adoptInstances = defineOperation({
         ? [t('What is not stopped may be in use there at this moment. It goes on running.')]
         : []),
       t(
-        'They become part of this swarm. The swarm that has them now shows them as "unknown, adopted by {0}" from then on: it can do nothing to them any more but forget them, and its owner may miss them.',
+        'They become part of this swarm. The swarm that has them now shows them as "adopted by {0}" from then on: it can do nothing to them any more but forget them, and its owner may miss them.',
         ownerName(swarm.ownership.owner),
       ),
     ].join('\n\n'),

@@ -18,7 +18,7 @@ export const takeOverState = defineOperation({
   question: (t, _input, _targets, { claim }) => ({
     title: t('Take over the state of this swarm from {0}?', hostOf(claim.hindrance)),
     detail: t(
-      'Windows on {0} can only read it from then on. Instances whose editor server runs there go on running, are shown as "unknown" here, and are left alone until they are stopped there.',
+      'Windows on {0} can only read it from then on. Instances whose editor server runs there go on running, are shown so here, and are left alone until they are stopped there, or taken over one by one.',
       hostOf(claim.hindrance),
     ),
     action: t('Take Over'),

@@ -53,7 +53,7 @@ export interface Swarm
   >;
   readonly access: Pick<InstanceAccess, 'openInstance' | 'getInstanceLogs' | 'executeCommand'>;
   readonly strayHomes: Pick<StrayHomes, 'remove' | 'leave'>;
-  readonly ownership: Pick<SwarmController['ownership'], 'owner' | 'takeOver' | 'insist'>;
+  readonly ownership: Pick<SwarmController['ownership'], 'owner' | 'takeOver' | 'insist' | 'takeFrom'>;
   readonly claim: Pick<SwarmController['claim'], 'hindrance' | 'takeOver'>;
   readonly registry: Pick<InstanceRegistry, 'getInstance'>;
   readonly health: Pick<HealthMonitor, 'get'>;

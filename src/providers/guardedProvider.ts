@@ -126,7 +126,7 @@ export class GuardedProvider implements Provider {
   }
 
   #guardAbilities(inner: ProviderAbilities): ProviderAbilities {
-    const { describe, heard, openHome, freeBytes, homeBytes, strayHomes, watch, stats } = inner;
+    const { describe, heard, giveUpServer, openHome, freeBytes, homeBytes, strayHomes, watch, stats } = inner;
     const { terminal, followLogs, listPorts, attachUri } = inner;
     return {
       images: inner.images,
@@ -153,6 +153,9 @@ export class GuardedProvider implements Provider {
         this.#change('Making the target', ctx, c => inner.prepareIncoming(spec, c), this.#times.create),
       setRole: (id, role, ctx) => this.#change('The change of role', ctx, c => inner.setRole(id, role, c)),
       transfer: (id, heir, ctx) => this.#change('The adoption', ctx, c => inner.transfer(id, heir, c)),
+      ...(giveUpServer && {
+        giveUpServer: (id, ctx) => this.#change('Taking it over', ctx, c => giveUpServer.call(inner, id, c)),
+      }),
       ...(openHome && {
         openHome: (id, task, ctx) =>
           this.#call('Reaching the home', this.#times.change, this.#times.rollBack, ctx ?? quietContext, c =>

@@ -22,7 +22,8 @@ export type InstanceAction =
   | 'purge'
   | 'forget'
   | 'followProvider'
-  | 'followState';
+  | 'followState'
+  | 'takeOverInstance';
 
 /** `goBack`: to one of its snapshots, which outlives what it is of. */
 const actionsByStatus: Readonly<Record<InstanceStatus, readonly InstanceAction[]>> = {
@@ -48,7 +49,7 @@ const actionsByStatus: Readonly<Record<InstanceStatus, readonly InstanceAction[]
   deleting: ['forget'],
   trashed: ['restore', 'goBack', 'purge'],
   lost: ['goBack', 'delete', 'purge'],
-  unknown: ['logs', 'failOver', 'goBack', 'delete'],
+  unknown: ['logs', 'takeOverInstance', 'failOver', 'goBack', 'delete'],
 };
 
 /** What providers can do beyond what every one can, asked by the provider's id. */
@@ -65,13 +66,17 @@ export function actionsOf(
   talents: ProviderTalents,
   isMoving = false,
 ): readonly InstanceAction[] {
-  const { status, providerId, overruled } = record;
+  const { status, providerId, overruled, elsewhere } = record;
   // Nothing else is done to it until a person has decided.
   if (overruled) return overruled.by === 'another' ? ['forget'] : ['followProvider', 'followState'];
   const actions = actionsByStatus[isInTrash(record) ? 'trashed' : status].filter(
     action => !isMoving || looks.includes(action),
   );
   // What is about to go is let go; what does not go can be forgotten.
-  const can = { attach: talents.canAttach(providerId), forget: isStuck(record) };
-  return actions.filter(action => (action === 'attach' || action === 'forget' ? can[action] : true));
+  const can: Partial<Record<InstanceAction, boolean>> = {
+    attach: talents.canAttach(providerId),
+    forget: isStuck(record),
+    takeOverInstance: elsewhere !== undefined,
+  };
+  return actions.filter(action => can[action] ?? true);
 }

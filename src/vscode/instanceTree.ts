@@ -98,9 +98,9 @@ export const statusOrder: readonly InstanceStatus[] = [
 /** True when a person should look at the instance. */
 export const isTroubled = (record: InstanceRecord) => record.status === 'failed' || record.status === 'lost';
 
-/** True of what is in the trash, and of what goes there once its provider answers. */
-export const isInTrash = ({ status, desired }: InstanceRecord) =>
-  status === 'trashed' || (status === 'unknown' && desired === 'trashed');
+/** True of what is in the trash, and of what goes there once its provider answers. What a person has to decide on is not. */
+export const isInTrash = ({ status, desired, overruled }: InstanceRecord) =>
+  status === 'trashed' || (status === 'unknown' && desired === 'trashed' && overruled === undefined);
 
 /** True when the choice hides anything at all. */
 export const isFiltered = (choice: ViewChoice) => choice.text.trim() !== '' || choice.statuses.length > 0;

@@ -33,8 +33,11 @@ export const isStuck = ({ status, error }: InstanceRecord) => status === 'deleti
 
 /** The icon of an instance: one that runs though its set-up failed is painted as a warning, as is one that does not go. */
 export function recordIcon(record: InstanceRecord): RowIcon {
-  const { status, setup } = record;
+  const { status, setup, overruled, elsewhere } = record;
   if (isStuck(record)) return { id: 'circle-slash', color: 'list.warningForeground' };
+  if (overruled?.by === 'another') return { id: 'account', color: 'disabledForeground' };
+  if (overruled) return { id: 'history', color: 'list.warningForeground' };
+  if (elsewhere !== undefined) return { id: 'vm-outline', color: 'list.warningForeground' };
   const icon = iconOf(status);
   return status === 'running' && setup?.status === 'failed' ? { ...icon, color: 'list.warningForeground' } : icon;
 }
@@ -113,6 +116,28 @@ export function foundDescription(
   return [texts[observation.status], ...runsOn, providerId, ...whose, made].join(' · ');
 }
 
+/** What stands in place of a state that can't be told here, or does not count. */
+function foreignText({ overruled, elsewhere }: InstanceRecord, t: Translate): string | undefined {
+  if (overruled?.by === 'another') return t('adopted by {0}', ownerName(overruled.owner));
+  if (overruled) return t('older than what its provider says');
+  return elsewhere === undefined ? undefined : t('runs on {0}', elsewhere);
+}
+
+/** What a person can do about it, in whole sentences. */
+function foreignHint({ overruled, elsewhere, providerId, desired }: InstanceRecord, texts: StatusTexts, t: Translate) {
+  if (overruled?.by === 'another') {
+    return t('Another swarm has it now: nothing is done to it here. Forget it, or ask them for it.');
+  }
+  if (overruled) {
+    return t(
+      '{0} says that it is "{1}" and knows of later changes; here it was to be "{2}", as after a backup. Nothing is done to it until you take over what the provider says, or do what this state says.',
+      ...[providerId, texts[overruled.status], desired === 'absent' ? texts.deleting : texts[desired]],
+    );
+  }
+  if (elsewhere === undefined) return undefined;
+  return t('Stop it on {0}. If that is gone for good, take over the instance.', elsewhere);
+}
+
 /** What follows the name on a row: the state first, then what tells this instance from others. */
 export function descriptionOf(
   record: InstanceRecord,
@@ -121,9 +146,11 @@ export function descriptionOf(
   t: Translate,
   details: readonly string[] = [],
 ): string {
-  const parts = [texts[record.status], ...details];
+  const foreign = foreignText(record, t);
+  const parts = [foreign ?? texts[record.status], ...details];
   if (record.error !== undefined && (record.status === 'failed' || isStuck(record))) parts.push(record.error.message);
-  else if (record.detail !== undefined && record.status !== 'running') parts.push(record.detail);
+  else if (foreign === undefined && record.detail !== undefined && record.status !== 'running')
+    parts.push(record.detail);
   if (record.setup?.status === 'failed') parts.push(t('setup failed'));
   else if (record.setup?.status === 'pending' && record.status === 'running') parts.push(t('setting up…'));
   if (record.error?.code === 'restore-cut-off') parts.push(t('its home is not whole'));
@@ -145,7 +172,7 @@ export function spokenOf(
   t: Translate,
   details: readonly string[] = [],
 ): string {
-  const state = [texts[record.status], ...details].map(withoutDots).join(', ');
+  const state = [foreignText(record, t) ?? texts[record.status], ...details].map(withoutDots).join(', ');
   const spoken = [`${record.config.name}, ${state}, ${record.providerId}`];
   if (record.error !== undefined) spoken.push(record.error.message);
   if (record.setup?.status === 'failed') spoken.push(t('setup failed'));
@@ -179,15 +206,19 @@ export function tooltipOf(
   costsAtRest = false,
 ): string {
   const { config } = record;
+  const foreign = foreignText(record, t);
+  const detail = foreign === undefined ? record.detail : undefined;
   const lines = [
     `### ${escapeMarkdown(visible(config.name))}`,
-    `$(${recordIcon(record).id}) **${escapeMarkdown(texts[record.status])}** · ${escapeMarkdown(ago(record.statusSince, now, locale))}` +
-      (record.detail === undefined ? '' : ` · ${escapeMarkdown(record.detail)}`),
+    `$(${recordIcon(record).id}) **${escapeMarkdown(foreign ?? texts[record.status])}** · ${escapeMarkdown(ago(record.statusSince, now, locale))}` +
+      (detail === undefined ? '' : ` · ${escapeMarkdown(detail)}`),
   ];
+  const hint = foreignHint(record, texts, t);
+  if (hint !== undefined) lines.push(escapeMarkdown(hint));
   if (record.error !== undefined) {
     lines.push(`$(error) ${escapeMarkdown(record.error.message)} ${escapeMarkdown(record.error.hint ?? '')}`);
   }
-  const until = restorableUntil(record);
+  const until = record.overruled ? undefined : restorableUntil(record);
   if (until !== undefined) {
     const day = new Date(until).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
     lines.push(escapeMarkdown(t('Restore brings it back until {0}; then it is removed for good.', day)));
@@ -214,7 +245,7 @@ export function tooltipOf(
     [t('Extensions'), listed(config.extensions)],
     [t('Variables'), listed([...Object.keys(config.env), ...config.secretEnv.map(name => t('{0} (secret)', name))])],
     [t('Labels'), listed(Object.entries(config.metadata).map(([key, value]) => `${key}=${value}`))],
-    [t('Owner'), `${record.owner.user}@${record.owner.machine}`],
+    [t('Owner'), ownerName(record.overruled?.by === 'another' ? record.overruled.owner : record.owner)],
     [t('Created'), ago(record.createdAt, now, locale)],
     [t('Id'), record.id],
   ];

@@ -101,6 +101,22 @@ describe('an instance whose server runs on another machine', () => {
     expect(await (await windowOn(another)).getInstance(id)).toMatchObject({ status: 'stopped' });
   });
 
+  test('is given up by a person: then it is anybody’s; what runs here is not given up', async () => {
+    const { here, spec, id, home } = await scene();
+    await here.createInstance(spec);
+    await writeFile(path.join(home, 'file'), 'kept');
+    await expect(here.abilities.giveUpServer?.(id)).rejects.toMatchObject({ code: 'wrong-state' });
+    expect(await here.getInstance(id)).toMatchObject({ status: 'running' });
+    await here.stopInstance(id);
+    const mark = { pid: 1, startTime: 'then', place: another, logOffset: 0, port: 9, answered: true };
+    await writeFile(path.join(path.dirname(home), 'reserved', 'process.json'), JSON.stringify(mark));
+    await expect(here.startInstance(id)).rejects.toMatchObject({ code: 'runs-elsewhere' });
+    expect(await here.abilities.giveUpServer?.(id)).toMatchObject({ status: 'stopped' });
+    expect(await here.startInstance(id)).toMatchObject({ status: 'running' });
+    expect(await readFile(path.join(home, 'file'), 'utf8')).toBe('kept');
+    await expect(here.abilities.giveUpServer?.(id)).rejects.toMatchObject({ code: 'wrong-state' });
+  });
+
   test('is simply gone when its machine was started anew', async () => {
     const { here, windowOn, spec, id, reserved } = await scene();
     await here.createInstance(spec);

@@ -15,6 +15,7 @@ export interface LoneAbilities extends ProviderAbilities {
   prepareIncoming(spec: InstanceSpec, ctx?: OperationContext): Promise<VSCodeInstance>;
   setRole(instanceId: string, role: InstanceRole, ctx?: OperationContext): Promise<VSCodeInstance>;
   transfer(instanceId: string, heir: InstanceHeir, ctx?: OperationContext): Promise<VSCodeInstance>;
+  giveUpServer?(instanceId: string, ctx?: OperationContext): Promise<VSCodeInstance>;
 }
 
 /** A provider whose instances nobody else works on: what changes them may be called without a lock. */
@@ -38,7 +39,15 @@ export const loneContext: LockedContext = { ...quietContext, lock: { assertHeld:
 /** Where the context stands among the arguments of what changes something. */
 const places: Readonly<Record<string, number>> = {
   ...{ createInstance: 1, startInstance: 1, stopInstance: 2, deleteInstance: 1, updateInstance: 2 },
-  ...{ recreateInstance: 1, trashInstance: 1, restoreInstance: 1, prepareIncoming: 1, setRole: 2, transfer: 2 },
+  ...{
+    recreateInstance: 1,
+    trashInstance: 1,
+    restoreInstance: 1,
+    prepareIncoming: 1,
+    setRole: 2,
+    transfer: 2,
+    giveUpServer: 1,
+  },
 };
 
 /** The provider, which is given a lock that nobody takes wherever it needs one. */

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
@@ -188,6 +188,68 @@ describe('the views of a small swarm', () => {
     await workbench.page.keyboard.type('@ext:remote-swarm.remote-swarm ');
     await workbench.page.locator('.settings-editor .setting-item-contents', { hasText: 'State Directory' }).waitFor();
     await workbench.screenshot('views-settings');
+  });
+
+  test('what other swarms and machines have to say in it', { timeout: 240_000 }, async () => {
+    failed();
+    const instances = path.join(server.storage, 'instances');
+    const names = (await readdir(instances)).filter(name => name.endsWith('.json'));
+    const texts = await Promise.all(names.map(name => readFile(path.join(instances, name), 'utf8')));
+    const records = texts.map(text => JSON.parse(text));
+    const recordOf = (name: string) => records.find(({ config }) => config.name === name);
+    const reserved = (name: string, role = 'owner') =>
+      path.join(server.storage, 'local', `${recordOf(name).id}--${role}`, 'reserved');
+    const change = async (file: string, changes: object) => {
+      const text = await readFile(file, 'utf8');
+      await writeFile(file, JSON.stringify({ ...JSON.parse(text), ...changes }));
+      return () => writeFile(file, text);
+    };
+    const { swarmId, owner, generation = 0 } = recordOf('payment service');
+    const title = (more: object) => JSON.stringify({ swarmId, owner, epoch: 1, generation: generation + 9, ...more });
+    const bob = { swarmId: 'bbbbbbbbbbbbbbbb', owner: { user: 'bob', machine: 'studio' }, epoch: 3 };
+    const adoptedAt = new Date(Date.now() - 7_200_000).toISOString();
+
+    // Another machine has the state.
+    const machine = path.join(server.storage, 'machine.json');
+    const { machine: here } = JSON.parse(await readFile(machine, 'utf8'));
+    const there = { ...here, id: 'a0b1c2d3e4f5', host: 'anns-laptop' };
+    await change(machine, { machine: there, since: adoptedAt });
+    await workbench.notification('This swarm is in use on anns-laptop').waitFor();
+    await workbench.screenshot('views-state-elsewhere');
+    await workbench.notificationButton('Here it can only be read', 'Take Over');
+    expect(await workbench.dialogText()).toContain('anns-laptop');
+    await workbench.screenshot('views-take-over');
+    await workbench.dialogButton('Take Over');
+    const hint = workbench.page.locator('.part.sidebar', { hasText: 'Here it can only be read' });
+    await hint.waitFor({ state: 'detached' });
+
+    // Kira runs on another machine, what is stopped is newer at its provider, and Bob has what was in the trash.
+    const comesBack = await change(path.join(reserved('Kira'), 'process.json'), { place: there });
+    await writeFile(path.join(reserved('payment service'), 'title-99.json'), title({}));
+    await writeFile(
+      path.join(reserved('an instance with quite a long name', 'trash'), 'title-99.json'),
+      title({ ...bob, adoptedAt }),
+    );
+    await workbench.reload();
+    await workbench.openView();
+    await workbench.command('Remote Swarm: Refresh');
+    await workbench.rowSays('Kira', /^runs on anns-laptop/);
+    await workbench.rowSays('payment service', /^older than what its provider says/);
+    await workbench.rowSays('an instance with quite a long name', /^adopted by bob@studio/);
+    await workbench.screenshot('views-others');
+    for (const name of ['Kira', 'payment service', 'an instance with quite a long name']) {
+      await workbench.openContextMenu(name);
+      await workbench.screenshot(`views-others-menu-${name.replaceAll(' ', '-')}`);
+      await workbench.page.keyboard.press('Escape');
+      await workbench.menu.waitFor({ state: 'detached' });
+    }
+    await workbench.row('payment service').hover();
+    await workbench.page.locator('.workbench-hover', { hasText: 'Owner' }).waitFor();
+    await workbench.screenshot('views-others-tooltip');
+    await workbench.page.keyboard.press('Escape');
+    await comesBack();
+    await workbench.command('Remote Swarm: Refresh');
+    await workbench.rowSays('Kira', /^running/);
   });
 
   test.each([

@@ -121,6 +121,10 @@ export class LocalAbilities implements ProviderAbilities {
     return this.#provider.transfer(instanceId, heir, ctx);
   }
 
+  giveUpServer(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#provider.giveUpServer(instanceId, ctx);
+  }
+
   openHome(instanceId: string, task: HomeTask, ctx: OperationContext = quietContext): Promise<HomeProcess> {
     return this.#provider.openHome(instanceId, task, ctx);
   }

@@ -40,6 +40,7 @@ import { endFamily, type Processes } from './processes.ts';
 import { runCommand } from './runCommand.ts';
 import { readLog } from './serverLog.ts';
 import {
+  giveUpServer,
   placeMark,
   refuseElsewhere,
   type ServerState,
@@ -291,13 +292,20 @@ export class LocalProvider implements Provider {
     return this.#turns.take(instanceId, async () => {
       ctx.signal.throwIfAborted();
       const folder = await this.existing(instanceId);
-      const { swarmId, epoch } = folder.identity;
-      if (swarmId === heir.swarmId && epoch === heir.epoch) return this.#describe(folder);
+      const { identity } = folder;
+      if (identity.swarmId === heir.swarmId && identity.epoch === heir.epoch) return this.#describe(folder);
       this.#refuseUnowned(folder, ctx.claim);
       await refuseElsewhere(this.processes, instanceId, folder.layout);
-      const generation = nextGeneration(folder.identity, ctx.claim);
-      const title = { ...heir, generation, adoptedAt: new Date().toISOString() };
+      const title = { ...heir, generation: nextGeneration(identity, ctx.claim), adoptedAt: new Date().toISOString() };
       return this.#describe(await this.folders.entitle(folder, title, ctx));
+    });
+  }
+
+  giveUpServer(instanceId: string, ctx: OperationContext): Promise<VSCodeInstance> {
+    return this.#turns.take(instanceId, async () => {
+      const folder = await this.#owned(instanceId, ctx);
+      await giveUpServer(this.processes, instanceId, folder.layout, ctx);
+      return this.#describe(folder);
     });
   }
 

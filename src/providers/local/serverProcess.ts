@@ -7,7 +7,7 @@ import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
-import { providerRefused, timedOut } from '../../model/errors.ts';
+import { providerRefused, timedOut, wrongState } from '../../model/errors.ts';
 import { Port, type StopCause } from '../../model/instance.ts';
 import { runsElsewhere } from '../../model/machineErrors.ts';
 import { MachineIdentity, whereabouts } from '../../model/machineIdentity.ts';
@@ -133,6 +133,24 @@ async function clearMark(processes: Processes, layout: InstanceLayout, ctx: Oper
 export async function refuseElsewhere(processes: Processes, instanceId: string, layout: InstanceLayout): Promise<void> {
   const state = await serverState(processes, layout);
   if (state.status === 'elsewhere') throw runsElsewhere(instanceId, state.host);
+}
+
+/**
+ * Removes the mark of a server that nobody here can judge; one that comes meanwhile stays. Throws `wrongState` when there
+ * is none.
+ */
+export async function giveUpServer(
+  processes: Processes,
+  instanceId: string,
+  layout: InstanceLayout,
+  ctx: OperationContext,
+): Promise<void> {
+  ctx.signal.throwIfAborted();
+  const { text, mark } = await readMark(processes, layout);
+  if (text === undefined || !mark || whereabouts(mark.place, processes.machine) !== 'elsewhere')
+    throw wrongState(instanceId, 'on this machine', 'look again');
+  ctx.lock?.assertHeld();
+  removeRevision(files(layout).mark, text);
 }
 
 /** Starts the server unless it runs, and resolves with its port when it answers. It outlives this process. */

@@ -61,6 +61,7 @@ export const hostAnswers = {
   prepareIncoming: VSCodeInstance,
   setRole: VSCodeInstance,
   transfer: VSCodeInstance,
+  giveUpServer: VSCodeInstance,
   stats: z.array(
     z.object({
       ...{ id: z.string(), cpuCores: z.number(), memoryBytes: z.number() },
@@ -99,6 +100,7 @@ export interface HostArguments {
   prepareIncoming: [spec: InstanceSpec];
   setRole: [id: string, role: InstanceRole];
   transfer: [id: string, heir: InstanceHeir];
+  giveUpServer: [id: string];
   stats: [ids: readonly string[]];
   freeBytes: [];
   homeBytes: [ids: readonly string[]];

@@ -127,6 +127,10 @@ export class SshAbilities implements ProviderAbilities {
     return this.#provider.change(instanceId, 'transfer', [instanceId, heir], ctx);
   }
 
+  giveUpServer(instanceId: string, ctx: OperationContext = quietContext): Promise<VSCodeInstance> {
+    return this.#provider.change(instanceId, 'giveUpServer', [instanceId], ctx);
+  }
+
   openHome(instanceId: string, task: HomeTask, ctx: OperationContext = quietContext): Promise<HomeProcess> {
     return this.#provider.openHome(instanceId, task, ctx);
   }

@@ -12,6 +12,7 @@ import {
   restore,
   start,
   stop,
+  takeOverInstance,
 } from './lifecycle.ts';
 import { attach, copyUrl, open, openInstanceTerminal, revealStateFile, showLogs } from './reach.ts';
 import { removeStrayHomes } from './removeStrayHomes.ts';
@@ -58,6 +59,7 @@ export const commandTable: readonly Command[] = [
   command('forget', forget),
   command('followProvider', followProvider),
   command('followState', followState),
+  command('takeOverInstance', takeOverInstance),
   command('adopt', adopt),
   command('adoptAll', adoptAll),
   command('refresh', face => face.host.use(core => core.controller.refresh())),

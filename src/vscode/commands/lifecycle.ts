@@ -55,6 +55,10 @@ export const followProvider = (face: Face, call: CommandCall) =>
 export const followState = (face: Face, call: CommandCall) =>
   onAll(face, call, 'followState', 'follow_state', t('Do What This State Says'), t('Doing what this state says…'));
 
+/** For what runs on a machine that is gone for good. The gate asks first. */
+export const takeOverInstance = (face: Face, call: CommandCall) =>
+  onAll(face, call, 'takeOverInstance', 'take_over_instance', t('Take Over Instances'), t('Taking over…'));
+
 /** What cannot be deleted for good: of an instance, or what a migration has left of one. The gate asks first. */
 export async function forget(face: Face, call: CommandCall): Promise<void> {
   const left = call.rows

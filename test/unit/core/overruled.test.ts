@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { SwarmController } from '../../../src/core/swarmController.ts';
-import { quietContext } from '../../../src/model/operationContext.ts';
+import { type LockedContext, quietContext } from '../../../src/model/operationContext.ts';
 import { MemoryLease } from '../../fakes/memoryLease.ts';
 import { MemoryPlace } from '../../fakes/memoryPlace.ts';
 import { MemoryProvider } from '../../fakes/memoryProvider.ts';
@@ -122,6 +122,24 @@ describe('what another swarm has adopted', () => {
     await expect(adopt(bob, id)).rejects.toMatchObject({ code: 'runs-elsewhere' });
     expect(whole(places.here, id)).toEqual(before);
     expect(bob.listInstances()).toEqual([]);
+  });
+
+  test('is taken over by a person where its server runs elsewhere, and then started as it is wanted', async () => {
+    const ann = await windowOf(anns, { here: new MemoryPlace() });
+    const { id } = await ann.createInstance({ name: 'web' }, 'here');
+    const { abilities } = ann.providers.get('here');
+    const calls: unknown[] = [];
+    const giveUpServer = async (instanceId: string, { claim }: LockedContext) => {
+      calls.push([instanceId, claim?.swarmId]);
+      return ann.getInstance(id);
+    };
+    Object.assign(abilities, { giveUpServer });
+    await expect(ann.ownership.takeFrom(id)).rejects.toMatchObject({ code: 'wrong-state' });
+    await ann.registry.updateInstance(id, current => ({ ...current, status: 'unknown', elsewhere: 'anns-laptop' }));
+    await ann.ownership.takeFrom(id);
+    expect(calls).toEqual([[id, anns]]);
+    expect(ann.getInstance(id)).toMatchObject({ status: 'running' });
+    expect(ann.getInstance(id).elsewhere).toBeUndefined();
   });
 
   test('is one swarm’s when two adopt it at once', async () => {

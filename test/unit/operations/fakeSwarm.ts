@@ -81,6 +81,7 @@ export class FakeSwarm implements Swarm {
   readonly ownership = {
     owner: { user: 'ada', machine: 'desk' },
     takeOver: (id: string) => this.#change('followProvider', id, {}),
+    takeFrom: (id: string) => this.#change('takeFrom', id, {}),
     insist: (id: string) => this.#change('followState', id, {}),
   };
   readonly claim: { hindrance: StateHindrance | undefined; takeOver: () => Promise<void> } = {

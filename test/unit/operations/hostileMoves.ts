@@ -219,7 +219,10 @@ const makers: Readonly<Record<string, Maker>> = {
       { operation: 'remove_stray_home', input: { homes: [{ providerId: 'here', instanceId, sizeGb: 1 }] } },
       { operation: 'remove_swarm', input: {} },
       { operation: 'take_over_state', input: {} },
-      ...['follow_provider', 'follow_state'].map(operation => ({ operation, input: { instanceIds: [instanceId] } })),
+      ...['follow_provider', 'follow_state', 'take_over_instance'].map(operation => ({
+        operation,
+        input: { instanceIds: [instanceId] },
+      })),
     ];
     return { aim: 'what persons may', ...(at(persons, b) ?? { operation: 'remove_swarm', input: {} }) };
   },

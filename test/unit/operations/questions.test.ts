@@ -115,7 +115,7 @@ describe('a question', () => {
       '',
       'What is not stopped may be in use there at this moment. It goes on running.',
       '',
-      expect.stringContaining('shows them as "unknown, adopted by ada@desk" from then on'),
+      expect.stringContaining('shows them as "adopted by ada@desk" from then on'),
     ]);
     await bench.invoke('adopt_swarm_instance', { found: [found(2)] }, { caller: 'person' });
     expect(bench.questions[1]?.detail).not.toContain('in use there');

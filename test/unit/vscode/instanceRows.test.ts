@@ -47,6 +47,41 @@ describe('an instance’s row', () => {
     expect(new Set(resting).size).toBe(resting.length);
   });
 
+  test('of another owner, another machine or an older state says so in place of a state, with what can be done', () => {
+    const bob = { user: 'bob', machine: 'studio' };
+    const trashedAt = '2026-03-01T12:00:00.000Z';
+    const unknown = { status: 'unknown', desired: 'trashed', trashedAt, detail: 'why' } as const;
+    const rows = [
+      { ...unknown, overruled: { by: 'another' as const, swarmId: 'bbbbbbbbbbbbbbbb', owner: bob } },
+      {
+        ...unknown,
+        overruled: { by: 'provider', epoch: 1, generation: 4, role: 'owner', status: 'running' } as const,
+      },
+      { ...unknown, desired: 'running' as const, elsewhere: 'anns-laptop' },
+    ].map(more => instance(1, more));
+    expect(rows.map(row => rowOf(row, wording).description)).toEqual([
+      'adopted by bob@studio',
+      'older than what its provider says',
+      'runs on anns-laptop',
+    ]);
+    expect(rows.map(row => rowOf(row, wording).contextValue)).toEqual([
+      'instance+unknown+can-forget',
+      'instance+unknown+can-followProvider+can-followState',
+      'instance+unknown+can-logs+can-takeOverInstance+can-failOver+can-goBack+can-delete',
+    ]);
+    expect(new Set(rows.map(row => rowOf(row, wording).icon.id)).size).toBe(3);
+    const [adopted = '', older = '', elsewhere = ''] = rows.map(row =>
+      rowTooltip(row, now, wording)?.replaceAll('\\', ''),
+    );
+    expect(adopted).toContain('Owner: bob@studio');
+    expect(adopted).toContain('Forget it, or ask them for it.');
+    expect(adopted + older).not.toContain('Restore brings it back');
+    expect(older).toContain(
+      'local says that it is "running" and knows of later changes; here it was to be "in the trash"',
+    );
+    expect(elsewhere).toContain('Stop it on anns-laptop.');
+  });
+
   test('says where it is moving to, and then offers only what changes nothing', () => {
     const moving: Node = { kind: 'instance', record: record(1), movingTo: 'docker' };
     const row = rowOf(moving, wording);
