@@ -119,7 +119,7 @@ export function foundDescription(
 /** What stands in place of a state that can't be told here, or does not count. */
 function foreignText({ overruled, elsewhere }: InstanceRecord, t: Translate): string | undefined {
   if (overruled?.by === 'another') return t('adopted by {0}', ownerName(overruled.owner));
-  if (overruled) return t('older than what its provider says');
+  if (overruled) return t('outdated: its provider knows of later changes');
   return elsewhere === undefined ? undefined : t('runs on {0}', elsewhere);
 }
 
@@ -130,7 +130,7 @@ function foreignHint({ overruled, elsewhere, providerId, desired }: InstanceReco
   }
   if (overruled) {
     return t(
-      '{0} says that it is "{1}" and knows of later changes; here it was to be "{2}", as after a backup. Nothing is done to it until you take over what the provider says, or do what this state says.',
+      '{0} says that it is "{1}"; here it was to be "{2}", as before a backup was brought back. Nothing is done to it until you take over what the provider says, or do what this state says.',
       ...[providerId, texts[overruled.status], desired === 'absent' ? texts.deleting : texts[desired]],
     );
   }

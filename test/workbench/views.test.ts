@@ -234,14 +234,18 @@ describe('the views of a small swarm', () => {
     await workbench.openView();
     await workbench.command('Remote Swarm: Refresh');
     await workbench.rowSays('Kira', /^runs on anns-laptop/);
-    await workbench.rowSays('payment service', /^older than what its provider says/);
+    await workbench.rowSays('payment service', /^outdated: /);
     await workbench.rowSays('an instance with quite a long name', /^adopted by bob@studio/);
     await workbench.screenshot('views-others');
-    for (const name of ['Kira', 'payment service', 'an instance with quite a long name']) {
-      await workbench.openContextMenu(name);
-      await workbench.screenshot(`views-others-menu-${name.replaceAll(' ', '-')}`);
-      await workbench.page.keyboard.press('Escape');
-      await workbench.menu.waitFor({ state: 'detached' });
+    for (const [name, action, says] of [
+      ['Kira', 'Take Over Instance…', 'Do this only when anns-laptop is gone for good'],
+      ['payment service', 'Do What This State Says…', 'stopped'],
+      ['an instance with quite a long name', 'Forget Instance…', 'What its providers still have stays there'],
+    ] as const) {
+      await workbench.contextAction(name, action);
+      expect(await workbench.dialogText()).toContain(says);
+      await workbench.screenshot(`views-others-${name.replaceAll(' ', '-')}`);
+      await workbench.dialogButton('Cancel');
     }
     await workbench.row('payment service').hover();
     await workbench.page.locator('.workbench-hover', { hasText: 'Owner' }).waitFor();

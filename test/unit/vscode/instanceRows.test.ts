@@ -61,7 +61,7 @@ describe('an instance’s row', () => {
     ].map(more => instance(1, more));
     expect(rows.map(row => rowOf(row, wording).description)).toEqual([
       'adopted by bob@studio',
-      'older than what its provider says',
+      'outdated: its provider knows of later changes',
       'runs on anns-laptop',
     ]);
     expect(rows.map(row => rowOf(row, wording).contextValue)).toEqual([
@@ -76,9 +76,7 @@ describe('an instance’s row', () => {
     expect(adopted).toContain('Owner: bob@studio');
     expect(adopted).toContain('Forget it, or ask them for it.');
     expect(adopted + older).not.toContain('Restore brings it back');
-    expect(older).toContain(
-      'local says that it is "running" and knows of later changes; here it was to be "in the trash"',
-    );
+    expect(older).toContain('local says that it is "running"; here it was to be "in the trash"');
     expect(elsewhere).toContain('Stop it on anns-laptop.');
   });
 
