@@ -2,7 +2,19 @@ import * as z from 'zod';
 import { visible } from '../model/textCut.ts';
 import { BatchResult, batchOutcomes, InstanceIds, runBatch } from './batch.ts';
 import { defineOperation } from './operation.ts';
-import { nameLines, registered } from './targets.ts';
+import type { Swarm } from './swarm.ts';
+import { nameLines, registered, type Target } from './targets.ts';
+
+/** With what it would become: as its provider says that it is, or as it was wanted here. */
+function facing(swarm: Swarm, target: Target, follows: 'provider' | 'state'): Target {
+  const record = swarm.registry.getInstance(target.id);
+  if (record?.overruled?.by !== 'provider') return target;
+  const sides = [record.desired, record.overruled.status];
+  return {
+    ...target,
+    facts: `${record.providerId}, ${(follows === 'provider' ? sides : sides.toReversed()).join(' → ')}`,
+  };
+}
 
 /** One of the two ways out for a record that is older than what its provider says (semantics 41). */
 export const followProvider = defineOperation({
@@ -18,7 +30,7 @@ export const followProvider = defineOperation({
   input: z.strictObject({ instanceIds: InstanceIds }),
   output: BatchResult,
   outcomes: batchOutcomes,
-  targets: (swarm, { instanceIds }) => registered(swarm, instanceIds),
+  targets: (swarm, { instanceIds }) => registered(swarm, instanceIds).map(target => facing(swarm, target, 'provider')),
   question: (t, _input, targets) => ({
     title: t('Take over what the provider says?'),
     detail: [
@@ -46,14 +58,11 @@ export const followState = defineOperation({
   input: z.strictObject({ instanceIds: InstanceIds }),
   output: BatchResult,
   outcomes: batchOutcomes,
-  targets: (swarm, { instanceIds }) => registered(swarm, instanceIds),
+  targets: (swarm, { instanceIds }) => registered(swarm, instanceIds).map(target => facing(swarm, target, 'state')),
   question: (t, _input, targets) => ({
     title: t('Do what this state says?'),
     detail: [
-      nameLines(
-        t,
-        targets.map(target => ({ ...target, facts: `${target.facts} → ${target.seen?.desired ?? ''}` })),
-      ),
+      nameLines(t, targets),
       t(
         'The provider knows of later changes, which are taken back: what runs there may be stopped or go to the trash.',
       ),

@@ -121,6 +121,18 @@ describe('a question', () => {
     expect(bench.questions[1]?.detail).not.toContain('in use there');
   });
 
+  test('of which of two states is to hold says what it becomes', async () => {
+    const overruled = { by: 'provider', epoch: 1, generation: 4, role: 'trash', status: 'trashed' } as const;
+    const bench = benchWith({}, { status: 'unknown', desired: 'running', overruled });
+    for (const name of ['follow_provider', 'follow_state']) {
+      await bench.invoke(name, { instanceIds: [idOf(1)] }, { caller: 'person' });
+    }
+    expect(bench.questions.map(({ detail }) => detail.split('\n')[0])).toEqual([
+      `• prod (${idOf(1)}, docker, running → trashed)`,
+      `• prod (${idOf(1)}, docker, trashed → running)`,
+    ]);
+  });
+
   test('of a create says every field', async () => {
     const bench = makeBench();
     const input = {
