@@ -40,7 +40,7 @@ import {
   overtaken,
 } from './migrationSteps.ts';
 import { beginTimes, ParkedCopies } from './parkedCopies.ts';
-import { clearEnds, isStrayCopy, settleStray } from './strayCopies.ts';
+import { clearEnds, forgetCopies, isStrayCopy, settleStray } from './strayCopies.ts';
 
 export interface MigrationManagerOptions extends MigrationWorld {
   readonly locks: KeyedLock;
@@ -217,15 +217,8 @@ export class MigrationManager {
   }
 
   /** Of an instance that goes for good nothing stays where it was: what can't be removed now the observer removes later. */
-  async forgetInstance(instanceId: string, ctx: LockedContext): Promise<void> {
-    const { book } = this.#options;
-    for (const { id } of this.#ofInstance(instanceId, 'pending')) await book.forget(id);
-    for (const { id } of this.#ofInstance(instanceId)) {
-      const marked = await book.update(id, current =>
-        current.instanceRemovedAt === undefined ? { ...current, instanceRemovedAt: timestamp() } : current,
-      );
-      if (isToClear(marked)) await clearEnds(this.#options, marked, ctx).catch(() => {});
-    }
+  forgetInstance(instanceId: string, ctx: LockedContext): Promise<void> {
+    return forgetCopies(this.#options, instanceId, ctx);
   }
 
   /** Whether an instance was deleted for good, in any window, so that what is still seen of it is no instance. */

@@ -1,6 +1,6 @@
 import type { InstanceRecord } from '../../model/instance.ts';
 import { type Migration, untilDecided } from '../../model/migration.ts';
-import type { LockedContext } from '../../model/operationContext.ts';
+import { type LockedContext, withTimeout } from '../../model/operationContext.ts';
 import { generationOf } from '../../model/ownership.ts';
 import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import { randomId } from '../instanceId.ts';
@@ -8,7 +8,19 @@ import { getTwice } from '../instanceLifecycle.ts';
 import { isSame } from '../isSame.ts';
 import { claimed, timestamp } from '../records.ts';
 import { aboutToChange, type MigrationWorld, makeOwner } from './migrationRun.ts';
-import { claimOf, freshSteps, isCopyOf, isKeptAt, leftCopy, nextAct, parkedUntil } from './migrationSteps.ts';
+import {
+  claimOf,
+  freshSteps,
+  isCopyOf,
+  isKeptAt,
+  isToClear,
+  leftCopy,
+  nextAct,
+  parkedUntil,
+} from './migrationSteps.ts';
+
+/** How long another place is asked whether it has a copy. */
+const askMilliseconds = 5_000;
 
 type World = Pick<MigrationWorld, 'registry' | 'providers' | 'book'>;
 
@@ -60,6 +72,46 @@ export async function settleStray(
     await provider.abilities.setRole(record.id, 'parked', claimed(ctx, claim));
   }
 }
+
+/** Of an instance that goes for good nothing stays where it was: what can't be removed now the observer removes later. */
+export async function forgetCopies(world: World, instanceId: string, ctx: LockedContext): Promise<void> {
+  const { book } = world;
+  const migrations = () => book.list().filter(migration => migration.instanceId === instanceId);
+  for (const { id, status } of migrations()) if (status === 'pending') await book.forget(id);
+  await noteCopies(world, instanceId, ctx);
+  for (const { id } of migrations()) {
+    const marked = await book.update(id, current =>
+      current.instanceRemovedAt === undefined ? { ...current, instanceRemovedAt: timestamp() } : current,
+    );
+    if (isToClear(marked)) await clearEnds(world, marked, ctx).catch(() => {});
+  }
+}
+
+/**
+ * Copies that nobody has come to note, as when the state was lost a moment ago. A place that does not answer within a
+ * few seconds is not waited for.
+ */
+async function noteCopies({ registry, providers, book }: World, instanceId: string, ctx: LockedContext): Promise<void> {
+  const record = await registry.findInstance(instanceId);
+  if (!record) return;
+  const isUnknown = ({ id }: Provider) =>
+    id !== record.providerId &&
+    providers.condition(id)?.reachable !== false &&
+    !book.list().some(migration => isEndOf(migration, instanceId, id));
+  const copies = await Promise.all(
+    providers
+      .all()
+      .filter(isUnknown)
+      .map(provider => provider.getInstance(instanceId, withTimeout(ctx, askMilliseconds)).catch(() => null)),
+  );
+  ctx.signal.throwIfAborted();
+  for (const there of copies)
+    if (there?.swarmId === record.swarmId && (there.role === 'parked' || there.role === 'incoming'))
+      await book.add(parkedBy(record, there.providerId, untilDecided));
+}
+
+const isEndOf = ({ instanceId, sourceProviderId, targetProviderId }: Migration, id: string, providerId: string) =>
+  instanceId === id && (sourceProviderId === providerId || targetProviderId === providerId);
 
 /**
  * For whoever holds the lock of an instance that was deleted for good: nothing of it stays at either end of a migration,

@@ -325,3 +325,48 @@ test('what is left of a deleted one at a provider that is in use no more is name
   expect(here.place.instances.has(id)).toBe(false);
   await again.dispose();
 });
+
+describe('deleted for good right after the state was lost', () => {
+  /** A copy is parked here, and a window that knows nothing has looked at the other place only. */
+  async function found() {
+    const world = await twoPlaces();
+    const { id: migrationId } = await world.agent('create_migration_plan', {
+      instanceId: world.id,
+      targetProvider: 'there',
+    });
+    await world.agent('start_migration', { migrationId });
+    await world.controller.dispose();
+    const { controller } = memorySwarm({ providers: [world.here, world.there], health: { enabled: false } });
+    await controller.registry.load();
+    await controller.refresh(quietContext, 'there');
+    await vi.waitFor(() => expect(controller.listInstances()).toMatchObject([{ id: world.id, providerId: 'there' }]));
+    expect(world.here.place.instances.get(world.id)?.role).toBe('parked');
+    return { ...world, controller };
+  }
+
+  test('nothing of it stays where its old copy was parked', async () => {
+    const { controller, here, there, id } = await found();
+    await controller.purgeInstance(id);
+    expect([here, there].map(({ place }) => place.instances.has(id) || place.homesOf.has(id))).toEqual([false, false]);
+    await controller.dispose();
+  });
+
+  test('a place that fails then is no hindrance', async () => {
+    const { controller, here, there, id } = await found();
+    here.place.unreachable = true;
+    await controller.purgeInstance(id);
+    expect(there.place.homesOf.has(id)).toBe(false);
+    expect(controller.listInstances()).toEqual([]);
+    await controller.dispose();
+  });
+
+  test('what another swarm has under that id is left', async () => {
+    const { controller, here, there, id } = await found();
+    const copy = here.place.instances.get(id);
+    if (copy) copy.identity = { ...copy.identity, swarmId: 'bbbbbbbbbbbbbbbb' };
+    await controller.purgeInstance(id);
+    expect(there.place.homesOf.has(id)).toBe(false);
+    expect(here.place.homesOf.has(id)).toBe(true);
+    await controller.dispose();
+  });
+});
