@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import * as path from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { stalledSource } from './test/stalls/stalledSource.ts';
@@ -30,19 +31,21 @@ const project = (
   test: { name, include, ...test },
 });
 
+// Vitest's own default leaves one core to its main process, and of two that is half.
+const computing = { maxWorkers: Math.max(2, availableParallelism() - 1) };
 const patient = { testTimeout: 120_000, hookTimeout: 180_000 };
-// What mostly waits for processes and engines runs three files at a time, also on two cores.
-const waiting = { ...patient, maxWorkers: 3, sequence: { groupOrder: 1 } };
+// What mostly waits for processes and engines runs four files at a time, also on two cores.
+const waiting = { ...patient, maxWorkers: 4, sequence: { groupOrder: 1 } };
 // A real editor keeps two cores busy by itself.
 const busy = { ...patient, fileParallelism: false, sequence: { groupOrder: 2 } };
 
 export default defineConfig({
   test: {
     projects: [
-      project('laws', ['test/*.test.ts']),
-      // Properties are tried on the disk, file after file, beside whatever else keeps the machine busy.
-      project('unit', ['test/unit/**/*.test.ts'], { testTimeout: 30_000 }),
-      project('stalls', ['test/stalls/**/*.test.ts'], patient, [stalling]),
+      project('laws', ['test/*.test.ts'], computing),
+      // Properties are tried on the disk, beside whatever else keeps the machine busy.
+      project('unit', ['test/unit/**/*.test.ts'], { ...computing, testTimeout: 30_000 }),
+      project('stalls', ['test/stalls/**/*.test.ts'], { ...computing, ...patient }, [stalling]),
       project('contract', ['test/contract/**/*.test.ts'], waiting),
       project('crash', ['test/crash/**/*.test.ts'], waiting),
       project('ssh', ['test/ssh/**/*.test.ts'], waiting),

@@ -13,7 +13,7 @@ import { OutsideWitness } from './support/outsideWitness.ts';
 import { describeWithOwnEngine } from './support/testEngine.ts';
 
 const soak = process.env.REMOTE_SWARM_SOAK === '1';
-const randomKills = Number(process.env.REMOTE_SWARM_KILLS ?? (soak ? 1_000 : 14));
+const randomKills = Number(process.env.REMOTE_SWARM_KILLS ?? (soak ? 1_000 : 8));
 const seed = Number(process.env.REMOTE_SWARM_SEED ?? randomInt(1e9));
 /** From 0 to 1, the n-th of this seed. */
 const draw = (n: number) => createHash('sha256').update(`${seed} ${n}`).digest().readUInt32BE() / 2 ** 32;
