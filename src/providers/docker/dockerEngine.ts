@@ -8,6 +8,7 @@ import type { OperationContext } from '../../model/operationContext.ts';
 import { SshLink } from '../sshLink.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
 import { type DockerEndpoint, type EndpointSources, resolveEndpoint } from './dockerEndpoint.ts';
+import { engineClient } from './engineClient.ts';
 import { translateEngineError } from './engineErrors.ts';
 import { RegistryCredentials } from './registryCredentials.ts';
 
@@ -100,7 +101,7 @@ export class DockerEngine {
     try {
       const asked = (async () => {
         address = addressOf(await this.#resolve());
-        return work(fenced(await this.#connect(), ctx), signal);
+        return work(engineClient(await this.#connect(), this.providerId, ctx), signal);
       })();
       asked.then(
         answer => {
@@ -178,17 +179,6 @@ function makeClient(Client: typeof Dockerode, options: Dockerode.DockerOptions):
   } finally {
     if (host !== undefined) process.env.DOCKER_HOST = host;
   }
-}
-
-/** The same client, each of whose changes is sent only while the lock, where there is one, is held at that moment. */
-function fenced(docker: Dockerode, { lock }: OperationContext): Dockerode {
-  if (!lock) return docker;
-  const { modem } = docker;
-  const dial: Dockerode['modem']['dial'] = (options, callback) => {
-    if (options.method !== 'GET' && options.method !== 'HEAD') lock.assertHeld();
-    return modem.dial(options, callback);
-  };
-  return Object.assign(Object.create(docker), { modem: Object.assign(Object.create(modem), { dial }) });
 }
 
 function addressOf(endpoint: DockerEndpoint): string {

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import { SwarmError } from '../../model/errors.ts';
 import { InstanceConfig, type VSCodeInstance } from '../../model/instance.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
@@ -6,6 +7,9 @@ import type { InstanceMark } from '../instanceMark.ts';
 import type { Containers } from './containers.ts';
 import { containerName, type InstanceContainer } from './instanceContainer.ts';
 import type { ReservedFiles } from './reservedFiles.ts';
+
+/** Records that are read at the same time. */
+const readAtOnce = 8;
 
 /** Tells what an instance is: from its container's row and labels, and from the record that lies beside its home. */
 export class InstanceReader {
@@ -48,12 +52,10 @@ export class InstanceReader {
   async readAll(containers: readonly InstanceContainer[], ctx: OperationContext): Promise<VSCodeInstance[]> {
     const present = new Set(containers.map(({ containerId }) => containerId));
     for (const containerId of this.#marks.keys()) if (!present.has(containerId)) this.#marks.delete(containerId);
-    return Promise.all(
-      containers.map(async container => {
-        const mark = this.#marks.get(container.containerId);
-        return mark && isOf(mark, container) ? this.describe(container, mark) : this.#told(container, ctx);
-      }),
-    );
+    return pLimit(readAtOnce).map(containers, async container => {
+      const mark = this.#marks.get(container.containerId);
+      return mark && isOf(mark, container) ? this.describe(container, mark) : this.#told(container, ctx);
+    });
   }
 
   async #told(container: InstanceContainer, ctx: OperationContext): Promise<VSCodeInstance> {

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import createClient, { type Client } from 'openapi-fetch';
 import { messageOf, providerUnreachable } from '../../model/errors.ts';
+import { longestJson } from '../../model/linesOf.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { components, paths } from './api/machinesApi.d.ts';
-import { FlyAnswer, flyError, tokenMissing, tokenUnusable } from './flyErrors.ts';
+import { answerTooLarge, FlyAnswer, flyError, tokenMissing, tokenUnusable } from './flyErrors.ts';
 import { RateLimiter } from './rateLimiter.ts';
 
 export type Schemas = components['schemas'];
@@ -92,12 +93,26 @@ export class FlyApi {
         throw error;
       });
       const again = response?.status === 429 ? attempt < tries : mayAsk && !(response && response.status < 500);
-      if (response && !again) return response;
+      if (response && !again) return bounded(response, this.providerId);
       await response?.body?.cancel();
       const pause = (response && pauseOf(response)) ?? 250 * 2 ** attempt;
       await sleep(pause, undefined, { signal: request.signal });
     }
   }
+}
+
+/** The same answer, of which no more can be read than any of Fly's has. */
+function bounded(response: Response, providerId: string): Response {
+  if (!response.body) return response;
+  let size = 0;
+  const limit = new TransformStream<Uint8Array, Uint8Array>({
+    transform: (chunk, controller) => {
+      size += chunk.length;
+      if (size > longestJson) controller.error(answerTooLarge(providerId, longestJson));
+      else controller.enqueue(chunk);
+    },
+  });
+  return new Response(response.body.pipeThrough(limit), response);
 }
 
 const isTimeout = (error: unknown): error is Error => error instanceof Error && error.name === 'TimeoutError';

@@ -105,6 +105,13 @@ export const idTaken = (name: string, cause?: unknown) =>
     cause,
   );
 
+export const answerTooLarge = (providerId: string, most: number) =>
+  providerRefused(
+    'fly-answer-too-large',
+    `The provider "${providerId}" is answered with more than ${most / 1024 ** 2} MB.`,
+    'Look whether its "endpoints" are those of Fly.io.',
+  );
+
 export const tokenMissing = (providerId: string) =>
   providerRefused(
     'token-missing',

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { providerUnreachable } from '../../model/errors.ts';
-import type { OperationContext } from '../../model/operationContext.ts';
+import { type OperationContext, withTimeout } from '../../model/operationContext.ts';
 import type { InstanceLogs, LogOptions } from '../../model/provider.ts';
 import type { FlyApi } from './flyApi.ts';
 import { FlyAnswer, flyError } from './flyErrors.ts';
@@ -14,6 +14,8 @@ const LogPage = z.object({
 /** As many pages as are read for one answer. */
 const mostPages = 20;
 const followPause = 1_000;
+/** How long one page may take; milliseconds. */
+const patience = 30_000;
 
 /**
  * What machines have printed. It is not part of the Machines API but what `fly logs` asks for, and may be some seconds
@@ -36,7 +38,7 @@ export class FlyLogs {
     for (let page = 0; page < mostPages; page++) {
       const { rows, next } = await this.#page(instanceId, token, ctx);
       const wanted = rows.filter(({ timestamp }) => after === undefined || Date.parse(timestamp) > after);
-      lines.push(...wanted.map(lineOf));
+      for (const row of wanted) lines.push(lineOf(row));
       if (rows.length === 0 || next === undefined || next === token) break;
       token = next;
     }
@@ -67,19 +69,19 @@ export class FlyLogs {
   async #page(instanceId: string, token: string | undefined, ctx: OperationContext) {
     const url = new URL(`${this.#baseUrl}/apps/${appName(instanceId)}/logs`);
     if (token !== undefined) url.searchParams.set('next_token', token);
-    let response: Response;
+    const limited = withTimeout(ctx, patience);
     try {
-      response = await this.#api.send(new Request(url, { signal: ctx.signal }), ctx);
+      const response = await this.#api.send(new Request(url, { signal: limited.signal }), ctx);
+      const id = response.headers.get('fly-request-id');
+      if (!response.ok) throw new FlyAnswer(response.status, '', await response.text(), id);
+      const { data, meta } = LogPage.parse(await response.json());
+      return { rows: data.map(({ attributes }) => attributes), next: meta?.next_token ?? undefined };
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
+      ctx.signal.throwIfAborted();
+      if (error instanceof FlyAnswer) throw flyError(this.#api.providerId, 'Reading the logs', error);
+      if (!(error instanceof TypeError || limited.signal.aborted)) throw error;
       throw providerUnreachable(this.#api.providerId, 'it gives no logs', 'Try again later.', error);
     }
-    if (!response.ok) {
-      const answer = new FlyAnswer(response.status, '', await response.text(), response.headers.get('fly-request-id'));
-      throw flyError(this.#api.providerId, 'Reading the logs', answer);
-    }
-    const { data, meta } = LogPage.parse(await response.json());
-    return { rows: data.map(({ attributes }) => attributes), next: meta?.next_token ?? undefined };
   }
 }
 

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { lockLost } from '../../../../src/model/errors.ts';
 import { quietContext } from '../../../../src/model/operationContext.ts';
 import { DockerEngine } from '../../../../src/providers/docker/dockerEngine.ts';
+import { engineStatus } from '../../../../src/providers/docker/engineErrors.ts';
 
 let directory: string;
 let server: Server;
@@ -66,4 +67,37 @@ test('what may change something is sent only while the lock is held at that mome
   await answered(engine.call('Listing the containers', ctx, docker => docker.listContainers()));
   await answered(engine.call('Removing it', quietContext, docker => docker.getContainer('c1').remove()));
   expect(asked).toEqual(['POST', 'GET', 'DELETE']);
+});
+
+test('of an answer without an end only so much is taken', async () => {
+  const asked = engine.call('Listing the containers', quietContext, docker => docker.listContainers());
+  const answer = await vi.waitUntil(() => answers[0]);
+  let closed = false;
+  answer.on('close', () => {
+    closed = true;
+  });
+  const chunk = Buffer.alloc(1024 * 1024, ' ');
+  let sent = 0;
+  const send = () => {
+    if (closed) return;
+    sent += 1;
+    if (answer.write(chunk)) setImmediate(send);
+    else answer.once('drain', send);
+  };
+  send();
+  await expect(asked).rejects.toMatchObject({ code: 'engine-answer-too-large' });
+  await vi.waitUntil(() => closed, { timeout: 5_000 });
+  expect(sent).toBeLessThan(100);
+});
+
+test('what an engine refuses is told in its own words, with its status', async () => {
+  const asked = engine.call('Starting it', quietContext, docker => docker.getContainer('c1').start());
+  (await vi.waitUntil(() => answers[0])).writeHead(409).end(JSON.stringify({ message: 'it is taken' }));
+  const error = await asked.catch((thrown: unknown) => thrown);
+  expect([engineStatus(error), String(error)]).toEqual([409, expect.stringContaining('it is taken')]);
+  const log = engine.call('Reading the logs', quietContext, docker =>
+    docker.getContainer('c1').logs({ follow: false, stdout: true }),
+  );
+  (await vi.waitUntil(() => answers[1])).end(Buffer.from([1, 0, 0, 0, 0, 0, 0, 2, 255, 10]));
+  expect(await log).toEqual(Buffer.from([1, 0, 0, 0, 0, 0, 0, 2, 255, 10]));
 });

@@ -29,7 +29,10 @@ beforeEach(async () => {
   const address = server.address();
   api = new FlyApi('fly', `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`, async () => 'fo1_x');
 });
-afterEach(() => server.close());
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+});
 
 const change = () => api.call('The change', ctx, (client, signal) => client.POST('/apps', { body: {}, signal }));
 const look = () => api.call('The look', ctx, (client, signal) => client.GET('/tokens/current', { signal }));
@@ -49,4 +52,21 @@ test('a change that Fly refused for its rate is not sent again when its lock was
   };
   await expect(change()).rejects.toMatchObject({ code: 'lock-lost' });
   expect(asked).toEqual(['POST']);
+});
+
+test('of an answer without an end only so much is read', async () => {
+  let sent = 0;
+  server.removeAllListeners('request');
+  server.on('request', (_, response) => {
+    const chunk = Buffer.alloc(1024 * 1024, ' ');
+    const send = () => {
+      if (response.destroyed) return;
+      sent += 1;
+      if (response.write(chunk)) setImmediate(send);
+      else response.once('drain', send);
+    };
+    send();
+  });
+  await expect(look()).rejects.toMatchObject({ code: 'fly-answer-too-large' });
+  expect(sent).toBeLessThan(100);
 });
