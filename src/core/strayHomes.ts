@@ -69,7 +69,10 @@ export class StrayHomes {
         : migrations.some(each => each.instanceRemovedAt);
       if (!isGoing) throw wrongState(instanceId, record?.status ?? 'unknown', 'delete it permanently first');
       ctx.lock.assertHeld();
-      for (const { id } of migrations) await book.forget(id);
+      for (const { id } of migrations) {
+        await book.forget(id);
+        ctx.lock.assertHeld();
+      }
       if (record) await registry.removeInstance(instanceId, ctx);
       await vault.forget(instanceId, ctx);
     });

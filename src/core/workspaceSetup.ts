@@ -1,6 +1,6 @@
 import { messageOf } from '../model/errors.ts';
 import type { InstanceRecord, SetupState } from '../model/instance.ts';
-import { type OperationContext, withSignal, withTimeout } from '../model/operationContext.ts';
+import { type LockedContext, withSignal, withTimeout } from '../model/operationContext.ts';
 import type { CommandResult, Provider } from '../model/provider.ts';
 import type { CredentialUse, SetupConsent } from '../model/setupConsent.ts';
 import { onOneLine } from '../model/textCut.ts';
@@ -64,7 +64,7 @@ export async function setUpWorkspace(
   provider: Provider,
   record: InstanceRecord,
   sources: SetupSources,
-  ctx: OperationContext,
+  ctx: LockedContext,
   consent?: SetupConsent,
   times = usualTimes,
 ): Promise<SetupState> {
@@ -79,6 +79,7 @@ export async function setUpWorkspace(
   /** Undefined when it could not be run to its end: then the problem is noted. */
   const run = async (what: string, seconds: number, command: string, stdin?: AsyncIterable<Uint8Array>) => {
     ctx.signal.throwIfAborted();
+    ctx.lock.assertHeld();
     ctx.report(`${what}…`);
     const stuck = new AbortController();
     const limited = withTimeout(withSignal(ctx, stuck.signal), seconds * 1000);

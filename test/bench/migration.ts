@@ -16,7 +16,7 @@ import { newSpec, testSwarmId } from '../contract/specs.ts';
 import { diskController } from '../crash/diskController.ts';
 import { type Engine, startEngine } from '../engine/support/engine.ts';
 import { ensureTestImage } from '../engine/support/images.ts';
-import { type LoneProvider, loneProvider } from '../fakes/loneProvider.ts';
+import { type LoneProvider, loneContext, loneProvider } from '../fakes/loneProvider.ts';
 import { testMachine } from '../fakes/testMachine.ts';
 import type { Figure } from './figure.ts';
 import { median } from './figure.ts';
@@ -131,7 +131,7 @@ async function measureThroughput(
     const outFlush = flushTime();
     await docker.abilities.prepareIncoming(spec);
     const ownOut = await timeOf(async () => {
-      sizes.push((await carrier.copy(local, docker, id, quietContext)).bytes / megabyte);
+      sizes.push((await carrier.copy(local, docker, id, loneContext)).bytes / megabyte);
     });
     outward.push({ own: ownOut, bare: tarOut, flush: outFlush });
     const both = [local, docker];
@@ -145,7 +145,7 @@ async function measureThroughput(
     );
     const backFlush = flushTime();
     await back.abilities.prepareIncoming(spec);
-    const ownBack = await timeOf(() => carrier.copy(docker, back, id, quietContext));
+    const ownBack = await timeOf(() => carrier.copy(docker, back, id, loneContext));
     homeward.push({ own: ownBack, bare: tarBack, flush: backFlush });
   }
   const rate = (seconds: number) => `${(median(sizes) / seconds).toFixed(0)} MB/s`;

@@ -7,10 +7,10 @@ import * as path from 'node:path';
 import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { defaultHealthConfig } from '../../src/model/config.ts';
-import { quietContext } from '../../src/model/operationContext.ts';
 import { newSpec, testSwarmId } from '../contract/specs.ts';
 import { diskController } from '../crash/diskController.ts';
 import { localProvider } from '../crash/twoFolders.ts';
+import { loneContext } from '../fakes/loneProvider.ts';
 import { type CountedSsh, countSsh, nextRound } from '../ssh/support/countedSsh.ts';
 import { type SshHost, startSshHost } from '../ssh/support/sshHost.ts';
 import { prepareForSsh, sshProvider } from '../ssh/support/sshProviders.ts';
@@ -74,7 +74,7 @@ async function measureCopy(host: SshHost, scratch: string): Promise<Figure> {
     await there.abilities.prepareIncoming(spec);
     const [home = ''] = globSync(path.join(scratch, 'local', `${id}--*`, 'home'));
     for (let file = 0; file < files; file++) writeFileSync(path.join(home, `${file}`), randomBytes(bytesInFile));
-    const own = await timeOf(() => new StreamCarrier().copy(here, there, id, quietContext));
+    const own = await timeOf(() => new StreamCarrier().copy(here, there, id, loneContext));
     const receive = 'mkdir tar && tar -C tar -xf - && sync -f tar';
     const bare = await timeOf(async () =>
       execFileSync('sh', ['-c', `tar -C '${home}' -cf - . | ssh ${host.name} '${receive}'`]),

@@ -9,6 +9,7 @@ import { StreamKeeper } from '../../src/core/snapshots/homeKeeper.ts';
 import { quietContext } from '../../src/model/operationContext.ts';
 import { spawnHome } from '../../src/providers/spawnHome.ts';
 import { FileHomeArchive } from '../../src/storage/fileHomeArchive.ts';
+import { loneContext } from '../fakes/loneProvider.ts';
 import { FolderProvider } from './folderProvider.ts';
 import { fillHome, homeDigest } from './tools.ts';
 
@@ -36,7 +37,7 @@ describe('homes in the archive', () => {
       env: { PATH: process.env.PATH, HOME: at(home) },
     }).toString();
   const keep = (id: string, base?: string, home = 'one') => keeper.keep(provider, home, { id, base }, quietContext);
-  const bringBack = (id: string, home = 'other') => keeper.bringBack(provider, home, id, quietContext);
+  const bringBack = (id: string, home = 'other') => keeper.bringBack(provider, home, id, loneContext);
   const digest = async (home: string) => (await new StreamCarrier().look(provider, home, quietContext)).digest;
   const blobs = () => {
     const folders = readdirSync(at('archive', 'blobs'));

@@ -58,7 +58,7 @@ function placeOf(node: ts.Node): string {
       ts.isFunctionDeclaration(at) ||
       ts.isMethodDeclaration(at) ||
       ((ts.isPropertyAssignment(at) || ts.isVariableDeclaration(at)) && isFunction(at.initializer));
-    if (isPlace && named.name) return named.name.getText();
+    if (isPlace && named.name) return named.name.getText().replaceAll("'", '');
   }
   return 'the file';
 }

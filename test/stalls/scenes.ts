@@ -1,65 +1,95 @@
-import { homeText, type StallWorld, type Window } from './stallWorld.ts';
-
-/** What is acted on. */
-export interface Told {
-  readonly id: string;
-}
-
-/** What a window does that may be stopped on its way, or another one meanwhile. */
-export interface Act {
-  readonly name: string;
-  /** Whether the instance, with its home, may be gone for good then. */
-  readonly removes?: true;
-  do(window: Window, told: Told, world: StallWorld): Promise<unknown>;
-}
+import { type Act, acts, type Told } from './acts.ts';
+import { cutOffScenes } from './cutOffScenes.ts';
+import { failingScenes } from './failingScenes.ts';
+import {
+  after,
+  asideIs,
+  changedSince,
+  foreign,
+  isAway,
+  kept,
+  made,
+  migrated,
+  nothing,
+  overruled,
+  type Prepare,
+  running,
+  stopped,
+  trashed,
+  unknownOfOurs,
+  where,
+} from './preparations.ts';
+import { foreignSwarm, type StallWorld, type Window } from './stallWorld.ts';
 
 /** An act, and the world that it is done in. */
 export interface Scene extends Act {
   /** In the window that acts. */
   prepare(window: Window, world: StallWorld): Promise<Told>;
+  /** What of it may be left in the record: its place failed, and says so. */
+  readonly fails?: true;
 }
 
-const running = async ({ controller }: Window, world: StallWorld): Promise<Told> => {
-  const { id } = await controller.createInstance({ name: 'web' }, 'here');
-  world.fill('here', id);
-  return { id };
-};
+const named = (name: string, act: Act, prepare: Scene['prepare']): Scene => ({ ...act, name, prepare });
 
-const stopped = async (window: Window, world: StallWorld): Promise<Told> => {
-  const told = await running(window, world);
-  await window.controller.stopInstance(told.id);
-  return told;
-};
+const lost = (name: string, prepare: Prepare): Scene => ({ ...named(name, acts.look, prepare), fails: true });
 
-const trashed = async (window: Window, world: StallWorld): Promise<Told> => {
-  const told = await running(window, world);
-  await window.controller.deleteInstance(told.id);
-  return told;
-};
-
-const start: Act = { name: 'start', do: ({ controller }, { id }) => controller.startInstance(id) };
-const stop: Act = { name: 'stop', do: ({ controller }, { id }) => controller.stopInstance(id) };
-const restart: Act = { name: 'restart', do: ({ controller }, { id }) => controller.restartInstance(id) };
-const trash: Act = { name: 'delete', do: ({ controller }, { id }) => controller.deleteInstance(id) };
-const restore: Act = { name: 'restore', do: ({ controller }, { id }) => controller.restoreInstance(id) };
-const purge: Act = {
-  name: 'delete permanently',
-  removes: true,
-  do: ({ controller }, { id }) => controller.purgeInstance(id),
-};
-const rename: Act = { name: 'rename', do: ({ controller }, { id }) => controller.updateInstance(id, { name: 'site' }) };
-const look: Act = { name: 'look and settle', do: ({ controller }) => controller.refresh() };
-
-export const acts: readonly Act[] = [start, stop, restart, trash, restore, purge, rename, look];
+/** Servers that somebody has removed. */
+const lostServers = (count: number) =>
+  where(running, async (world, id, { controller }) => {
+    const others: string[] = [];
+    for (let other = 1; other < count; other += 1)
+      others.push((await controller.createInstance({ name: `other ${other}` }, 'here')).id);
+    for (const lost of [id, ...others]) await world.places.here.loseServer(lost);
+  });
 
 export const scenes: readonly Scene[] = [
-  { ...start, prepare: stopped },
-  { ...stop, prepare: running },
-  { ...restart, prepare: running },
-  { ...trash, prepare: running },
-  { ...restore, prepare: trashed },
-  { ...purge, prepare: running },
-  { ...rename, prepare: running },
+  { ...acts.create, prepare: nothing },
+  { ...acts.createFilled, prepare: nothing },
+  { ...acts.start, prepare: stopped },
+  { ...acts.stop, prepare: running },
+  { ...acts.restart, prepare: running },
+  { ...acts.trash, prepare: running },
+  { ...acts.restore, prepare: trashed },
+  { ...acts.purge, prepare: after(kept, acts.migrate, acts.trash) },
+  named('delete permanently what is planned to move', acts.purge, after(running, acts.plan)),
+  named('delete permanently, a copy unknown', acts.purge, asideIs('parked', 1)),
+  { ...acts.rename, prepare: running },
+  { ...acts.update, prepare: made({ secretEnv: ['KEY'] }, { KEY: 'value' }) },
+  { ...acts.undoAgents, prepare: after(running, acts.updateByAgent) },
+  { ...acts.recover, prepare: where(running, (world, id) => world.places.here.crash(id)) },
+  { ...acts.recreate, prepare: running },
+  { ...acts.refuge, prepare: running },
+  { ...acts.plan, prepare: after(running, acts.plan) },
+  { ...acts.migrate, prepare: running },
+  { ...acts.migrateLive, prepare: running },
+  { ...acts.cancel, prepare: after(running, acts.plan) },
+  { ...acts.rollBack, prepare: migrated },
+  { ...acts.cleanUp, prepare: migrated },
+  { ...acts.compare, prepare: migrated },
+  { ...acts.keep, prepare: after(kept, acts.stop) },
+  { ...acts.reset, prepare: changedSince },
+  { ...acts.restoreSnapshot, prepare: kept },
+  { ...acts.fork, prepare: running },
+  { ...acts.forget, prepare: after(kept, acts.keep) },
+  named('take an eleventh snapshot', acts.keep, after(running, ...Array<Act>(10).fill(acts.keep))),
+  { ...acts.failOver, fails: true, prepare: isAway(kept) },
+  named('see an old owner', acts.look, asideIs('owner', 1)),
+  named('see a newer owner', acts.look, asideIs('owner', 9)),
+  { ...named('see what never arrived', acts.look, asideIs('incoming', 3)), removes: 'copy' },
+  named('see a parked copy', acts.look, asideIs('parked', 1)),
+  lost('see that a server is lost', lostServers(1)),
+  lost('see that most servers are lost', lostServers(4)),
+  lost('see that servers are lost still', after(lostServers(3), acts.look)),
+  named(
+    'see that another swarm has it',
+    acts.look,
+    where(running, (world, id) => world.give(id, foreignSwarm)),
+  ),
+  named('see what is ours', acts.look, unknownOfOurs),
+  { ...acts.adopt, prepare: foreign },
+  { ...acts.takeOver, fails: true, prepare: overruled },
+  { ...acts.insist, fails: true, prepare: overruled },
+  { ...acts.takeFrom, prepare: where(running, (world, id) => world.runsElsewhere(id)) },
+  ...cutOffScenes,
+  ...failingScenes,
 ];
-
-export const knownTexts: readonly string[] = [homeText, ''];

@@ -12,8 +12,6 @@ export class StallingWindow implements Stallable {
   readonly reached: { readonly point: string; readonly locked: boolean }[] = [];
   readonly #times = new Map<string, number>();
   readonly #holdsLock: () => boolean;
-  #stall: Stall | undefined;
-  #stopped: (() => void) | undefined;
   #counts = false;
   #frozen: PromiseWithResolvers<void> | undefined;
 
@@ -30,12 +28,18 @@ export class StallingWindow implements Stallable {
     return running.run(this, work);
   }
 
-  /** The same, written down; `stopped` is called where it is stopped. */
+  /** The same, written down, with all that comes of it; `stopped` is called where it is stopped. */
   act<T>(work: () => Promise<T>, stall?: Stall, stopped: () => void = () => {}): Promise<T> {
+    const reach = (point: string) => {
+      if (this.#counts && !this.#frozen && this.#note(point, stall)) {
+        this.#frozen = Promise.withResolvers();
+        // What comes of that is not this window's to do.
+        running.exit(stopped);
+      }
+      return this.reach();
+    };
     this.#counts = true;
-    this.#stall = stall;
-    this.#stopped = stopped;
-    return this.run(work);
+    return running.run({ reach }, work);
   }
 
   /** No point that it comes to from now on is a part of its act. */
@@ -43,16 +47,7 @@ export class StallingWindow implements Stallable {
     this.#counts = false;
   }
 
-  reach(point: string): Promise<void> | undefined {
-    if (this.#counts && !this.#frozen) {
-      const time = (this.#times.get(point) ?? 0) + 1;
-      this.#times.set(point, time);
-      this.reached.push({ point, locked: this.#holdsLock() });
-      if (this.#stall?.point === point && this.#stall.time === time) {
-        this.#frozen = Promise.withResolvers();
-        this.#stopped?.();
-      }
-    }
+  reach(): Promise<void> | undefined {
     return this.#frozen?.promise;
   }
 
@@ -60,5 +55,13 @@ export class StallingWindow implements Stallable {
   wake(): void {
     this.#frozen?.resolve();
     this.#frozen = undefined;
+  }
+
+  /** Whether it is to be stopped there. */
+  #note(point: string, stall: Stall | undefined): boolean {
+    const time = (this.#times.get(point) ?? 0) + 1;
+    this.#times.set(point, time);
+    this.reached.push({ point, locked: this.#holdsLock() });
+    return stall?.point === point && stall.time === time;
   }
 }

@@ -1,25 +1,48 @@
 import { InstanceRecord } from '../../src/model/instance.ts';
 import { Migration } from '../../src/model/migration.ts';
 import { SnapshotRecord } from '../../src/model/snapshot.ts';
+import { framesIn } from '../../src/storage/homeFrames.ts';
 import type { MemoryDisk } from '../fakes/memoryStore.ts';
-import { knownTexts } from './scenes.ts';
-import { placeNames, type StallWorld, type Window } from './stallWorld.ts';
+import { type Act, acts } from './acts.ts';
+import type { Scene } from './scenes.ts';
+import { foreignSwarm, placeNames, type StallWorld, type Window } from './stallWorld.ts';
+
+interface State {
+  readonly records: readonly InstanceRecord[];
+  readonly migrations: readonly Migration[];
+  readonly snapshots: readonly SnapshotRecord[];
+}
 
 /** What is not as it must be once everything has come to its end, seen from outside; nothing when all is well. */
-export function faultsOf(world: StallWorld, windows: readonly Window[]): string[] {
-  const records = recordsOf(world.instances, InstanceRecord);
-  const migrations = recordsOf(world.migrations, Migration);
-  const ids = new Set([...records.map(({ id }) => id), ...placeNames.flatMap(place => idsAt(world, place))]);
+export async function faultsOf(
+  world: StallWorld,
+  windows: readonly Window[],
+  { scene, act }: { readonly scene: Scene; readonly act: Act },
+): Promise<string[]> {
+  const state: State = {
+    records: recordsOf(world.instances, InstanceRecord),
+    migrations: recordsOf(world.migrations, Migration),
+    snapshots: recordsOf(world.snapshots, SnapshotRecord),
+  };
+  const ids = new Set([...state.records.map(({ id }) => id), ...placeNames.flatMap(place => idsAt(world, place))]);
+  const kept = await Promise.all(state.snapshots.map(snapshot => textOf(world, snapshot)));
+  const removes = scene.removes ?? act.removes;
   return [
     ...(world.mostRunning > 1 ? [`${world.mostRunning} servers of one instance have run at once`] : []),
     ...world.lockedKeys().map(key => `the lock of ${key} is held`),
-    ...[...ids].flatMap(id => faultsOfInstance(world, id, records, migrations)),
-    ...migrations.flatMap(({ status, leftovers }) => [
+    ...[...ids].flatMap(id => faultsOfInstance(world, id, state, { ...scene, ...(removes && { removes }) })),
+    ...state.migrations.flatMap(({ status, leftovers }) => [
       ...(status === 'in-progress' ? ['a migration is in progress'] : []),
-      ...leftovers.map(left => `left over: ${left}`),
+      ...leftovers.filter(() => !scene.fails).map(left => `left over: ${left}`),
     ]),
-    ...snapshotFaults(world, records),
-    ...windows.flatMap((window, index) => shownFaults(window, records).map(fault => `window ${index + 1}: ${fault}`)),
+    ...kept
+      .filter((text, index) => text && !state.snapshots[index]?.error && !world.written.has(text))
+      .map(text => `a snapshot is ${text}`),
+    ...(removes ? [] : lostTexts(world, ids, kept)),
+    ...leftBehind(world, state),
+    ...windows.flatMap((window, index) =>
+      shownFaults(window, state.records).map(fault => `window ${index + 1}: ${fault}`),
+    ),
   ];
 }
 
@@ -27,15 +50,25 @@ export function faultsOf(world: StallWorld, windows: readonly Window[]): string[
 function faultsOfInstance(
   world: StallWorld,
   id: string,
-  records: readonly InstanceRecord[],
-  migrations: readonly Migration[],
+  { records, migrations }: State,
+  { fails: mayFail, removes, do: act }: Scene,
 ): string[] {
   const record = records.find(each => each.id === id);
+  if (placeNames.some(place => isForeign(world, place, id))) return [];
+  // Nobody removes it but a person, who has begun to.
+  if (!record && act === acts.removeStray.do && placeNames.every(place => !world.seen(place, id).role)) return [];
   if (!record) return [`what is nobody's: ${JSON.stringify(placeNames.map(place => world.seen(place, id)))}`];
+  // It is a person's to decide, or was never made.
+  if (mayFail && (record.overruled || placeNames.every(place => !world.seen(place, id).role))) return [];
+  // One that was deleted before it was made.
+  if (record.desired === 'trashed' && placeNames.every(place => world.seen(place, id).home === undefined)) return [];
+  // The snapshot that its home was to become is gone, or it is brought back once the instance is wanted again.
+  const isCutOff = removes === 'copy' && record.error?.code === 'restore-cut-off';
+  const mayBeHalf = isCutOff || (record.desired === 'trashed' && record.restoring !== undefined);
   const faults: string[] = [];
   for (const place of placeNames) {
     const { role, running, home } = world.seen(place, id);
-    if (home !== undefined && !knownTexts.includes(home)) faults.push(`the home at ${place} is "${home}"`);
+    if (home && !world.written.has(home) && !mayBeHalf) faults.push(`the home at ${place} is "${home}"`);
     if (place === record.providerId) {
       const wanted = record.desired === 'trashed' ? 'trash' : 'owner';
       if (role !== wanted || record.role !== wanted) faults.push(`${place} has ${role}, the record ${record.role}`);
@@ -44,31 +77,54 @@ function faultsOfInstance(
       if (home === undefined) faults.push('its home is gone');
     } else if (role !== undefined || home !== undefined) {
       const isKept = migrations.some(each => each.instanceId === id && each.parkedUntil !== undefined);
-      if (role !== 'parked' || running || !isKept) faults.push(`${place} has ${role} beside, kept: ${isKept}`);
+      const isAside = role === 'trash' || (role === 'removing' && mayFail) || (role === 'parked' && isKept);
+      if (!isAside || running) faults.push(`${place} has ${role} beside, kept: ${isKept}`);
     }
   }
-  const { status, desired, wanted, restoring, setup, error } = record;
+  const { status, desired, wanted, restoring, setup, error, overruled } = record;
   if (!['running', 'stopped', 'trashed'].includes(status)) faults.push(`it is ${status}, wanted ${desired}`);
   if (wanted && desired !== 'trashed') faults.push('its update has not ended');
-  if (restoring) faults.push('its restore has not ended');
+  if (restoring && desired !== 'trashed') faults.push('its restore has not ended');
   if (setup?.status === 'pending') faults.push('its first start has not ended');
-  if (error) faults.push(`it failed: ${error.message}`);
+  if (error && !mayFail && !isCutOff) faults.push(`it failed: ${error.message}`);
+  if (overruled) faults.push(`it is overruled by ${overruled.by}`);
   return faults;
 }
 
-function snapshotFaults(world: StallWorld, records: readonly InstanceRecord[]): string[] {
-  const listed = recordsOf(world.snapshots, SnapshotRecord);
-  const kept = world.archive.kept;
+const isForeign = ({ places }: StallWorld, place: 'here' | 'there', id: string) =>
+  places[place].instances.get(id)?.identity.swarmId === foreignSwarm;
+
+/** What was written into a home, and is nowhere any more. */
+function lostTexts(world: StallWorld, ids: ReadonlySet<string>, kept: readonly string[]): string[] {
+  const there = [...ids].flatMap(id => placeNames.map(place => world.seen(place, id).home));
+  return [...world.written].filter(text => !(there.includes(text) || kept.includes(text))).map(text => `lost: ${text}`);
+}
+
+/** Of what was deleted for good nothing is kept. */
+function leftBehind(world: StallWorld, { records, snapshots }: State): string[] {
+  const isGone = (instanceId: string) => records.every(({ id }) => id !== instanceId);
   return [
-    ...listed.filter(({ id }) => !kept.has(id)).map(() => 'a snapshot is listed that is not kept'),
-    ...[...kept.keys()].filter(id => listed.every(each => each.id !== id)).map(() => 'what is kept is in no list'),
-    ...listed
-      .filter(({ instanceId }) => records.every(({ id }) => id !== instanceId))
-      .map(() => 'a snapshot is kept of what was deleted for good'),
-    ...[...world.vault.secrets.keys()]
-      .filter(instanceId => records.every(({ id }) => id !== instanceId))
-      .map(() => 'the secrets are kept of what was deleted for good'),
+    ...snapshots.filter(({ instanceId }) => isGone(instanceId)).map(() => 'a snapshot is left of what is gone'),
+    ...[...world.vault.secrets]
+      .filter(([id, values]) => Object.keys(values).length > 0 && isGone(id))
+      .map(() => 'secrets are left of what is gone'),
   ];
+}
+
+/** What the archive has of a snapshot. */
+async function textOf(world: StallWorld, { id, digest, error }: SnapshotRecord): Promise<string> {
+  if (digest === undefined) return error ? `what failed: ${error.message}` : 'half kept';
+  const nothingThere = async function* () {
+    yield Buffer.from('{"digest":""}\n');
+  };
+  let text = '';
+  try {
+    for await (const { kind, payload } of framesIn(world.archive().load(id, nothingThere())))
+      if (kind === 'D') text += payload.toString();
+    return text;
+  } catch (reason) {
+    return `damaged: ${reason}`;
+  }
 }
 
 /** What a window shows is what is so. */
@@ -79,7 +135,10 @@ function shownFaults({ controller }: Window, records: readonly InstanceRecord[])
   return [
     ...shown.filter(one => records.every(each => told(each) !== told(one))).map(one => `it shows ${told(one)}`),
     ...records.filter(one => shown.every(({ id }) => id !== one.id)).map(({ id }) => `it does not show ${id}`),
-    ...controller.listFound().map(({ observation }) => `it has found ${observation.role} ${observation.id}`),
+    ...controller
+      .listFound()
+      .filter(({ observation }) => observation.swarmId === controller.swarmId)
+      .map(({ observation }) => `it has found ${observation.role} ${observation.id}`),
   ];
 }
 

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { type HomeDifference, type HomeFacts, HomeNames, type HomeSize } from '../../model/homeArchive.ts';
 import { homeEntriesIn } from '../../model/homeEntries.ts';
 import { homeMissing, homeSilent, homeTaskFailed } from '../../model/homeErrors.ts';
-import type { OperationContext } from '../../model/operationContext.ts';
+import type { LockedContext, OperationContext } from '../../model/operationContext.ts';
 import type { HomeProcess, HomeTask, Provider } from '../../model/provider.ts';
 import { differenceOf } from './homeDifference.ts';
 import { LockWatch } from './lockWatch.ts';
@@ -22,7 +22,7 @@ export interface HomeCarrier {
     source: Provider,
     target: Provider,
     instanceId: string,
-    ctx: OperationContext,
+    ctx: LockedContext,
     tell?: (bytes: number) => void,
   ): Promise<HomeSize>;
   /** In what the home there differs from the one here. */
@@ -62,7 +62,7 @@ export class StreamCarrier implements HomeCarrier {
     source: Provider,
     target: Provider,
     instanceId: string,
-    ctx: OperationContext,
+    ctx: LockedContext,
     tell?: (bytes: number) => void,
   ): Promise<HomeSize> {
     return together(ctx, async start => {
@@ -75,7 +75,7 @@ export class StreamCarrier implements HomeCarrier {
       const [size] = await Promise.all([
         answerOf(incoming, Size, instanceId, target),
         pour(there, outgoing, () => {}),
-        pour(outgoing, incoming, bytes => {
+        pour(outgoing, whileHeld(incoming, ctx), bytes => {
           told(bytes);
           tell?.(bytes);
         }),
@@ -195,7 +195,7 @@ export async function answerOf<T>(
  */
 export async function pour(
   from: Pick<HomeProcess, 'output'>,
-  to: HomeProcess,
+  to: Pick<HomeProcess, 'write'>,
   tell: (bytes: number) => void,
 ): Promise<void> {
   for await (const chunk of from.output) {
@@ -203,6 +203,14 @@ export async function pour(
     await to.write(chunk);
   }
 }
+
+/** A program that changes a home is given more only while the lock is held (semantics 44). */
+export const whileHeld = (program: HomeProcess, { lock }: LockedContext): Pick<HomeProcess, 'write'> => ({
+  write: async chunk => {
+    lock.assertHeld();
+    await program.write(chunk);
+  },
+});
 
 export function progress(ctx: OperationContext): (bytes: number) => void {
   let sum = 0;

@@ -17,6 +17,7 @@ import {
   type OperationContext,
   quietContext,
   uncancelled,
+  underLock,
   withSignal,
   withTimeout,
 } from '../../model/operationContext.ts';
@@ -203,7 +204,7 @@ export class MigrationManager {
       const run = new MigrationRun(this.#options, id);
       if (act === 'undo') await this.#undo(run, id, interrupted(), ctx);
       if (act !== 'go-on') continue;
-      if (isOvertaken(migration, record.epoch)) await book.update(id, overtaken);
+      if (isOvertaken(migration, record.epoch)) await book.update(id, underLock(ctx, overtaken));
       else if (awaitsOther(migration)) continue;
       else if (migration.rolledBackAt !== undefined) await run.goOn(ctx);
       else {
@@ -353,10 +354,9 @@ export class MigrationManager {
     ctx: LockedContext,
     cancelled = isAbort(reason),
   ): Promise<void> {
-    await this.#options.book.update(migrationId, current => {
-      if (current.cancelRequested || current.error) return current;
-      return cancelled ? { ...current, cancelRequested: true } : { ...current, error: instanceError(reason) };
-    });
+    const why = cancelled ? { cancelRequested: true } : { error: instanceError(reason) };
+    const tell = (current: Migration) => (current.cancelRequested || current.error ? current : { ...current, ...why });
+    await this.#options.book.update(migrationId, underLock(ctx, tell));
     await run.undo(ctx).catch(() => ctx.signal.throwIfAborted());
   }
 

@@ -99,6 +99,10 @@ export const isToClear = (migration: Migration): boolean =>
 export const isToSettle = (migration: Migration, now: number | undefined): boolean =>
   nextAct(migration) !== 'nothing' || isToClear(migration) || isOverdue(migration, now);
 
+/** What becomes of one whose instance is deleted for good. */
+export const instanceRemoved = (migration: Migration): Migration =>
+  migration.instanceRemovedAt === undefined ? { ...migration, instanceRemovedAt: timestamp() } : migration;
+
 /** Where the instance lives, as far as this migration says, and with which epoch. */
 export function ownerOf(migration: Migration): Pick<InstanceRecord, 'providerId' | 'epoch'> {
   const { pivotedAt, rolledBackAt, sourceProviderId, targetProviderId, sourceEpoch } = migration;

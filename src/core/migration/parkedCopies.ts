@@ -3,7 +3,7 @@ import type { HomeDifference } from '../../model/homeArchive.ts';
 import { copyNotWhole } from '../../model/homeErrors.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
 import type { Migration } from '../../model/migration.ts';
-import type { Claim, LockedContext, OperationContext } from '../../model/operationContext.ts';
+import { type Claim, type LockedContext, type OperationContext, underLock } from '../../model/operationContext.ts';
 import { generationOf, refuseUnowned } from '../../model/ownership.ts';
 import type { KeyedLock } from '../../model/stateStore.ts';
 import { getTwice } from '../instanceLifecycle.ts';
@@ -46,12 +46,13 @@ export class ParkedCopies {
       refuseUnmovable(record);
       await this.#prove(migration, ctx);
       await lifecycle.stop(record, false, ctx);
-      await book.update(migrationId, ({ endedAt: _endedAt, keptSince: _keptSince, ...current }) => ({
+      const begin = ({ endedAt: _endedAt, keptSince: _keptSince, ...current }: Migration): Migration => ({
         ...current,
         wasRunning: record.desired === 'running',
         rolledBackAt: timestamp(),
         leftovers: [],
-      }));
+      });
+      await book.update(migrationId, underLock(ctx, begin));
       return new MigrationRun(this.#world, migrationId).goOn(ctx);
     });
   }
@@ -92,23 +93,30 @@ export class ParkedCopies {
     if (isParked && record?.providerId !== provider.id) {
       const claim = parkedClaim(migration, there, record);
       if (there) refuseUnowned(there, claim);
-      const begun = await book.update(migration.id, current => ({ removingSince: timestamp(), ...current }));
+      const begin = (current: Migration): Migration => ({ removingSince: timestamp(), ...current });
+      const begun = await book.update(migration.id, underLock(ctx, begin));
       ctx.lock.assertHeld();
       try {
         await provider.deleteInstance(migration.instanceId, claimed(ctx, claim));
       } catch (error) {
         if (!isAbort(error))
-          await book.update(begun.id, current => ({ ...current, leftovers: [stuckCopy(begun, error)] }));
+          await book.update(
+            begun.id,
+            underLock(ctx, (current: Migration) => ({ ...current, leftovers: [stuckCopy(begun, error)] })),
+          );
         throw error;
       }
     }
-    return book.update(
-      migration.id,
-      ({ parkedUntil: _until, keptSince: _kept, removingSince: _since, ...current }) => ({
-        ...current,
-        leftovers: [],
-      }),
-    );
+    const end = ({
+      parkedUntil: _until,
+      keptSince: _kept,
+      removingSince: _since,
+      ...current
+    }: Migration): Migration => ({
+      ...current,
+      leftovers: [],
+    });
+    return book.update(migration.id, underLock(ctx, end));
   }
 
   /** Of a copy whose removal was not begun. */

@@ -1,6 +1,7 @@
+import { SwarmError } from '../../model/errors.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
 import { type Migration, untilDecided } from '../../model/migration.ts';
-import { type LockedContext, withTimeout } from '../../model/operationContext.ts';
+import { type LockedContext, underLock, withTimeout } from '../../model/operationContext.ts';
 import { generationOf } from '../../model/ownership.ts';
 import type { InstanceObservation, Provider } from '../../model/provider.ts';
 import { randomId } from '../instanceId.ts';
@@ -11,6 +12,7 @@ import { aboutToChange, type MigrationWorld, makeOwner } from './migrationRun.ts
 import {
   claimOf,
   freshSteps,
+  instanceRemoved,
   isCopyOf,
   isKeptAt,
   isToClear,
@@ -58,6 +60,7 @@ export async function settleStray(
     return;
   }
   if (there.role === 'owner' && there.epoch > record.epoch) {
+    await rest(providers.find(record.providerId), record, ctx);
     await makeOwner(registry, record.id, { providerId: provider.id, epoch: there.epoch }, ctx);
     return;
   }
@@ -65,6 +68,7 @@ export async function settleStray(
   if (!isKnown && (isOld || there.role === 'parked')) {
     // What an old owner has written since is nowhere else: only a person lets it go.
     const until = isOld ? untilDecided : parkedUntil();
+    ctx.lock.assertHeld();
     await book.add({ ...parkedBy(record, provider.id, until), parkedGeneration: generationOf(there) });
   }
   if (isOld) {
@@ -80,9 +84,7 @@ export async function forgetCopies(world: World, instanceId: string, ctx: Locked
   for (const { id, status } of migrations()) if (status === 'pending') await book.forget(id);
   await noteCopies(world, instanceId, ctx);
   for (const { id } of migrations()) {
-    const marked = await book.update(id, current =>
-      current.instanceRemovedAt === undefined ? { ...current, instanceRemovedAt: timestamp() } : current,
-    );
+    const marked = await book.update(id, underLock(ctx, instanceRemoved));
     if (isToClear(marked)) await clearEnds(world, marked, ctx).catch(() => {});
   }
 }
@@ -105,6 +107,7 @@ async function noteCopies({ registry, providers, book }: World, instanceId: stri
       .map(provider => provider.getInstance(instanceId, withTimeout(ctx, askMilliseconds)).catch(() => null)),
   );
   ctx.signal.throwIfAborted();
+  ctx.lock.assertHeld();
   for (const there of copies)
     if (there?.swarmId === record.swarmId && (there.role === 'parked' || there.role === 'incoming'))
       await book.add(parkedBy(record, there.providerId, untilDecided));
@@ -112,6 +115,18 @@ async function noteCopies({ registry, providers, book }: World, instanceId: stri
 
 const isEndOf = ({ instanceId, sourceProviderId, targetProviderId }: Migration, id: string, providerId: string) =>
   instanceId === id && (sourceProviderId === providerId || targetProviderId === providerId);
+
+/** Before another copy can be started this one comes to rest; where that does not answer, once it is seen again. */
+async function rest(provider: Provider | undefined, record: InstanceRecord, ctx: LockedContext): Promise<void> {
+  try {
+    const there = await provider?.getInstance(record.id, ctx);
+    ctx.lock.assertHeld();
+    if (there?.status === 'running') await provider?.stopInstance(record.id, false, claimed(ctx, record));
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    if (!(error instanceof SwarmError && error.family === 'network')) throw error;
+  }
+}
 
 /**
  * For whoever holds the lock of an instance that was deleted for good: nothing of it stays at either end of a migration,
@@ -138,14 +153,16 @@ export async function clearEnds(
   if (failed) {
     const left = [sourceProviderId, targetProviderId].filter((_, index) => cleared[index]?.status === 'rejected');
     const leftovers = left.map(place => leftCopy(instanceName, instanceId, place));
-    await book.update(id, current => (isSame(current.leftovers, leftovers) ? current : { ...current, leftovers }));
+    const leave = (current: Migration) => (isSame(current.leftovers, leftovers) ? current : { ...current, leftovers });
+    await book.update(id, underLock(ctx, leave));
     throw failed.reason;
   }
-  await book.update(id, ({ parkedUntil: _parkedUntil, ...current }) => ({
+  const clear = ({ parkedUntil: _parkedUntil, ...current }: Migration): Migration => ({
     ...current,
     ...(nextAct(current) !== 'nothing' && ({ status: 'cancelled', endedAt: timestamp() } as const)),
     leftovers: [],
-  }));
+  });
+  await book.update(id, underLock(ctx, clear));
 }
 
 /** The migration that must have been: with it a person can roll back, or clean up. */

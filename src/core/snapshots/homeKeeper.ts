@@ -1,8 +1,8 @@
 import { SwarmError } from '../../model/errors.ts';
 import type { HomeArchive, HomeFacts, HomeSize } from '../../model/homeArchive.ts';
-import type { OperationContext } from '../../model/operationContext.ts';
+import type { LockedContext, OperationContext } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
-import { answerOf, pour, progress, Size, together } from '../migration/homeCarrier.ts';
+import { answerOf, pour, progress, Size, together, whileHeld } from '../migration/homeCarrier.ts';
 
 /** Homes between their providers and the archive. */
 export interface HomeKeeper {
@@ -17,7 +17,7 @@ export interface HomeKeeper {
     ctx: OperationContext,
   ): Promise<HomeFacts & { readonly added: number }>;
   /** Makes the home equal with a snapshot. */
-  bringBack(provider: Provider, instanceId: string, snapshotId: string, ctx: OperationContext): Promise<HomeSize>;
+  bringBack(provider: Provider, instanceId: string, snapshotId: string, ctx: LockedContext): Promise<HomeSize>;
   forget(snapshotIds: readonly string[]): Promise<void>;
 }
 
@@ -62,13 +62,13 @@ export class StreamKeeper implements HomeKeeper {
     });
   }
 
-  bringBack(provider: Provider, instanceId: string, snapshotId: string, ctx: OperationContext): Promise<HomeSize> {
+  bringBack(provider: Provider, instanceId: string, snapshotId: string, ctx: LockedContext): Promise<HomeSize> {
     return together(ctx, async start => {
       const there = await start(provider, instanceId, 'list');
       const incoming = await start(provider, instanceId, 'import');
       const [size] = await Promise.all([
         answerOf(incoming, Size, instanceId, provider),
-        pour({ output: this.#archive.load(snapshotId, there.output) }, incoming, progress(ctx)),
+        pour({ output: this.#archive.load(snapshotId, there.output) }, whileHeld(incoming, ctx), progress(ctx)),
         there.done,
       ]);
       return size;

@@ -76,7 +76,12 @@ export class SnapshotBook {
     return locks.run(archive, ctx, async ctx => {
       const id = randomId(12);
       const [base] = this.list(instanceId);
-      for (const failed of this.failed(instanceId)) await records.update(failed.id, () => null);
+      const write = (id: string, next: SnapshotRecord | null) =>
+        records.update(
+          id,
+          underLock(ctx, () => next),
+        );
+      for (const failed of this.failed(instanceId)) await write(failed.id, null);
       const begun = {
         id,
         schemaVersion: 1,
@@ -86,7 +91,7 @@ export class SnapshotBook {
         kind,
         live: status === 'running',
       } as const;
-      await records.update(id, () => ({ ...begun, takenAt: timestamp() }));
+      await write(id, { ...begun, takenAt: timestamp() });
       try {
         const { digest, bytes, files, added } = await read({ id, base: base?.id }, ctx);
         const keptSince = time.now();

@@ -259,6 +259,7 @@ export class SnapshotManager {
       // Whoever finds it after a crash in between knows by the epoch that it is the owner.
       const claim = await aboutToChange(registry, id, ctx);
       await target.abilities.setRole(id, 'owner', claimed(ctx, { ...claim, ...owner }));
+      ctx.lock.assertHeld();
       await migrationBook.add(parkedBy({ ...record, ...owner }, record.providerId, untilDecided));
       await makeOwner(registry, id, owner, ctx);
       const moved = await registry.readInstance(id);
@@ -266,8 +267,13 @@ export class SnapshotManager {
     });
   }
 
+  /** Throws `wrongState` while a home is brought back from it. */
   async deleteSnapshot(snapshotId: string, ctx: OperationContext): Promise<void> {
-    await this.#options.book.forget([this.getSnapshot(snapshotId).id], ctx);
+    const { registry, book } = this.#options;
+    const { id } = this.getSnapshot(snapshotId);
+    const half = (await registry.readAll()).find(({ restoring }) => restoring === id);
+    if (half) throw wrongState(half.id, 'being brought back', 'delete the snapshot when its home is whole');
+    await book.forget([id], ctx);
   }
 
   /**

@@ -6,10 +6,10 @@ import * as path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type SetupSources, setUpWorkspace } from '../../../src/core/workspaceSetup.ts';
 import { InstanceConfig, type InstanceConfigInput, type InstanceRecord } from '../../../src/model/instance.ts';
-import { quietContext } from '../../../src/model/operationContext.ts';
 import type { CredentialUse } from '../../../src/model/setupConsent.ts';
 import { newSpec } from '../../contract/specs.ts';
 import { GitServer, type GitServerOptions } from '../../fakes/gitServer.ts';
+import { loneContext } from '../../fakes/loneProvider.ts';
 import { MemoryPlace } from '../../fakes/memoryPlace.ts';
 import { MemoryProvider } from '../../fakes/memoryProvider.ts';
 
@@ -91,7 +91,7 @@ async function clone(
   const setup = { status: 'pending', problems: [], askedByPerson };
   const record = { id, providerId: 'memory', config: whole, setup } as unknown as InstanceRecord;
   const times = { silence, stall: 60, fill: 60, extension: 60 };
-  return setUpWorkspace(provider, record, person.sources, quietContext, consent ? person.consent : undefined, times);
+  return setUpWorkspace(provider, record, person.sources, loneContext, consent ? person.consent : undefined, times);
 }
 
 describe('a credential reaches the repository’s own host, whatever else is there', () => {

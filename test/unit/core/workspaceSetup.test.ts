@@ -17,11 +17,11 @@ import { cloneScript } from '../../../src/core/cloneScript.ts';
 import { moveInScript, unpackScript } from '../../../src/core/setupScripts.ts';
 import { type SetupSources, setUpWorkspace, usefulLines } from '../../../src/core/workspaceSetup.ts';
 import { InstanceConfig, type InstanceConfigInput, type InstanceRecord } from '../../../src/model/instance.ts';
-import { quietContext } from '../../../src/model/operationContext.ts';
 import { surveyFolder } from '../../../src/storage/folderSurvey.ts';
 import { packFolder } from '../../../src/storage/packFolder.ts';
 import { newSpec } from '../../contract/specs.ts';
 import { GitServer } from '../../fakes/gitServer.ts';
+import { loneContext } from '../../fakes/loneProvider.ts';
 import { MemoryPlace } from '../../fakes/memoryPlace.ts';
 import { MemoryProvider } from '../../fakes/memoryProvider.ts';
 
@@ -64,7 +64,7 @@ const sources: SetupSources = {
 };
 const setUp = (source: InstanceConfigInput['source'], from = sources) => {
   const config = InstanceConfig.parse({ name: 'one', source });
-  return setUpWorkspace(provider, { id, config } as InstanceRecord, from, quietContext);
+  return setUpWorkspace(provider, { id, config } as InstanceRecord, from, loneContext);
 };
 const clone = (ref?: string) => setUp({ kind: 'git', url: server.url, ...(ref && { ref }) });
 const copy = (from = sources) => setUp({ kind: 'folder', path: path.join(root, 'origin') }, from);
@@ -175,7 +175,7 @@ test('a folder is unpacked by tar as it is, whatever variables the instance has'
   const config = InstanceConfig.parse({
     ...{ name: 'one', env: instance?.variables, source: { kind: 'folder', path: path.join(root, 'origin') } },
   });
-  const setup = await setUpWorkspace(provider, { id, config } as InstanceRecord, sources, quietContext);
+  const setup = await setUpWorkspace(provider, { id, config } as InstanceRecord, sources, loneContext);
   expect(setup).toEqual({ status: 'done', problems: [] });
   expect(files()).toEqual(done);
 });
@@ -185,7 +185,7 @@ describe('an instance that does nothing', () => {
   const patient = (source: InstanceConfigInput['source'], extensions: string[], change: Partial<typeof times>) => {
     const config = InstanceConfig.parse({ name: 'one', source, extensions });
     const record = { id, config } as InstanceRecord;
-    return setUpWorkspace(provider, record, sources, quietContext, undefined, { ...times, ...change });
+    return setUpWorkspace(provider, record, sources, loneContext, undefined, { ...times, ...change });
   };
 
   test('with an extension is waited for so long and no longer', async () => {

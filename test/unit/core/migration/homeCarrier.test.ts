@@ -4,6 +4,7 @@ import { lockLost } from '../../../../src/model/errors.ts';
 import { quietContext } from '../../../../src/model/operationContext.ts';
 import type { HomeProcess } from '../../../../src/model/provider.ts';
 import { expectCode, failure } from '../../../contract/tools.ts';
+import { loneContext } from '../../../fakes/loneProvider.ts';
 import { MemoryProvider } from '../../../fakes/memoryProvider.ts';
 
 const none = { count: 0, names: [] };
@@ -66,7 +67,7 @@ describe('programs beside homes', () => {
   afterEach(() => void vi.useRealTimers());
 
   test('of which nothing comes for a minute are given up, and ended', async () => {
-    const failed = failure(carrier.copy(place('one'), place('other'), 'web', quietContext));
+    const failed = failure(carrier.copy(place('one'), place('other'), 'web', loneContext));
     await vi.advanceTimersByTimeAsync(59_000);
     expect(programs.map(({ ended }) => ended)).toEqual([false, false, false]);
     await vi.advanceTimersByTimeAsync(7_000);
