@@ -108,8 +108,11 @@ export class InstanceLifecycle {
     return this.#transition(record, 'running', 'starting', ctx, own => provider.startInstance(record.id, own));
   }
 
-  stop(record: InstanceRecord, force: boolean, ctx: LockedContext): Promise<InstanceRecord> {
+  async stop(record: InstanceRecord, force: boolean, ctx: LockedContext): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
+    // Nothing is there yet; its next start makes it.
+    if (isUnmade(record) && !(await getTwice(provider, record.id, ctx)))
+      return this.#intend(ctx, record.id, 'stopped', 'failed');
     return this.#transition(record, 'stopped', 'stopping', ctx, own => provider.stopInstance(record.id, force, own));
   }
 
@@ -123,7 +126,7 @@ export class InstanceLifecycle {
 
   /** Ends its server, unless that is known not to run, and starts it. It is wanted running all the while. */
   async restart(record: InstanceRecord, force: boolean, ctx: LockedContext): Promise<InstanceRecord> {
-    if (['stopped', 'failed', 'lost'].includes(record.status)) return this.start(record, ctx);
+    if (['creating', 'stopped', 'failed', 'lost'].includes(record.status)) return this.start(record, ctx);
     const provider = this.#providers.get(record.providerId);
     return this.#transition(record, 'running', 'starting', ctx, async own => {
       await provider.stopInstance(record.id, force, own);

@@ -1,4 +1,4 @@
-import { instanceNotFound, wrongState } from '../model/errors.ts';
+import { instanceExists, instanceNotFound, wrongState } from '../model/errors.ts';
 import type { InstanceRecord, Owner, VSCodeInstance } from '../model/instance.ts';
 import { runsElsewhere } from '../model/machineErrors.ts';
 import { type LockedContext, type OperationContext, quietContext, underLock } from '../model/operationContext.ts';
@@ -53,6 +53,7 @@ export class InstanceOwnership {
     const { swarmId, owner, registry, providers, locks } = this.#options;
     const provider = providers.get(providerId);
     return locks.run(instanceId, ctx, async ctx => {
+      if (await registry.findInstance(instanceId)) throw instanceExists(instanceId);
       const instance = found ? await wholeInstance(provider, found, ctx) : await provider.getInstance(instanceId, ctx);
       if (!instance) throw instanceNotFound(instanceId);
       if (instance.elsewhere !== undefined) throw runsElsewhere(instanceId, instance.elsewhere);

@@ -56,6 +56,7 @@ export const failingScenes: readonly Scene[] = [
     return {};
   }),
   failed('start what was never made', acts.start, notMade),
+  failed('stop what was never made', acts.stop, notMade),
   failed('start what is half updated', acts.start, updateLeft),
   failed('start, which fails', acts.start, where(stopped, failing('here', 'startInstance'))),
   failed('rename what was never made', acts.rename, notMade),

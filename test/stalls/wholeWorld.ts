@@ -27,10 +27,12 @@ export async function faultsOf(
   const ids = new Set([...state.records.map(({ id }) => id), ...placeNames.flatMap(place => idsAt(world, place))]);
   const kept = await Promise.all(state.snapshots.map(snapshot => textOf(world, snapshot)));
   const removes = scene.removes ?? act.removes;
+  const isLeaving = ({ do: one }: Act) => one === acts.leave.do || one === acts.removeStray.do;
+  const leaves = isLeaving(scene) || isLeaving(act) || (scene.fails === true && removes === 'instance');
   return [
     ...(world.mostRunning > 1 ? [`${world.mostRunning} servers of one instance have run at once`] : []),
     ...world.lockedKeys().map(key => `the lock of ${key} is held`),
-    ...[...ids].flatMap(id => faultsOfInstance(world, id, state, { ...scene, ...(removes && { removes }) })),
+    ...[...ids].flatMap(id => faultsOfInstance(world, id, state, { ...scene, ...(removes && { removes }), leaves })),
     ...state.migrations.flatMap(({ status, leftovers }) => [
       ...(status === 'in-progress' ? ['a migration is in progress'] : []),
       ...leftovers.filter(() => !scene.fails).map(left => `left over: ${left}`),
@@ -51,19 +53,19 @@ function faultsOfInstance(
   world: StallWorld,
   id: string,
   { records, migrations }: State,
-  { fails: mayFail, removes, do: act }: Scene,
+  { fails: mayFail, removes, leaves }: Pick<Scene, 'fails' | 'removes'> & { readonly leaves: boolean },
 ): string[] {
   const record = records.find(each => each.id === id);
   if (placeNames.some(place => isForeign(world, place, id))) return [];
-  // Nobody removes it but a person, who has begun to.
-  if (!record && act === acts.removeStray.do && placeNames.every(place => !world.seen(place, id).role)) return [];
+  // What is left at its places on purpose, or cannot be removed there, is a person's to remove.
+  if (!record && leaves && placeNames.every(place => !world.seen(place, id).running)) return [];
   if (!record) return [`what is nobody's: ${JSON.stringify(placeNames.map(place => world.seen(place, id)))}`];
   // It is a person's to decide, or was never made.
   if (mayFail && (record.overruled || placeNames.every(place => !world.seen(place, id).role))) return [];
   // One that was deleted before it was made.
   if (record.desired === 'trashed' && placeNames.every(place => world.seen(place, id).home === undefined)) return [];
   // The snapshot that its home was to become is gone, or it is brought back once the instance is wanted again.
-  const isCutOff = removes === 'copy' && record.error?.code === 'restore-cut-off';
+  const isCutOff = removes !== undefined && record.error?.code === 'restore-cut-off';
   const mayBeHalf = isCutOff || (record.desired === 'trashed' && record.restoring !== undefined);
   const faults: string[] = [];
   for (const place of placeNames) {

@@ -54,7 +54,8 @@ export async function settleStray(
   if (there.role === 'incoming' && !isKnown) {
     const home = providers.get(record.providerId);
     const original = await home.getInstance(record.id, ctx);
-    const isSafe = original?.role === 'owner' && (await home.abilities.hasHome(record.id, ctx));
+    const isWhole = original?.role === 'owner' || original?.role === 'trash';
+    const isSafe = isWhole && (await home.abilities.hasHome(record.id, ctx));
     ctx.lock.assertHeld();
     if (isSafe) await provider.deleteInstance(record.id, claimed(ctx, there));
     return;
@@ -110,7 +111,11 @@ async function noteCopies({ registry, providers, book }: World, instanceId: stri
   ctx.lock.assertHeld();
   for (const there of copies)
     if (there?.swarmId === record.swarmId && (there.role === 'parked' || there.role === 'incoming'))
-      await book.add(parkedBy(record, there.providerId, untilDecided));
+      await book.add({
+        ...parkedBy(record, there.providerId, untilDecided),
+        // One that never arrived was on its way to be the next.
+        ...(there.role === 'incoming' && { sourceEpoch: record.epoch }),
+      });
 }
 
 const isEndOf = ({ instanceId, sourceProviderId, targetProviderId }: Migration, id: string, providerId: string) =>
