@@ -16,12 +16,13 @@ const pace = { bytes: 30_000_000, files: 1_500, change: 3 };
 
 /** Throws `wrongState` unless it is whole and at rest, or runs. */
 export function refuseUnmovable(record: InstanceRecord): void {
-  const { id, status, desired, setup, wanted } = refuseOverruled(record);
+  const { id, status, desired, setup, wanted, restoring } = refuseOverruled(record);
   if (desired === 'trashed' || desired === 'absent')
     throw wrongState(id, 'in the trash', 'restore it before migrating it');
   if (status !== 'running' && status !== 'stopped')
     throw wrongState(id, status, 'only what runs or is stopped can be migrated');
   if (setup?.status === 'pending') throw wrongState(id, 'being set up', 'let its first start end before migrating it');
+  if (restoring) throw wrongState(id, 'being brought back', 'let its home be whole before migrating it');
   if (wanted) throw wrongState(id, 'being updated', 'let the update end, or make it again, before migrating it');
 }
 
