@@ -20,13 +20,17 @@ const later = (folder: string, id: string) => {
   writeFileSync(path.join(directory, folder, `${id}.json`), JSON.stringify({ id, schemaVersion: 2, all: 'else' }));
 };
 
-/** A window on that state, with two places; the first one tells of every home that it has as one without a server. */
-async function open(here: MemoryPlace, there: MemoryPlace) {
+/**
+ * A window on that state, with two places; the first one tells of every home that it has as one without a server. One
+ * that does not observe adopts nothing of its own accord.
+ */
+async function open(here: MemoryPlace, there: MemoryPlace, observes = true) {
   const first = new MemoryProvider(here, { id: 'here' });
   Object.assign(first.abilities, { strayHomes: async () => [...here.homesOf.keys()].map(id => ({ id, sizeGb: 1 })) });
   const providers = [first, new MemoryProvider(there, { id: 'there' })];
   const { controller } = memorySwarm({ directory, providers, health: { enabled: false } });
-  await controller.initialize();
+  if (observes) await controller.initialize();
+  else await controller.registry.load();
   return { controller, here: loneProvider(first), there: loneProvider(new MemoryProvider(there, { id: 'there' })) };
 }
 
@@ -50,11 +54,11 @@ const settled = async (world: Awaited<ReturnType<typeof open>>) => {
 describe('what a later version has written', () => {
   test('keeps a home from being one that no instance has', async () => {
     const place = new MemoryPlace();
-    const before = await open(place, new MemoryPlace());
+    const before = await open(place, new MemoryPlace(), false);
     const { id } = await before.controller.createInstance({ name: 'web' }, 'here');
     expect(await before.controller.strayHomes.list()).toEqual([]);
     later('instances', id);
-    const { controller } = await open(place, new MemoryPlace());
+    const { controller } = await open(place, new MemoryPlace(), false);
     expect(await controller.strayHomes.list()).toEqual([]);
     await expect(controller.strayHomes.remove('here', id)).rejects.toMatchObject({ code: 'newer-state' });
     await expect(controller.strayHomes.leave(id, quietContext)).rejects.toMatchObject({ code: 'newer-state' });
@@ -63,12 +67,12 @@ describe('what a later version has written', () => {
 
   test('of a migration keeps every home that it may be about', async () => {
     const place = new MemoryPlace();
-    const before = await open(place, new MemoryPlace());
+    const before = await open(place, new MemoryPlace(), false);
     const { id } = await before.controller.createInstance({ name: 'web' }, 'here');
     rmSync(path.join(directory, 'instances', `${id}.json`));
     const migration = randomId(12);
     later('migrations', migration);
-    const { controller } = await open(place, new MemoryPlace());
+    const { controller } = await open(place, new MemoryPlace(), false);
     await expect(controller.strayHomes.list()).rejects.toMatchObject({ code: 'newer-state' });
     await expect(controller.strayHomes.remove('here', id)).rejects.toMatchObject({ code: 'newer-state' });
     expect(place.homesOf.has(id)).toBe(true);

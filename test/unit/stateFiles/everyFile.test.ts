@@ -127,6 +127,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
     'programs of this extension and the installed editor server, on their way to a host',
   ],
   'src/core/migration/homeCarrier.ts': ['JSON.parse', 'what a program beside a home says'],
+  'src/providers/docker/engineClient.ts': ['JSON.parse', 'what the engine says'],
   'src/providers/docker/engineWatch.ts': ['JSON.parse', 'what the engine says'],
   'src/providers/docker/volumes.ts': ['DiskUse', 'what the engine says'],
   'src/providers/docker/pull.ts': ['JSON.parse PullLine', 'what the engine says'],
