@@ -9,7 +9,7 @@ import { MigrationBook } from './core/migration/migrationBook.ts';
 import { ObservedTime } from './core/observedTime.ts';
 import { type ProviderCondition, ProviderDirectory } from './core/providerDirectory.ts';
 import { withStatus } from './core/records.ts';
-import { SecretMask } from './core/secretMask.ts';
+import { SecretMasks } from './core/secretMasks.ts';
 import { SharedRecords } from './core/sharedRecords.ts';
 import { StreamKeeper } from './core/snapshots/homeKeeper.ts';
 import { SnapshotSchedule } from './core/snapshots/snapshotSchedule.ts';
@@ -100,17 +100,20 @@ export const stateDirectoryOf = (config: SwarmConfig, storageDirectory: string) 
 /** Builds everything behind the faces, and starts it; never waits for a provider that is configured. */
 export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore> {
   const { storageDirectory, launcher } = surroundings;
-  const mask = new SecretMask();
-  const vault = mask.taughtBy(surroundings.vault);
+  const masks = new SecretMasks();
+  const vault = masks.taughtBy(surroundings.vault);
   const learned = <T extends string | undefined>(value: T): T => {
-    if (value !== undefined) mask.learn(value);
+    if (value !== undefined) masks.learn(value);
     return value;
   };
   const gitCredential = (url: string): GitCredential | undefined => {
     const credential = surroundings.gitCredential(url);
     return credential && { read: async mayAsk => learned(await credential.read(mayAsk)) };
   };
-  const texts: GateTexts = { ...surroundings.texts, warn: message => surroundings.texts.warn(mask.text(message)) };
+  const texts: GateTexts = {
+    ...surroundings.texts,
+    warn: message => surroundings.texts.warn(masks.all().text(message)),
+  };
   const config = surroundings.config();
   const stateDirectory = stateDirectoryOf(config, storageDirectory);
   const editorServerDirectory = path.join(storageDirectory, 'editor-server');
@@ -170,7 +173,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     locks: new FileLock(path.join(stateDirectory, 'locks'), judge),
     creations: surroundings.creations,
     vault,
-    mask,
+    masks,
     sources: {
       surveyFolder: (folder, signal) => surveyFolder(folder, [storageDirectory, stateDirectory], signal),
       packFolder: (folder, signal, note) => packFolder(folder, [storageDirectory, stateDirectory], signal, note),

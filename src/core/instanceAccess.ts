@@ -1,6 +1,6 @@
 import { instanceNotFound, providerUnreachable, wrongState } from '../model/errors.ts';
 import type { InstanceRecord } from '../model/instance.ts';
-import { cutNote } from '../model/linesOf.ts';
+import { cutNote, longestLine } from '../model/linesOf.ts';
 import { type OperationContext, quietContext } from '../model/operationContext.ts';
 import type {
   CommandResult,
@@ -13,12 +13,20 @@ import type {
   TerminalSpec,
 } from '../model/provider.ts';
 import type { LockedVault } from '../model/stateStore.ts';
+import { bytesOf } from '../model/textCut.ts';
+import { secretNames } from './changesOf.ts';
 import { need } from './instanceLifecycle.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import { refuseOverruled } from './overruling.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import type { SecretMask } from './secretMask.ts';
+import type { SecretMasks } from './secretMasks.ts';
 import { SharedEndpoints } from './sharedEndpoints.ts';
+
+/** Bytes of each stream of a command when its caller names no limit. */
+const mostOutput = 1024 * 1024;
+/** Bytes of UTF-8: of one that a cut has parted, none is there. */
+const longestCharacter = 4;
 
 /**
  * The ways into an instance. Changes nothing that the registry knows. Every method throws `instanceNotFound`; those that
@@ -28,16 +36,16 @@ export class InstanceAccess {
   readonly #registry: InstanceRegistry;
   readonly #providers: ProviderDirectory;
   readonly #vault: LockedVault;
-  readonly #mask: SecretMask;
+  readonly #masks: SecretMasks;
   /** Of which token the mask knows, by instance: where it lives, and since which move. */
   readonly #known = new Map<string, string>();
   readonly endpoints: SharedEndpoints;
 
-  constructor(registry: InstanceRegistry, providers: ProviderDirectory, vault: LockedVault, mask: SecretMask) {
+  constructor(registry: InstanceRegistry, providers: ProviderDirectory, vault: LockedVault, masks: SecretMasks) {
     this.#registry = registry;
     this.#providers = providers;
     this.#vault = vault;
-    this.#mask = mask;
+    this.#masks = masks;
     this.endpoints = new SharedEndpoints(registry);
   }
 
@@ -48,16 +56,17 @@ export class InstanceAccess {
     ctx: OperationContext = quietContext,
   ): Promise<InstanceLogs> {
     const provider = this.#providerOf(instanceId);
-    await this.#learnSecrets(instanceId, ctx);
+    const mask = await this.#maskOf(instanceId, ctx);
     const logs = await provider.getInstanceLogs(instanceId, options, ctx);
-    return { ...logs, lines: logs.lines.map(line => this.#line(line)) };
+    const lines = logs.lines.map(line => withoutUnsure(line, mask)).join('\n');
+    return { ...logs, lines: logs.lines.length === 0 ? [] : mask.text(lines).split('\n') };
   }
 
   async followLogs(instanceId: string, sink: (line: string) => void, ctx: OperationContext): Promise<void> {
     const { abilities, id } = this.#providerOf(instanceId);
     const follow = need(abilities.followLogs?.bind(abilities), id, 'follow logs');
-    await this.#learnSecrets(instanceId, ctx);
-    await follow(instanceId, line => sink(this.#line(line)), ctx);
+    const mask = await this.#maskOf(instanceId, ctx);
+    await follow(instanceId, line => sink(mask.text(withoutUnsure(line, mask))), ctx);
   }
 
   async executeCommand(
@@ -66,10 +75,13 @@ export class InstanceAccess {
     options: ExecuteOptions = quietContext,
   ): Promise<CommandResult> {
     const provider = this.#runningProvider(instanceId);
-    await this.#learnSecrets(instanceId, options);
-    const { stdout, stderr, truncated, exitCode } = await provider.executeCommand(instanceId, command, options);
-    const mask = (text: string) => this.#mask.text(text, truncated);
-    return { exitCode, stdout: mask(stdout), stderr: mask(stderr), truncated };
+    const mask = await this.#maskOf(instanceId, options);
+    const { maxOutputBytes = mostOutput } = options;
+    const limited = { ...options, maxOutputBytes };
+    const { stdout, stderr, truncated, exitCode } = await provider.executeCommand(instanceId, command, limited);
+    // One of them may be whole.
+    const told = (text: string) => mask.text(text, truncated && bytesOf(text) > maxOutputBytes - longestCharacter);
+    return { exitCode, stdout: told(stdout), stderr: told(stderr), truncated };
   }
 
   /** An address that opens the editor with nothing to type. Holds the token: for the person's browser only. */
@@ -83,7 +95,7 @@ export class InstanceAccess {
     const endpoint = await this.connectPort(instanceId, undefined, ctx);
     try {
       const token = await reading;
-      this.#mask.learn(token);
+      this.#masks.learnOf(instanceId, [token]);
       const query = new URLSearchParams({ tkn: token, folder: abilities.workspacePath(instanceId) });
       return { url: `http://${endpoint.host}:${endpoint.port}/${instanceId}/?${query}`, endpoint };
     } catch (error) {
@@ -126,25 +138,23 @@ export class InstanceAccess {
   }
 
   /**
-   * Teaches the mask what the instance has of secrets. Without those that were given to it nothing is passed on; its
-   * token cannot always be read, and of a server that has none nobody can show it.
+   * Of what the instance has of secrets. Without those that were given to it nothing is passed on; its token cannot
+   * always be read, and of a server that has none nobody can show it.
    */
-  async #learnSecrets(instanceId: string, ctx: OperationContext): Promise<void> {
-    const { config, wanted, epoch, providerId } = this.#recordOf(instanceId);
-    if ([config, wanted].some(one => one !== undefined && one.secretEnv.length > 0)) await this.#vault.read(instanceId);
-    const where = `${providerId} ${epoch}`;
-    if (this.#known.get(instanceId) === where) return;
-    try {
-      this.#mask.learn(await this.#providerOf(instanceId).abilities.readToken(instanceId, ctx));
-      this.#known.set(instanceId, where);
-    } catch {
-      ctx.signal.throwIfAborted();
+  async #maskOf(instanceId: string, ctx: OperationContext): Promise<SecretMask> {
+    const record = this.#recordOf(instanceId);
+    // Also those that it is to have no longer: its files may still hold them.
+    if (secretNames(record).length > 0) await this.#vault.read(instanceId);
+    const where = `${record.providerId} ${record.epoch}`;
+    if (this.#known.get(instanceId) !== where) {
+      try {
+        this.#masks.learnOf(instanceId, [await this.#providerOf(instanceId).abilities.readToken(instanceId, ctx)]);
+        this.#known.set(instanceId, where);
+      } catch {
+        ctx.signal.throwIfAborted();
+      }
     }
-  }
-
-  #line(line: string): string {
-    const [note = ''] = cutNote.exec(line) ?? [];
-    return `${this.#mask.text(line.slice(0, line.length - note.length), note !== '')}${note}`;
+    return this.#masks.of(instanceId);
   }
 
   #recordOf(instanceId: string): InstanceRecord {
@@ -166,4 +176,12 @@ export class InstanceAccess {
     if (status !== 'running') throw wrongState(instanceId, status, 'start it first');
     return this.#providers.get(providerId);
   }
+}
+
+/** A line that was cut, up to where a secret may begin that the cut has parted. One that only says so was not cut. */
+function withoutUnsure(line: string, mask: SecretMask): string {
+  const [note] = cutNote.exec(line) ?? [];
+  // What a provider writes before a line counts as part of it.
+  if (note === undefined || bytesOf(line) < longestLine / 2) return line;
+  return `${mask.text(line.slice(0, -note.length), true)}${note}`;
 }

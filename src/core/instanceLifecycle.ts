@@ -15,6 +15,7 @@ import { generationOf, nextGeneration } from '../model/ownership.ts';
 import type { Provider } from '../model/provider.ts';
 import type { SetupConsent } from '../model/setupConsent.ts';
 import type { LockedVault } from '../model/stateStore.ts';
+import { checkSecrets } from './admission.ts';
 import { secretNames } from './changesOf.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
@@ -30,7 +31,7 @@ import {
   withPin,
   withStatus,
 } from './records.ts';
-import type { SecretMask } from './secretMask.ts';
+import type { SecretMasks } from './secretMasks.ts';
 import type { Settlement } from './settlement.ts';
 import { type SetupSources, setUpWorkspace } from './workspaceSetup.ts';
 
@@ -49,7 +50,7 @@ export class InstanceLifecycle {
   readonly #providers: ProviderDirectory;
   readonly #vault: LockedVault;
   readonly #sources: SetupSources;
-  readonly #mask: SecretMask;
+  readonly #masks: SecretMasks;
   readonly #forgetElsewhere: ForgetElsewhere;
 
   constructor(
@@ -57,14 +58,14 @@ export class InstanceLifecycle {
     providers: ProviderDirectory,
     vault: LockedVault,
     sources: SetupSources,
-    mask: SecretMask,
+    masks: SecretMasks,
     forgetElsewhere: ForgetElsewhere,
   ) {
     this.#registry = registry;
     this.#providers = providers;
     this.#vault = vault;
     this.#sources = sources;
-    this.#mask = mask;
+    this.#masks = masks;
     this.#forgetElsewhere = forgetElsewhere;
   }
 
@@ -176,7 +177,7 @@ export class InstanceLifecycle {
       });
     } catch (error) {
       if (!isAbort(error)) await this.takeBack(record, error, ctx);
-      throw error;
+      throw this.#masks.of(id).error(error);
     }
   }
 
@@ -185,7 +186,7 @@ export class InstanceLifecycle {
     if (error instanceof SwarmError && error.code === 'lock-lost') return;
     const again = !isSame(record.wanted, record.config) || (error instanceof SwarmError && error.retryable);
     await this.#write(ctx, record.id, current => {
-      const next = isAbort(error) ? current : withError(current, this.#mask.error(error));
+      const next = isAbort(error) ? current : withError(current, this.#masks.of(record.id).error(error));
       return again ? { ...withoutWanted(next), wanted: next.config } : withoutWanted(next);
     });
   }
@@ -266,8 +267,12 @@ export class InstanceLifecycle {
     const provider = this.#providers.get(record.providerId);
     const { id } = record;
     try {
-      const spec = specOf(record, await this.#vault.read(id));
+      const secrets = await this.#vault.read(id);
+      // Begun by a window that ended before it had kept them, or kept on another machine: it would be made without them.
+      const isGiven = record.config.secretEnv.every(name => Object.hasOwn(secrets, name));
+      if (!isGiven && !(await provider.getInstance(id, ctx))) checkSecrets(record.config.secretEnv, secrets);
       ctx.lock.assertHeld();
+      const spec = specOf(record, secrets);
       const instance = await provider.createInstance(spec, pulling(ctx, record));
       ctx.lock.assertHeld();
       return await this.#seen(ctx, id, instance);
@@ -285,7 +290,8 @@ export class InstanceLifecycle {
     try {
       const own = withSignal(ctx, givenUp.signal);
       const provider = this.#providers.get(record.providerId);
-      const setup = this.#mask.value(await setUpWorkspace(provider, record, this.#sources, own, consent));
+      const said = await setUpWorkspace(provider, record, this.#sources, own, consent);
+      const setup = this.#masks.of(record.id).value(said);
       return await this.#write(ctx, record.id, now => (now.setup?.status === 'pending' ? { ...now, setup } : now));
     } catch (error) {
       ctx.signal.throwIfAborted();
@@ -351,16 +357,17 @@ export class InstanceLifecycle {
     }
   }
 
-  /** Writes why a step failed, and answers with what to throw. A cancelled step is not a failure. */
+  /** Writes why a step failed, and answers with what to throw: neither shows a secret. A cancelled step is not a failure. */
   async #failed(ctx: LockedContext, id: string, status: InstanceStatus | undefined, error: unknown): Promise<unknown> {
     if (error instanceof SwarmError && error.code === 'lock-lost') return error;
     // What failed may have said what was given to it.
     await this.#vault.read(id).catch(() => {});
+    const told = this.#masks.of(id).error(error);
     await this.#write(ctx, id, current => {
-      const next = isAbort(error) ? current : withError(current, this.#mask.error(error));
+      const next = isAbort(error) ? current : withError(current, told);
       return status === undefined ? next : withStatus(next, { status });
     });
-    return error;
+    return told;
   }
 }
 

@@ -1,9 +1,9 @@
 /** Shorter ones are part of too much else. */
 const leastLength = 4;
 /** Longer ones are known by their pieces, which masked beside each other are one. */
-const pieceLength = 1024;
+export const longestForm = 1024;
 /** Of longer ones nothing but the value itself. */
-const mostWritten = 1024;
+const mostWritten = longestForm;
 
 /** What a secret value can look like in a text. Empty when it is too short to be told from anything else. */
 export function formsOf(value: string): string[] {
@@ -20,9 +20,9 @@ export function formsOf(value: string): string[] {
 
 const pieces = (form: string) => {
   const cuts: string[] = [];
-  for (let from = 0; from < form.length; from += pieceLength) cuts.push(form.slice(from, from + pieceLength));
+  for (let from = 0; from < form.length; from += longestForm) cuts.push(form.slice(from, from + longestForm));
   // A short rest would be found everywhere.
-  return cuts.length > 1 ? [...cuts.slice(0, -1), form.slice(-pieceLength)] : cuts;
+  return cuts.length > 1 ? [...cuts.slice(0, -1), form.slice(-longestForm)] : cuts;
 };
 
 /** In JSON and in addresses. */

@@ -69,12 +69,13 @@ export class StrayHomes {
         : migrations.some(each => each.instanceRemovedAt);
       if (!isGoing) throw wrongState(instanceId, record?.status ?? 'unknown', 'delete it permanently first');
       ctx.lock.assertHeld();
+      // First what nobody would remove once there is no record of it.
+      await vault.forget(instanceId, ctx);
       for (const { id } of migrations) {
         await book.forget(id);
         ctx.lock.assertHeld();
       }
       if (record) await registry.removeInstance(instanceId, ctx);
-      await vault.forget(instanceId, ctx);
     });
   }
 }

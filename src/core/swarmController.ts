@@ -36,7 +36,7 @@ import { refuseOverruled } from './overruling.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { type FoundInstance, Reconciler } from './reconciler.ts';
 import { asked, byName, notKept } from './records.ts';
-import type { SecretMask } from './secretMask.ts';
+import type { SecretMasks } from './secretMasks.ts';
 import { SharedConditions } from './sharedConditions.ts';
 import { SnapshotBook } from './snapshots/snapshotBook.ts';
 import { SnapshotManager } from './snapshots/snapshotManager.ts';
@@ -54,7 +54,7 @@ export class SwarmController {
   readonly conditions: SharedConditions;
   readonly access: InstanceAccess;
   readonly ownership: InstanceOwnership;
-  readonly mask: SecretMask;
+  readonly masks: SecretMasks;
   readonly strayHomes: StrayHomes;
   readonly migrations: MigrationManager;
   readonly snapshots: SnapshotManager;
@@ -70,21 +70,21 @@ export class SwarmController {
   readonly onDidChange = this.#changed.event;
 
   constructor(options: SwarmControllerOptions) {
-    const { swarmId, registry, providers, locks, vault, sources, mask } = options;
+    const { swarmId, registry, providers, locks, vault, sources, masks } = options;
     this.swarmId = swarmId;
     this.registry = registry;
     this.claim = options.claim;
     this.providers = providers;
-    this.mask = mask;
+    this.masks = masks;
     this.#options = options;
     this.ownership = new InstanceOwnership(options, (...of) => this.refresh(...of));
-    this.access = new InstanceAccess(registry, providers, vault, mask);
+    this.access = new InstanceAccess(registry, providers, vault, masks);
     this.strayHomes = new StrayHomes({ swarmId, registry, providers, locks, vault, book: options.migrationBook });
     const forgetElsewhere: ForgetElsewhere = async (instanceId, ctx) => {
       await this.snapshots.forgetInstance(instanceId, ctx);
       await this.migrations.forgetInstance(instanceId, ctx);
     };
-    this.#lifecycle = new InstanceLifecycle(registry, providers, vault, sources, mask, forgetElsewhere);
+    this.#lifecycle = new InstanceLifecycle(registry, providers, vault, sources, masks, forgetElsewhere);
     this.#names = new InstanceNames(registry, locks);
     const parts = { registry, providers, vault, lifecycle: this.#lifecycle, names: this.#names };
     this.#updates = new InstanceUpdates(parts);
@@ -102,7 +102,8 @@ export class SwarmController {
       this.#reconciler.onDidObserve,
     );
     this.migrations = new MigrationManager({
-      ...{ registry, providers, locks, vault, lifecycle: this.#lifecycle, lease: options.lease, time: options.time },
+      ...{ registry, providers, locks, vault, masks, lifecycle: this.#lifecycle },
+      ...{ lease: options.lease, time: options.time },
       ...{ book: options.migrationBook, carrier: options.homes },
       config: () => options.migrationConfig(),
     });
@@ -114,7 +115,7 @@ export class SwarmController {
     const { homeKeeper: keeper, lease, time } = options;
     this.snapshots = new SnapshotManager({
       ...{ registry, providers, vault, lifecycle: this.#lifecycle, carrier: options.homes, keeper },
-      book: new SnapshotBook({ records: options.snapshotBook, keeper, locks, lease, time, mask }),
+      book: new SnapshotBook({ records: options.snapshotBook, keeper, locks, lease, time, masks }),
       ...{ migrationBook: options.migrationBook, time },
       create: (...asked) => this.createInstance(...asked),
       locked: (instanceId, ctx, work) => this.#locked(instanceId, ctx, work),
@@ -188,11 +189,19 @@ export class SwarmController {
     try {
       return await this.#options.locks.run(id, own, async ctx => {
         const record = await this.#names.give(config.name, ctx, async ctx => {
-          await vault.store(id, secrets, ctx);
           const first = asked(id, this.swarmId, this.#options.owner, provider.id, config, {
             ...{ restoring, byPerson: consent?.isLasting ?? false, choosesImage: ctx.by?.caller === 'person' },
           });
           return registry.registerInstance(first, ctx);
+        });
+        // After the record: values that no record knows nobody would ever remove.
+        await vault.store(id, secrets, ctx).catch(async error => {
+          // Where they may still be the record stays, with which they are removed.
+          await vault.forget(id, ctx).then(
+            () => registry.removeInstance(id, ctx),
+            () => {},
+          );
+          throw error;
         });
         return this.#lifecycle.create(record, ctx, consent);
       });

@@ -10,7 +10,7 @@ import type { HomeCarrier } from './migration/homeCarrier.ts';
 import type { MigrationBook } from './migration/migrationBook.ts';
 import type { ObservedTime } from './observedTime.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
-import type { SecretMask } from './secretMask.ts';
+import type { SecretMasks } from './secretMasks.ts';
 import type { SharedRecords } from './sharedRecords.ts';
 import type { HomeKeeper } from './snapshots/homeKeeper.ts';
 import type { SetupSources } from './workspaceSetup.ts';
@@ -27,10 +27,10 @@ export interface SwarmControllerOptions {
   readonly locks: KeyedLock;
   /** How to end the creates that are under way in this window, by instance; of all its controllers. */
   readonly creations: Map<string, AbortController>;
-  /** Teaches {@link mask}. */
+  /** Teaches {@link masks}. */
   readonly vault: LockedVault;
   /** Of all secrets that are met, in all that is passed on. */
-  readonly mask: SecretMask;
+  readonly masks: SecretMasks;
   readonly sources: SetupSources;
   /** A provider's id or type, or empty to let placement choose; asked at each create. */
   defaultProviderType(): string;

@@ -94,7 +94,9 @@ export class OperationGate {
       const verdict = this.#judge(operation, prepared, call);
       return await this.#reserveAndRun(operation, prepared, targets, verdict, call, event);
     } catch (error) {
-      const known = this.#swarm.mask.error(asKnown(operation.title, error, call.signal));
+      // Only what was run can have said a secret; what is refused before says what it was given, and would tell a guess.
+      const said = event.phase === 'failed' ? event.targets : [];
+      const known = this.#swarm.masks.of(...said).error(asKnown(operation.title, error, call.signal));
       if (isCancellation(known, call.signal)) event.phase = 'cancelled';
       const code = known instanceof SwarmError ? { code: known.code } : {};
       await this.#appendQuietly({ ...event, outcome: messageOf(known), ...code });
@@ -185,8 +187,8 @@ export class OperationGate {
     if (made !== undefined) event.targets = [made];
     event.phase = 'done';
     await this.#appendQuietly({ ...event, ...(outcomes && { outcome: summary(outcomes) }) });
-    // A person's own window needs ids and states as they are; it shows logs and the like masked as well.
-    return call.caller === 'agent' || call.caller === 'client' ? this.#swarm.mask.value(output) : output;
+    // What instances have said is masked where it comes from: what an agent has written itself must not tell it a guess.
+    return call.caller === 'agent' || call.caller === 'client' ? this.#swarm.masks.of().value(output) : output;
   }
 
   async #confirm(
@@ -222,7 +224,7 @@ export class OperationGate {
 
   async #append(event: AuditEvent): Promise<void> {
     const { arguments: given, outcome } = event;
-    const { mask } = this.#swarm;
+    const mask = this.#swarm.masks.all();
     await this.#audit.append({
       ...event,
       ...(given !== undefined && { arguments: mask.value(given) }),

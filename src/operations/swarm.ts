@@ -28,7 +28,7 @@ export interface Swarm
     | 'recoverInstance'
     | 'resetCrashLoop'
     | 'pauseMonitoring'
-    | 'mask'
+    | 'masks'
   > {
   readonly migrations: Pick<
     MigrationManager,

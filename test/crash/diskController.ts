@@ -5,7 +5,7 @@ import type { HomeCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { MigrationBook } from '../../src/core/migration/migrationBook.ts';
 import { ObservedTime } from '../../src/core/observedTime.ts';
 import type { ProviderDirectory } from '../../src/core/providerDirectory.ts';
-import { SecretMask } from '../../src/core/secretMask.ts';
+import { SecretMasks } from '../../src/core/secretMasks.ts';
 import { SharedRecords } from '../../src/core/sharedRecords.ts';
 import { StreamKeeper } from '../../src/core/snapshots/homeKeeper.ts';
 import { SwarmController } from '../../src/core/swarmController.ts';
@@ -55,7 +55,7 @@ export async function diskController(
     locks: new FileLock(path.join(stateDirectory, 'locks')),
     creations: new Map(),
     vault: new MemoryVault(),
-    mask: new SecretMask(),
+    masks: new SecretMasks(),
     sources: {
       surveyFolder: async path => ({ path, bytes: 0, files: 0 }),
       packFolder: async function* () {},

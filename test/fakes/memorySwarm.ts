@@ -6,7 +6,7 @@ import type { HomeCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { MigrationBook } from '../../src/core/migration/migrationBook.ts';
 import { ObservedTime } from '../../src/core/observedTime.ts';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
-import { SecretMask } from '../../src/core/secretMask.ts';
+import { SecretMasks } from '../../src/core/secretMasks.ts';
 import { SharedRecords } from '../../src/core/sharedRecords.ts';
 import type { HomeKeeper } from '../../src/core/snapshots/homeKeeper.ts';
 import { SwarmController } from '../../src/core/swarmController.ts';
@@ -113,7 +113,7 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
   const disk = options.disk ?? new MemoryDisk();
   const place = options.place ?? new MemoryPlace();
   const vault = options.vault ?? new MemoryVault();
-  const mask = new SecretMask();
+  const masks = new SecretMasks();
   const { directory } = options;
   const storeOf = <T extends { id: string; revision: number }>(
     folder: string,
@@ -142,8 +142,8 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     providerBook: new SharedRecords(storeOf('providers', ProviderRecord, options.providerDisk)),
     locks: options.locks ?? new MemoryLock(),
     creations: options.creations ?? new Map(),
-    vault: mask.taughtBy(vault),
-    mask,
+    vault: masks.taughtBy(vault),
+    masks,
     sources: {
       surveyFolder: options.surveyFolder ?? (async path => ({ path, bytes: 0, files: 0 })),
       packFolder: async function* () {

@@ -20,6 +20,7 @@ import {
   withoutPin,
   withStatus,
 } from '../records.ts';
+import type { SecretMasks } from '../secretMasks.ts';
 import type { HomeCarrier } from './homeCarrier.ts';
 import type { MigrationBook } from './migrationBook.ts';
 import { refuseTarget, refuseUnmovable } from './migrationPlanner.ts';
@@ -47,6 +48,7 @@ export interface MigrationWorld {
   readonly providers: ProviderDirectory;
   readonly lifecycle: InstanceLifecycle;
   readonly vault: LockedVault;
+  readonly masks: SecretMasks;
   readonly carrier: HomeCarrier;
   readonly book: MigrationBook;
 }
@@ -140,7 +142,9 @@ export class MigrationRun {
           throw new DOMException('Cancelled.', 'AbortError');
         return withStep({ ...current, ...outcome }, step, ended);
       });
-    } catch (error) {
+    } catch (failure) {
+      // A place may say what was given to it.
+      const error = this.#world.masks.of(migration.instanceId).error(failure);
       if (migration.pivotedAt === undefined) {
         const { message } = instanceError(error);
         await this.#write(ctx, current =>

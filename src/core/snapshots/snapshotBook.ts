@@ -10,7 +10,7 @@ import { randomId } from '../instanceId.ts';
 import type { ObservedTime } from '../observedTime.ts';
 import { instanceError, timestamp } from '../records.ts';
 import { isCounted } from '../retention.ts';
-import type { SecretMask } from '../secretMask.ts';
+import type { SecretMasks } from '../secretMasks.ts';
 import type { SharedRecords } from '../sharedRecords.ts';
 import type { HomeKeeper } from './homeKeeper.ts';
 
@@ -23,7 +23,7 @@ export interface SnapshotBookOptions {
   readonly locks: KeyedLock;
   readonly lease: ObserverLease;
   readonly time: ObservedTime;
-  readonly mask: SecretMask;
+  readonly masks: SecretMasks;
 }
 
 /**
@@ -104,7 +104,7 @@ export class SnapshotBook {
         if (!written || !isKept(written)) throw snapshotNotFound(id);
         return written;
       } catch (error) {
-        await this.#fail(id, error, uncancelled(ctx)).catch(() => {}); // The observer does it.
+        await this.#fail(begun, error, uncancelled(ctx)).catch(() => {}); // The observer does it.
         throw error;
       }
     });
@@ -182,9 +182,13 @@ export class SnapshotBook {
     if (ids.length > 0) await this.#end(ids, ctx);
   }
 
-  async #fail(id: string, error: unknown, ctx: LockedContext): Promise<void> {
+  async #fail(
+    { id, instanceId }: Pick<SnapshotRecord, 'id' | 'instanceId'>,
+    error: unknown,
+    ctx: LockedContext,
+  ): Promise<void> {
     if (error instanceof SwarmError && error.code === 'lock-lost') return;
-    const why = isAbort(error) ? undefined : instanceError(this.#options.mask.error(error));
+    const why = isAbort(error) ? undefined : instanceError(this.#options.masks.of(instanceId).error(error));
     await this.#options.records.update(
       id,
       underLock(ctx, current => current && begunToGo(current, why)),

@@ -1,12 +1,20 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { SwarmController } from '../../../src/core/swarmController.ts';
+import { defaultPolicy } from '../../../src/model/config.ts';
 import { SwarmError } from '../../../src/model/errors.ts';
+import type { InstanceConfig, InstanceRecord } from '../../../src/model/instance.ts';
+import { longestLine } from '../../../src/model/linesOf.ts';
 import { quietContext } from '../../../src/model/operationContext.ts';
+import { BlastRadius, DestroyBudget } from '../../../src/operations/blastRadius.ts';
+import { OperationGate } from '../../../src/operations/operationGate.ts';
+import { MemoryStore } from '../../fakes/memoryStore.ts';
 import { type MemorySwarmOptions, memorySwarm } from '../../fakes/memorySwarm.ts';
 import { FakeSwarm } from '../operations/fakeSwarm.ts';
 import { makeBench } from '../operations/gateBench.ts';
 
+const megabyte = 1024 * 1024;
 const secret = 'correct-horse-battery';
+const byAgent = { ...quietContext, by: { caller: 'agent', actor: 'chat' } } as const;
 const open: SwarmController[] = [];
 afterEach(() => Promise.all(open.splice(0).map(controller => controller.dispose())));
 
@@ -35,20 +43,32 @@ describe('secrets of an instance, in a window that was just opened', () => {
     const one = await made();
     const { token } = one.instance;
     one.place.shell = async () => ({
-      ...{ exitCode: 0, stdout: `KEY=${secret}\n${secret.slice(0, 9)}`, stderr: `tkn=${token}`, truncated: true },
+      ...{ exitCode: 0, stdout: `KEY=${secret}\n${'-'.repeat(megabyte)}`.slice(0, megabyte - 9) + secret.slice(0, 9) },
+      ...{ stderr: `tkn=${token}`, truncated: true },
     });
     const { stdout, stderr } = await (await opened(one)).access.executeCommand(one.id, 'env');
-    expect({ stdout, stderr }).toEqual({ stdout: 'KEY=***\n***', stderr: 'tkn=***' });
+    expect(stdout).toMatch(/^KEY=\*\*\*\n-{1000000,}$/);
+    expect(stderr).toBe('tkn=***');
   });
 
   test('are masked in its log, read and followed, also where a line was cut', async () => {
     const one = await made();
     const controller = await opened(one);
-    const lines = [`KEY=${secret}!`, `${secret.slice(0, 9)}… (70 more bytes)`, 'plain'];
-    const wanted = ['KEY=***!', '***… (70 more bytes)', 'plain'];
+    const dashes = '-'.repeat(longestLine - 9);
+    const encoded = Buffer.from(`${secret}${secret}`).toString('base64');
+    const lines = [
+      ...[`KEY=${secret}!`, `${dashes}${secret.slice(0, 9)}… (70 more bytes)`, 'forged… (5 more bytes)', 'plain'],
+      ...[encoded.slice(0, 20), encoded.slice(20)],
+    ];
+    const left = longestLine - 2_048;
+    const wanted = [
+      ...['KEY=***!', `${dashes.slice(0, left)}… (70 more bytes)`, 'forged… (5 more bytes)', 'plain'],
+      ...['***', '***'],
+    ];
     for (const line of lines) one.place.say(one.instance, line);
     const logs = await controller.access.getInstanceLogs(one.id);
-    expect(logs.lines.slice(-3)).toEqual(wanted);
+    expect(logs.lines.slice(-6)).toEqual(wanted);
+    expect(logs.lines).toHaveLength(one.instance.log.length);
     const seen: string[] = [];
     const stop = new AbortController();
     const following = controller.access.followLogs(one.id, line => void seen.push(line), {
@@ -71,16 +91,128 @@ describe('secrets of an instance, in a window that was just opened', () => {
     await controller.stopInstance(one.id);
     const said = new SwarmError({ family: 'provider', code: 'x', message: `It says ${secret}`, hint: `not ${secret}` });
     one.place.failNext('startInstance', said);
-    await expect(controller.startInstance(one.id, quietContext)).rejects.toBe(said);
-    expect(controller.getInstance(one.id).error).toMatchObject({ message: 'It says ***', hint: 'not ***' });
+    const shown = { code: 'x', message: 'It says ***', hint: 'not ***' };
+    await expect(controller.startInstance(one.id, quietContext)).rejects.toMatchObject(shown);
+    expect(controller.getInstance(one.id).error).toMatchObject(shown);
     expect(JSON.stringify([...one.disk.records.values()])).not.toContain(secret);
+  });
+});
+
+describe('of all that an instance has', () => {
+  test('nothing is shown beside a value that is very long', async () => {
+    const { controller, place } = memorySwarm();
+    open.push(controller);
+    await controller.initialize();
+    const file = Array.from({ length: 400 }, (_, line) => `line ${line} of a file ${'x'.repeat(40)}`).join('\n');
+    const secretEnv = ['KEY', 'FILE'];
+    const { id } = await controller.createInstance({ name: 'one', secretEnv }, '', undefined, {
+      ...{ KEY: secret, FILE: file },
+    });
+    place.shell = async () => ({ exitCode: 0, stdout: `KEY=${secret}`, stderr: '', truncated: false });
+    expect((await controller.access.executeCommand(id, 'env')).stdout).toBe('KEY=***');
+  });
+
+  test('what an agent has taken out of it is masked after a restart of the window too', async () => {
+    const one = await made({ autoSaveSeconds: 0 });
+    await one.controller.updateInstance(one.id, { secretEnv: [] }, byAgent);
+    one.place.shell = async () => ({ exitCode: 0, stdout: `file ${secret}`, stderr: '', truncated: false });
+    expect((await (await opened(one)).access.executeCommand(one.id, 'cat')).stdout).toBe('file ***');
+  });
+});
+
+describe('what an agent learns of the secrets of an instance by what it sees of another one', () => {
+  async function two(secrets: Record<string, string>) {
+    const swarm = memorySwarm();
+    open.push(swarm.controller);
+    await swarm.controller.initialize();
+    const secretEnv = Object.keys(secrets);
+    const prod = await swarm.controller.createInstance({ name: 'prod', secretEnv }, '', undefined, secrets);
+    const mine = await swarm.controller.createInstance({ name: 'mine' }, '', byAgent);
+    const gate = new OperationGate(
+      swarm.controller,
+      { append: async () => {} },
+      new BlastRadius(new MemoryStore(DestroyBudget), () => 1_000_000),
+      () => ({ policy: defaultPolicy, agentDestroyLimit: 3 }),
+    );
+    const agent = (name: string, input: unknown) =>
+      gate.invoke(name, input, { ...quietContext, caller: 'agent', actor: 'chat', confirm: async () => true });
+    return { ...swarm, prod, mine, agent };
+  }
+
+  test.each([megabyte, 40])('nothing by where a text of %d bytes is cut', async size => {
+    const token = 'ghp_Zk3qR7x9LmT2wB8vNc5yHs1dJf6gPa4uQe0';
+    const { place, mine, agent } = await two({ TOKEN: token });
+    const answers = new Set<number>();
+    const ends = [token.slice(0, 20), `${token.slice(0, 19)}#`, token.slice(0, 5), `${token.slice(0, 4)}#`];
+    for (const end of [...ends, token, `${token.slice(0, -1)}#`]) {
+      place.shell = async () => ({
+        ...{
+          exitCode: 0,
+          stdout: `${'-'.repeat(size)}${end}`.slice(-size),
+          stderr: '.'.repeat(megabyte),
+          truncated: true,
+        },
+      });
+      const said = await agent('run_in_instance', { instanceId: mine.id, command: 'print' });
+      const { stdout } = said as { stdout: string };
+      expect(stdout).not.toContain('*');
+      answers.add(stdout.length);
+    }
+    expect(answers.size).toBe(1);
+  });
+
+  test('nothing by words of its own, or of ours', async () => {
+    const { controller, prod, mine, agent } = await two({ MODE: 'running', PIN: '4711' });
+    await controller.access.executeCommand(prod.id, 'env');
+    await agent('update_swarm_instance', { instanceId: mine.id, metadata: { guess: '4710 4711 4712' } });
+    const { metadata } = (await agent('get_swarm_instance', { instanceId: mine.id })) as InstanceConfig;
+    expect(metadata).toEqual({ guess: '4710 4711 4712' });
+    const { instances } = (await agent('list_swarm_instances', {})) as { instances: InstanceRecord[] };
+    expect(instances.map(({ status }) => status)).toEqual(['running', 'running']);
+  });
+});
+
+describe('no value is kept that belongs to no record', () => {
+  test('when a window ends before it has kept them, the instance is not made without them', async () => {
+    const { controller, disk, place, vault } = memorySwarm({ autoSaveSeconds: 0 });
+    const creating = Promise.withResolvers<never>();
+    const records: number[] = [];
+    vault.store = async () => {
+      records.push(disk.records.size);
+      return creating.promise;
+    };
+    await controller.initialize();
+    void controller.createInstance({ name: 'one', secretEnv: ['KEY'] }, '', undefined, { KEY: secret }).catch(() => {});
+    await expect.poll(() => records).toEqual([1]);
+    const next = memorySwarm({ disk, place });
+    open.push(next.controller, controller);
+    await next.controller.initialize();
+    await next.controller.refresh();
+    const [record] = next.controller.listInstances();
+    expect(record).toMatchObject({ status: 'failed', error: { message: expect.stringContaining('KEY') } });
+    expect(place.instances.size).toBe(0);
+    creating.reject(new Error('ended'));
+  });
+
+  test('when they cannot be kept, nothing is left of it', async () => {
+    const { controller, vault, disk } = memorySwarm({ autoSaveSeconds: 0 });
+    open.push(controller);
+    await controller.initialize();
+    const store = vault.store.bind(vault);
+    vault.store = async (...given) => {
+      await store(...given);
+      throw new Error('the keyring is locked');
+    };
+    const creating = controller.createInstance({ name: 'one', secretEnv: ['KEY'] }, '', undefined, { KEY: secret });
+    await expect(creating).rejects.toThrow('the keyring is locked');
+    expect([...vault.secrets, ...disk.records, ...controller.listInstances()]).toEqual([]);
   });
 });
 
 describe('the gate', () => {
   test('masks what agents get, what is written down, and why something failed', async () => {
     const swarm = new FakeSwarm(1);
-    swarm.mask.learn(secret);
+    swarm.masks.learn(secret);
     const [record] = swarm.listInstances();
     const bench = makeBench({ swarm });
     swarm.logs = [`x ${secret}`];

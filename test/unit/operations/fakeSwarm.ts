@@ -1,5 +1,5 @@
 import { freshSteps } from '../../../src/core/migration/migrationSteps.ts';
-import { SecretMask } from '../../../src/core/secretMask.ts';
+import { SecretMasks } from '../../../src/core/secretMasks.ts';
 import { instanceNotFound, migrationNotFound, wrongState } from '../../../src/model/errors.ts';
 import type { InstanceHealth } from '../../../src/model/health.ts';
 import { InstanceConfig, type InstanceConfigInput, type InstanceRecord } from '../../../src/model/instance.ts';
@@ -68,7 +68,7 @@ const makeSnapshot = ({ id, config }: InstanceRecord): Snapshot => ({
 /** A swarm in memory that does at once what it is asked, and counts what it was asked to change. */
 export class FakeSwarm implements Swarm {
   readonly records = new Map<string, InstanceRecord>();
-  readonly mask = new SecretMask();
+  readonly masks = new SecretMasks();
   readonly registry = { getInstance: (id: string) => this.records.get(id) };
   readonly strayHomes = {
     remove: async () => {

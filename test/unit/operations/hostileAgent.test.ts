@@ -117,7 +117,7 @@ async function play({ steps, isAllowed }: { readonly steps: readonly StepOf[]; r
     place.shell = async (id, command) => ({
       exitCode: 0,
       stdout: `${command}\n${JSON.stringify(place.instances.get(id)?.variables)}`,
-      stderr: secrets.TOKEN,
+      stderr: place.instances.get(id)?.variables.TOKEN ?? '',
       truncated: false,
     });
   }
