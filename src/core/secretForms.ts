@@ -1,5 +1,5 @@
 /** Shorter ones are part of too much else. */
-const leastLength = 4;
+export const shortestForm = 4;
 /** Longer ones are known by their pieces, which masked beside each other are one. */
 export const longestForm = 1024;
 /** Of longer ones nothing but the value itself. */
@@ -9,12 +9,12 @@ const mostWritten = longestForm;
 export function formsOf(value: string): string[] {
   const lines = [value, ...value.split(/[\r\n]+/)].map(line => line.trim());
   const forms = [...lines, value].flatMap(line =>
-    line.trim().length < leastLength
+    line.trim().length < shortestForm
       ? []
       : [line, ...(line.length > mostWritten ? [] : [...escaped(line), ...encoded(line)])],
   );
   // A text is looked at line by line; what has several is known by each.
-  const known = forms.filter(form => form.length >= leastLength && !/[\r\n]/.test(form));
+  const known = forms.filter(form => form.length >= shortestForm && !/[\r\n]/.test(form));
   return [...new Set(known.flatMap(pieces))];
 }
 

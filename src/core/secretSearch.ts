@@ -1,3 +1,5 @@
+import { shortestForm } from './secretForms.ts';
+
 /** Shorter ones are not looked for where lines are broken: they would be met by chance. */
 const leastBroken = 16;
 const codes = 1 << 16;
@@ -27,11 +29,11 @@ export class SecretSearch {
   readonly #others = new Map<number, number>();
   /** Of the root, by the commonest characters. */
   readonly #first = new Uint32Array(bytes);
-  /** Whether any word begins with two such characters, roughly: most of a text is passed over by it. */
-  readonly #pairs = new Uint8Array(codes);
+  /** Whether any word begins with such characters, roughly: most of a text is passed over by it. */
+  readonly #beginnings = new Uint8Array(codes);
   #count = 1;
 
-  /** Words of at most 65,535 characters. */
+  /** Words of at least {@link shortestForm} characters, and at most 65,535. */
   constructor(words: readonly string[]) {
     const most = words.reduce((sum, { length }) => sum + length, 2);
     this.#codes = new Uint16Array(most);
@@ -53,38 +55,60 @@ export class SecretSearch {
     return broken.length === 0 ? found : [...found, ...broken].sort((one, other) => one[1] - other[1]);
   }
 
+  /** What is broken has nothing else at the ends of its lines, nor blanks in it. */
   #broken(text: string): [number, number][] {
-    /** Where a line ended in the text without ends of lines, and how much was left out up to there. */
-    const [ends, left]: [number[], number[]] = [[], []];
-    let removed = 0;
-    const whole = text.replace(/\r?\n/g, (end, at: number) => {
-      ends.push(at - removed);
-      removed += end.length;
-      left.push(removed);
-      return '';
-    });
+    const found: [number, number][] = [];
+    /** Of what goes on from line to line: its pieces, and where each begins in it and in the text. */
+    let [pieces, starts, offsets]: [string[], number[], number[]] = [[], [], []];
+    let length = 0;
+    const add = (from: number, to: number) => {
+      pieces.push(text.slice(from, to));
+      starts.push(length);
+      offsets.push(from);
+      length += to - from;
+    };
     const inText = (index: number) => {
-      let [low, high] = [0, ends.length];
-      while (low < high) {
+      let [low, high] = [0, starts.length];
+      while (high - low > 1) {
         const middle = (low + high) >> 1;
-        if ((ends[middle] ?? 0) <= index) low = middle + 1;
+        if ((starts[middle] ?? 0) <= index) low = middle;
         else high = middle;
       }
-      return index + (left[low - 1] ?? 0);
+      return index - (starts[low] ?? 0) + (offsets[low] ?? 0);
     };
-    const found: [number, number][] = [];
-    this.#find(whole, (from, to) => {
-      if (to - from < leastBroken) return;
-      const [first, last] = [inText(from), inText(to - 1)];
-      if (last - first !== to - 1 - from) found.push([first, last + 1]);
-    });
+    const end = () => {
+      if (pieces.length > 1 && length >= leastBroken)
+        this.#find(pieces.join(''), (from, to) => {
+          if (to - from < leastBroken) return;
+          const [first, last] = [inText(from), inText(to - 1)];
+          if (last - first !== to - 1 - from) found.push([first, last + 1]);
+        });
+      [pieces, starts, offsets, length] = [[], [], [], 0];
+    };
+    for (let from = 0; from <= text.length; ) {
+      const feed = text.indexOf('\n', from);
+      const next = feed < 0 ? text.length : feed;
+      const to = next > from && text[next - 1] === '\r' ? next - 1 : next;
+      const line = text.slice(from, to);
+      const [first, last] = [line.search(/[ \t]/), Math.max(line.lastIndexOf(' '), line.lastIndexOf('\t'))];
+      if (first < 0) add(from, to);
+      else {
+        add(from, from + first);
+        end();
+        add(from + last + 1, to);
+      }
+      from = next + 1;
+    }
+    end();
     return found;
   }
 
   #find(text: string, found: (from: number, to: number) => void): void {
-    let node = 0;
+    let [node, ahead] = [0, 0];
+    for (let index = 0; index < shortestForm - 1; index++) ahead = hashed(ahead, text, index);
     for (let index = 0; index < text.length; index++) {
-      if (node === 0 && this.#pairs[pairOf(text, index)] === 0) continue;
+      ahead = hashed(ahead, text, index + shortestForm - 1);
+      if (node === 0 && this.#beginnings[ahead] === 0) continue;
       const code = text.charCodeAt(index);
       let next = this.#next(node, code);
       while (next === 0 && node !== 0) {
@@ -106,8 +130,9 @@ export class SecretSearch {
   }
 
   #add(word: string): void {
-    this.#pairs[pairOf(word, 0)] = 1;
-    let node = 0;
+    let [node, beginning] = [0, 0];
+    for (let index = 0; index < shortestForm; index++) beginning = hashed(beginning, word, index);
+    this.#beginnings[beginning] = 1;
     for (let index = 0; index < word.length; index++) {
       const code = word.charCodeAt(index);
       node = this.#next(node, code) || this.#child(node, code);
@@ -150,5 +175,6 @@ export class SecretSearch {
   }
 }
 
-const pairOf = (text: string, index: number) =>
-  ((text.charCodeAt(index) << 5) ^ (index + 1 < text.length ? text.charCodeAt(index + 1) : 0)) & (codes - 1);
+/** Of the last {@link shortestForm} characters up to there. */
+const hashed = (before: number, text: string, index: number) =>
+  ((before << 4) ^ (index < text.length ? text.charCodeAt(index) : 0)) & (codes - 1);

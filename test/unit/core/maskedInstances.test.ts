@@ -194,6 +194,21 @@ describe('no value is kept that belongs to no record', () => {
     creating.reject(new Error('ended'));
   });
 
+  test('when they cannot be removed, the record of a forgotten instance stays', async () => {
+    const { controller, vault, place, id } = await made();
+    place.failNext('deleteInstance', new SwarmError({ family: 'provider', code: 'x', message: 'gone' }));
+    await expect(controller.purgeInstance(id)).rejects.toThrow('gone');
+    const forget = vault.forget.bind(vault);
+    vault.forget = async () => {
+      throw new Error('the keyring is locked');
+    };
+    await expect(controller.strayHomes.leave(id)).rejects.toThrow('the keyring is locked');
+    expect(controller.getInstance(id).desired).toBe('absent');
+    vault.forget = forget;
+    await controller.strayHomes.leave(id);
+    expect([...vault.secrets, ...controller.listInstances()]).toEqual([]);
+  });
+
   test('when they cannot be kept, nothing is left of it', async () => {
     const { controller, vault, disk } = memorySwarm({ autoSaveSeconds: 0 });
     open.push(controller);

@@ -166,6 +166,22 @@ describe('any text', () => {
     );
   });
 
+  test('shows no secret of some length that is broken into lines', () => {
+    const long = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 16, maxLength: 90 });
+    const around = fc.string({ unit: fc.constantFrom('a', 'b', ' '), maxLength: 30 });
+    fc.assert(
+      fc.property(long, around, around, fc.integer({ min: 1, max: 80 }), (secret, before, after, width) => {
+        const broken = `${before}${secret}${after}`.replace(new RegExp(`.{${width}}(?=.)`, 'g'), '$&\n');
+        fc.pre(
+          !broken.split('\n').some((line, index, { length }) => index > 0 && index < length - 1 && / /.test(line)),
+        );
+        const told = knowing(secret).text(broken);
+        expect(told.replaceAll('\n', '')).not.toContain(secret);
+        expect(told.split('\n')).toHaveLength(broken.split('\n').length);
+      }),
+    );
+  });
+
   test('takes time by its length and by nothing else', () => {
     const secrets = Array.from({ length: 300 }, (_, index) => `${'a'.repeat(60)}${index}secret`);
     const mask = knowing(...secrets);
