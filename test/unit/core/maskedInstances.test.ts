@@ -175,15 +175,15 @@ describe('what an agent learns of the secrets of an instance by what it sees of 
 describe('no value is kept that belongs to no record', () => {
   test('when a window ends before it has kept them, the instance is not made without them', async () => {
     const { controller, disk, place, vault } = memorySwarm({ autoSaveSeconds: 0 });
-    const creating = Promise.withResolvers<never>();
-    const records: number[] = [];
+    const keeping = Promise.withResolvers<number>();
+    const ended = Promise.withResolvers<never>();
     vault.store = async () => {
-      records.push(disk.records.size);
-      return creating.promise;
+      keeping.resolve(disk.records.size);
+      return ended.promise;
     };
     await controller.initialize();
     void controller.createInstance({ name: 'one', secretEnv: ['KEY'] }, '', undefined, { KEY: secret }).catch(() => {});
-    await expect.poll(() => records).toEqual([1]);
+    expect(await keeping.promise).toBe(1);
     const next = memorySwarm({ disk, place });
     open.push(next.controller, controller);
     await next.controller.initialize();
@@ -191,7 +191,7 @@ describe('no value is kept that belongs to no record', () => {
     const [record] = next.controller.listInstances();
     expect(record).toMatchObject({ status: 'failed', error: { message: expect.stringContaining('KEY') } });
     expect(place.instances.size).toBe(0);
-    creating.reject(new Error('ended'));
+    ended.reject(new Error('ended'));
   });
 
   test('when they cannot be removed, the record of a forgotten instance stays', async () => {
