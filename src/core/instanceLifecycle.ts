@@ -15,9 +15,10 @@ import { generationOf, nextGeneration } from '../model/ownership.ts';
 import type { Provider } from '../model/provider.ts';
 import type { SetupConsent } from '../model/setupConsent.ts';
 import type { LockedVault } from '../model/stateStore.ts';
-import { checkSecrets } from './admission.ts';
 import { secretNames } from './changesOf.ts';
+import { givenTo } from './givenSecrets.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
+import { isSame } from './isSame.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import {
   beforeChange,
@@ -267,12 +268,8 @@ export class InstanceLifecycle {
     const provider = this.#providers.get(record.providerId);
     const { id } = record;
     try {
-      const secrets = await this.#vault.read(id);
-      // Begun by a window that ended before it had kept them, or kept on another machine: it would be made without them.
-      const isGiven = record.config.secretEnv.every(name => Object.hasOwn(secrets, name));
-      if (!isGiven && !(await provider.getInstance(id, ctx))) checkSecrets(record.config.secretEnv, secrets);
+      const spec = specOf(record, await givenTo(record, this.#vault, provider, ctx));
       ctx.lock.assertHeld();
-      const spec = specOf(record, secrets);
       const instance = await provider.createInstance(spec, pulling(ctx, record));
       ctx.lock.assertHeld();
       return await this.#seen(ctx, id, instance);
@@ -390,9 +387,6 @@ const withoutWanted = ({ wanted: _wanted, renewsImage: _renews, ...record }: Ins
 
 const pick = (values: Readonly<Record<string, string>>, names: readonly string[]) =>
   Object.fromEntries(Object.entries(values).filter(([name]) => names.includes(name)));
-
-/** Of one schema, so that its members are in one order. */
-const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
 
 /** Null only when the place has said twice that there is no such instance (semantics 24). */
 export const getTwice = async (provider: Provider, id: string, ctx: OperationContext) =>

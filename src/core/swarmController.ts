@@ -22,6 +22,7 @@ import {
   refuseRevived,
 } from './admission.ts';
 import { BegunRemovals } from './begunRemovals.ts';
+import { keepGiven } from './givenSecrets.ts';
 import { HealthMonitor } from './health/healthMonitor.ts';
 import { refusal } from './health/recoveryLadder.ts';
 import { InstanceAccess } from './instanceAccess.ts';
@@ -70,7 +71,7 @@ export class SwarmController {
   readonly onDidChange = this.#changed.event;
 
   constructor(options: SwarmControllerOptions) {
-    const { swarmId, registry, providers, locks, vault, sources, masks } = options;
+    const { swarmId, registry, providers, locks, vault, sources, masks, lease, time, homeKeeper: keeper } = options;
     this.swarmId = swarmId;
     this.registry = registry;
     this.claim = options.claim;
@@ -102,8 +103,7 @@ export class SwarmController {
       this.#reconciler.onDidObserve,
     );
     this.migrations = new MigrationManager({
-      ...{ registry, providers, locks, vault, masks, lifecycle: this.#lifecycle },
-      ...{ lease: options.lease, time: options.time },
+      ...{ registry, providers, locks, vault, masks, lifecycle: this.#lifecycle, lease, time },
       ...{ book: options.migrationBook, carrier: options.homes },
       config: () => options.migrationConfig(),
     });
@@ -112,7 +112,6 @@ export class SwarmController {
       void this.snapshots.settle();
       if (seen) void this.migrations.settleStrays(provider, seen);
     });
-    const { homeKeeper: keeper, lease, time } = options;
     this.snapshots = new SnapshotManager({
       ...{ registry, providers, vault, lifecycle: this.#lifecycle, carrier: options.homes, keeper },
       book: new SnapshotBook({ records: options.snapshotBook, keeper, locks, lease, time, masks }),
@@ -194,15 +193,7 @@ export class SwarmController {
           });
           return registry.registerInstance(first, ctx);
         });
-        // After the record: values that no record knows nobody would ever remove.
-        await vault.store(id, secrets, ctx).catch(async error => {
-          // Where they may still be the record stays, with which they are removed.
-          await vault.forget(id, ctx).then(
-            () => registry.removeInstance(id, ctx),
-            () => {},
-          );
-          throw error;
-        });
+        await keepGiven(registry, vault, record, secrets, ctx);
         return this.#lifecycle.create(record, ctx, consent);
       });
     } finally {
