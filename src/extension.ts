@@ -75,7 +75,7 @@ async function buildCore(
   keep: <T extends { dispose(): unknown }>(part: T) => T,
 ): Promise<SwarmCore> {
   const [
-    { buildSwarm, stateDirectoryOf, moveStateDirectory },
+    { buildSwarm, stateDirectoryOf, assertStateMovable, moveStateDirectory },
     { Settings },
     { InstanceSecrets },
     { followMove, followStateDirectory },
@@ -94,7 +94,7 @@ async function buildCore(
       else host.ready?.controller.health.followSettings();
       const directory = stateDirectoryOf(settings.current().config, storageDirectory);
       const done = keys.includes('remoteSwarm.stateDirectory')
-        ? followStateDirectory(host, directory, moveStateDirectory)
+        ? followStateDirectory(host, directory, assertStateMovable, moveStateDirectory)
         : reload && host.reload();
       Promise.resolve(done).catch(error => showError(error, log));
     }),

@@ -36,6 +36,7 @@ import { installEditorServer } from './providers/editorServerInstaller.ts';
 import type { ProviderEnvironment } from './providers/providerEnvironment.ts';
 import { ProviderFactory } from './providers/providerFactory.ts';
 import { FileAppendLog } from './storage/appendLog.ts';
+import { assertMovable } from './storage/assertMovable.ts';
 import { FileHomeArchive } from './storage/fileHomeArchive.ts';
 import { FileLock } from './storage/fileLock.ts';
 import { FileStateClaim } from './storage/fileStateClaim.ts';
@@ -89,6 +90,10 @@ const stateEntries = [
   'audit',
   'agent-destroys',
 ] as const;
+
+/** Throws `state-unmovable` unless it can be moved there. */
+export const assertStateMovable = async (from: string, to: string): Promise<void> =>
+  assertMovable({ entries: stateEntries, machine: await readMachine() }, from, to);
 
 /** Moves all of it, in no matter how many windows it is in use. */
 export const moveStateDirectory = async (from: string, to: string): Promise<void> =>

@@ -29,3 +29,12 @@ export const stateMoved = (to: string) =>
     hint: 'Set remoteSwarm.stateDirectory to that directory. Nothing was changed here.',
     retryable: true,
   });
+
+/** `problem` names what stands against it. */
+export const stateUnmovable = (from: string, to: string, problem: string) =>
+  new SwarmError({
+    family: 'state',
+    code: 'state-unmovable',
+    message: `The state in ${from} cannot be moved to ${to}: ${problem}.`,
+    hint: 'Set remoteSwarm.stateDirectory to an empty directory outside the old one, or put it back to the old one.',
+  });

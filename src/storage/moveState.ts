@@ -2,65 +2,51 @@ import * as fs from 'node:fs';
 import { cp, mkdir, readdir, rm } from 'node:fs/promises';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import * as z from 'zod';
 import { stateUnavailable, swarmBusy } from '../model/errors.ts';
+import { stateUnmovable } from '../model/machineErrors.ts';
 import type { MachineIdentity } from '../model/machineIdentity.ts';
 import type { OperationContext } from '../model/operationContext.ts';
 import { refusalOf } from '../model/stateHindrance.ts';
+import { alreadyThere, assertApart, assertFree, isThere, nearness, type StateMove } from './assertMovable.ts';
 import { type ClaimFile, claimFileOf, hindranceOf, machineWord, readClaim, writeClaim } from './fileStateClaim.ts';
 import { LockFile } from './lockFile.ts';
 import { LockJudge } from './lockJudge.ts';
-
-/** What `moving-from.json` in the new directory holds as long as not everything is there: no identity is made beside it. */
-export const MoveFile = z.strictObject({
-  from: z.string().min(1),
-  /** What was brought from there up to now, or is about to be. */
-  copied: z.array(z.string()),
-});
-type MoveFile = z.infer<typeof MoveFile>;
+import { copyOf, markerOf, readMarker, writeMarker } from './moveMarker.ts';
 
 /** Milliseconds to wait for the work of other windows. */
 const patience = 30_000;
 
-/** A swarm's state by its directory, and who wants it moved. */
-export interface StateMove {
-  /** Names of what lies in the directory; the first one makes it hold a state, and is moved last. */
-  readonly entries: readonly string[];
-  readonly machine: MachineIdentity;
-}
-
-const markerOf = (directory: string) => path.join(directory, 'moving-from.json');
 const moverOf = (directory: string) => path.join(directory, 'locks', 'moving.lock');
-const copyOf = (directory: string, entry: string) => path.join(directory, `.${entry}.moving`);
 
 /**
  * Moves a swarm's state. From the moment the old directory says so (`machine.json`), no lock in it can be proven, in no
  * window: nothing is written there any more, and nothing that was is lost. Throws `swarmBusy`, with all as it was, when
- * other windows work on instances and do not come to an end. What is cut off is gone on with, or taken back, by
- * {@link settleMove}; all of it can be done twice.
+ * other windows work on instances and do not come to an end; and `stateUnmovable` before anything in the new directory goes that is not the move's
+ * own. What is cut off is gone on with, or taken back, by {@link settleMove}; all of it can be done twice.
  */
-export async function moveState(
-  { entries, machine }: StateMove,
-  from: string,
-  to: string,
-  ctx: OperationContext,
-): Promise<void> {
+export async function moveState(move: StateMove, from: string, to: string, ctx: OperationContext): Promise<void> {
+  assertApart(from, to);
+  const { entries, machine } = move;
   const judge = judgeOf(machine);
   await alone(from, judge, ctx, async lock => {
     const before = readClaim(from);
     const hindrance = before === undefined ? undefined : hindranceOf(before, machine);
     if (hindrance && before?.moving?.to !== to) throw refusalOf(hindrance);
     if (before?.moving?.done) return finish(entries, from, to, lock);
+    assertFree(move, from, to);
     const open: ClaimFile = { schemaVersion: 1, machine, since: before?.since ?? new Date().toISOString() };
     await untilIdle(from, judge, ctx);
-    await mkdir(to, { recursive: true, mode: 0o700 });
+    await mkdir(to, { recursive: true, mode: 0o700 }).catch(error => {
+      throw stateUnavailable(to, error);
+    });
+    assertFree(move, from, to);
     writeMarker(to, { from, copied: readMarker(to)?.copied ?? [] });
     ctx.report('marked');
     replaceClaim(from, { ...open, moving: { to, done: false } }, lock);
     ctx.report('closed');
     if (await isBusy(from, judge)) {
       // Somebody was quicker than the claim: what has begun there comes to its end first.
-      await takeBack(from, to, open, lock);
+      await takeBack(entries, from, to, open, lock);
       throw swarmBusy();
     }
     for (const entry of present(entries, from).toReversed()) {
@@ -69,6 +55,7 @@ export async function moveState(
     }
     // Appended without a lock, perhaps until a moment after the directory was closed.
     if (fs.existsSync(path.join(from, 'audit'))) await copyEntry('audit', from, to, lock);
+    assertFree(move, from, to);
     replaceClaim(to, { schemaVersion: 1, machine, since: new Date().toISOString() }, lock);
     ctx.report('claimed');
     replaceClaim(from, { ...open, moving: { to, done: true } }, lock);
@@ -91,22 +78,30 @@ export async function settleMove(move: StateMove, directory: string, ctx: Operat
   if (!readClaim(directory)?.moving || readClaim(directory)?.moving?.done) return;
   await alone(directory, judgeOf(move.machine), ctx, async lock => {
     const { moving, ...open } = readClaim(directory) ?? {};
-    if (moving && !moving.done) await takeBack(directory, moving.to, open as ClaimFile, lock);
+    if (moving && !moving.done) await takeBack(move.entries, directory, moving.to, open as ClaimFile, lock);
   });
 }
 
 /** The copies go before the claim: whoever opens the new directory meanwhile finds its marker, and waits. */
-async function takeBack(from: string, to: string, open: ClaimFile, lock: LockFile): Promise<void> {
+async function takeBack(
+  entries: readonly string[],
+  from: string,
+  to: string,
+  open: ClaimFile,
+  lock: LockFile,
+): Promise<void> {
   const marker = readMarker(to);
+  // Where the directories are not apart, what was brought to the new one may be what is in the old one.
+  const isApart = nearness(from, to) === undefined;
   if (marker?.from === from) {
-    for (const entry of marker.copied) {
-      for (const copy of [path.join(to, entry), copyOf(to, entry)]) {
-        lock.assertHeld();
-        await rm(copy, { recursive: true, force: true });
-      }
+    const copied = entries.filter(entry => marker.copied.includes(entry)).map(entry => path.join(to, entry));
+    for (const copy of isApart ? [...copied, ...entries.map(entry => copyOf(to, entry))] : []) {
+      lock.assertHeld();
+      await rm(copy, { recursive: true, force: true });
     }
     lock.assertHeld();
-    if (readClaim(to)?.moving === undefined) await rm(claimFileOf(to), { force: true });
+    const claim = readClaim(to);
+    if (isApart && claim && claim.moving === undefined) await rm(claimFileOf(to), { force: true });
     await rm(markerOf(to), { force: true });
   }
   replaceClaim(from, open, lock);
@@ -127,29 +122,16 @@ async function copyEntry(entry: string, from: string, to: string, lock: LockFile
   await cp(path.join(from, entry), copy, { recursive: true, preserveTimestamps: true });
   lock.assertHeld();
   const { copied = [] } = readMarker(to) ?? {};
-  if (!copied.includes(entry)) writeMarker(to, { from, copied: [...copied, entry] });
+  if (!copied.includes(entry)) {
+    if (isThere(target)) throw stateUnmovable(from, to, alreadyThere(target));
+    writeMarker(to, { from, copied: [...copied, entry] });
+  }
   fs.rmSync(target, { recursive: true, force: true });
   fs.renameSync(copy, target);
 }
 
 const present = (entries: readonly string[], directory: string) =>
   entries.filter(entry => fs.existsSync(path.join(directory, entry)));
-
-function readMarker(directory: string): MoveFile | undefined {
-  const file = markerOf(directory);
-  if (!fs.existsSync(file)) return undefined;
-  try {
-    return MoveFile.parse(JSON.parse(fs.readFileSync(file, 'utf8')));
-  } catch (error) {
-    throw stateUnavailable(file, error);
-  }
-}
-
-function writeMarker(directory: string, marker: MoveFile): void {
-  const draft = `${markerOf(directory)}.tmp`;
-  fs.writeFileSync(draft, `${JSON.stringify(marker)}\n`, { mode: 0o600, flush: true });
-  fs.renameSync(draft, markerOf(directory));
-}
 
 function replaceClaim(directory: string, claim: ClaimFile, lock: LockFile): void {
   lock.assertHeld();

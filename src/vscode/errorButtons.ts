@@ -21,6 +21,7 @@ export function buttonsFor(code: string | undefined, retryable: boolean, t: Tran
     case 'state-elsewhere':
       return [{ label: t('Take Over'), does: { command: 'remoteSwarm.takeOver' } }];
     case 'state-moved':
+    case 'state-unmovable':
       return [settings('remoteSwarm.stateDirectory')];
     case 'unknown-provider':
     case 'no-placement':

@@ -6,16 +6,19 @@ import { t } from './translate.ts';
 
 /**
  * The state directory was changed in the settings: offers to move what lies in the old one, and builds the swarm on the
- * new one. Of several windows the one that is looked at asks.
+ * new one. Of several windows the one that is looked at asks. Rejects where it cannot be moved to, and stays.
  */
 export async function followStateDirectory(
   host: SwarmHost,
   to: string,
+  assertMovable: (from: string, to: string) => Promise<void>,
   moveState: (from: string, to: string) => Promise<void>,
 ): Promise<void> {
   await untilFocused();
   const from = host.ready?.stateDirectory;
   if (from === undefined || from === to || (await holdsState(to)) || !(await holdsState(from))) return host.reload();
+  // Else the swarm would begin anew there: it stays where it is.
+  await assertMovable(from, to);
   const move = t('Move');
   const leave = t('Start Empty');
   const question = t('Move the state of the swarm to the new directory?');

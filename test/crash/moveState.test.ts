@@ -1,5 +1,15 @@
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { InstanceRecord } from '../../src/model/instance.ts';
@@ -171,5 +181,101 @@ describe('a move of the state beside other windows', () => {
     await moveState(move, to, from, quietContext);
     expect(await open(from)).toEqual({ swarmId, fresh: false, records: 1 });
     expectWhole(from);
+  });
+});
+
+describe('a move of the state into a directory', () => {
+  const listed = (directory: string) => readdirSync(directory, { recursive: true }).toSorted();
+
+  test.each(['homes', '.homes.moving', 'machine.json', 'moving-from.json'])(
+    "in which something called %s is a person's is refused, and changes nothing",
+    async name => {
+      const { from, to, swarmId, claim } = await scene();
+      claim.dispose();
+      mkdirSync(to);
+      writeFileSync(path.join(to, name), 'years of work');
+      const before = listed(from);
+      await expect(moveState(move, from, to, quietContext)).rejects.toMatchObject({
+        code: 'state-unmovable',
+        message: expect.stringContaining(path.join(to, name)),
+      });
+      expect(readFileSync(path.join(to, name), 'utf8')).toBe('years of work');
+      expect({ to: listed(to), from: listed(from) }).toEqual({ to: [name], from: before });
+      expect(await open(from)).toEqual({ swarmId, fresh: false, records: 1 });
+    },
+  );
+
+  test('in which a person makes a folder of such a name meanwhile comes to no end, and leaves that folder when it is taken back', async () => {
+    const { from, to, swarmId, claim } = await scene();
+    claim.dispose();
+    const file = path.join(to, 'homes', 'mine');
+    const report = (step: string) => {
+      if (step !== 'copied audit') return;
+      mkdirSync(path.dirname(file));
+      writeFileSync(file, 'years of work');
+    };
+    const moving = moveState(move, from, to, { ...quietContext, report });
+    await expect(moving).rejects.toMatchObject({ code: 'state-unmovable' });
+    await expect(open(to)).rejects.toMatchObject({ code: 'state-unmovable' });
+    expect(await open(from)).toEqual({ swarmId, fresh: false, records: 1 });
+    expectWhole(from);
+    expect(listed(to)).toEqual(['homes', path.join('homes', 'mine')]);
+    expect(readFileSync(file, 'utf8')).toBe('years of work');
+  });
+
+  test('that is half way here is gone on with only where nothing but the move has written', async () => {
+    const { from, to, swarmId, claim } = await scene();
+    claim.dispose();
+    await run('move', from, to, 'copied audit');
+    mkdirSync(path.join(to, 'homes'));
+    writeFileSync(path.join(to, 'homes', 'mine'), 'years of work');
+    await expect(open(to)).rejects.toMatchObject({ code: 'state-unmovable' });
+    expect(await open(from)).toEqual({ swarmId, fresh: false, records: 1 });
+    expect(listed(to)).toEqual(['homes', path.join('homes', 'mine')]);
+  });
+
+  test('that another state is being moved to is refused', async () => {
+    const { from, to, claim } = await scene();
+    const other = await scene();
+    for (const { claim: each } of [{ claim }, other]) each.dispose();
+    await run('move', from, to, 'copied audit');
+    await expect(moveState(move, other.from, to, quietContext)).rejects.toMatchObject({ code: 'state-unmovable' });
+    expect(await open(other.from)).toEqual({ swarmId: other.swarmId, fresh: false, records: 1 });
+  });
+
+  test.each<[string, (from: string) => string]>([
+    ['itself', from => from],
+    [
+      'itself by another path',
+      from => {
+        symlinkSync(from, `${from}-alias`);
+        return `${from}-alias`;
+      },
+    ],
+    ['one that is moved', from => path.join(from, 'homes')],
+    ['a new one in one that is moved', from => path.join(from, 'homes', 'deep', 'new')],
+    ['a new one in it', from => path.join(from, 'new', 'newer')],
+    [
+      'one that it lies in',
+      from => {
+        const outer = `${from}-outer`;
+        mkdirSync(outer);
+        renameSync(from, path.join(outer, 'homes'));
+        symlinkSync(path.join(outer, 'homes'), from);
+        return outer;
+      },
+    ],
+  ])('%s is refused, and changes nothing', async (_, made) => {
+    const { from, swarmId, claim } = await scene();
+    claim.dispose();
+    const to = made(from);
+    const before = listed(from);
+    await expect(moveState(move, from, to, quietContext)).rejects.toMatchObject({
+      code: 'state-unmovable',
+      message: expect.stringContaining(from),
+    });
+    expect(listed(from)).toEqual(before);
+    expectWhole(from);
+    expect(await open(from)).toEqual({ swarmId, fresh: false, records: 1 });
   });
 });

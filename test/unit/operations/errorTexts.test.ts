@@ -58,6 +58,7 @@ const samples: { [Name in ErrorName]: readonly Sample<Name>[] } = {
   recoveryRefused: [['a1b2c3d4e5f6', 'Its home is not proven to be safe.']],
   stateElsewhere: [['anns-laptop', '2026-11-30T04:00:00.000Z']],
   stateMoved: [['/home/ada/state']],
+  stateUnmovable: [['/home/ada/state', '/home/ada/work', 'both are the same directory']],
   runsElsewhere: [[id, 'anns-laptop']],
   homeMissing: [[id, 'docker']],
   ownedByAnother: [

@@ -45,8 +45,8 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   'src/core/auditLog.ts': ['AuditEntry JSON.parse', ['<state>/audit/<day>-<writer>.jsonl']],
   'src/storage/lockFile.ts': ['readFileSync readFileSync', [lock]],
   'src/storage/leaderLease.ts': ['readFile', 'a number; what is none counts as zero'],
-  'src/storage/moveState.ts': [
-    'JSON.parse MoveFile readFileSync',
+  'src/storage/moveMarker.ts': [
+    'JSON.parse MoveMarker readFileSync',
     'where a state comes from, written by ourselves; what is none stops the opening',
   ],
   'src/storage/thisMachine.ts': ['readFile', 'what the system says of itself, in thisMachine.test.ts'],
