@@ -1,5 +1,5 @@
 import type { Disposable } from '../model/event.ts';
-import { type ObservedTimeRecord, observedTimeId } from '../model/observedTimeRecord.ts';
+import { isMoment, momentOf, type ObservedTimeRecord, observedTimeId } from '../model/observedTimeRecord.ts';
 import type { ObserverLease, RecordStore } from '../model/stateStore.ts';
 
 /** Milliseconds. What is not written yet is lost with the window, and counts for no more than this. */
@@ -7,7 +7,8 @@ const writeEvery = 900_000;
 
 /**
  * How long the swarm was observed, in milliseconds: the steady time of whichever window observes, kept over restarts.
- * No clock that is set changes it, sleep does not count, and it is never ahead of the time that went by.
+ * No clock that is set changes it, sleep does not count, and it is never ahead of the time that went by: no wrong digit
+ * on the disk makes it so.
  */
 export class ObservedTime {
   readonly #store: RecordStore<ObservedTimeRecord>;
@@ -26,9 +27,8 @@ export class ObservedTime {
 
   /** Undefined in a window that does not observe, or does not know yet. */
   now(): number | undefined {
-    if (!this.#counting || !this.#lease.isHeld()) return undefined;
-    const { written, since } = this.#counting;
-    return written + Math.min(writeEvery, Math.max(0, performance.now() - since));
+    const milliseconds = this.#observed();
+    return milliseconds === undefined ? undefined : momentOf(milliseconds);
   }
 
   /** Writes what was counted, as far as it can be written. To be called while the lease is held still. */
@@ -40,6 +40,12 @@ export class ObservedTime {
     await written;
   }
 
+  #observed(): number | undefined {
+    if (!this.#counting || !this.#lease.isHeld()) return undefined;
+    const { written, since } = this.#counting;
+    return written + Math.min(writeEvery, Math.max(0, performance.now() - since));
+  }
+
   async #begin(): Promise<void> {
     this.#end();
     const since = performance.now();
@@ -48,7 +54,7 @@ export class ObservedTime {
     try {
       const record = await this.#store.read(observedTimeId);
       if (this.#isDisposed || this.#lease.epoch !== epoch || this.#counting) return;
-      this.#counting = { written: record?.milliseconds ?? 0, since };
+      this.#counting = { written: writtenIn(record), since };
     } catch {
       // Nothing grows older until it can be read.
     }
@@ -67,14 +73,14 @@ export class ObservedTime {
   }
 
   async #write(): Promise<void> {
-    const milliseconds = this.now();
+    const milliseconds = this.#observed();
     const since = performance.now();
     const counting = this.#counting;
     if (milliseconds === undefined) return;
     try {
       await this.#store.update(observedTimeId, current => ({
         ...{ id: observedTimeId, schemaVersion: 1, revision: current?.revision ?? 0 },
-        milliseconds: Math.max(milliseconds, current?.milliseconds ?? 0),
+        milliseconds: Math.max(momentOf(milliseconds), writtenIn(current)),
       }));
     } catch {
       // Time stands still until it can be written.
@@ -85,3 +91,7 @@ export class ObservedTime {
     if (counting && this.#counting === counting) this.#counting = { written: milliseconds, since };
   }
 }
+
+/** What is no moment was damaged, or is of a version that did not write moments: time begins anew, and all of it is kept. */
+const writtenIn = (record: ObservedTimeRecord | null): number =>
+  record && isMoment(record.milliseconds) ? record.milliseconds : 0;

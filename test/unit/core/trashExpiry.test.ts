@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { TrashExpiry } from '../../../src/core/trashExpiry.ts';
 import { providerUnreachable } from '../../../src/model/errors.ts';
+import { momentOf } from '../../../src/model/observedTimeRecord.ts';
 import { MemoryLease, ObserverSeat } from '../../fakes/memoryLease.ts';
 import { MemoryPlace } from '../../fakes/memoryPlace.ts';
 import { MemoryDisk } from '../../fakes/memoryStore.ts';
@@ -61,6 +62,55 @@ test('no clock that is set shortens its time, or makes it longer', async () => {
   expect(place.homesOf.has(id)).toBe(false);
   trash.dispose();
   await controller.dispose();
+});
+
+/** Every text that comes of one in which one bit of a number is another. */
+function flipped(text: string, field: string): string[] {
+  const [start = 0, end = 0] = new RegExp(`(?<="${field}": ?)[0-9.]+`, 'd').exec(text)?.indices?.[0] ?? [];
+  const bits = Array.from({ length: (end - start) * 8 }, (_, index) => index);
+  return bits.map(bit => {
+    const bytes = Buffer.from(text);
+    const at = start + Math.floor(bit / 8);
+    bytes[at] = (bytes[at] ?? 0) ^ (1 << (bit % 8));
+    return bytes.toString('latin1');
+  });
+}
+
+const isJson = (text: string) => {
+  try {
+    return Boolean(JSON.parse(text));
+  } catch {
+    return false; // Put into quarantine: what was observed is lost.
+  }
+};
+
+test.each(['milliseconds', 'keptSince'])('one wrong bit in %s shortens nothing', async field => {
+  const world = { place: new MemoryPlace(), disk: new MemoryDisk(), timeDisk: new MemoryDisk() };
+  const observed = { id: 'observed', schemaVersion: 1, revision: 0, milliseconds: momentOf(45 * day) };
+  world.timeDisk.records.set('observed', JSON.stringify(observed));
+  let window = await open(world);
+  const { id } = await window.controller.createInstance({ name: 'web' });
+  await window.controller.deleteInstance(id);
+  await vi.advanceTimersByTimeAsync(hour);
+  const [disk, file] = field === 'milliseconds' ? [world.timeDisk, 'observed'] : [world.disk, id];
+  const end = async () => {
+    window.trash.dispose();
+    await window.controller.dispose();
+  };
+  await end();
+  const before = [world.disk, world.timeDisk].flatMap(each =>
+    [...each.records].map(record => [each, ...record] as const),
+  );
+  const texts = flipped(disk.records.get(file) ?? '', field).filter(isJson);
+  expect(texts.length).toBeGreaterThan(10);
+  for (const text of texts) {
+    for (const [each, name, record] of before) each.records.set(name, record);
+    disk.records.set(file, text);
+    window = await open(world);
+    await vi.advanceTimersByTimeAsync(2 * minute);
+    expect({ text, there: world.place.homesOf.has(id) }).toEqual({ text, there: true });
+    await end();
+  }
 });
 
 test('a restore that was cut off leaves nothing of the time before', async () => {

@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import type { ObservedTime } from '../../../../src/core/observedTime.ts';
 import type { SwarmController } from '../../../../src/core/swarmController.ts';
 import { Migration } from '../../../../src/model/migration.ts';
-import { ObservedTimeRecord, observedTimeId } from '../../../../src/model/observedTimeRecord.ts';
+import { momentOf, ObservedTimeRecord, observedTimeId } from '../../../../src/model/observedTimeRecord.ts';
 import type { OperationContext } from '../../../../src/model/operationContext.ts';
 import type { Provider } from '../../../../src/model/provider.ts';
 import { FileLock } from '../../../../src/storage/fileLock.ts';
@@ -157,11 +157,11 @@ export class KilledWorld {
   async observeFor(milliseconds: number): Promise<void> {
     await this.endAll();
     const folder = (name: string) => path.join(this.directory('ada'), name);
-    const record = { id: observedTimeId, schemaVersion: 1, revision: 0, milliseconds } as const;
+    const record = { id: observedTimeId, schemaVersion: 1, revision: 0, milliseconds: momentOf(milliseconds) } as const;
     await new JsonFileStore(folder('observed-time'), ObservedTimeRecord, 1).update(observedTimeId, () => record);
     const migrations = new JsonFileStore(folder('migrations'), Migration, 1);
     for (const { id } of (await migrations.load()).records)
-      await migrations.update(id, current => current && { ...current, keptSince: 0 });
+      await migrations.update(id, current => current && { ...current, keptSince: momentOf(0) });
   }
 
   copyState(from: string, to: string): Promise<void> {

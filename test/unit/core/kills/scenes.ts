@@ -6,6 +6,7 @@ import { isWatched } from '../../../../src/core/health/healthRules.ts';
 import { isKeeping } from '../../../../src/core/migration/migrationSteps.ts';
 import { parkedTime, timeLeft, trashTime } from '../../../../src/core/retention.ts';
 import type { InstanceRecord } from '../../../../src/model/instance.ts';
+import { momentOf } from '../../../../src/model/observedTimeRecord.ts';
 import { quietContext } from '../../../../src/model/operationContext.ts';
 import { readClaim } from '../../../../src/storage/fileStateClaim.ts';
 import { moveState, settleMove } from '../../../../src/storage/moveState.ts';
@@ -105,7 +106,7 @@ export const scenes: readonly Scene[] = [
     prepare: async world => {
       const { controller, id } = await create(world);
       await controller.deleteInstance(id);
-      await controller.registry.updateInstance(id, current => ({ ...current, keptSince: 0 }));
+      await controller.registry.updateInstance(id, current => ({ ...current, keptSince: momentOf(0) }));
       await controller.restoreInstance(id);
       await controller.startInstance(id);
       await world.observeFor(trashTime - nearlyOver);
@@ -129,7 +130,7 @@ export const scenes: readonly Scene[] = [
     prepare: async world => {
       const { controller, id } = await create(world);
       await controller.deleteInstance(id);
-      await controller.registry.updateInstance(id, current => ({ ...current, keptSince: 0 }));
+      await controller.registry.updateInstance(id, current => ({ ...current, keptSince: momentOf(0) }));
       await world.observeFor(trashTime - nearlyOver);
       return id;
     },
