@@ -1,8 +1,9 @@
-import { createHash, type Hash, randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createHash, type Hash, hash, randomUUID } from 'node:crypto';
+import { readFile as callbackReadFile, createReadStream } from 'node:fs';
 import { link, mkdir, readdir, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import * as path from 'node:path';
-import { crc32, createGunzip } from 'node:zlib';
+import { promisify } from 'node:util';
+import { crc32, createGunzip, gunzipSync } from 'node:zlib';
 import * as z from 'zod';
 import { type HomeArchive, HomeEntry, type HomeFacts, HomeNames } from '../model/homeArchive.ts';
 import { homeEntriesIn, orderOf } from '../model/homeEntries.ts';
@@ -13,6 +14,12 @@ import { flushDirectory } from './replaceFile.ts';
 
 /** How many contents go to the disk together: each waits for it. */
 const keptAtOnce = 16;
+/** Contents that are proven together. */
+const provenAtOnce = 16;
+/** Bytes of a content, compressed, that is read at once to be proven: a piece of zeros makes a thousand times as many. */
+const smallBlob = 16 * 1024;
+/** Not `fs/promises`: its handles make small files slow. */
+const readFile = promisify(callbackReadFile);
 /** Runs of zeros that are left out of what is brought back. */
 const holeSize = 64 * 1024;
 const zeros = Buffer.alloc(holeSize);
@@ -75,6 +82,8 @@ export class FileHomeArchive implements HomeArchive {
     };
     let receiving: { entry: HomeEntry; file: PackedFile; hash: Hash; sum: number } | undefined;
     let received: Content[] = [];
+    /** Contents that came now, so that what lies here was made of them or compared with them. */
+    const proven = new Set<string>();
     const keepReceived = async () => {
       const contents = received;
       received = [];
@@ -93,6 +102,7 @@ export class FileHomeArchive implements HomeArchive {
           if (!receiving || Sum.parse(json(payload)).sum !== receiving.sum) throw homeStreamBroken();
           const sha = receiving.hash.digest('hex');
           received.push({ file: receiving.file, sha });
+          proven.add(sha);
           await note({ ...receiving.entry, sha });
           receiving = undefined;
           if (received.length >= keptAtOnce) await keepReceived();
@@ -115,7 +125,7 @@ export class FileHomeArchive implements HomeArchive {
           const cost = await lines.close();
           await rename(lines.file, this.#manifestOf(snapshotId));
           await flushDirectory(this.#manifests);
-          await this.#assertWhole(snapshotId);
+          await this.#assertWhole(snapshotId, proven);
           return { ...facts, added: added + cost };
         }
       }
@@ -197,13 +207,24 @@ export class FileHomeArchive implements HomeArchive {
     await rmdir(this.#going).catch(() => {}); // Another window puts something there.
   }
 
-  /** Throws `snapshotDamaged`, and leaves no such snapshot, when a content of it was tidied up while it was made. */
-  async #assertWhole(snapshotId: string): Promise<void> {
+  /**
+   * Throws `snapshotDamaged`, and leaves no such snapshot, when a content of it was tidied up while it was made, or is
+   * not what its name says. All are read for that but those that are `proven`: who relies on the snapshot may be about to
+   * overwrite the home.
+   */
+  async #assertWhole(snapshotId: string, proven: ReadonlySet<string>): Promise<void> {
     try {
       const kept = new Map(await this.#kept());
       const names = await this.#blobsOf([snapshotId]);
       if (!names) throw homeStreamBroken();
-      for (const name of names) if (!kept.has(name)) await this.#takeBack(name);
+      const prove = async (name: string) => {
+        const sha = path.basename(name, '.gz');
+        if (!kept.has(name)) await this.#takeBack(name);
+        if (!proven.has(sha) && !(await this.#isWhole(sha))) throw otherContent(sha);
+      };
+      const all = [...names];
+      for (let first = 0; first < all.length; first += provenAtOnce)
+        await Promise.all(all.slice(first, first + provenAtOnce).map(prove));
     } catch (error) {
       await rm(this.#manifestOf(snapshotId), { force: true });
       throw snapshotDamaged(snapshotId, error);
@@ -282,8 +303,23 @@ export class FileHomeArchive implements HomeArchive {
     } catch (error) {
       throw snapshotDamaged(snapshotId, error);
     }
-    if (hash.digest('hex') !== sha) throw snapshotDamaged(snapshotId, new Error(`the content ${sha} is another`));
+    if (hash.digest('hex') !== sha) throw snapshotDamaged(snapshotId, otherContent(sha));
     if (rest.length > 0) yield rest;
+  }
+
+  /** Whether a content lies here, and can be read. */
+  async #isWhole(sha: string): Promise<boolean> {
+    const file = this.#blobOf(sha);
+    try {
+      const { size } = await stat(file);
+      // Most are small, and a stream for each would take five times as long.
+      if (size <= smallBlob) return hash('sha256', gunzipSync(await readFile(file))) === sha;
+      const plain = createHash('sha256');
+      for await (const chunk of unpacked(file)) plain.update(chunk);
+      return plain.digest('hex') === sha;
+    } catch {
+      return false;
+    }
   }
 
   /** Rejects when all have come to an end. */
@@ -304,8 +340,8 @@ export class FileHomeArchive implements HomeArchive {
   async #keep(content: PackedFile, sha: string): Promise<number> {
     const file = this.#blobOf(sha);
     const there = await stat(file).catch(() => undefined);
-    // The same content is compressed to as many bytes; what has others was damaged, and is replaced.
-    if (there?.isFile() && there.size === (await content.size())) {
+    // The same content is compressed to as many bytes. What is damaged is replaced.
+    if (there?.isFile() && there.size === (await content.size()) && (await this.#isWhole(sha))) {
       await content.discard();
       return 0;
     }
@@ -339,6 +375,8 @@ interface Content {
   readonly file: PackedFile;
   readonly sha: string;
 }
+
+const otherContent = (sha: string) => new Error(`the content ${sha} is another`);
 
 /** For a rejected call: fine when nothing is there any more, else thrown on. */
 function absent(error: NodeJS.ErrnoException): void {

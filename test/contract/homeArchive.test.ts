@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -64,6 +64,24 @@ describe('homes in the archive', () => {
     await keep('third', 'second');
     await bringBack('third');
     expect(await digest('other')).toBe(await digest('one'));
+  });
+
+  test('a content with one wrong bit is taken in anew, though the home has it still, and all that need it are whole', async () => {
+    for (const [index, base] of [undefined, 'before'].entries()) {
+      writeFileSync(at('one', 'file'), `the right words ${index} `.repeat(1_000));
+      await keep(`before${index}`);
+      for (const blob of blobs()) {
+        const bytes = readFileSync(blob);
+        const middle = Math.floor(bytes.length / 2);
+        bytes[middle] = (bytes[middle] ?? 0) ^ 1;
+        writeFileSync(blob, bytes);
+      }
+      await keep(`after${index}`, base && `${base}${index}`);
+      for (const id of [`after${index}`, `before${index}`]) {
+        await bringBack(id);
+        expect(await digest('other')).toBe(await digest('one'));
+      }
+    }
   });
 
   test('a home with everything in it comes back as it was, into an empty folder and over another home', async () => {

@@ -52,7 +52,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   'src/storage/thisMachine.ts': ['readFile', 'what the system says of itself, in thisMachine.test.ts'],
   'src/storage/replaceFile.ts': ['open open', 'only writes'],
   'src/storage/fileHomeArchive.ts': [
-    'Ending Hole JSON.parse Received Sum createReadStream',
+    'Ending Hole JSON.parse Received Sum createReadStream readFile',
     'homes that were kept: what is another than its hash says is refused',
   ],
   'src/storage/packedFile.ts': ['open', 'only writes'],

@@ -89,6 +89,66 @@ describe('what a later version keeps in its own way', () => {
   });
 });
 
+/** Makes one bit wrong of the only content there is; its size is as before. */
+async function rot(place: (length: number) => number): Promise<void> {
+  const [kept = ''] = await blobs();
+  const file = path.join(directory, 'blobs', kept);
+  const bytes = await fs.readFile(file);
+  const at = place(bytes.length);
+  bytes[at] = (bytes[at] ?? 0) ^ 0x40;
+  await fs.writeFile(file, bytes);
+}
+
+/** The home of {@link home}, as its program exports it when the base has its only file already. */
+async function* sameHome(content: string): AsyncGenerator<Uint8Array> {
+  yield frameOf('E', {
+    ...{ path: 'file', type: 'f', mode: 0o644, mtime: '1', size: content.length },
+    ...{ own: null, target: '', sha: '', kept: true },
+  });
+  yield frameOf('X', { bytes: content.length, files: 1, skipped: { count: 0, names: [] } });
+}
+
+describe('a content in which one bit is wrong', () => {
+  const places: [string, (length: number) => number][] = [
+    ['its first bytes', () => 0],
+    ['its middle', length => Math.floor(length / 2)],
+    ['its checksum', length => length - 7],
+    ['its length', length => length - 2],
+  ];
+
+  test.each(places)(
+    'in %s is replaced by the same content that comes again, for all that need it',
+    async (_, place) => {
+      await ours.save('first', undefined, home('the only copy'));
+      await rot(place);
+      await ours.save('second', undefined, home('the only copy'));
+      expect(await broughtBack(ours, 'second')).toContain('the only copy');
+      expect(await broughtBack(ours, 'first')).toContain('the only copy');
+    },
+  );
+
+  test.each(places)('in %s is not taken for what a home has still: there is no such snapshot', async (_, place) => {
+    await ours.save('first', undefined, home('the only copy'));
+    await rot(place);
+    const saved = ours.save('second', 'first', sameHome('the only copy'));
+    await expect(saved).rejects.toMatchObject({ code: 'snapshot-damaged' });
+    expect(await fs.readdir(path.join(directory, 'manifests'))).toEqual(['first.gz']);
+    await ours.save('third', undefined, home('the only copy'));
+    expect(await broughtBack(ours, 'third')).toContain('the only copy');
+  });
+
+  test('nothing of a sound one is written again', async () => {
+    await ours.save('first', undefined, home('the only copy'));
+    const [kept = ''] = await blobs();
+    const file = path.join(directory, 'blobs', kept);
+    const { ino } = await fs.stat(file);
+    await ours.save('second', 'first', sameHome('the only copy'));
+    await ours.save('third', undefined, home('the only copy'));
+    expect((await fs.stat(file)).ino).toBe(ino);
+    for (const id of ['second', 'third']) expect(await broughtBack(ours, id)).toContain('the only copy');
+  });
+});
+
 describe('an archive that two windows work on, one of which has lost its lock without noticing', () => {
   test('keeps what a new snapshot needs while another one is forgotten', async () => {
     await ours.save('first', undefined, home('content'));
