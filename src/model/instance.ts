@@ -190,14 +190,20 @@ export type InstanceStatus = z.infer<typeof InstanceStatus>;
 export const DesiredState = z.enum(['running', 'stopped', 'trashed', 'absent']);
 export type DesiredState = z.infer<typeof DesiredState>;
 
+/** Far more than any instance sees, and far less than what a later one can be told from. */
+const mostChanges = 999_999_999_999;
+/** Raised by each migration and failover; of two copies the higher one owns. */
+export const Epoch = z.int().min(1).max(mostChanges);
+/** Grows with each change of an instance's role or owner, and is written with it. */
+export const Generation = z.int().min(0).max(mostChanges);
+
 /** What makes an instance findable on its provider (semantics 2). */
 export const InstanceIdentity = z.strictObject({
   id: InstanceId,
   swarmId: SwarmId,
-  /** Raised by each migration and failover; of two copies the higher one owns. */
-  epoch: z.int().min(1),
-  /** Grows with each change of its role or owner, and is written with it; what never changed has none (semantics 41). */
-  generation: z.int().min(0).optional(),
+  epoch: Epoch,
+  /** What never changed has none (semantics 41). */
+  generation: Generation.optional(),
   owner: Owner,
   createdAt: z.iso.datetime(),
   /** When its owner took it over from another swarm (semantics 40). */
@@ -261,8 +267,8 @@ export const Overruling = z.discriminatedUnion('by', [
   /** The record is older than that, as when it was brought back from a backup. */
   z.strictObject({
     by: z.literal('provider'),
-    epoch: z.int().min(1),
-    generation: z.int().min(0),
+    epoch: Epoch,
+    generation: Generation,
     role: InstanceRole,
     status: InstanceStatus,
   }),

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { InstanceError, InstanceId, SwarmId } from './instance.ts';
+import { Epoch, Generation, InstanceError, InstanceId, SwarmId } from './instance.ts';
 import { ProviderId } from './provider.ts';
 
 /** Minted by the controller: 12 lower-case letters and digits. */
@@ -85,7 +85,7 @@ export const Migration = z.strictObject({
   /** Whether it wanted to run when the migration began; the target ends up so. */
   wasRunning: z.boolean(),
   /** Epoch of the source; the target's is one more. */
-  sourceEpoch: z.int().min(1),
+  sourceEpoch: Epoch,
   /** Digest of the quiesced home, in hex; equal on both sides before the pivot (semantics 16). */
   digest: z
     .string()
@@ -102,7 +102,7 @@ export const Migration = z.strictObject({
   /** When the removal of the parked copy was begun: it is whole no more, and goes. */
   removingSince: z.iso.datetime().optional(),
   /** Of the parked copy, where this journal was begun when that was found. */
-  parkedGeneration: z.int().min(0).optional(),
+  parkedGeneration: Generation.optional(),
   /** When a person deleted the instance for good: what is left of it at either end is to go, and is never adopted. */
   instanceRemovedAt: z.iso.datetime().optional(),
   /** What could not be removed, by name (semantics 21). */

@@ -30,7 +30,8 @@ export const containerName = ({ id, swarmId, epoch, generation }: ContainerTitle
 /** The name of a container that another is about to replace, on the same volume. */
 export const replacedName = (title: ContainerTitle) => `${containerName(title, 'owner')}-replaced`;
 
-const number = '([1-9]\\d{0,14})';
+/** As much as `Epoch` and `Generation` allow. */
+const number = '([1-9]\\d{0,11})';
 const titledName = new RegExp(
   `^remote-swarm-([a-z0-9]{12})--(${Role.options.join('|')})(?:--${number}-${number}-([a-z0-9]{16}))?(-replaced)?$`,
 );

@@ -1,4 +1,6 @@
 import {
+  Epoch,
+  Generation,
   InstanceId,
   InstanceIdentity,
   InstanceRole,
@@ -68,7 +70,7 @@ type Row = Pick<Schemas['OrgMachine'], 'id' | 'instance_id' | 'state' | 'created
     incomplete_config?: { metadata?: Record<string, string> };
   };
 
-const { epoch, generation: generationSchema, createdAt, swarmId } = InstanceIdentity.shape;
+const { createdAt, swarmId } = InstanceIdentity.shape;
 
 const isGone = (state: string | undefined) => state === 'destroyed' || state === 'replaced';
 
@@ -103,17 +105,20 @@ export function readMachine(row: Row): InstanceMachine | undefined {
   const state = row.state ?? 'unknown';
   const isOurs = metadata[label.swarm] !== undefined && metadata[label.role] !== undefined;
   if (!id || !isOurs || !row.id || isGone(state)) return undefined;
-  const untold = swarm === undefined || role === undefined;
   const mode = metadata[label.mode] === 'hold' ? 'hold' : 'serve';
-  const noted = metadata[label.generation];
   const { image } = row.config ?? {};
   const digest = row.image_ref?.digest;
   const pinnedImage = image && digest ? PinnedImage.safeParse(pinned(image, digest)).data : undefined;
-  const generation = noted === undefined ? undefined : generationSchema.catch(undefined).parse(Number(noted));
+  const numberAt = (key: string, schema: typeof Epoch) =>
+    metadata[key] === undefined ? undefined : schema.safeParse(Number(metadata[key]));
+  const raised = numberAt(label.epoch, Epoch);
+  const changed = numberAt(label.generation, Generation);
+  const generation = changed?.data;
+  const untold = swarm === undefined || role === undefined || raised?.success === false || changed?.success === false;
   return {
     id,
     swarmId: swarm ?? '',
-    epoch: epoch.catch(1).parse(Number(metadata[label.epoch])),
+    epoch: raised?.data ?? 1,
     ...(generation !== undefined && { generation }),
     createdAt: createdAt.catch(new Date(row.created_at ?? 0).toISOString()).parse(metadata[label.created]),
     role: role ?? 'owner',

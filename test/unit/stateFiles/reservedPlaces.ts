@@ -42,8 +42,6 @@ const freeOfMark: FilePlace['free'] = {
   ...freeOfConfig('config.'),
   'identity.owner.user': ['dots', 'unicode'],
   'identity.owner.machine': ['dots', 'unicode'],
-  'identity.epoch': ['large'],
-  'identity.generation': ['large'],
 };
 const sampleVariables = { KEY: 'plain', TOKEN: secret };
 const freeOfVariables: FilePlace['free'] = { KEY: ['control', 'dots', 'unicode', 'large'] };

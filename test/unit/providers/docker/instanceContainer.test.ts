@@ -88,8 +88,8 @@ describe('a row of the list', () => {
 const title = fc.record({
   id: fc.stringMatching(/^[a-z0-9]{12}$/),
   swarmId: fc.stringMatching(/^[a-z0-9]{16}$/),
-  epoch: fc.integer({ min: 1, max: 1e9 }),
-  generation: fc.integer({ min: 0, max: 1e9 }),
+  epoch: fc.integer({ min: 1, max: 999_999_999_999 }),
+  generation: fc.integer({ min: 0, max: 999_999_999_999 }),
 });
 
 describe('a name', () => {

@@ -87,7 +87,12 @@ test('only a machine with all our marks is ours, and a state that nobody knows i
     const fewer = Object.fromEntries(Object.entries(metadata).filter(([name]) => name !== key));
     expect(readMachine({ ...row, config: { metadata: fewer } })).toBeUndefined();
   }
-  for (const other of [{ 'remote-swarm.role': 'frozen' }, { 'remote-swarm.swarm': 'a swarm of another kind' }])
+  for (const other of [
+    { 'remote-swarm.role': 'frozen' },
+    { 'remote-swarm.swarm': 'a swarm of another kind' },
+    { 'remote-swarm.generation': `${Number.MAX_SAFE_INTEGER}` },
+    { 'remote-swarm.epoch': `${Number.MAX_SAFE_INTEGER}` },
+  ])
     expect(readMachine({ ...row, config: { metadata: { ...metadata, ...other } } })).toMatchObject({
       ...{ id: 'abcdefabcdef', status: 'unknown', untold: true, detail: expect.any(String) },
     });
