@@ -4,8 +4,10 @@ import type { Migration, MigrationStep } from '../../model/migration.ts';
 import type { RecordStore } from '../../model/stateStore.ts';
 import { KeyedDebounce } from '../keyedDebounce.ts';
 import { SharedRecords } from '../sharedRecords.ts';
-import { withStep } from './migrationSteps.ts';
+import { isSpent, withStep } from './migrationSteps.ts';
 
+/** Of those that only the list tells of, the youngest stay. */
+const mostSpent = 50;
 /** Milliseconds between two looks at what a step has moved. */
 const tellEvery = 500;
 
@@ -50,7 +52,10 @@ export class MigrationBook {
   }
 
   async add(migration: Migration): Promise<Migration> {
-    return this.#write(migration.id, () => migration);
+    const written = await this.#write(migration.id, () => migration);
+    for (const { id } of this.list().filter(isSpent).slice(mostSpent))
+      await this.#records.update(id, current => (current && isSpent(current) ? null : current)).catch(() => {}); // The next one tries again.
+    return written;
   }
 
   /** Changes the migration as it is on disk. Rejects with `migration-not-found`. */

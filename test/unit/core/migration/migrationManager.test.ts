@@ -214,6 +214,22 @@ test('a source that does not come back holds up nothing once the target owns', a
   await controller.dispose();
 });
 
+test('of plans that are cancelled again and again the youngest stay, and of what keeps a copy all', async () => {
+  const { controller, id, agent } = await twoPlaces();
+  const { id: moved } = await agent('create_migration_plan', { instanceId: id, targetProvider: 'there' });
+  await agent('start_migration', { migrationId: moved });
+  const { id: other } = await agent('create_swarm_instance', { name: 'other', provider: 'here' });
+  let last = '';
+  for (let round = 0; round < 60; round++) {
+    ({ id: last } = await agent('create_migration_plan', { instanceId: other, targetProvider: 'there' }));
+    await agent('cancel_migration', { migrationId: last });
+  }
+  const kept = controller.migrations.listMigrations().map(migration => migration.id);
+  expect(kept.length).toBeLessThanOrEqual(53);
+  expect(kept).toEqual(expect.arrayContaining([moved, last]));
+  await controller.dispose();
+});
+
 test('another window cancels what this one carries out', async () => {
   const { controller, disk, migrationDisk, locks, here, there, id, agent } = await twoPlaces();
   const other = memorySwarm({ disk, migrationDisk, locks, providers: [here, there] }).controller;
