@@ -1,6 +1,7 @@
 import { type Asker, isProgram } from '../model/caller.ts';
 import type { InstanceConfig, InstanceRecord } from '../model/instance.ts';
 import { isSame } from './isSame.ts';
+import { ownChanges } from './ownChanges.ts';
 import { timestamp } from './records.ts';
 
 /** Milliseconds for which a name that an instance had is told. */
@@ -20,7 +21,7 @@ export function withWanted(
   const wanted = change(before);
   // What a person does holds beside what agents did; what an agent does leaves it as it is.
   const persons = beforeAgents?.config ?? before;
-  const byPersons = isProgram(by.caller) ? persons : change(persons);
+  const byPersons = isProgram(by.caller) ? persons : ownChanges(persons, before, wanted, change(persons));
   const names = namesBefore(record, wanted.name, by, now);
   return {
     ...rest,

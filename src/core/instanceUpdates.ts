@@ -1,7 +1,8 @@
 import { isProgram } from '../model/caller.ts';
-import { denied, isAbort, wrongState } from '../model/errors.ts';
-import type { InstanceConfig, InstanceRecord, InstanceUpdate } from '../model/instance.ts';
+import { denied, invalidInput, isAbort, wrongState } from '../model/errors.ts';
+import { InstanceConfig, type InstanceRecord, type InstanceUpdate } from '../model/instance.ts';
 import { type LockedContext, underLock } from '../model/operationContext.ts';
+import { problemsOf } from '../model/problemsOf.ts';
 import type { LockedVault } from '../model/stateStore.ts';
 import { checkFit, checkNewName, checkSecrets, merged, refuseInTrash } from './admission.ts';
 import { configBeforeAgents, withImageNamed, withWanted } from './changesOf.ts';
@@ -57,7 +58,8 @@ export class InstanceUpdates {
     const { id, config, providerId } = record;
     refuseInTrash(record, 'restore it before changing it');
     const by = ctx.by ?? { caller: 'controller', actor: 'controller' };
-    const { wanted } = withWanted(record, change, by);
+    const { wanted, beforeAgents } = withWanted(record, change, by);
+    if (beforeAgents) refuseOverfull(beforeAgents.config);
     if (wanted.name !== config.name) checkNewName(wanted.name);
     checkFit(wanted, providerId, providers);
     const before = await vault.read(id);
@@ -87,6 +89,17 @@ export class InstanceUpdates {
       throw error;
     }
   }
+}
+
+/** What persons had and what they add now may be too much for one instance. */
+function refuseOverfull(persons: InstanceConfig): void {
+  const parsed = InstanceConfig.safeParse(persons, { reportInput: true });
+  if (parsed.success) return;
+  const why = 'with what agents have taken away; undo their changes first';
+  throw invalidInput(
+    'The instance',
+    problemsOf(parsed.error).map(problem => `${problem}, ${why}`),
+  );
 }
 
 /** A value that only the provider has is lost when it is not a variable of the instance any more. */

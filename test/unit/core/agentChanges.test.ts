@@ -47,6 +47,31 @@ test('an image that an agent set where there was none is the default again', asy
   ]);
 });
 
+test('what a person adds to what an agent has left leaves what the agent took away to be brought back', async () => {
+  const { controller, id, vault, variables } = await scene();
+  await controller.updateInstance(id, { secretEnv: [], env: { EVIL: '1' }, ports: [1] }, by('agent'));
+  // A face shows the lists as they are now, and a person adds to them.
+  await controller.updateInstance(id, { secretEnv: ['NEW'], env: { EVIL: '1', MORE: '2' } }, by('person'), {
+    NEW: 'x',
+  });
+  expect(variables()).toEqual({ EVIL: '1', MORE: '2', NEW: 'x' });
+  expect(await vault.read(id)).toEqual({ TOKEN: 'hunter2', NEW: 'x' });
+  await controller.undoAgentChanges(id, by('person'));
+  expect(variables()).toEqual({ PLAIN: 'kept', MORE: '2', TOKEN: 'hunter2', NEW: 'x' });
+  expect(controller.getInstance(id).beforeAgents).toBeUndefined();
+});
+
+test('more than one instance can have is refused, with what agents have taken away', async () => {
+  const { controller, id } = await scene();
+  const from = (first: number) => Array.from({ length: 40 }, (_, index) => first + index);
+  await controller.updateInstance(id, { ports: from(1) }, by('person'));
+  await controller.updateInstance(id, { ports: [] }, by('agent'));
+  const refused = { code: 'invalid-input', message: expect.stringContaining('with what agents have taken away') };
+  await expect(controller.updateInstance(id, { ports: from(100) }, by('person'))).rejects.toMatchObject(refused);
+  await controller.undoAgentChanges(id, by('person'));
+  expect(controller.getInstance(id).config.ports).toEqual(from(1));
+});
+
 test('what a person wipes is gone', async () => {
   const { controller, id, vault } = await scene();
   await controller.updateInstance(id, { secretEnv: [] }, by('person'));
