@@ -19,6 +19,8 @@ export interface InstanceUpdatesOptions {
   readonly names: InstanceNames;
 }
 
+const notAgreed = 'by now it makes the instance anew, to which no person has agreed';
+
 /** Changes what instances are asked to be. */
 export class InstanceUpdates {
   readonly #options: InstanceUpdatesOptions;
@@ -40,11 +42,21 @@ export class InstanceUpdates {
     return this.#change(record, config => merged(config, update), secrets, ctx, Object.hasOwn(update, 'image'));
   }
 
+  /** Whether its provider makes everything of it but its home anew for the update. What is not known is. */
+  remakes(instanceId: string, update: InstanceUpdate): boolean {
+    const record = this.#options.registry.getInstance(instanceId);
+    return record === undefined || this.#remakes(record, merged(record.wanted ?? record.config, update));
+  }
+
   /** Makes it again what it would be had only persons changed it. Throws `wrongState` when it is. */
   async undoAgents(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
     const config = configBeforeAgents(record);
     if (config === undefined) throw wrongState(record.id, record.status, 'no agent has changed it');
     return this.#change(record, () => config, {}, ctx);
+  }
+
+  #remakes({ providerId, config }: InstanceRecord, wanted: InstanceConfig): boolean {
+    return this.#options.providers.find(providerId)?.abilities.remakes?.(config, wanted) ?? false;
   }
 
   async #change(
@@ -63,7 +75,11 @@ export class InstanceUpdates {
     if (wanted.name !== config.name) checkNewName(wanted.name);
     checkFit(wanted, providerId, providers);
     const before = await vault.read(id);
-    if (isProgram(by.caller)) refuseForgetting(config, wanted, before);
+    if (isProgram(by.caller)) {
+      refuseForgetting(config, wanted, before);
+      // The one it was when a person was asked, or not, may have become another since.
+      if (!ctx.permit && this.#remakes(record, wanted)) throw denied('The change', notAgreed, 'Ask for it again.');
+    }
     const known = { ...before, ...secrets };
     // Of those it had, only its provider may know the value, as when it was adopted; it keeps it.
     checkSecrets(

@@ -24,7 +24,7 @@ import {
 import { BegunRemovals } from './begunRemovals.ts';
 import { keepGiven } from './givenSecrets.ts';
 import { HealthMonitor } from './health/healthMonitor.ts';
-import { refusal } from './health/recoveryLadder.ts';
+import { mildestRung, refusal } from './health/recoveryLadder.ts';
 import { InstanceAccess } from './instanceAccess.ts';
 import { randomId } from './instanceId.ts';
 import { type ForgetElsewhere, InstanceLifecycle } from './instanceLifecycle.ts';
@@ -62,7 +62,7 @@ export class SwarmController {
   readonly #options: SwarmControllerOptions;
   readonly #lifecycle: InstanceLifecycle;
   readonly #names: InstanceNames;
-  readonly #updates: InstanceUpdates;
+  readonly updates: InstanceUpdates;
   readonly #reconciler: Reconciler;
   readonly #removals: BegunRemovals;
   readonly #changed = new Emitter<void>();
@@ -88,7 +88,7 @@ export class SwarmController {
     this.#lifecycle = new InstanceLifecycle(registry, providers, vault, sources, masks, forgetElsewhere);
     this.#names = new InstanceNames(registry, locks);
     const parts = { registry, providers, vault, lifecycle: this.#lifecycle, names: this.#names };
-    this.#updates = new InstanceUpdates(parts);
+    this.updates = new InstanceUpdates(parts);
     this.#reconciler = new Reconciler({
       ...{ swarmId, registry, providers, locks },
       isRemoved: instanceId => this.migrations.isRemoved(instanceId),
@@ -253,12 +253,12 @@ export class SwarmController {
     ctx: OperationContext = quietContext,
     secrets: Readonly<Record<string, string>> = {},
   ): Promise<InstanceRecord> {
-    return this.snapshots.whole(instanceId, ctx, (record, ctx) => this.#updates.update(record, update, secrets, ctx));
+    return this.snapshots.whole(instanceId, ctx, (record, ctx) => this.updates.update(record, update, secrets, ctx));
   }
 
   /** Makes it again what it would be had only persons changed it; their later changes hold (semantics 45). */
   undoAgentChanges(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
-    return this.snapshots.whole(instanceId, ctx, (record, locked) => this.#updates.undoAgents(record, locked));
+    return this.snapshots.whole(instanceId, ctx, (record, locked) => this.updates.undoAgents(record, locked));
   }
 
   /** To the trash, from where `restoreInstance` brings it back (semantics 22). Ends a create that is under way. */
@@ -322,7 +322,7 @@ export class SwarmController {
     return this.snapshots.whole(instanceId, ctx, async (record, ctx) => {
       refuseInTrash(record, 'restore it before recovering it');
       const hasHome = await this.providers.get(record.providerId).abilities.hasHome(instanceId, ctx);
-      const wanted = rung ?? (record.status === 'lost' ? 'recreate' : 'restart');
+      const wanted = rung ?? mildestRung(record);
       const why = refusal(wanted, { record, hasHome, canMigrate: false, statusSince });
       if (why !== undefined) throw recoveryRefused(instanceId, why);
       if (wanted === 'restart') return this.#lifecycle.restart(record, true, ctx);

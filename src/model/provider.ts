@@ -180,6 +180,11 @@ export interface ProviderAbilities {
   readonly limits: boolean;
   /** Whether an instance that does not run, in the trash too, costs money there. */
   readonly costsAtRest?: boolean;
+  /**
+   * Pure: whether an update makes everything of it but its home anew, beside one that names an image. A place without it
+   * never does.
+   */
+  remakes?(before: InstanceConfig, after: InstanceConfig): boolean;
   /** Everything that bears our labels, of every swarm, in one call to the place. */
   observe(ctx?: OperationContext): Promise<InstanceObservation[]>;
   /**

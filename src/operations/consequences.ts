@@ -1,3 +1,5 @@
+import type { Swarm } from './swarm.ts';
+
 /** What may be gone afterwards, in words for the page about security. */
 export const losses = {
   nothing: 'nothing',
@@ -55,7 +57,7 @@ export type Undoing = keyof typeof undoings;
 /** What an operation does beyond the rest for some inputs. */
 export interface Worse<Input> {
   readonly when: string;
-  holds(input: Input): boolean;
+  holds(input: Input, swarm: Swarm): boolean;
   readonly destroys: Loss;
   readonly undo: Undoing;
 }

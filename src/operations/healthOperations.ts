@@ -1,5 +1,6 @@
 import pLimit from 'p-limit';
 import * as z from 'zod';
+import { mildestRung } from '../core/health/recoveryLadder.ts';
 import { instanceNotFound, isAbort, messageOf, SwarmError } from '../model/errors.ts';
 import { RecoveryRung } from '../model/health.ts';
 import { InstanceId, type InstanceRecord, InstanceStatus } from '../model/instance.ts';
@@ -109,14 +110,16 @@ export const recoverInstance = defineOperation({
     reason: Reason.optional().describe('Why it is done, in one sentence. It is kept in the audit log.'),
   }),
   output: Recovered,
+  decide: (swarm, { rung, ...input }) => {
+    const record = swarm.registry.getInstance(input.instanceId);
+    return { ...input, rung: rung ?? (record && mildestRung(record)) };
+  },
   targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
   question: (t, { rung, reason }, targets) => ({
     title: t('Recover "{0}"?', targets[0]?.name ?? ''),
     detail: [
       nameLines(t, targets),
-      rung === undefined
-        ? t('The mildest act that may help is chosen. Files in the home are kept; processes in it end.')
-        : `${rungTitle(t, rung)}: ${rungEffect(t, rung)}`,
+      ...(rung === undefined ? [] : [`${rungTitle(t, rung)}: ${rungEffect(t, rung)}`]),
       ...(reason === undefined ? [] : [t('Reason: {0}', shownText(t, reason))]),
     ].join('\n\n'),
     action: t('Recover Instance'),

@@ -16,6 +16,7 @@ import { HealthBrief } from './healthViews.ts';
 import { CreateInput, OneInstanceId, ProviderReference, UpdateInput, withoutValues } from './instanceInputs.ts';
 import { instanceDetail, instanceRow, nextStep } from './instanceViews.ts';
 import { defineOperation } from './operation.ts';
+import { rungEffect } from './recoveryTexts.ts';
 import { nameLines, registered } from './targets.ts';
 import type { Translate } from './translate.ts';
 
@@ -181,8 +182,9 @@ export const updateInstance = defineOperation({
   reveals: 'nothing',
   undo: 'changes',
   worse: {
-    when: 'its image changes',
-    holds: ({ image }) => image !== undefined,
+    when: 'its provider makes it anew, as for another image',
+    holds: ({ instanceId, ...changes }, swarm) =>
+      changes.image !== undefined || swarm.updates.remakes(instanceId, changes),
     destroys: 'outside',
     undo: 'never',
   },
@@ -200,7 +202,9 @@ export const updateInstance = defineOperation({
     detail: [
       nameLines(t, targets),
       changesOf(t, swarm.registry.getInstance(instanceId), config => merged(config, changes)),
-      t('Its files stay. Processes in it may end, when the provider has to make it anew.'),
+      changes.image !== undefined || swarm.updates.remakes(instanceId, changes)
+        ? rungEffect(t, 'recreate')
+        : t('Its files stay. Processes in it may end.'),
     ].join('\n\n'),
     action: t('Change Instance'),
   }),

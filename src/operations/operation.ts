@@ -64,6 +64,8 @@ export interface OperationDefinition<Input extends z.ZodObject, Output extends z
   readonly worksElsewhere?: boolean;
   readonly input: Input;
   readonly output: Output;
+  /** The input with what is left to the controller decided, once: what is asked about is what is done. */
+  decide?(swarm: Swarm, input: z.output<Input>): z.output<Input>;
   /** The instances it is about. Throws `instanceNotFound` when none of them is known. */
   targets?(swarm: Swarm, input: z.output<Input>): readonly Target[];
   /** Worded for the moment before it is done. Needed by everything but reads. */
@@ -107,8 +109,8 @@ export interface Operation {
   readonly worksElsewhere: boolean;
   readonly input: z.ZodObject;
   readonly output: z.ZodType;
-  /** Throws `invalidInput`, naming each field; pure. */
-  prepare(input: unknown): PreparedOperation;
+  /** Throws `invalidInput`, naming each field. Changes nothing. */
+  prepare(input: unknown, swarm: Swarm): PreparedOperation;
 }
 
 /** Makes a catalog entry; afterwards nobody needs to know its types. */
@@ -131,13 +133,13 @@ export function defineOperation<Input extends z.ZodObject, Output extends z.ZodT
     worksElsewhere: effect === 'read' || (definition.worksElsewhere ?? false),
     input: schema,
     output: outputSchema,
-    prepare: raw => {
+    prepare: (raw, swarm) => {
       const parsed = z.safeParse(schema, raw, { reportInput: true });
       if (!parsed.success) throw invalidInput(`The input of "${title}"`, problemsOf(parsed.error));
-      const input = parsed.data;
+      const input = definition.decide?.(swarm, parsed.data) ?? parsed.data;
       return {
         arguments: definition.redact?.(input) ?? input,
-        isFinal: (definition.worse?.holds(input) ? definition.worse : definition).undo === 'never',
+        isFinal: (definition.worse?.holds(input, swarm) ? definition.worse : definition).undo === 'never',
         targets: swarm => definition.targets?.(swarm, input) ?? [],
         question: (translate, targets, swarm) =>
           definition.question?.(translate, input, targets, swarm) ?? { title: `${title}?`, detail: '', action: title },

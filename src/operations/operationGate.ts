@@ -86,7 +86,7 @@ export class OperationGate {
     try {
       call.signal.throwIfAborted();
       checkSize(operation.title, input);
-      const prepared = operation.prepare(input);
+      const prepared = operation.prepare(input, this.#swarm);
       event.arguments = asJson(prepared.arguments);
       const targets = prepared.targets(this.#swarm);
       event.targets = targets.map(({ id }) => id);
@@ -142,6 +142,8 @@ export class OperationGate {
         throw destroyLimitReached(limitNow, undefined);
     };
     let outcomes: Readonly<Record<string, string>> = {};
+    // What nothing brings back counts however it ended; of a delete, what was deleted or is going to be.
+    const isGone = (id: string) => operation.effect !== 'destroy' || outcomes[id] === 'done' || this.#isDoomed(id);
     const told = (done: typeof outcomes) => {
       outcomes = done;
     };
@@ -150,9 +152,9 @@ export class OperationGate {
       const scope = { targets: granted, refused, permit };
       return await this.#confirmAndRun(operation, prepared, scope, verdict, call, event, told);
     } finally {
-      // Only what was begun can have destroyed anything; of that, what the swarm says is doomed counts as destroyed.
+      // Only what was begun can have destroyed anything.
       const begun = event.phase === 'failed' || event.phase === 'done';
-      const destroyed = [...reservation.granted].filter(id => begun && (outcomes[id] === 'done' || this.#isDoomed(id)));
+      const destroyed = [...reservation.granted].filter(id => begun && isGone(id));
       await reservation.close(destroyed).catch(error => this.#texts.warn(messageOf(error)));
     }
   }

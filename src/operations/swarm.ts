@@ -52,6 +52,7 @@ export interface Swarm
     | 'deleteSnapshot'
   >;
   readonly access: Pick<InstanceAccess, 'openInstance' | 'getInstanceLogs' | 'executeCommand'>;
+  readonly updates: Pick<SwarmController['updates'], 'remakes'>;
   readonly strayHomes: Pick<StrayHomes, 'remove' | 'leave'>;
   readonly ownership: Pick<SwarmController['ownership'], 'owner' | 'takeOver' | 'insist' | 'takeFrom'>;
   readonly claim: Pick<SwarmController['claim'], 'hindrance' | 'takeOver'>;

@@ -126,12 +126,13 @@ export class GuardedProvider implements Provider {
   }
 
   #guardAbilities(inner: ProviderAbilities): ProviderAbilities {
-    const { describe, heard, giveUpServer, openHome, freeBytes, homeBytes, strayHomes, watch, stats } = inner;
+    const { remakes, describe, heard, giveUpServer, openHome, freeBytes, homeBytes, strayHomes, watch, stats } = inner;
     const { terminal, followLogs, listPorts, attachUri } = inner;
     return {
       images: inner.images,
       limits: inner.limits,
       ...(inner.costsAtRest !== undefined && { costsAtRest: inner.costsAtRest }),
+      ...(remakes && { remakes: remakes.bind(inner) }),
       observe: ctx => this.#observations.get(ctx ?? quietContext),
       ...(describe && {
         describe: (seen, ctx) => this.#read('Reading its record', ctx, c => describe.call(inner, seen, c)),

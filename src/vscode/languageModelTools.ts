@@ -62,7 +62,7 @@ function toolOf(
 function questionOf(operation: Operation, input: unknown, swarm: Swarm): Confirmation | undefined {
   if (operation.effect === 'read') return undefined;
   try {
-    const prepared = operation.prepare(input);
+    const prepared = operation.prepare(input, swarm);
     return prepared.question(t, prepared.targets(swarm), swarm);
   } catch {
     return undefined;

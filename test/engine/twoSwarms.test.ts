@@ -117,7 +117,7 @@ describeWithEngine('two controllers with two state directories on one engine', (
     const before = await seen();
     expect(before).toMatchObject({ name: expect.stringContaining(bob.swarmId), State: { Running: true } });
 
-    const removal = removeSwarm.prepare({});
+    const removal = removeSwarm.prepare({}, ann);
     const targets = removal.targets(ann);
     expect(targets.map(target => target.id).toSorted()).toEqual([id, own?.id].toSorted());
     const { outcomes } = await removal.run(ann, { ...quietContext, targets, refused: new Map(), consent: undefined });

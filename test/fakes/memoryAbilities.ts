@@ -14,6 +14,7 @@ export function memoryAbilities(provider: MemoryProvider, options: MemoryProvide
   return {
     images: options.images ?? true,
     limits: options.limits ?? true,
+    ...(options.remakes && { remakes: options.remakes }),
     observe: (ctx = quietContext) => pass('observe', ctx, () => place.listed()),
     readToken: (id, ctx = quietContext) => pass('readToken', ctx, () => provider.existing(id).token),
     workspacePath: id => path.join(provider.home(id), 'workspace'),

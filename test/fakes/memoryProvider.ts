@@ -22,6 +22,7 @@ import type {
   InstanceSpec,
   LogOptions,
   Provider,
+  ProviderAbilities,
   ProviderCapabilities,
 } from '../../src/model/provider.ts';
 import { passesFilter } from '../../src/providers/instanceFilter.ts';
@@ -40,6 +41,7 @@ export interface MemoryProviderOptions {
   readonly capabilities?: Partial<ProviderCapabilities>;
   readonly images?: boolean;
   readonly limits?: boolean;
+  readonly remakes?: NonNullable<ProviderAbilities['remakes']>;
 }
 
 /** A provider whose place is a {@link MemoryPlace}. Keeps the whole contract; the contract suite shows it. */

@@ -65,6 +65,10 @@ export function withNext(health: InstanceHealth, decision: Decision): InstanceHe
   return { ...rest, next: { act: decision.why, ...at } };
 }
 
+/** The mildest act that may help, when somebody asks for one. */
+export const mildestRung = (record: Pick<InstanceRecord, 'status'>): RecoveryRung =>
+  record.status === 'lost' ? 'recreate' : 'restart';
+
 type RefusalFacts = Pick<LadderFacts, 'record' | 'hasHome' | 'canMigrate'> & {
   /** The record's, when it was asked for: whoever had the instance's turn before may have mended it. */
   readonly statusSince?: string;

@@ -277,14 +277,17 @@ export class SnapshotManager {
   }
 
   /**
-   * For whoever holds the lock of an instance, and is going to end what is there of it. What is not there, or cannot be
-   * read at its provider at all, is not kept. Throws `homeNotKept`.
+   * For whoever holds the lock of an instance, and is going to end what is there of it. What is not there, as its provider
+   * says now, or cannot be read there at all, is not kept. Throws `homeNotKept`.
    */
   async keepBefore(record: InstanceRecord, ctx: OperationContext): Promise<void> {
     const { providers, carrier } = this.#options;
-    if (record.status === 'lost' || !carrier.reaches(providers.get(record.providerId))) return;
+    const provider = providers.get(record.providerId);
+    if (!carrier.reaches(provider)) return;
     try {
-      await this.#take(record, 'before', ctx);
+      // What was lost may be there again, in use.
+      const there = record.status === 'lost' ? await getTwice(provider, record.id, ctx) : record;
+      if (there) await this.#take({ ...record, status: there.status }, 'before', ctx);
     } catch (error) {
       ctx.signal.throwIfAborted();
       throw homeNotKept(record.id, error);

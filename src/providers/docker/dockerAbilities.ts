@@ -1,5 +1,5 @@
 import type { Disposable } from '../../model/event.ts';
-import type { InstanceRole, VSCodeInstance } from '../../model/instance.ts';
+import type { InstanceConfig, InstanceRole, VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type {
   Endpoint,
@@ -42,6 +42,10 @@ export class DockerAbilities implements ProviderAbilities {
   constructor(provider: DockerProvider, config: DockerProviderConfig) {
     this.#provider = provider;
     this.#config = config;
+  }
+
+  remakes(before: InstanceConfig, after: InstanceConfig): boolean {
+    return this.#provider.builder.remakes(before, after);
   }
 
   async observe(ctx: OperationContext = quietContext): Promise<InstanceObservation[]> {

@@ -27,7 +27,7 @@ import { abandonedAge, removeAbandonedChecks } from './checkContainer.ts';
 import { runInContainer } from './containerExec.ts';
 import { openContainerHome } from './containerHome.ts';
 import { readLogs } from './containerLogs.ts';
-import { canResizeLive, layout, limitsOf } from './containerSpec.ts';
+import { layout, limitsOf } from './containerSpec.ts';
 import { Containers, refuseUntold } from './containers.ts';
 import { DockerAbilities } from './dockerAbilities.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
@@ -193,7 +193,7 @@ export class DockerProvider implements Provider {
       const files = recordFiles({ identity, config: next }, nextVariables);
       const [limits, nextLimits] = [this.builder.limitsOf(config), this.builder.limitsOf(next)];
       const renews = update.renewsImage || this.builder.imageOf(next) !== this.builder.imageOf(config);
-      if (renews || !canResizeLive(limits, nextLimits)) {
+      if (renews || this.builder.remakes(config, next)) {
         const before = recordFiles({ identity, config }, variables);
         const image = await this.builder.prepareImage(next, ctx, {
           ...(renews ? {} : { pinnedImage: container.pinnedImage }),

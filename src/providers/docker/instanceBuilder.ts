@@ -3,7 +3,7 @@ import type { InstanceConfig, InstanceIdentity, InstanceRole, Resources } from '
 import { type OperationContext, uncancelled } from '../../model/operationContext.ts';
 import { type ImageChoice, imageFor } from '../pinnedImage.ts';
 import { Turns } from '../turns.ts';
-import { containerSpec } from './containerSpec.ts';
+import { canResizeLive, containerSpec } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
 import { refuseSecondServer } from './homeHolders.ts';
@@ -43,6 +43,12 @@ export class InstanceBuilder {
 
   limitsOf(config: Pick<InstanceConfig, 'resources'>): Resources {
     return { ...this.#defaults.resources, ...config.resources };
+  }
+
+  /** Whether a container of the one can't be made into one of the other. */
+  remakes(before: Pick<InstanceConfig, 'image' | 'resources'>, after: typeof before): boolean {
+    const isOfOther = this.imageOf(after) !== this.imageOf(before);
+    return isOfOther || !canResizeLive(this.limitsOf(before), this.limitsOf(after));
   }
 
   /**

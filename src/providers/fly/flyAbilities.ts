@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { providerUnreachable, SwarmError } from '../../model/errors.ts';
 import type { Disposable } from '../../model/event.ts';
-import type { InstanceRole, VSCodeInstance } from '../../model/instance.ts';
+import type { InstanceConfig, InstanceRole, VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type {
   Endpoint,
@@ -40,6 +40,10 @@ export class FlyAbilities implements ProviderAbilities {
 
   constructor(provider: FlyProvider) {
     this.#provider = provider;
+  }
+
+  remakes(before: InstanceConfig, after: InstanceConfig): boolean {
+    return this.#provider.remakes(before, after);
   }
 
   /** A little behind what is so: what an instance begins with here is asked for by itself. */

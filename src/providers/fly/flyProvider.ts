@@ -208,6 +208,11 @@ export class FlyProvider implements Provider {
     });
   }
 
+  /** With its root: only what lies on the volume stays. */
+  remakes(before: InstanceConfig, after: InstanceConfig): boolean {
+    return this.#maker.remakes(before, after);
+  }
+
   async getInstanceLogs(
     instanceId: string,
     options: LogOptions = {},

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import pLimit from 'p-limit';
 import { instanceNotFound, providerRefused, timedOut } from '../../model/errors.ts';
 import type { InstanceConfig, InstanceRole, VSCodeInstance } from '../../model/instance.ts';
@@ -66,6 +67,12 @@ export class MachineMaker {
       image: imageFor(image, this.#config.image ?? editorServerImage, choice),
       resources: { ...this.#config.resources, ...resources },
     };
+  }
+
+  /** Whether the machine has to have its whole config anew. */
+  remakes(before: InstanceConfig, after: InstanceConfig): boolean {
+    const made = (config: InstanceConfig) => [this.sizeOf(config), config.env, config.secretEnv];
+    return !isDeepStrictEqual(made(before), made(after));
   }
 
   /** The volume, the secrets and the machine, each unless it is there; the machine of an owner is started with it. */

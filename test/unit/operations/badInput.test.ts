@@ -85,7 +85,7 @@ describe('bad input', () => {
 
   test.each(catalog.map(({ name }) => ({ name })))('$name without any wrong field is understood', ({ name }) => {
     const operation = catalog.find(entry => entry.name === name);
-    expect(() => operation?.prepare(inputOf(name))).not.toThrow();
+    expect(() => operation?.prepare(inputOf(name), new FakeSwarm(3))).not.toThrow();
   });
 
   describe.each(fields.map(field => ({ field, name: `${field.operation}: ${field.path.join('.')}` })))(

@@ -70,6 +70,7 @@ export class FakeSwarm implements Swarm {
   readonly records = new Map<string, InstanceRecord>();
   readonly masks = new SecretMasks();
   readonly registry = { getInstance: (id: string) => this.records.get(id) };
+  readonly updates = { remakes: () => false };
   readonly strayHomes = {
     remove: async () => {
       this.calls.push('removeStrayHome');

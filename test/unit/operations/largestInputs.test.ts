@@ -68,9 +68,11 @@ function tooMuch({ schema, path }: Field): unknown[] {
   return isMany(schema) ? [manyOf({ ...schema, additionalProperties: {} }, far)] : [];
 }
 
+const swarm = new FakeSwarm();
+
 const isTaken = (operation: Operation, input: unknown) => {
   try {
-    operation.prepare(input);
+    operation.prepare(input, swarm);
     return true;
   } catch {
     return false;

@@ -38,7 +38,7 @@ describe('a question', () => {
       'Label team: "x" → none',
       'Variable C: none → "th\\u{202e}ree"',
       '',
-      'Its files stay. Processes in it may end, when the provider has to make it anew.',
+      'Makes all but its home anew. Files are kept; what was installed outside its home is lost.',
       '',
       'Asked by cli, not by you.',
     ]);
