@@ -21,6 +21,8 @@ export const SnapshotRecord = z.strictObject({
   takenAt: z.iso.datetime(),
   /** What has none was kept by an earlier version, and counts as taken by a person. */
   kind: SnapshotKind.optional(),
+  /** Kept before an act that was no person's own: of the controller, or of a program. */
+  automatic: z.boolean().optional(),
   /** The instance ran meanwhile: files that were being written are as they were when each was read. */
   live: z.boolean(),
   /** This and what follows are there once all of it is kept. */

@@ -90,6 +90,7 @@ export class SnapshotBook {
         config,
         kind,
         live: status === 'running',
+        ...(kind === 'before' && ctx.by?.caller !== 'person' && { automatic: true }),
       } as const;
       await write(id, { ...begun, takenAt: timestamp() });
       try {

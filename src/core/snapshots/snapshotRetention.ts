@@ -1,6 +1,6 @@
 import type { Snapshot } from '../../model/snapshot.ts';
 
-/** Kept of each kind, of each instance; the oldest go when there are more. */
+/** Kept of each kind, of what was kept by itself and of the rest, of each instance; the oldest go when there are more. */
 const mostKept = 10;
 /** Of what was kept before an act, the first one of so many days stays as well: acts in a row push out only each other. */
 const daysKept = 7;
@@ -9,11 +9,14 @@ const day = 86_400_000;
 
 export const kindOf = ({ kind = 'taken' }: Pick<Snapshot, 'kind'>) => kind;
 
+/** What was kept before acts of persons is not pushed out by what was kept before others. */
+const queueOf = (snapshot: Snapshot) => `${kindOf(snapshot)}${snapshot.automatic ? ' by itself' : ''}`;
+
 /** Pure: ids of those that are too many, of one instance's, the youngest first (semantics 43). */
 export const superfluous = (snapshots: readonly Snapshot[]): string[] =>
-  [...Map.groupBy(snapshots, kindOf)].flatMap(([kind, ofKind]) => {
-    const spared = kind === 'before' ? firstOfDays(ofKind) : new Set<string>();
-    return tooMany(ofKind).filter(id => !spared.has(id));
+  [...Map.groupBy(snapshots, queueOf).values()].flatMap(queue => {
+    const spared = firstOfDays(queue.filter(snapshot => kindOf(snapshot) === 'before'));
+    return tooMany(queue).filter(id => !spared.has(id));
   });
 
 /** Before the others go those after which nothing had changed. */

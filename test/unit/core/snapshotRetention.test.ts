@@ -36,6 +36,14 @@ test('whatever a clock says, the youngest ten stay, and of the last seven observ
   );
 });
 
+test('what was kept before a person’s own act is not pushed out by what was kept before automatic ones', () => {
+  const steps = Array.from({ length: 42 }, () => ({ hours: 1, clock: 0 }));
+  const kept = keptBefore(steps).map((each, index) => ({ ...each, automatic: index !== 40 }));
+  expect(superfluous(kept)).not.toContain(kept[40]?.id);
+  const older = keptBefore(steps).map((each, index) => (index === 40 ? each : { ...each, automatic: true }));
+  expect(superfluous(older)).not.toContain(older[40]?.id);
+});
+
 test('a clock that is set again and again makes no more days of it', () => {
   const snapshots = keptBefore(Array.from({ length: 40 }, (_, index) => ({ hours: 0, clock: (index % 20) * 2 * day })));
   expect(snapshots.length - superfluous(snapshots).length).toBe(11);
