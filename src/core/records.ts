@@ -123,9 +123,19 @@ export function instanceError(error: unknown): InstanceError {
   };
 }
 
+/** What a new instance takes along beside its config. */
+export interface AskedBeside {
+  readonly restoring?: string | undefined;
+  readonly personsImages: readonly string[];
+}
+
+/** What a person chooses who asks for an instance. */
+export const chosenImages = ({ by }: OperationContext, { image }: InstanceConfig): string[] =>
+  by?.caller === 'person' && image !== undefined ? [image] : [];
+
 /**
  * The first record of an instance that was asked for, and is not made yet; `restoring`: for a snapshot's home,
- * `byPerson`: not by a program that decides by itself, `choosesImage`: a person asked for it in person.
+ * `byPerson`: not by a program that decides by itself, `personsImages`: those that persons chose.
  */
 export function asked(
   id: string,
@@ -133,7 +143,7 @@ export function asked(
   owner: Owner,
   providerId: string,
   config: InstanceConfig,
-  { restoring, byPerson, choosesImage }: { restoring?: string | undefined; byPerson: boolean; choosesImage: boolean },
+  { restoring, byPerson, personsImages }: AskedBeside & { byPerson: boolean },
 ): InstanceRecord {
   const now = timestamp();
   const needsSetup = config.source.kind !== 'empty' || config.extensions.length > 0;
@@ -152,7 +162,7 @@ export function asked(
     desired: 'running',
     statusSince: now,
     ...(restoring === undefined ? {} : { restoring }),
-    ...(choosesImage && config.image !== undefined && { personsImages: [config.image] }),
+    ...(personsImages.length > 0 && { personsImages: [...personsImages] }),
     ...(needsSetup && { setup: { status: 'pending', problems: [], ...(byPerson && { askedByPerson: true }) } }),
   };
 }

@@ -36,7 +36,7 @@ import { MigrationManager } from './migration/migrationManager.ts';
 import { refuseOverruled } from './overruling.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { type FoundInstance, Reconciler } from './reconciler.ts';
-import { asked, byName, notKept } from './records.ts';
+import { type AskedBeside, asked, byName, chosenImages, notKept } from './records.ts';
 import type { SecretMasks } from './secretMasks.ts';
 import { SharedConditions } from './sharedConditions.ts';
 import { SnapshotBook } from './snapshots/snapshotBook.ts';
@@ -174,7 +174,7 @@ export class SwarmController {
     providerType?: string,
     ctx: OperationContext = quietContext,
     secrets: Readonly<Record<string, string>> = {},
-    { restoring, consent }: { restoring?: string; consent?: SetupConsent | undefined } = {},
+    { consent, ...beside }: Partial<AskedBeside> & { consent?: SetupConsent | undefined } = {},
   ): Promise<InstanceRecord> {
     const { registry } = this;
     const { vault } = this.#options;
@@ -189,7 +189,7 @@ export class SwarmController {
       return await this.#options.locks.run(id, own, async ctx => {
         const record = await this.#names.give(config.name, ctx, async ctx => {
           const first = asked(id, this.swarmId, this.#options.owner, provider.id, config, {
-            ...{ restoring, byPerson: consent?.isLasting ?? false, choosesImage: ctx.by?.caller === 'person' },
+            ...{ byPerson: consent?.isLasting ?? false, personsImages: chosenImages(ctx, config), ...beside },
           });
           return registry.registerInstance(first, ctx);
         });

@@ -29,7 +29,7 @@ import { isCopyInRole, nextEpoch } from '../migration/migrationSteps.ts';
 import { parkedBy } from '../migration/strayCopies.ts';
 import type { ObservedTime } from '../observedTime.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
-import { asCopied, claimed, pulling, specOf, withError } from '../records.ts';
+import { type AskedBeside, asCopied, claimed, pulling, specOf, withError } from '../records.ts';
 import { timeLeft } from '../retention.ts';
 import type { HomeKeeper } from './homeKeeper.ts';
 import type { SnapshotBook } from './snapshotBook.ts';
@@ -55,7 +55,7 @@ export interface SnapshotManagerOptions {
     providerType: string,
     ctx: OperationContext,
     secrets: Readonly<Record<string, string>>,
-    beside: { restoring: string },
+    beside: AskedBeside,
   ): Promise<InstanceRecord>;
   /** Runs `work` on an instance whose lock is held, and of which nothing is left unfinished. */
   locked<R>(
@@ -189,15 +189,17 @@ export class SnapshotManager {
     providerType: string,
     ctx: OperationContext,
   ): Promise<InstanceRecord> {
-    const { vault, lifecycle, create, locked } = this.#options;
+    const { vault, lifecycle, create, locked, registry } = this.#options;
     const snapshot = this.getSnapshot(snapshotId);
     const known = await vault.read(snapshot.instanceId);
+    // An agent's image is no person's choice because a person copies what is made of it.
+    const { personsImages = [] } = registry.getInstance(snapshot.instanceId) ?? {};
     const secretEnv = snapshot.config.secretEnv.filter(variable => Object.hasOwn(known, variable));
     const secrets = Object.fromEntries(secretEnv.map(variable => [variable, known[variable] ?? '']));
     // What came from its source, and its extensions, are in the home.
     const source = { kind: 'empty' } as const;
     const config = { ...snapshot.config, name, secretEnv, extensions: [], source };
-    const { id } = await create(config, providerType, ctx, secrets, { restoring: snapshotId });
+    const { id } = await create(config, providerType, ctx, secrets, { restoring: snapshotId, personsImages });
     return locked(id, ctx, async (record, ctx) => {
       // Whoever observes may have gone on with it already.
       if (record.restoring === undefined) return record;

@@ -24,6 +24,24 @@ async function scene() {
 const first = 'team/dev:1@sha256:1';
 const second = 'team/dev:1@sha256:2';
 
+test('a fork or a restore by a person makes no image that an agent chose the person’s', async () => {
+  const { controller } = await scene();
+  const { id } = await controller.createInstance({ name: 'a', image: 'team/dev:1' }, 'here', person);
+  const { id: kept } = await controller.snapshots.takeSnapshot(id, person);
+  await controller.updateInstance(id, { image: 'evil' }, agent);
+  const made = [
+    await controller.snapshots.forkInstance(id, 'fork', 'here', person),
+    await controller.snapshots.restoreSnapshot(kept, 'restored', 'there', person),
+    (await controller.createInstance({ name: 'by an agent', image: 'evil' }, 'here', agent)).id,
+  ];
+  const forked = await controller.snapshots.forkInstance(String(made[2]), 'its fork', 'here', person);
+  expect(made.slice(0, 2)).toMatchObject([
+    { config: { image: 'evil' }, personsImages: ['team/dev:1'] },
+    { config: { image: 'team/dev:1' }, personsImages: ['team/dev:1'] },
+  ]);
+  expect([forked.config.image, forked.personsImages]).toEqual(['evil', undefined]);
+});
+
 describe('what an instance is made of', () => {
   test('stays the same image wherever its name leads, made anew, made elsewhere and changed', async () => {
     const { controller, lead, used, usedElsewhere } = await scene();
