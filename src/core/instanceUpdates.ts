@@ -9,6 +9,7 @@ import { configBeforeAgents, withImageNamed, withWanted } from './changesOf.ts';
 import type { InstanceLifecycle } from './instanceLifecycle.ts';
 import type { InstanceNames } from './instanceNames.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
+import { onlyThere, refuseForgetting } from './onlyThere.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 
 export interface InstanceUpdatesOptions {
@@ -76,7 +77,12 @@ export class InstanceUpdates {
     checkFit(wanted, providerId, providers);
     const before = await vault.read(id);
     if (isProgram(by.caller)) {
-      refuseForgetting(config, wanted, before);
+      const removed = config.secretEnv.filter(name => !wanted.secretEnv.includes(name));
+      refuseForgetting(
+        'The change',
+        onlyThere(removed, before),
+        'Leave secretEnv as it is, or ask a person to change it.',
+      );
       // The one it was when a person was asked, or not, may have become another since.
       if (!ctx.permit && this.#remakes(record, wanted)) throw denied('The change', notAgreed, 'Ask for it again.');
     }
@@ -116,16 +122,4 @@ function refuseOverfull(persons: InstanceConfig): void {
     'The instance',
     problemsOf(parsed.error).map(problem => `${problem}, ${why}`),
   );
-}
-
-/** A value that only the provider has is lost when it is not a variable of the instance any more. */
-function refuseForgetting(
-  { secretEnv }: InstanceConfig,
-  wanted: InstanceConfig,
-  known: Readonly<Record<string, string>>,
-): void {
-  const lost = secretEnv.filter(name => !wanted.secretEnv.includes(name) && !Object.hasOwn(known, name));
-  if (lost.length === 0) return;
-  const why = `only its provider knows the value of ${lost.join(', ')}, which nobody could bring back`;
-  throw denied('The change', why, 'Leave secretEnv as it is, or ask a person to change it.');
 }

@@ -26,8 +26,9 @@ import type { KeyedLock, ObserverLease } from '../../model/stateStore.ts';
 import { Backoff } from '../backoff.ts';
 import { randomId } from '../instanceId.ts';
 import type { ObservedTime } from '../observedTime.ts';
+import { onlyThere } from '../onlyThere.ts';
 import { instanceError, timestamp } from '../records.ts';
-import { planOf, refugeOf, refuseTarget, refuseUnmovable, roomAt } from './migrationPlanner.ts';
+import { planOf, refugeOf, refuseLossy, refuseTarget, refuseUnmovable, roomAt } from './migrationPlanner.ts';
 import { MigrationRun, type MigrationWorld } from './migrationRun.ts';
 import {
   awaitsOther,
@@ -103,7 +104,7 @@ export class MigrationManager {
    * cancels the migration, until its pivot.
    */
   async startMigration(migrationId: string, ctx: OperationContext = quietContext): Promise<Migration> {
-    const { book, locks, config } = this.#options;
+    const { book, locks, config, registry } = this.#options;
     if (!config().enabled) throw migrationsOff();
     const { instanceId } = this.#plannedOf(this.getMigrationStatus(migrationId));
     if (this.#running.has(migrationId)) {
@@ -117,6 +118,7 @@ export class MigrationManager {
       return await locks.run(instanceId, own, async ctx => {
         this.#refuseSecond(instanceId);
         this.#plannedOf(await book.read(migrationId));
+        await refuseLossy(await registry.readInstance(instanceId), this.#options.vault, ctx);
         return this.#carryOut(migrationId, ctx);
       });
     } finally {
@@ -176,6 +178,7 @@ export class MigrationManager {
     const refuge = refugeOf(record, this.#options);
     const what = `The migration of "${instanceId}"`;
     if (refuge === undefined) throw recoveryRefused(instanceId, 'There is no provider that it can be migrated to.');
+    await refuseLossy(record, this.#options.vault, ctx);
     // What a person reads and is about to agree to stays in the list.
     const { id } = await book.add(await this.#plan(instanceId, refuge, config().defaultStrategy, ctx));
     const now = await registry.readInstance(instanceId);
@@ -282,8 +285,7 @@ export class MigrationManager {
     await refuseTarget(record, source, target, registry.getInstanceCount(target.id), carrier, ctx);
     const home = await carrier.look(source, instanceId, ctx);
     const free = await roomAt(target, home, instanceId, ctx);
-    const secrets = await vault.read(instanceId);
-    const unknown = record.config.secretEnv.filter(name => !Object.hasOwn(secrets, name));
+    const unknown = onlyThere(record.config.secretEnv, await vault.read(instanceId));
     return {
       id: randomId(12),
       schemaVersion: 1,

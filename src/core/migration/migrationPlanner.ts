@@ -4,8 +4,10 @@ import type { InstanceRecord } from '../../model/instance.ts';
 import type { MigrationPlan, MigrationStrategy } from '../../model/migration.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
+import type { LockedVault } from '../../model/stateStore.ts';
 import { onOneLine } from '../../model/textCut.ts';
 import { getTwice } from '../instanceLifecycle.ts';
+import { onlyThere, refuseForgetting } from '../onlyThere.ts';
 import { refuseOverruled } from '../overruling.ts';
 import { choosePlacement, misfits } from '../placement.ts';
 import type { HomeCarrier } from './homeCarrier.ts';
@@ -24,6 +26,17 @@ export function refuseUnmovable(record: InstanceRecord): void {
   if (setup?.status === 'pending') throw wrongState(id, 'being set up', 'let its first start end before migrating it');
   if (restoring) throw wrongState(id, 'being brought back', 'let its home be whole before migrating it');
   if (wanted) throw wrongState(id, 'being updated', 'let the update end, or make it again, before migrating it');
+}
+
+/** Only persons agree to lose values that nobody else knows (semantics 45). Throws `denied`. */
+export async function refuseLossy(
+  { id, config }: InstanceRecord,
+  vault: Pick<LockedVault, 'read'>,
+  { by }: OperationContext,
+): Promise<void> {
+  if (by?.caller === 'person') return;
+  const lost = onlyThere(config.secretEnv, await vault.read(id));
+  refuseForgetting(`The migration of "${id}"`, lost, 'A person may start it in the Instances view.');
 }
 
 /** Throws when the target can't take it: `noPlacement`, `migrationRefused`, or what the provider itself says. */
