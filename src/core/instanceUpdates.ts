@@ -1,5 +1,5 @@
 import { isProgram } from '../model/caller.ts';
-import { denied, invalidInput, isAbort, wrongState } from '../model/errors.ts';
+import { denied, invalidInput, isAbort, SwarmError, wrongState } from '../model/errors.ts';
 import { InstanceConfig, type InstanceRecord, type InstanceUpdate } from '../model/instance.ts';
 import { type LockedContext, underLock } from '../model/operationContext.ts';
 import { problemsOf } from '../model/problemsOf.ts';
@@ -49,11 +49,21 @@ export class InstanceUpdates {
     return record === undefined || this.#remakes(record, merged(record.wanted ?? record.config, update));
   }
 
-  /** Makes it again what it would be had only persons changed it. Throws `wrongState` when it is. */
+  /**
+   * Makes it again what it would be had only persons changed it. Throws `wrongState` when it is, and `nameTaken`, with
+   * all the rest undone, when another one has its name by now.
+   */
   async undoAgents(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
     const config = configBeforeAgents(record);
     if (config === undefined) throw wrongState(record.id, record.status, 'no agent has changed it');
-    return this.#change(record, () => config, {}, ctx);
+    try {
+      return await this.#change(record, () => config, {}, ctx);
+    } catch (error) {
+      if (!(error instanceof SwarmError && error.code === 'name-taken')) throw error;
+      await this.#change(record, ({ name }) => ({ ...config, name }), {}, ctx);
+      const hint = 'All else is undone. Give that one another name, then undo the changes by agents again.';
+      throw new SwarmError({ ...error, message: error.message, hint });
+    }
   }
 
   #remakes({ providerId, config }: InstanceRecord, wanted: InstanceConfig): boolean {

@@ -61,6 +61,20 @@ test('what a person adds to what an agent has left leaves what the agent took aw
   expect(controller.getInstance(id).beforeAgents).toBeUndefined();
 });
 
+test('a name that is taken by now keeps nothing else from being brought back, and can be had back later', async () => {
+  const { controller, id, variables } = await scene();
+  await controller.updateInstance(id, { name: 'junk', secretEnv: [], env: {} }, by('agent'));
+  const other = await controller.createInstance({ name: 'prod' }, undefined, by('agent'));
+  const undone = controller.undoAgentChanges(id, by('person'));
+  const hint = expect.stringContaining('All else is undone');
+  await expect(undone).rejects.toMatchObject({ code: 'name-taken', hint });
+  expect(variables()).toEqual({ PLAIN: 'kept', TOKEN: 'hunter2' });
+  expect(controller.getInstance(id).config.name).toBe('junk');
+  await controller.updateInstance(other.id, { name: 'other' }, by('person'));
+  const { config, beforeAgents } = await controller.undoAgentChanges(id, by('person'));
+  expect([config.name, beforeAgents]).toEqual(['prod', undefined]);
+});
+
 test('more than one instance can have is refused, with what agents have taken away', async () => {
   const { controller, id } = await scene();
   const from = (first: number) => Array.from({ length: 40 }, (_, index) => first + index);
