@@ -1,4 +1,4 @@
-import { confirmationRefused, invalidInput, nameTaken, noPlacement, wrongState } from '../model/errors.ts';
+import { confirmationRefused, invalidInput, messageOf, nameTaken, noPlacement, wrongState } from '../model/errors.ts';
 import {
   InstanceConfig,
   type InstanceConfigInput,
@@ -35,7 +35,7 @@ export function checkNewName(name: string): void {
 
 /**
  * With a folder as its source, named as it really lies, it has been looked at and, when a program wants it, agreed to by
- * a person before anything is made. Rejects as {@link SetupSources.surveyFolder} does, or with `confirmation-refused`.
+ * a person before anything is made, or told of the folder. Rejects as {@link SetupSources.surveyFolder} does, or with `confirmation-refused`.
  */
 export async function admittedSource(
   config: InstanceConfig,
@@ -47,13 +47,27 @@ export async function admittedSource(
   const { source } = config;
   if (source.kind !== 'folder') return config;
   ctx.report(`Looking at ${source.path}…`);
-  const { path, bytes, files } = await sources.surveyFolder(source.path, ctx.signal);
+  const ask = async (use: FolderFacts) => {
+    const agreed = await consent?.mayCopy({ ...use, instance: { providerId, config } });
+    if (agreed === false) throw confirmationRefused(`The copy of ${source.path}`);
+    ctx.signal.throwIfAborted();
+  };
+  const looked = await look(source.path, sources, ctx).catch(async error => {
+    ctx.signal.throwIfAborted();
+    await ask({ path: source.path, problem: messageOf(error) });
+    throw error;
+  });
+  await ask(looked.facts);
+  return { ...config, source: looked.source };
+}
+
+type FolderFacts = { path: string; problem: string } | { path: string; bytes: number; files: number };
+
+async function look(folder: string, sources: SetupSources, { signal }: OperationContext) {
+  const { path, bytes, files } = await sources.surveyFolder(folder, signal);
   const real = WorkspaceSource.safeParse({ kind: 'folder', path });
   if (!real.success) throw invalidInput('The source', problemsOf(real.error, 'source'));
-  const agreed = await consent?.mayCopy({ path, bytes, files, instance: { providerId, config } });
-  if (agreed === false) throw confirmationRefused(`The copy of ${path}`);
-  ctx.signal.throwIfAborted();
-  return { ...config, source: real.data };
+  return { facts: { path, bytes, files }, source: real.data };
 }
 
 /** Throws `invalidInput` naming the variables of `secretEnv` that have no value. */

@@ -10,15 +10,13 @@ export interface CredentialUse {
   readonly instance: Pick<InstanceRecord, 'id' | 'providerId' | 'config'>;
 }
 
-/** A folder of the person's machine that is to be copied into an instance. */
-export interface FolderUse {
-  /** Where it really lies. */
+/** A folder of the person's machine that is to be copied into an instance, or why it can't be: that tells of it too. */
+export type FolderUse = {
+  /** Where it really lies; as it was named when it can't be copied. */
   readonly path: string;
-  readonly bytes: number;
-  readonly files: number;
   /** The instance that it is for, which is not made yet. */
   readonly instance: Pick<InstanceRecord, 'providerId' | 'config'>;
-}
+} & ({ readonly bytes: number; readonly files: number } | { readonly problem: string });
 
 /** Who answers for what a first set-up takes of the person's. */
 export interface SetupConsent {

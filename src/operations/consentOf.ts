@@ -23,7 +23,10 @@ export function consentOf(
     isLasting: false,
     mayUse: use =>
       ask(credentialQuestion(translate, use, call.actor), `a credential for ${use.host} is used in ${use.instance.id}`),
-    mayCopy: use => ask(folderQuestion(translate, use, call.actor), `${use.path} is copied`),
+    mayCopy: use =>
+      'problem' in use
+        ? ask(problemQuestion(translate, use, call.actor), `it is told what is wrong with ${use.path}`)
+        : ask(folderQuestion(translate, use, call.actor), `${use.path} is copied`),
   };
 }
 
@@ -49,7 +52,7 @@ export function credentialQuestion(t: Translate, use: CredentialUse, actor: stri
 }
 
 /** Names the folder as it really lies, and how much it is. */
-export function folderQuestion(t: Translate, use: FolderUse, actor: string): Confirmation {
+export function folderQuestion(t: Translate, use: Extract<FolderUse, { bytes: number }>, actor: string): Confirmation {
   const { path, bytes, files, instance } = use;
   const { name, image } = instance.config;
   return {
@@ -65,5 +68,22 @@ export function folderQuestion(t: Translate, use: FolderUse, actor: string): Con
       t('Asked by {0}, not by you.', visible(actor)),
     ].join('\n\n'),
     action: t('Copy the Folder'),
+  };
+}
+
+/** Whether there is such a folder, and what it is like, is the person's to tell as well. */
+function problemQuestion(
+  t: Translate,
+  { path, problem }: Extract<FolderUse, { problem: string }>,
+  actor: string,
+): Confirmation {
+  return {
+    title: t('Tell {0} what is wrong with a folder of this computer?', visible(actor)),
+    detail: [
+      t('Folder: {0}', visible(path)),
+      t('It cannot be copied: {0}', visible(problem)),
+      t('Asked by {0}, not by you.', visible(actor)),
+    ].join('\n\n'),
+    action: t('Tell What Is Wrong'),
   };
 }

@@ -161,6 +161,30 @@ describe('a folder as the source', () => {
     expect(asked).toMatchObject([{ path: '/real', bytes: 7, files: 2 }, { path: '/real' }]);
   });
 
+  test.each([true, false])(
+    'nothing of it, not even that it is there, is told before a person agrees (%s)',
+    async agrees => {
+      const asked: unknown[] = [];
+      const mayCopy = async (use: unknown) => asked.push(use) > 0 && agrees;
+      const consent = { isLasting: false, mayUse: async () => true, mayCopy };
+      const failures: unknown[] = [];
+      for (const looked of [
+        surveyFolder,
+        async () => Promise.reject(invalidInput('The source', ['path: is missing'])),
+      ]) {
+        const { controller } = await swarm({ surveyFolder: looked });
+        const made = controller.createInstance({ name: 'one', source }, '', undefined, {}, { consent });
+        await made.catch(({ code, message }) => failures.push({ code, message }));
+      }
+      expect(asked).toMatchObject([
+        { path: '/real' },
+        { path: '/link', problem: expect.stringContaining('is missing') },
+      ]);
+      const refusal = { code: 'confirmation-refused', message: expect.not.stringContaining('real') };
+      expect(failures).toEqual(agrees ? [expect.objectContaining({ code: 'invalid-input' })] : [refusal, failures[0]]);
+    },
+  );
+
   test.each([
     ['is refused', async () => Promise.reject(invalidInput('The source', ['source.path: no']))],
     ['has a name that no record takes', async () => ({ path: '/a\nb', bytes: 0, files: 0 })],

@@ -41,6 +41,15 @@ describe('whether a folder may be copied', () => {
   });
 });
 
+test('of a folder that can’t be copied a program is told nothing before a person agrees', async () => {
+  const { consent, bench } = await consentFor('agent', true);
+  expect(await consent?.mayCopy({ path: '/home/ann/.ssh', problem: 'It cannot be found.', instance })).toBe(true);
+  expect(bench.questions[0]?.title).toBe('Tell the chat what is wrong with a folder of this computer?');
+  for (const named of ['/home/ann/.ssh', 'It cannot be found.', 'Asked by the chat'])
+    expect(bench.questions[0]?.detail).toContain(named);
+  expect((await consentFor('person', false)).bench.questions).toEqual([]);
+});
+
 describe('whether a credential may be used', () => {
   test('is not asked of a person who asked for the instance themself', async () => {
     const { consent, bench } = await consentFor('person', false);
