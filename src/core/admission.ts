@@ -35,7 +35,8 @@ export function checkNewName(name: string): void {
 
 /**
  * With a folder as its source, named as it really lies, it has been looked at and, when a program wants it, agreed to by
- * a person before anything is made, or told of the folder. Rejects as {@link SetupSources.surveyFolder} does, or with `confirmation-refused`.
+ * a person before anything is made, or told of the folder. Rejects as {@link SetupSources.surveyFolder} does, or with
+ * `confirmation-refused`.
  */
 export async function admittedSource(
   config: InstanceConfig,

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
+import { InstanceConfig, type InstanceUpdate } from '../../../src/model/instance.ts';
+import { GuardedProvider } from '../../../src/providers/guardedProvider.ts';
 import { ProviderFactory } from '../../../src/providers/providerFactory.ts';
 import { testMachine } from '../../fakes/testMachine.ts';
 
@@ -27,6 +29,30 @@ describe('the provider factory', () => {
       expect(provider.getCapabilities().maxInstancesPerUser).toBeGreaterThan(0);
       await provider.dispose();
     }
+  });
+
+  test.each([
+    ['docker', ['image', 'limit taken away']],
+    ['fly', ['image', 'limit taken away', 'limit', 'env', 'secretEnv']],
+    ['local', []],
+    ['ssh', []],
+  ])('of each type it is known before which updates make an instance anew: %s', async (type, expected) => {
+    const config = { id: 'one', type, ...needed[type] };
+    const provider = new GuardedProvider(await ProviderFactory.createProvider(type, config, environment));
+    const before = InstanceConfig.parse({ name: 'one', image: 'a', resources: { memoryMb: 512, cpuCores: 1 } });
+    const updates: Readonly<Record<string, InstanceUpdate>> = {
+      image: { image: 'b' },
+      'limit taken away': { resources: { cpuCores: 1 } },
+      limit: { resources: { memoryMb: 1024, cpuCores: 2, pids: 100 } },
+      env: { env: { A: '1' } },
+      secretEnv: { secretEnv: ['A'] },
+      beside: { name: 'two', metadata: { a: 'b' }, ports: [80], extensions: ['a.b'] },
+    };
+    const remade = Object.entries(updates).filter(([, update]) =>
+      provider.abilities.remakes?.(before, { ...before, ...update } as InstanceConfig),
+    );
+    expect(remade.map(([name]) => name)).toEqual(expected);
+    await provider.dispose();
   });
 
   test('each type describes its settings as a JSON schema', () => {
