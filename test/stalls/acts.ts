@@ -16,7 +16,7 @@ export interface Act {
   do(window: Window, id: string, world: StallWorld): Promise<unknown>;
 }
 
-const agent = { ...quietContext, by: { caller: 'agent', actor: 'a model' } } as const;
+export const agent = { ...quietContext, by: { caller: 'agent', actor: 'a model' } } as const;
 
 const newest = ({ controller }: Window, id: string): string =>
   controller.migrations.listMigrations().find(({ instanceId }) => instanceId === id)?.id ?? 'none';

@@ -1,4 +1,4 @@
-import { type Act, acts, type Told } from './acts.ts';
+import { type Act, acts, agent, type Told } from './acts.ts';
 import { cutOffScenes } from './cutOffScenes.ts';
 import { failingScenes } from './failingScenes.ts';
 import {
@@ -42,6 +42,13 @@ const lostServers = (count: number) =>
     for (const lost of [id, ...others]) await world.places.here.loseServer(lost);
   });
 
+/** An agent has renamed it, and its name is another one's by now. */
+const nameTaken = where(running, async (_, id, { controller }) => {
+  const { name } = controller.getInstance(id).config;
+  await controller.updateInstance(id, { name: 'junk', env: { A: '2' } }, agent);
+  await controller.createInstance({ name }, 'here');
+});
+
 export const scenes: readonly Scene[] = [
   { ...acts.create, prepare: nothing },
   { ...acts.createFilled, prepare: nothing },
@@ -56,8 +63,10 @@ export const scenes: readonly Scene[] = [
   { ...acts.rename, prepare: running },
   { ...acts.update, prepare: made({ secretEnv: ['KEY'] }, { KEY: 'value' }) },
   { ...acts.undoAgents, prepare: after(running, acts.updateByAgent) },
+  named('undo what agents changed, the name taken', acts.undoAgents, nameTaken),
   { ...acts.recover, prepare: where(running, (world, id) => world.places.here.crash(id)) },
   { ...acts.recreate, prepare: running },
+  { ...named('make anew what was lost', acts.recreate, after(lostServers(1), acts.look, acts.look)), fails: true },
   { ...acts.refuge, prepare: running },
   { ...acts.plan, prepare: after(running, acts.plan) },
   { ...acts.migrate, prepare: running },
