@@ -135,6 +135,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   'src/providers/docker/instanceRecreator.ts': ['readFile', 'the launcher of this extension'],
   'src/providers/docker/instanceReader.ts': ['InstanceConfig', 'a config of nothing but a name'],
   'src/core/admission.ts': ['InstanceConfig NewInstanceName WorkspaceSource', 'what was asked for'],
+  'src/core/instanceUpdates.ts': ['InstanceConfig', 'what was asked for'],
   'src/operations/instanceOperations.ts': ['InstanceUpdate', 'what was asked for'],
   'src/operations/operationGate.ts': ['JSON.parse', 'what was asked for, copied'],
   'src/vscode/instanceTemplate.ts': ['JSON.parse', 'what was asked for, in an open document'],

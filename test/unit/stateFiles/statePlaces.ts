@@ -126,7 +126,7 @@ const wholeMigration: Migration = {
 
 const wholeSnapshot: SnapshotRecord = {
   ...{ id: idOf(1), schemaVersion: 1, revision: 1, instanceId: idOf(1), config: wholeConfig, takenAt: at },
-  ...{ kind: 'scheduled', live: true },
+  ...{ kind: 'scheduled', automatic: true, live: true },
   ...{ digest: '0'.repeat(64), bytes: 10, files: 1, added: 5, keptSince: 1, removingSince: at },
   error: { code: 'timed-out', message: 'It did not answer.', hint: 'Try again.', at },
 };
