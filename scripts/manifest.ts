@@ -142,9 +142,15 @@ export function withOperations(page: string): string {
   return `${page.slice(0, begin)}${tableMarks[0]}\n${table}\n${page.slice(end)}`;
 }
 
+function write(to: string, text: string): void {
+  const isSame = readFileSync(to, 'utf8') === text;
+  if (!isSame) writeFileSync(to, text);
+  console.log(`${path.basename(to)}: ${isSame ? 'unchanged' : 'written'}`);
+}
+
 if (process.argv[1] === import.meta.filename && process.argv.includes('--write')) {
   const manifest = JSON.parse(readFileSync(file, 'utf8'));
   manifest.contributes = { ...manifest.contributes, ...generatedContributes(manifest) };
-  writeFileSync(file, `${JSON.stringify(manifest, null, 2)}\n`);
-  writeFileSync(securityFile, withOperations(readFileSync(securityFile, 'utf8')));
+  write(file, `${JSON.stringify(manifest, null, 2)}\n`);
+  write(securityFile, withOperations(readFileSync(securityFile, 'utf8')));
 }

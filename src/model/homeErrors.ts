@@ -139,3 +139,13 @@ export const snapshotDamaged = (snapshotId: string, reason: unknown) =>
     hint: 'Use another snapshot, and check the disk of the state directory.',
     cause: reason,
   });
+
+export const snapshotsNotWritable = (directory: string, reason: unknown) =>
+  new SwarmError({
+    family: 'state',
+    code: 'snapshots-not-writable',
+    message: `The folder of snapshots cannot be written: "${directory}" (${messageOf(reason).replace(/\.$/, '')}).`,
+    hint: 'See that it and the folders in it are directories that you may write to, on a disk that has room. Then try again.',
+    retryable: true,
+    cause: reason,
+  });

@@ -9,16 +9,12 @@ export const runsElsewhere = (instanceId: string, host: string) =>
     hint: `Stop it on ${host}. If that is gone for good, a person takes it over with "Take Over Instance".`,
   });
 
-/** To the minute; nothing where it is not known. */
-const sinceText = (since: string) =>
-  Number.isNaN(Date.parse(since)) ? '' : ` since ${since.slice(0, 16).replace('T', ' ')} UTC`;
-
-export const stateElsewhere = (host: string, since: string) =>
+export const stateElsewhere = (host: string) =>
   new SwarmError({
     family: 'state',
     code: 'state-elsewhere',
-    message: `The state of this swarm is in use on ${host}${sinceText(since)}, and can only be read here.`,
-    hint: 'Work there, or have a person take it over with "Take Over State Directory". Nothing was changed.',
+    message: `The state of this swarm is in use on ${host}, and can only be read here.`,
+    hint: 'Work there, or take it over with "Take Over State Directory", which only a person can. Nothing was changed.',
   });
 
 export const stateMoved = (to: string) =>

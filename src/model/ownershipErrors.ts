@@ -18,5 +18,5 @@ export const olderState = (instanceId: string, providerId: string) =>
     family: 'state',
     code: 'older-state',
     message: `What this swarm knows of the instance "${instanceId}" is older than what "${providerId}" says. Nothing was done.`,
-    hint: 'A person decides in its row: take over what the provider says, or do what this state says.',
+    hint: 'A person decides in its row: accept what the provider says, or do what this state says.',
   });

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { InstanceConfig, InstanceError, InstanceId } from './instance.ts';
 import { SnapshotId } from './snapshotId.ts';
 
-/** Why a home was kept: a person wanted it, its time had come, or it was about to be overwritten or made anew. */
+/** Why a home was kept: a person wanted it, its time had come, or it was about to be overwritten, made anew or forked. */
 export const SnapshotKind = z.enum(['taken', 'scheduled', 'before']);
 export type SnapshotKind = z.infer<typeof SnapshotKind>;
 

@@ -9,4 +9,4 @@ export type StateHindrance =
 
 /** What whoever wanted to change something is told. */
 export const refusalOf = (hindrance: StateHindrance): SwarmError =>
-  hindrance.why === 'elsewhere' ? stateElsewhere(hindrance.host, hindrance.since) : stateMoved(hindrance.to);
+  hindrance.why === 'elsewhere' ? stateElsewhere(hindrance.host) : stateMoved(hindrance.to);

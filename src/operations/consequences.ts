@@ -10,6 +10,7 @@ export const losses = {
   newer: 'what was written since',
   torn: 'files, if its server still runs there',
   home: 'all its files',
+  everything: 'all its files and snapshots',
   copy: 'the parked copy',
   snapshot: 'the snapshot',
   entry: 'its row, and the values of its secret variables',

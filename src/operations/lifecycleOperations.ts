@@ -4,7 +4,7 @@ import { BatchResult, batchOutcomes, InstanceIds, runBatch } from './batch.ts';
 import { OneInstanceId } from './instanceInputs.ts';
 import { defineOperation } from './operation.ts';
 import type { Swarm } from './swarm.ts';
-import { nameLines, registered, type Target } from './targets.ts';
+import { lostForGood, nameLines, registered, type Target } from './targets.ts';
 
 const Ids = z.strictObject({ instanceIds: InstanceIds });
 
@@ -180,21 +180,21 @@ export const restoreInstances = defineOperation({
 export const purgeInstances = defineOperation({
   ...batch,
   name: 'purge_swarm_instance',
-  destroys: 'home',
+  destroys: 'everything',
   reveals: 'nothing',
   undo: 'never',
   title: 'Delete Instances Permanently',
-  description: 'Removes instances with all their files, for good.',
+  description: 'Removes instances with all their files and snapshots, for good.',
   effect: 'destroy',
   audience: 'person',
   input: Ids,
-  question: (t, _input, targets) => ({
+  question: (t, _input, targets, swarm) => ({
     title: counted(
       targets,
       name => t('Delete "{0}" permanently?', name),
       count => t('Delete {0} instances permanently?', count),
     ),
-    detail: [nameLines(t, targets), t('All files are lost, and nothing brings them back.')].join('\n\n'),
+    detail: [nameLines(t, targets), lostForGood(t, swarm, targets)].join('\n\n'),
     action: counted(
       targets,
       () => t('Delete Permanently'),
@@ -210,11 +210,11 @@ export const purgeInstances = defineOperation({
 
 export const emptyTrash = defineOperation({
   name: 'empty_trash',
-  destroys: 'home',
+  destroys: 'everything',
   reveals: 'nothing',
   undo: 'never',
   title: 'Empty Trash',
-  description: 'Removes, for good, an instance that has been in the trash for 7 days.',
+  description: 'Removes, for good, an instance that has been in the trash for 7 days, and its snapshots.',
   effect: 'destroy',
   audience: 'controller',
   input: z.strictObject({ instanceId: OneInstanceId }),

@@ -2,24 +2,30 @@ import * as z from 'zod';
 import { visible } from '../model/textCut.ts';
 import { BatchResult, batchOutcomes, InstanceIds, runBatch } from './batch.ts';
 import { defineOperation } from './operation.ts';
+import { desiredText, statusTexts } from './statusTexts.ts';
 import type { Swarm } from './swarm.ts';
 import { nameLines, registered, type Target } from './targets.ts';
+import type { Translate } from './translate.ts';
 
-/** With what it would become: as its provider says that it is, or as it was wanted here. */
+/** With both sides: as its provider says that it is, and as it is wanted here; the one it is to become comes last. */
 function facing(swarm: Swarm, target: Target, follows: 'provider' | 'state'): Target {
   const record = swarm.registry.getInstance(target.id);
   if (record?.overruled?.by !== 'provider') return target;
-  const sides = [record.desired, record.overruled.status];
-  return {
-    ...target,
-    facts: `${record.providerId}, ${(follows === 'provider' ? sides : sides.toReversed()).join(' → ')}`,
+  const { desired, providerId } = record;
+  const { status } = record.overruled;
+  const facts = (t: Translate) => {
+    const [here, there] = [desiredText(desired, t), statusTexts(t)[status]];
+    return follows === 'provider'
+      ? t('here {0} → becomes {1}, as {2} says', here, there, providerId)
+      : t('at {0} {1} → becomes {2}, as here', providerId, there, here);
   };
+  return { ...target, facts };
 }
 
 /** One of the two ways out for a record that is older than what its provider says (semantics 41). */
 export const followProvider = defineOperation({
   name: 'follow_provider',
-  title: 'Take Over What the Provider Says',
+  title: 'Accept What the Provider Says',
   description: 'Makes the state of instances what their provider says, where that is newer, as after a backup.',
   effect: 'change',
   audience: 'person',
@@ -32,14 +38,14 @@ export const followProvider = defineOperation({
   outcomes: batchOutcomes,
   targets: (swarm, { instanceIds }) => registered(swarm, instanceIds).map(target => facing(swarm, target, 'provider')),
   question: (t, _input, targets) => ({
-    title: t('Take over what the provider says?'),
+    title: t('Accept what the provider says?'),
     detail: [
       nameLines(t, targets),
       t(
         'The state of this swarm is older, as after a backup. It becomes what the provider says. Nothing is started, stopped or removed.',
       ),
     ].join('\n\n'),
-    action: t('Take Over'),
+    action: t('Accept'),
   }),
   run: (swarm, { instanceIds }, ctx) => runBatch(instanceIds, ctx, id => swarm.ownership.takeOver(id, ctx)),
 });

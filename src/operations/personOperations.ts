@@ -5,8 +5,10 @@ import { visible } from '../model/textCut.ts';
 import { BatchResult, batchOutcomes, InstanceIds, runBatch } from './batch.ts';
 import { OneInstanceId, ProviderReference } from './instanceInputs.ts';
 import { defineOperation } from './operation.ts';
+import { statusTexts } from './statusTexts.ts';
 import type { Swarm } from './swarm.ts';
-import { nameLines, registered, targetOf } from './targets.ts';
+import { lostForGood, nameLines, registered, type Target, targetOf } from './targets.ts';
+import type { Translate } from './translate.ts';
 
 export const adoptInstances = defineOperation({
   name: 'adopt_swarm_instance',
@@ -38,24 +40,45 @@ export const adoptInstances = defineOperation({
   targets: (swarm, { found }) => {
     const statuses = statusesOfFound(swarm);
     return found.map(({ providerId, instanceId, name = instanceId, owner }) => {
-      const facts = [providerId, statuses.get(instanceId), owner && visible(ownerName(owner))];
-      return { id: instanceId, name: visible(name), facts: facts.filter(fact => fact !== undefined).join(', ') };
+      const status = statuses.get(instanceId);
+      const facts = (t: Translate) =>
+        [providerId, status && statusTexts(t)[status], owner && visible(ownerName(owner))].filter(Boolean).join(', ');
+      return { id: instanceId, name: visible(name), facts };
     });
   },
-  question: (t, { found }, targets, swarm) => ({
-    title: targets.length === 1 ? t('Adopt the instance found?') : t('Adopt {0} instances found?', targets.length),
-    detail: [
-      nameLines(t, targets),
-      ...(mayBeUsed(swarm, found)
-        ? [t('What is not stopped may be in use there at this moment. It goes on running.')]
-        : []),
-      t(
-        'They become part of this swarm. The swarm that has them now shows them as "adopted by {0}" from then on: it can do nothing to them any more but forget them, and its owner may miss them.',
-        ownerName(swarm.ownership.owner),
-      ),
-    ].join('\n\n'),
-    action: targets.length === 1 ? t('Adopt Instance') : t('Adopt {0} Instances', targets.length),
-  }),
+  question: (t, { found }, targets, swarm) => {
+    const [first, second] = targets;
+    const us = ownerName(swarm.ownership.owner);
+    if (first && !second) {
+      const owner = found[0]?.owner;
+      return {
+        title: owner ? t('Adopt "{0}" of {1}?', first.name, visible(ownerName(owner))) : t('Adopt "{0}"?', first.name),
+        detail: [
+          nameLines(t, targets),
+          ...(mayBeUsed(swarm, found) ? [t('It may be in use there at this moment. It goes on running.')] : []),
+          t(
+            'It becomes part of this swarm. The swarm that has it now shows it as "adopted by {0}" from then on, and can only forget it.',
+            us,
+          ),
+        ].join('\n\n'),
+        action: t('Adopt Instance'),
+      };
+    }
+    return {
+      title: t('Adopt {0} instances found?', targets.length),
+      detail: [
+        nameLines(t, targets),
+        ...(mayBeUsed(swarm, found)
+          ? [t('What is not stopped may be in use there at this moment. It goes on running.')]
+          : []),
+        t(
+          'They become part of this swarm. Whoever has them now sees them as "adopted by {0}" from then on, and can only forget them.',
+          us,
+        ),
+      ].join('\n\n'),
+      action: t('Adopt {0} Instances', targets.length),
+    };
+  },
   run: (swarm, { found }, ctx) => {
     const places = new Map(found.map(({ providerId, instanceId }) => [instanceId, providerId]));
     return runBatch([...places.keys()], ctx, id => swarm.adoptInstance(places.get(id) ?? '', id, ctx));
@@ -104,7 +127,7 @@ export const removeStrayHomes = defineOperation({
     homes.map(({ providerId, instanceId, sizeGb }) => ({
       id: instanceId,
       name: instanceId,
-      facts: `${providerId}, ${sizeGb} GB`,
+      facts: () => `${providerId}, ${sizeGb} GB`,
     })),
   question: (t, _input, targets) => ({
     title: targets.length === 1 ? t('Remove a home for good?') : t('Remove {0} homes for good?', targets.length),
@@ -141,17 +164,12 @@ export const forgetInstances = defineOperation({
       const migration = swarm.migrations.listMigrations().find(({ instanceId }) => instanceId === id);
       if (!migration) return [];
       const { instanceName, sourceProviderId, targetProviderId } = migration;
-      return { id, name: instanceName, facts: `${sourceProviderId}, ${targetProviderId}` };
+      return { id, name: instanceName, facts: () => `${sourceProviderId}, ${targetProviderId}` };
     }),
-  question: (t, _input, targets) => ({
+  question: (t, _input, targets, swarm) => ({
     title:
       targets.length === 1 ? t('Forget "{0}"?', targets[0]?.name ?? '') : t('Forget {0} instances?', targets.length),
-    detail: [
-      nameLines(t, targets),
-      t(
-        'What is forgotten goes from the lists, and its secrets with it. What its providers still have stays there: it is paid for as before, and should a provider come back, it is shown again.',
-      ),
-    ].join('\n\n'),
+    detail: [nameLines(t, targets), ...forgotten(t, swarm, targets)].join('\n\n'),
     action: targets.length === 1 ? t('Forget Instance') : t('Forget {0} Instances', targets.length),
   }),
   run: (swarm, { instanceIds }, ctx) =>
@@ -160,6 +178,31 @@ export const forgetInstances = defineOperation({
       return undefined;
     }),
 });
+
+/** What becomes of what is forgotten: what others have adopted is theirs, the rest stays where it is. */
+function forgotten(t: Translate, swarm: Swarm, targets: readonly Target[]): string[] {
+  const adoptedBy = targets.flatMap(({ id }) => {
+    const overruled = swarm.registry.getInstance(id)?.overruled;
+    return overruled?.by === 'another' ? [visible(ownerName(overruled.owner))] : [];
+  });
+  return [
+    ...(adoptedBy.length === 0
+      ? []
+      : [
+          t(
+            'What was adopted stays as it is with {0}: nothing is done to it, and it is shown under Found from then on. Your snapshots of it stay; the values of its secret variables are removed here.',
+            [...new Set(adoptedBy)].join(', '),
+          ),
+        ]),
+    ...(adoptedBy.length === targets.length
+      ? []
+      : [
+          t(
+            'What is forgotten goes from the lists, and its secrets with it. What its providers still have stays there: it is paid for as before, and should a provider come back, it is shown again.',
+          ),
+        ]),
+  ];
+}
 
 /** What opening answers: an address with its token in it, and the tunnel that keeps it alive. For the face only. */
 export const OpenResult = z.strictObject({
@@ -188,24 +231,24 @@ export const openInstance = defineOperation({
 
 export const removeSwarm = defineOperation({
   name: 'remove_swarm',
-  destroys: 'home',
+  destroys: 'everything',
   reveals: 'nothing',
   undo: 'never',
   title: 'Remove Everything of This Swarm',
-  description: 'Removes every instance of this swarm, those in the trash too, with all their files, for good.',
+  description:
+    'Removes every instance of this swarm, those in the trash too, with all their files and snapshots, for good.',
   effect: 'destroy',
   audience: 'person',
   input: z.strictObject({}),
   output: BatchResult,
   outcomes: batchOutcomes,
   targets: swarm => swarm.listInstances().map(targetOf),
-  question: (t, _input, targets) => ({
+  question: (t, _input, targets, swarm) => ({
     title: t('Remove everything of this swarm, {0} instances?', targets.length),
     detail: [
       nameLines(t, targets),
-      t(
-        'All their files are lost, those in the trash too, and nothing brings them back. Other swarms are not touched.',
-      ),
+      lostForGood(t, swarm, targets),
+      t('Those in the trash go too. Other swarms are not touched.'),
     ].join('\n\n'),
     action: t('Remove {0} Instances Permanently', targets.length),
   }),

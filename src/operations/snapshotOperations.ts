@@ -7,9 +7,9 @@ import { visible } from '../model/textCut.ts';
 import { OneInstanceId, ProviderReference } from './instanceInputs.ts';
 import { instanceRow } from './instanceViews.ts';
 import { defineOperation } from './operation.ts';
+import { snapshotLine } from './snapshotTexts.ts';
 import type { Swarm } from './swarm.ts';
 import { nameLines, registered, type Target } from './targets.ts';
-import type { Translate } from './translate.ts';
 
 const Taken = z.strictObject({ id: SnapshotId, bytes: z.int(), files: z.int(), added: z.int() });
 const Row = z.looseObject({ id: z.string(), name: z.string(), status: z.string(), provider: z.string() });
@@ -23,21 +23,6 @@ const newHome = {
 function keptOf(swarm: Swarm, input: { snapshotId: string }): Target[] {
   const { instanceId } = swarm.snapshots.getSnapshot(input.snapshotId);
   return swarm.registry.getInstance(instanceId) ? [...registered(swarm, [instanceId])] : [];
-}
-
-/** Which snapshot it is. */
-function snapshotLine(t: Translate, swarm: Swarm, snapshotId: string): string {
-  const { takenAt, config, files, bytes } = swarm.snapshots.getSnapshot(snapshotId);
-  const size = `${Math.ceil(bytes / 1e6)} MB`;
-  const name = visible(config.name);
-  return t(
-    'Snapshot {0} of "{1}", taken {2}: {3} in {4} files.',
-    snapshotId,
-    name,
-    takenAt.slice(0, 16).replace('T', ' '),
-    size,
-    files,
-  );
 }
 
 const taking = (kind: SnapshotKind) => ({
@@ -106,7 +91,7 @@ export const resetToSnapshot = defineOperation({
     title: t('Reset the home of "{0}" to the snapshot?', targets[0]?.name ?? ''),
     detail: [
       nameLines(t, targets),
-      snapshotLine(t, swarm, snapshotId),
+      snapshotLine(swarm.snapshots.getSnapshot(snapshotId), t),
       t('Running processes and terminals end. What the home is now is kept as another snapshot first.'),
     ].join('\n\n'),
     action: t('Reset Home'),
@@ -177,7 +162,7 @@ export const deleteSnapshot = defineOperation({
     ),
     detail: [
       nameLines(t, targets),
-      snapshotLine(t, swarm, snapshotId),
+      snapshotLine(swarm.snapshots.getSnapshot(snapshotId), t),
       t('The instance stays as it is. Nothing brings the snapshot back.'),
     ]
       .filter(Boolean)

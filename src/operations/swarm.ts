@@ -44,6 +44,7 @@ export interface Swarm
   readonly snapshots: Pick<
     SnapshotManager,
     | 'getSnapshot'
+    | 'listSnapshots'
     | 'takeSnapshot'
     | 'restoreSnapshot'
     | 'resetToSnapshot'

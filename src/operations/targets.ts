@@ -2,6 +2,7 @@ import { lastRename } from '../core/changesOf.ts';
 import { instanceNotFound } from '../model/errors.ts';
 import type { InstanceRecord } from '../model/instance.ts';
 import { visible } from '../model/textCut.ts';
+import { statusTexts } from './statusTexts.ts';
 import type { Swarm } from './swarm.ts';
 import type { Translate } from './translate.ts';
 
@@ -13,7 +14,7 @@ export interface Target {
   /** Names it had within the last day, the oldest first, and who gave it the one it has. */
   readonly renamed?: InstanceRecord['renamed'];
   /** Where it is and how it is: `docker, running`. */
-  readonly facts: string;
+  facts(translate: Translate): string;
   /** How it was when it was named; of a registered instance. */
   readonly seen?: Pick<InstanceRecord, 'desired' | 'status'>;
 }
@@ -24,7 +25,7 @@ export const targetOf = (record: InstanceRecord): Target => ({
   id: record.id,
   name: visible(record.config.name),
   renamed: lastRename(record),
-  facts: `${record.providerId}, ${record.status}`,
+  facts: t => `${record.providerId}, ${statusTexts(t)[record.status]}`,
   seen: { desired: record.desired, status: record.status },
 });
 
@@ -40,7 +41,7 @@ export function registered(swarm: Swarm, ids: readonly string[]): Target[] {
 export function nameLines(translate: Translate, targets: readonly Target[]): string {
   const shown = targets.filter(({ renamed }, index) => index < mostNames || renamed);
   const lines = shown.map(({ id, name, facts, renamed }) => {
-    const line = name === id ? `• ${id} (${facts})` : `• ${name} (${id}, ${facts})`;
+    const line = name === id ? `• ${id} (${facts(translate)})` : `• ${name} (${id}, ${facts(translate)})`;
     return renamed ? `${line}\n   ${renameText(translate, renamed)}` : line;
   });
   const more = targets.length - shown.length;
@@ -51,4 +52,13 @@ function renameText(translate: Translate, { from, at, by }: NonNullable<Target['
   const names = from.map(name => `"${visible(name)}"`).join(', ');
   const when = new Date(at).toTimeString().slice(0, 5);
   return translate('Until {0} it was called {1}; it was renamed by {2}.', when, names, visible(by.actor));
+}
+
+/** What goes with instances that are deleted for good. */
+export function lostForGood(t: Translate, { snapshots }: Swarm, targets: readonly Target[]): string {
+  const kept = targets.reduce((count, { id }) => count + snapshots.listSnapshots(id).length, 0);
+  if (kept === 0) return t('All files are lost, and nothing brings them back.');
+  return kept === 1
+    ? t('All files and 1 snapshot are lost, and nothing brings them back.')
+    : t('All files and {0} snapshots are lost, and nothing brings them back.', kept);
 }

@@ -7,7 +7,9 @@ export function claimText(hindrance: StateHindrance | undefined, locale: string)
   if (!hindrance) return undefined;
   if (hindrance.why !== 'elsewhere') return t('The state of this swarm is moved to {0}.', hindrance.to);
   const since = new Date(hindrance.since);
-  const time = Number.isNaN(since.getTime()) ? '?' : since.toLocaleString(locale);
+  const time = Number.isNaN(since.getTime())
+    ? '?'
+    : since.toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
   return t('This swarm is in use on {0} since {1}. Here it can only be read.', hindrance.host, time);
 }
 

@@ -1,9 +1,9 @@
 import type { HomeChange, HomeDifference } from '../model/homeArchive.ts';
 import type { Migration } from '../model/migration.ts';
 import { visible } from '../model/textCut.ts';
+import { bytesText } from '../operations/bytesText.ts';
 import type { Translate } from '../operations/translate.ts';
 import type { HealthWording } from './healthRows.ts';
-import { bytesText } from './migrationRows.ts';
 import { escapeMarkdown } from './rowTexts.ts';
 
 /** In what a parked copy differs from the instance, and what can be done with it: a Markdown document. */

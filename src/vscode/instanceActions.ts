@@ -68,7 +68,7 @@ export function actionsOf(
 ): readonly InstanceAction[] {
   const { status, providerId, overruled, elsewhere } = record;
   // Nothing else is done to it until a person has decided.
-  if (overruled) return overruled.by === 'another' ? ['forget'] : ['followProvider', 'followState'];
+  if (overruled) return overruled.by === 'another' ? ['goBack', 'forget'] : ['followProvider', 'followState'];
   const actions = actionsByStatus[isInTrash(record) ? 'trashed' : status].filter(
     action => !isMoving || looks.includes(action),
   );

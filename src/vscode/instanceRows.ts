@@ -1,9 +1,10 @@
 import { restorableUntil } from '../core/trashExpiry.ts';
 import { visible } from '../model/textCut.ts';
+import { bytesText } from '../operations/bytesText.ts';
+import type { StatusTexts } from '../operations/statusTexts.ts';
 import type { Translate } from '../operations/translate.ts';
 import { actionsOf, type ProviderTalents } from './instanceActions.ts';
 import { isInTrash, type Node } from './instanceTree.ts';
-import { bytesText } from './migrationRows.ts';
 import {
   ago,
   capitalised,
@@ -17,7 +18,6 @@ import {
   type RowIcon,
   recordIcon,
   type SnapshotFacts,
-  type StatusTexts,
   spokenOf,
   tooltipOf,
   withoutDots,
@@ -69,7 +69,7 @@ export function rowOf(node: Node, wording: Wording): Row {
       return {
         label,
         description: foundDescription(node.found, wording.statusTexts, wording.locale),
-        icon: { id: 'circle-dashed' },
+        icon: { id: 'circle-outline' },
         collapse: 'none',
         contextValue: 'found',
         spoken: t('{0}, found on {1}, {2}, not in this swarm', label, providerId, state),
@@ -174,8 +174,8 @@ function detailsOf({ record, movingTo, bytes }: Extract<Node, { kind: 'instance'
   return [
     ...(movingTo === undefined ? [] : [t('moving to {0}…', movingTo)]),
     ...(waits ? [t('goes to the trash once {0} answers', record.providerId)] : []),
-    ...(bytes === undefined ? [] : [bytesText(bytes, locale)]),
     ...(day === undefined ? [] : [t('until {0}', day)]),
+    ...(bytes === undefined ? [] : [bytesText(bytes, locale)]),
   ];
 }
 

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { InstanceRecord } from '../model/instance.ts';
 import type { Migration } from '../model/migration.ts';
+import { statusTexts } from '../operations/statusTexts.ts';
 import { claimText } from './claimNotice.ts';
 import { FoundNames } from './foundNames.ts';
 import type { ProviderTalents } from './instanceActions.ts';
@@ -20,7 +21,7 @@ import {
   type ViewChoice,
 } from './instanceTree.ts';
 import { migrationFace } from './migrationRows.ts';
-import { type SnapshotFacts, statusTexts } from './rowTexts.ts';
+import type { SnapshotFacts } from './rowTexts.ts';
 import type { SwarmHost } from './swarmHost.ts';
 import { t } from './translate.ts';
 import { TrashSizes } from './trashSizes.ts';
@@ -143,7 +144,6 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
     this.#tree = core ? treeOf(facts) : noTree;
     this.#setState(this.#stateOf(records, providers, found));
     this.#describe(records);
-    this.#view.message = claimText(core?.controller.claim.hindrance, vscode.env.language) ?? '';
     const changes = changesBetween(before, this.#tree);
     if (changes === 'all') this.#changed.fire(undefined);
     else if (changes.length > 0) this.#changed.fire(changes);
@@ -243,12 +243,15 @@ export class InstancesView implements vscode.TreeDataProvider<string>, ProviderT
     const core = this.#host.ready;
     const filtered = isFiltered(this.#choice);
     void vscode.commands.executeCommand('setContext', 'remoteSwarm.filtered', filtered);
+    const hindrance = core?.controller.claim.hindrance;
+    void vscode.commands.executeCommand('setContext', 'remoteSwarm.hindrance', hindrance?.why);
     this.#view.message =
-      filtered && this.#tree.roots.length > 0
+      claimText(hindrance, vscode.env.language) ??
+      (filtered && this.#tree.roots.length > 0
         ? t('Showing {0} of {1} instances: a filter is on.', this.#tree.shown, this.#tree.shown + this.#tree.hidden)
         : core && records.length === 0 && this.#tree.roots.length > 0
           ? t('There are no instances yet. Create one with the plus sign above.')
-          : '';
+          : '');
   }
 }
 

@@ -1,6 +1,7 @@
 import { isToClear } from '../core/migration/migrationSteps.ts';
 import type { Migration, MigrationStep, MigrationStepState } from '../model/migration.ts';
 import { cut } from '../model/textCut.ts';
+import { bytesText } from '../operations/bytesText.ts';
 import type { Translate } from '../operations/translate.ts';
 import { type HealthWording, withoutStop } from './healthRows.ts';
 import type { Row } from './instanceRows.ts';
@@ -157,16 +158,6 @@ function stepStateText(status: MigrationStepState['status'], t: Translate): stri
     case 'skipped':
       return t('skipped');
   }
-}
-
-const sizes = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
-
-/** "120 MB", in the user's language. */
-export function bytesText(bytes: number, locale: string): string {
-  const power = bytes < 1000 ? 0 : Math.min(sizes.length - 1, Math.floor(Math.log10(bytes) / 3));
-  const unit = sizes[power] ?? 'byte';
-  const options = { style: 'unit', unit, unitDisplay: power === 0 ? 'long' : 'short', maximumSignificantDigits: 3 };
-  return new Intl.NumberFormat(locale, options as Intl.NumberFormatOptions).format(bytes / 1000 ** power);
 }
 
 /** "1.2 sec" or "5 min", in the user's language. */

@@ -1,8 +1,9 @@
 import { parkedAt } from '../core/migration/migrationSteps.ts';
 import { type Migration, type MigrationPlan, type MigrationStrategy, untilDecided } from '../model/migration.ts';
+import { bytesText } from '../operations/bytesText.ts';
 import type { Translate } from '../operations/translate.ts';
 import { type HealthWording, timeText } from './healthRows.ts';
-import { bytesText, migrationFace, migrationIcon, spanText, stateText } from './migrationRows.ts';
+import { migrationFace, migrationIcon, spanText, stateText } from './migrationRows.ts';
 import { escapeMarkdown } from './rowTexts.ts';
 
 const digestShown = 12;

@@ -11,6 +11,7 @@ import { type Notice, noticeOf } from './healthNotices.ts';
 import { healthRowId } from './healthTree.ts';
 import { migrationRowId } from './migrationsView.ts';
 import { NoticeBook } from './noticeBook.ts';
+import { ownerName } from './rowTexts.ts';
 import { plain, showError } from './showError.ts';
 import { t } from './translate.ts';
 
@@ -50,7 +51,11 @@ export class Notifier {
     const controller = this.#face.host.ready?.controller;
     if (!controller || !vscode.window.state.focused) return;
     this.#claim.tell(controller.claim.hindrance);
-    for (const telling of [...this.#ofHealth(controller), ...this.#ofOldCopies(controller)]) {
+    for (const telling of [
+      ...this.#ofHealth(controller),
+      ...this.#ofOldCopies(controller),
+      ...ofAdoptedAway(controller),
+    ]) {
       const event = `${telling.instanceId} ${telling.kind}`;
       if (this.#known.get(event) === telling.since) continue;
       this.#known.set(event, telling.since);
@@ -119,6 +124,24 @@ export class Notifier {
         ],
       }));
   }
+}
+
+/** What another swarm has adopted: nothing can be done to it here any more (semantics 40). */
+function ofAdoptedAway({ registry }: SwarmController): Telling[] {
+  return registry.listInstances().flatMap(({ id, config, overruled, statusSince }) => {
+    if (overruled?.by !== 'another') return [];
+    const { owner, adoptedAt = statusSince } = overruled;
+    const text = t(
+      '{0} was adopted by {1}: nothing is done to it here any more. Your snapshots of it stay.',
+      config.name,
+      ownerName(owner),
+    );
+    const steps = [
+      { label: t('Restore Snapshot…'), take: runOn('restoreSnapshot', id) },
+      { label: t('Forget…'), take: runOn('forget', id) },
+    ];
+    return [{ instanceId: id, kind: 'adopted-away', since: adoptedAt, isError: false, text, steps }];
+  });
 }
 
 const runOn = (command: string, row: string) => async () =>

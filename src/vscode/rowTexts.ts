@@ -3,6 +3,7 @@ import type { InstanceConfig, InstanceRecord, InstanceStatus, Owner, WorkspaceSo
 import type { FailedSnapshot, Snapshot } from '../model/snapshot.ts';
 import type { ProviderState } from '../model/swarmStatus.ts';
 import { visible } from '../model/textCut.ts';
+import { desiredText, type StatusTexts } from '../operations/statusTexts.ts';
 import type { Translate } from '../operations/translate.ts';
 import type { FoundResource } from './instanceTree.ts';
 
@@ -41,22 +42,6 @@ export function recordIcon(record: InstanceRecord): RowIcon {
   const icon = iconOf(status);
   return status === 'running' && setup?.status === 'failed' ? { ...icon, color: 'list.warningForeground' } : icon;
 }
-
-/** The statuses in the user's language, as they are shown on rows. */
-export type StatusTexts = Readonly<Record<InstanceStatus, string>>;
-
-export const statusTexts = (t: Translate): StatusTexts => ({
-  creating: t('creating…'),
-  starting: t('starting…'),
-  running: t('running'),
-  stopping: t('stopping…'),
-  stopped: t('stopped'),
-  failed: t('failed'),
-  deleting: t('deleting…'),
-  trashed: t('in the trash'),
-  lost: t('lost'),
-  unknown: t('unknown'),
-});
 
 /** The last part of a repository's URL or of a folder's path; undefined for an empty workspace. */
 export function sourceName(source: WorkspaceSource): string | undefined {
@@ -117,28 +102,50 @@ export function foundDescription(
 }
 
 /** What stands in place of a state that can't be told here, or does not count. */
-function foreignText({ overruled, elsewhere }: InstanceRecord, t: Translate): string | undefined {
+export function foreignText(
+  { overruled, elsewhere, desired, providerId }: InstanceRecord,
+  texts: StatusTexts,
+  t: Translate,
+): string | undefined {
   if (overruled?.by === 'another') return t('adopted by {0}', ownerName(overruled.owner));
-  if (overruled) return t('outdated: its provider knows of later changes');
+  if (overruled)
+    return t('outdated: here {0}, at {1} {2}', desiredText(desired, t), providerId, texts[overruled.status]);
   return elsewhere === undefined ? undefined : t('runs on {0}', elsewhere);
 }
 
 /** What a person can do about it, in whole sentences. */
-function foreignHint({ overruled, elsewhere, providerId, desired }: InstanceRecord, texts: StatusTexts, t: Translate) {
+function foreignHint(
+  { overruled, elsewhere, providerId, desired }: InstanceRecord,
+  texts: StatusTexts,
+  locale: string,
+  t: Translate,
+) {
   if (overruled?.by === 'another') {
-    return t('Another swarm has it now: nothing is done to it here. Forget it, or ask them for it.');
+    const { owner, adoptedAt } = overruled;
+    const who = ownerName(owner);
+    return [
+      adoptedAt === undefined
+        ? t('{0} adopted it: nothing is done to it here.', who)
+        : t('{0} adopted it on {1}: nothing is done to it here.', who, dayText(adoptedAt, locale)),
+      t('Forget it here, or forget it and adopt it again. Your snapshots of it stay.'),
+    ].join(' ');
   }
   if (overruled) {
     return t(
-      '{0} says that it is "{1}"; here it was to be "{2}", as before a backup was brought back. Nothing is done to it until you take over what the provider says, or do what this state says.',
-      ...[providerId, texts[overruled.status], desired === 'absent' ? texts.deleting : texts[desired]],
+      '{0} says that it is "{1}"; here it was to be "{2}", as before a backup was brought back. Nothing is done to it until you accept what the provider says, or do what this state says.',
+      ...[providerId, texts[overruled.status], desiredText(desired, t)],
     );
   }
   if (elsewhere === undefined) return undefined;
   return t('Stop it on {0}. If that is gone for good, take over the instance.', elsewhere);
 }
 
-/** What follows the name on a row: the state first, then what tells this instance from others. */
+const dayText = (iso: string, locale: string) => new Date(iso).toLocaleDateString(locale, { dateStyle: 'medium' });
+
+/**
+ * What follows the name on a row: the state first, then what tells this instance from others. What is in the trash stands
+ * there in a group of that name: its row begins with what else there is to say.
+ */
 export function descriptionOf(
   record: InstanceRecord,
   texts: StatusTexts,
@@ -146,8 +153,9 @@ export function descriptionOf(
   t: Translate,
   details: readonly string[] = [],
 ): string {
-  const foreign = foreignText(record, t);
-  const parts = [foreign ?? texts[record.status], ...details];
+  const foreign = foreignText(record, texts, t);
+  const isSaid = record.status === 'trashed' && details.length > 0;
+  const parts = [...(isSaid ? [] : [foreign ?? texts[record.status]]), ...details];
   if (record.error !== undefined && (record.status === 'failed' || isStuck(record))) parts.push(record.error.message);
   else if (foreign === undefined && record.detail !== undefined && record.status !== 'running')
     parts.push(record.detail);
@@ -172,7 +180,7 @@ export function spokenOf(
   t: Translate,
   details: readonly string[] = [],
 ): string {
-  const state = [foreignText(record, t) ?? texts[record.status], ...details].map(withoutDots).join(', ');
+  const state = [foreignText(record, texts, t) ?? texts[record.status], ...details].map(withoutDots).join(', ');
   const spoken = [`${record.config.name}, ${state}, ${record.providerId}`];
   if (record.error !== undefined) spoken.push(record.error.message);
   if (record.setup?.status === 'failed') spoken.push(t('setup failed'));
@@ -206,14 +214,14 @@ export function tooltipOf(
   costsAtRest = false,
 ): string {
   const { config } = record;
-  const foreign = foreignText(record, t);
+  const foreign = foreignText(record, texts, t);
   const detail = foreign === undefined ? record.detail : undefined;
   const lines = [
     `### ${escapeMarkdown(visible(config.name))}`,
     `$(${recordIcon(record).id}) **${escapeMarkdown(foreign ?? texts[record.status])}** · ${escapeMarkdown(ago(record.statusSince, now, locale))}` +
       (detail === undefined ? '' : ` · ${escapeMarkdown(detail)}`),
   ];
-  const hint = foreignHint(record, texts, t);
+  const hint = foreignHint(record, texts, locale, t);
   if (hint !== undefined) lines.push(escapeMarkdown(hint));
   if (record.error !== undefined) {
     lines.push(`$(error) ${escapeMarkdown(record.error.message)} ${escapeMarkdown(record.error.hint ?? '')}`);
@@ -221,7 +229,7 @@ export function tooltipOf(
   const until = record.overruled ? undefined : restorableUntil(record);
   if (until !== undefined) {
     const day = new Date(until).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
-    lines.push(escapeMarkdown(t('Restore brings it back until {0}; then it is removed for good.', day)));
+    lines.push(escapeMarkdown(untilText(day, kept.length, t)));
   }
   if (costsAtRest && ['stopped', 'failed', 'trashed'].includes(record.status))
     lines.push(`$(credit-card) ${escapeMarkdown(t('While it does not run its home is still paid for.'))}`);
@@ -256,6 +264,13 @@ export function tooltipOf(
       .join('  \n'),
   );
   return lines.join('\n\n');
+}
+
+function untilText(day: string, snapshots: number, t: Translate): string {
+  if (snapshots === 0) return t('Restore brings it back until {0}; then it is removed for good.', day);
+  return snapshots === 1
+    ? t('Restore brings it back until {0}; then it is removed for good, with its snapshot.', day)
+    : t('Restore brings it back until {0}; then it is removed for good, with its {1} snapshots.', day, snapshots);
 }
 
 const listed = (items: readonly string[]) => (items.length > 0 ? items.join(', ') : undefined);

@@ -1,11 +1,12 @@
 import type { InstanceHealth } from '../model/health.ts';
 import type { InstanceRecord } from '../model/instance.ts';
 import type { ProviderState } from '../model/swarmStatus.ts';
+import { type StatusTexts, statusTexts } from '../operations/statusTexts.ts';
 import type { Translate } from '../operations/translate.ts';
 import { faceIcon, faceText, reasonOf } from './healthRows.ts';
 import { faceOf, isListed, isUnwell } from './healthTree.ts';
 import { isInTrash, isTroubled } from './instanceTree.ts';
-import { escapeMarkdown, isStuck, problemText, recordIcon, type StatusTexts, statusTexts } from './rowTexts.ts';
+import { escapeMarkdown, foreignText, isStuck, problemText, recordIcon } from './rowTexts.ts';
 
 /** The swarm as the status bar tells it. */
 export interface Summary {
@@ -44,7 +45,7 @@ export function summaryOf(
   const texts = statusTexts(t);
   const notable = [
     ...unwell.map(({ record, health }) => unwellLine(record, health, t)),
-    ...[...troubled, ...others].map(record => recordLine(record, texts)),
+    ...[...troubled, ...others].map(record => recordLine(record, texts, t)),
   ];
   const unreachable = providers.filter(({ reachable }) => !reachable);
   const lines = [
@@ -71,9 +72,10 @@ export function summaryOf(
   };
 }
 
-function recordLine(record: InstanceRecord, texts: StatusTexts): string {
+function recordLine(record: InstanceRecord, texts: StatusTexts, t: Translate): string {
+  const foreign = foreignText(record, texts, t);
   const why = record.error?.message ?? record.detail;
-  const state = `${texts[record.status]}${isTroubled(record) && why !== undefined ? `: ${why}` : ''}`;
+  const state = foreign ?? `${texts[record.status]}${isTroubled(record) && why !== undefined ? `: ${why}` : ''}`;
   return `$(${recordIcon(record).id}) ${escapeMarkdown(record.config.name)} · ${escapeMarkdown(state)}`;
 }
 

@@ -5,11 +5,11 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { InstanceRegistry } from '../../src/core/instanceRegistry.ts';
 import { InstanceRecord, type InstanceStatus } from '../../src/model/instance.ts';
+import { statusTexts } from '../../src/operations/statusTexts.ts';
 import { inEnglish } from '../../src/operations/translate.ts';
 import { JsonFileStore } from '../../src/storage/jsonFileStore.ts';
 import { rowOf } from '../../src/vscode/instanceRows.ts';
 import { changesBetween, defaultChoice, treeOf } from '../../src/vscode/instanceTree.ts';
-import { statusTexts } from '../../src/vscode/rowTexts.ts';
 import type { Figure } from './figure.ts';
 import { median } from './figure.ts';
 

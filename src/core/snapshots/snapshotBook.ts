@@ -49,9 +49,11 @@ export class SnapshotBook {
     return this.#of(instanceId).filter(isKept);
   }
 
-  /** Of homes that could not be kept, since the last try. */
+  /** Of homes that could not be kept, the last try of each instance, unless one was kept since. */
   failed(instanceId?: string): FailedSnapshot[] {
-    return this.#of(instanceId).filter(isFailed);
+    const tried = this.#of(instanceId).filter(record => isKept(record) || isFailed(record));
+    const last = Map.groupBy(tried, each => each.instanceId).values();
+    return [...last].flatMap(([youngest]) => (youngest && isFailed(youngest) ? [youngest] : []));
   }
 
   get(snapshotId: string): Snapshot | undefined {
@@ -81,7 +83,7 @@ export class SnapshotBook {
           id,
           underLock(ctx, () => next),
         );
-      for (const failed of this.failed(instanceId)) await write(failed.id, null);
+      for (const failed of this.#of(instanceId).filter(isCleared)) await write(failed.id, null);
       const begun = {
         id,
         schemaVersion: 1,
@@ -216,11 +218,14 @@ const isKept = (record: SnapshotRecord): record is Snapshot =>
   record.added !== undefined &&
   record.removingSince === undefined;
 
-const isFailed = (record: SnapshotRecord): record is FailedSnapshot =>
-  record.error !== undefined && record.removingSince === undefined;
+/** Whether the archive may still have something of it, or not. */
+const isFailed = (record: SnapshotRecord): record is FailedSnapshot => record.error !== undefined;
+
+/** It failed, and the archive has nothing of it. */
+const isCleared = (record: SnapshotRecord) => isFailed(record) && record.removingSince === undefined;
 
 /** Whether the archive may have something of it that is not used, or is kept just now. */
-const isLeft = (record: SnapshotRecord) => !isKept(record) && !isFailed(record);
+const isLeft = (record: SnapshotRecord) => !isKept(record) && !isCleared(record);
 
 /** Whether nothing more comes of it, when nobody is at work on the archive. */
 const isCutOff = (record: SnapshotRecord) => isLeft(record) && record.removingSince === undefined;

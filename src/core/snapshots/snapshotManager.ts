@@ -215,14 +215,14 @@ export class SnapshotManager {
     });
   }
 
-  /** Makes another instance whose home is as that of the instance now. */
+  /** Makes another instance whose home is as that of the instance now. The snapshot in between is none that a person took. */
   async forkInstance(
     instanceId: string,
     name: string,
     providerType: string,
     ctx: OperationContext,
   ): Promise<InstanceRecord> {
-    const { id } = await this.takeSnapshot(instanceId, ctx);
+    const { id } = await this.takeSnapshot(instanceId, ctx, 'before');
     return this.restoreSnapshot(id, name, providerType, ctx);
   }
 

@@ -1,9 +1,12 @@
 import * as vscode from 'vscode';
+import { visible } from '../../model/textCut.ts';
+import { statusTexts } from '../../operations/statusTexts.ts';
 import type { Face } from '../face.ts';
+import { actionsOf } from '../instanceActions.ts';
 import type { FoundResource } from '../instanceTree.ts';
 import { operateOnAll } from '../operate.ts';
 import { withProgress } from '../operationContext.ts';
-import { foundDescription, foundName, statusTexts } from '../rowTexts.ts';
+import { foundDescription, foundName } from '../rowTexts.ts';
 import { t } from '../translate.ts';
 import type { CommandCall } from './commandTable.ts';
 
@@ -30,6 +33,25 @@ async function adoptEach(face: Face, resources: readonly FoundResource[]): Promi
     ...(owner !== undefined && { owner }),
   }));
   await operateOnAll(face, 'adopt_swarm_instance', { found }, t('Adopting…'));
+  const [first, second] = found;
+  if (!first || second) {
+    void vscode.window.showInformationMessage(t('{0} instances are part of this swarm now.', found.length));
+    return;
+  }
+  void showAdopted(face, first.instanceId);
+}
+
+/** Shows where it stands now, and what can be done with it. */
+async function showAdopted(face: Face, instanceId: string): Promise<void> {
+  await face.view.follow(instanceId);
+  const record = face.host.ready?.controller.registry.getInstance(instanceId);
+  if (!record) return;
+  const open = t('Open');
+  const chosen = await vscode.window.showInformationMessage(
+    t('{0} is part of this swarm now.', visible(record.config.name)),
+    ...(actionsOf(record, face.view).includes('open') ? [open] : []),
+  );
+  if (chosen === open) await vscode.commands.executeCommand('remoteSwarm.open', instanceId);
 }
 
 async function choose(face: Face): Promise<FoundResource[]> {

@@ -1,7 +1,8 @@
 import * as vscode from 'vscode';
+import { statusTexts } from '../../operations/statusTexts.ts';
 import type { Face } from '../face.ts';
 import { type Grouping, type Sorting, statusOrder } from '../instanceTree.ts';
-import { iconOf, statusTexts, withoutDots } from '../rowTexts.ts';
+import { iconOf, withoutDots } from '../rowTexts.ts';
 import { t } from '../translate.ts';
 
 export async function chooseGrouping(face: Face): Promise<void> {

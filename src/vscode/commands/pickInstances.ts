@@ -1,9 +1,10 @@
 import * as vscode from 'vscode';
 import type { InstanceRecord } from '../../model/instance.ts';
 import { visible } from '../../model/textCut.ts';
+import { statusTexts } from '../../operations/statusTexts.ts';
 import type { Face } from '../face.ts';
 import { actionsOf, type InstanceAction } from '../instanceActions.ts';
-import { descriptionOf, recordIcon, statusTexts } from '../rowTexts.ts';
+import { descriptionOf, recordIcon } from '../rowTexts.ts';
 import { t } from '../translate.ts';
 import type { CommandCall } from './commandTable.ts';
 

@@ -1,9 +1,10 @@
 import * as vscode from 'vscode';
 import type { Snapshot } from '../../model/snapshot.ts';
+import { bytesText } from '../../operations/bytesText.ts';
+import { kindText, sizeLine, takenText } from '../../operations/snapshotTexts.ts';
 import type { Face } from '../face.ts';
 import { freeName } from '../freeName.ts';
 import { actionsOf } from '../instanceActions.ts';
-import { bytesText } from '../migrationRows.ts';
 import { operate } from '../operate.ts';
 import { t } from '../translate.ts';
 import { askStep } from './askStep.ts';
@@ -16,7 +17,7 @@ export async function takeSnapshot(face: Face, call: CommandCall): Promise<void>
   if (!record) return;
   const { name } = record.config;
   const doing = t('Keeping the home of {0}', name);
-  const { files, bytes, added } = await operate<Pick<Snapshot, 'files' | 'bytes' | 'added'>>(
+  const { bytes, added } = await operate<Pick<Snapshot, 'bytes' | 'added'>>(
     face,
     'take_snapshot',
     { instanceId: record.id },
@@ -24,9 +25,7 @@ export async function takeSnapshot(face: Face, call: CommandCall): Promise<void>
     'notification',
   );
   const size = (count: number) => bytesText(count, vscode.env.language);
-  void vscode.window.showInformationMessage(
-    t('The home of {0} is kept: {1} in {2} files; it took {3} of disk.', name, size(bytes), files, size(added)),
-  );
+  void vscode.window.showInformationMessage(t('Snapshot of {0}: {1}, {2} new.', name, size(bytes), size(added)));
 }
 
 /** Asks which, and whether it becomes a new instance or its own one again. */
@@ -83,7 +82,7 @@ export async function failOver(face: Face, call: CommandCall): Promise<void> {
     return;
   }
   const items = others.map(state => ({ label: `$(server-environment) ${state.id}`, description: state.type, state }));
-  const placeHolder = t('Its home will be as of {0}. Where shall it live?', takenText(youngest));
+  const placeHolder = t('Its home will be as of {0}. Where shall it live?', takenText(youngest, t));
   const picked = await vscode.window.showQuickPick(items, { title, placeHolder });
   if (!picked) return;
   const input = { instanceId: id, targetProvider: picked.state.id };
@@ -154,17 +153,9 @@ async function pickSnapshot(face: Face, { rows }: CommandCall, title: string): P
   }
   const items = snapshots.map(snapshot => ({
     label: `$(history) ${snapshot.config.name}`,
-    description: [takenText(snapshot), ...kindTexts(snapshot)].join(' · '),
-    detail: t('{0} in {1} files', bytesText(snapshot.bytes, vscode.env.language), snapshot.files),
+    description: [takenText(snapshot, t), kindText(snapshot, t)].filter(Boolean).join(' · '),
+    detail: sizeLine(snapshot, t),
     snapshot,
   }));
   return (await vscode.window.showQuickPick(items, { title, matchOnDescription: true }))?.snapshot;
 }
-
-function kindTexts({ kind }: Snapshot): string[] {
-  if (kind === 'scheduled') return [t('by schedule')];
-  return kind === 'before' ? [t('before the home was replaced, or its instance made anew')] : [];
-}
-
-const takenText = ({ takenAt }: Snapshot) =>
-  new Intl.DateTimeFormat(vscode.env.language, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(takenAt));

@@ -71,6 +71,20 @@ test('of several that fail one after the other the last is listed, until one is 
   expect(listed()).toEqual({ kept: [snapshot.id], failed: [] });
 });
 
+test('what failed is listed also while the archive cannot be tidied up, until one is kept', async () => {
+  const { keep, forget } = keeper;
+  const refused = new Error('the folder cannot be written');
+  keeper.keep = keeper.forget = async () => {
+    throw refused;
+  };
+  await expect(take()).rejects.toThrow(refused);
+  await expect(take()).rejects.toThrow(refused);
+  expect(controller.snapshots.listFailed(id)).toMatchObject([{ error: { message: refused.message } }]);
+  Object.assign(keeper, { keep, forget });
+  const snapshot = await take();
+  expect(listed()).toEqual({ kept: [snapshot.id], failed: [] });
+});
+
 test('what was cancelled leaves nothing', async () => {
   const cancel = new AbortController();
   const keep = keeper.keep.bind(keeper);
@@ -101,7 +115,7 @@ test('what a window that died has put into the archive is removed by the next on
   expect(listed()).toEqual({ kept: [], failed: [] });
   await controller.refresh();
   await vi.waitFor(() => expect(listed()).toEqual({ kept: [], failed: ['snapshot-cut-off'] }));
-  expect(keeper.kept.size).toBe(0);
+  await vi.waitFor(() => expect(keeper.kept.size).toBe(0));
 });
 
 test('what is being kept by another window is none of that', async () => {

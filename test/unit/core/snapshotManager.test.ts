@@ -203,6 +203,7 @@ describe('snapshots', () => {
 
   test('a fork has the home as it is now', async () => {
     const made = await swarm.controller.snapshots.forkInstance(id, 'twin', 'here', quietContext);
+    expect(swarm.controller.snapshots.listSnapshots(id).map(({ kind }) => kind)).toEqual(['before']);
     expect(contentOf(here, made.id)).toBe('as it was');
     expect(swarm.controller.getInstance(id).status).toBe('running');
   });

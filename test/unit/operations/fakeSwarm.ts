@@ -163,8 +163,10 @@ export class FakeSwarm implements Swarm {
     this.records.delete(id);
   }
 
+  kept: Snapshot[] = [];
   readonly snapshots: Swarm['snapshots'] = {
     getSnapshot: id => makeSnapshot(this.getInstance(id)),
+    listSnapshots: id => this.kept.filter(({ instanceId }) => instanceId === id),
     takeSnapshot: async id => {
       this.calls.push('keep');
       return makeSnapshot(this.getInstance(id));

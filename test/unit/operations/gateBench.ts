@@ -9,6 +9,7 @@ import { BlastRadius, DestroyBudget } from '../../../src/operations/blastRadius.
 import { catalog } from '../../../src/operations/catalog.ts';
 import type { Confirmation, Operation, OperationCall } from '../../../src/operations/operation.ts';
 import { type GateSettings, OperationGate } from '../../../src/operations/operationGate.ts';
+import { inEnglish } from '../../../src/operations/translate.ts';
 import { JsonFileStore } from '../../../src/storage/jsonFileStore.ts';
 import { FakeSwarm } from './fakeSwarm.ts';
 
@@ -80,7 +81,7 @@ export function makeBench(
     ),
     options.settings ?? (() => ({ policy, agentDestroyLimit })),
     {
-      translate: (text, ...args) => text.replace(/\{(\d)\}/g, (_, i) => String(args[i])),
+      translate: inEnglish,
       warn: text => warnings.push(text),
     },
     options.operations ?? catalog,

@@ -115,9 +115,13 @@ describe('a question', () => {
       '',
       'What is not stopped may be in use there at this moment. It goes on running.',
       '',
-      expect.stringContaining('shows them as "adopted by ada@desk" from then on'),
+      expect.stringContaining('sees them as "adopted by ada@desk" from then on'),
     ]);
     await bench.invoke('adopt_swarm_instance', { found: [found(2)] }, { caller: 'person' });
+    expect(bench.questions[1]).toMatchObject({
+      title: 'Adopt "box 2" of ann@lap\\u{200b}top?',
+      detail: expect.stringContaining('It becomes part of this swarm.'),
+    });
     expect(bench.questions[1]?.detail).not.toContain('in use there');
   });
 
@@ -128,9 +132,41 @@ describe('a question', () => {
       await bench.invoke(name, { instanceIds: [idOf(1)] }, { caller: 'person' });
     }
     expect(bench.questions.map(({ detail }) => detail.split('\n')[0])).toEqual([
-      `• prod (${idOf(1)}, docker, running → trashed)`,
-      `• prod (${idOf(1)}, docker, trashed → running)`,
+      `• prod (${idOf(1)}, here running → becomes in the trash, as docker says)`,
+      `• prod (${idOf(1)}, at docker in the trash → becomes running, as here)`,
     ]);
+  });
+
+  test('of a deletion for good counts the snapshots that go with it', async () => {
+    const bench = benchWith({});
+    const { snapshots } = bench.swarm;
+    const lost: string[] = [];
+    for (const count of [0, 1, 3]) {
+      bench.swarm.kept = Array.from({ length: count }, () => snapshots.getSnapshot(idOf(1)));
+      await bench.invoke('purge_swarm_instance', { instanceIds: [idOf(1)] }, { caller: 'person' }).catch(() => {});
+      bench.swarm.add(makeRecord(1));
+      lost.push(bench.questions.at(-1)?.detail.split('\n').at(-1) ?? '');
+    }
+    expect(lost).toEqual([
+      'All files are lost, and nothing brings them back.',
+      'All files and 1 snapshot are lost, and nothing brings them back.',
+      'All files and 3 snapshots are lost, and nothing brings them back.',
+    ]);
+  });
+
+  test('of forgetting what another swarm has adopted says that it stays theirs', async () => {
+    const owner = { user: 'bob', machine: 'studio' };
+    const bench = benchWith({}, { overruled: { by: 'another', swarmId: 'bbbbbbbbbbbbbbbb', owner } });
+    await bench.invoke('forget_swarm_instance', { instanceIds: [idOf(1)] }, { caller: 'person' });
+    const { detail = '' } = bench.questions[0] ?? {};
+    expect(detail).toContain('stays as it is with bob@studio');
+    expect(detail).not.toContain('paid for');
+  });
+
+  test('about a snapshot says when it was taken, why, and how big it is', async () => {
+    const bench = benchWith({});
+    await bench.invoke('delete_snapshot', { snapshotId: idOf(1) }, { caller: 'person' });
+    expect(bench.questions[0]?.detail).toMatch(/Snapshot of "prod": Nov 1[45], 2023, \d+:13\sPM · 10 bytes in 1 file/);
   });
 
   test('of a create says every field', async () => {

@@ -181,3 +181,22 @@ describe('an archive that two windows work on, one of which has lost its lock wi
     expect((await fs.readdir(directory)).sort()).toEqual(['blobs', 'manifests']);
   });
 });
+
+test('a folder that cannot be written is named, with what to do, in place of what the disk says', async () => {
+  await fs.writeFile(path.join(directory, 'incoming'), '');
+  const refusal = { code: 'snapshots-not-writable', message: expect.stringContaining(directory), retryable: true };
+  await expect(ours.save('aaaaaaaaaaaa', undefined, home('text'))).rejects.toMatchObject(refusal);
+  await fs.rm(path.join(directory, 'incoming'));
+  await ours.save('aaaaaaaaaaaa', undefined, home('text'));
+  await fs.rm(path.join(directory, 'blobs'), { recursive: true });
+  await fs.writeFile(path.join(directory, 'blobs'), '');
+  await expect(ours.forget(['aaaaaaaaaaaa'])).rejects.toMatchObject(refusal);
+});
+
+test('what fails at the other end keeps its own words', async () => {
+  const broken = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+  const failing = home('text', async () => {
+    throw broken;
+  });
+  await expect(ours.save('aaaaaaaaaaaa', undefined, failing)).rejects.toBe(broken);
+});

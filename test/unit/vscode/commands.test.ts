@@ -177,13 +177,16 @@ describe('what was found', () => {
     const { run, controller } = await stranger();
     await run('adopt', [
       ['Adopt Instances', 'shop'],
-      ['Adopt the instance found?', 'Adopt Instance'],
+      ['Adopt "shop" of ada@engine?', 'Adopt Instance'],
     ]);
     expect(editor.picks[0]?.toSorted()).toEqual(['bank', 'shop']);
     expect(editor.messages[0]).toMatchObject({
       detail: expect.stringMatching(/^• shop \([a-z0-9]{12}, memory, running, ada@engine\)/),
     });
     expect(controller.listInstances().map(({ config }) => config.name)).toEqual(['shop']);
+    await vi.waitFor(() =>
+      expect(editor.messages.at(-1)).toMatchObject({ text: 'shop is part of this swarm now.', buttons: ['Open'] }),
+    );
   });
 });
 

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { InstanceStatus } from '../../../src/model/instance.ts';
 import type { FailedSnapshot, Snapshot } from '../../../src/model/snapshot.ts';
+import { statusTexts } from '../../../src/operations/statusTexts.ts';
 import { inEnglish } from '../../../src/operations/translate.ts';
 import { rowOf, rowTooltip, type Wording } from '../../../src/vscode/instanceRows.ts';
 import type { Node } from '../../../src/vscode/instanceTree.ts';
-import { ago, sizeText, sourceName, statusTexts } from '../../../src/vscode/rowTexts.ts';
+import { ago, sizeText, sourceName } from '../../../src/vscode/rowTexts.ts';
 import { found, provider, record } from './rowFacts.ts';
 
 const wording: Wording = {
@@ -52,7 +53,10 @@ describe('an instance’s row', () => {
     const trashedAt = '2026-03-01T12:00:00.000Z';
     const unknown = { status: 'unknown', desired: 'trashed', trashedAt, detail: 'why' } as const;
     const rows = [
-      { ...unknown, overruled: { by: 'another' as const, swarmId: 'bbbbbbbbbbbbbbbb', owner: bob } },
+      {
+        ...unknown,
+        overruled: { by: 'another' as const, swarmId: 'bbbbbbbbbbbbbbbb', owner: bob, adoptedAt: trashedAt },
+      },
       {
         ...unknown,
         overruled: { by: 'provider', epoch: 1, generation: 4, role: 'owner', status: 'running' } as const,
@@ -61,11 +65,11 @@ describe('an instance’s row', () => {
     ].map(more => instance(1, more));
     expect(rows.map(row => rowOf(row, wording).description)).toEqual([
       'adopted by bob@studio',
-      'outdated: its provider knows of later changes',
+      'outdated: here in the trash, at local running',
       'runs on anns-laptop',
     ]);
     expect(rows.map(row => rowOf(row, wording).contextValue)).toEqual([
-      'instance+unknown+can-forget',
+      'instance+unknown+can-goBack+can-forget',
       'instance+unknown+can-followProvider+can-followState',
       'instance+unknown+can-logs+can-takeOverInstance+can-failOver+can-goBack+can-delete',
     ]);
@@ -74,7 +78,9 @@ describe('an instance’s row', () => {
       rowTooltip(row, now, wording)?.replaceAll('\\', ''),
     );
     expect(adopted).toContain('Owner: bob@studio');
-    expect(adopted).toContain('Forget it, or ask them for it.');
+    expect(adopted).toContain(
+      'bob@studio adopted it on Mar 1, 2026: nothing is done to it here. Forget it here, or forget',
+    );
     expect(adopted + older).not.toContain('Restore brings it back');
     expect(older).toContain('local says that it is "running"; here it was to be "in the trash"');
     expect(elsewhere).toContain('Stop it on anns-laptop.');
@@ -91,9 +97,12 @@ describe('an instance’s row', () => {
   test('in the trash says what it costs there, and until when', () => {
     const trashed = record(1, { status: 'trashed', desired: 'trashed', trashedAt: '2026-03-01T12:00:00.000Z' });
     const node: Node = { kind: 'instance', record: trashed, bytes: 412_000_000 };
-    expect(rowOf(node, wording).description).toBe('in the trash · 412 MB · until Mar 8');
-    expect(rowOf({ ...node, bytes: undefined }, wording).description).toBe('in the trash · until Mar 8');
+    expect(rowOf(node, wording).description).toBe('until Mar 8 · 412 MB');
+    expect(rowOf({ ...node, bytes: undefined }, wording).description).toBe('until Mar 8');
+    expect(rowOf(node, wording).spoken).toBe('web-1, in the trash, until Mar 8, 412 MB, local');
     expect(rowTooltip(node, now, wording)).toContain('Home: 412 MB');
+    const kept = [{ takenAt: '2026-01-01T00:00:00.000Z' }, { takenAt: '2026-01-01T00:00:00.000Z' }] as Snapshot[];
+    expect(rowTooltip(node, now, wording, { kept, failed: [] })).toContain('with its 2 snapshots');
   });
 
   test.each([

@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { InstanceStatus } from '../../../src/model/instance.ts';
+import { statusTexts } from '../../../src/operations/statusTexts.ts';
 import { inEnglish } from '../../../src/operations/translate.ts';
 import { rowOf } from '../../../src/vscode/instanceRows.ts';
-import { statusTexts } from '../../../src/vscode/rowTexts.ts';
 import { record } from './rowFacts.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -30,6 +30,7 @@ const destructive = [
   'remoteSwarm.delete',
   'remoteSwarm.deletePermanently',
   'remoteSwarm.forget',
+  'remoteSwarm.deleteSnapshot',
   'remoteSwarm.removeStrayHomes',
   'remoteSwarm.removeSwarm',
   'remoteSwarm.cleanUpMigration',

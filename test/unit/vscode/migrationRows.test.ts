@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { type Migration, MigrationStep } from '../../../src/model/migration.ts';
+import { bytesText } from '../../../src/operations/bytesText.ts';
 import { inEnglish } from '../../../src/operations/translate.ts';
 import {
-  bytesText,
   copiedPart,
   migrationActions,
   migrationFace,

@@ -24,7 +24,7 @@ test('each old copy of an instance that a person must decide on is told of once,
   const copies = [oldCopyAt('two', '2026-01-02T00:00:00.000Z'), oldCopyAt('one', '2026-01-01T00:00:00.000Z')];
   const controller = {
     claim: { hindrance: undefined },
-    ...{ health: { list: () => [] }, registry: { getInstance: () => undefined } },
+    ...{ health: { list: () => [] }, registry: { getInstance: () => undefined, listInstances: () => [] } },
     ...{ migrations: { listMigrations: () => copies }, providers: { condition: () => ({ reachable: true }) } },
   };
   const warned: string[] = [];

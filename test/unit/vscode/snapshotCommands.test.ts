@@ -55,7 +55,7 @@ describe('snapshots', () => {
     const { controller, id, run } = await makeWindow();
     await run('takeSnapshot', [['Take a Snapshot', 'web']]);
     expect(controller.snapshots.listSnapshots(id)).toHaveLength(1);
-    expect(editor.messages.at(-1)?.text).toBe('The home of web is kept: 9 bytes in 1 files; it took 9 bytes of disk.');
+    expect(editor.messages.at(-1)?.text).toBe('Snapshot of web: 9 bytes, 9 bytes new.');
   });
 
   test('become a new instance, with a free name, where the person says', async () => {

@@ -124,7 +124,7 @@ export class Workbench {
   /** Waits until `name` is in the trash, and shows it there. */
   async openTrash(name: string): Promise<void> {
     await this.unfold('Trash');
-    await this.rowSays(name, /^in the trash/);
+    await this.rowSays(name, /^until /);
   }
 
   /** Every row as `name` + tab + description, from top to bottom. */
