@@ -16,8 +16,8 @@ function facing(swarm: Swarm, target: Target, follows: 'provider' | 'state'): Ta
   const facts = (t: Translate) => {
     const [here, there] = [desiredText(desired, t), statusTexts(t)[status]];
     return follows === 'provider'
-      ? t('here {0} → becomes {1}, as {2} says', here, there, providerId)
-      : t('at {0} {1} → becomes {2}, as here', providerId, there, here);
+      ? t('here {0} → {1}, as {2} says', here, there, providerId)
+      : t('at {0} {1} → {2}, as here', providerId, there, here);
   };
   return { ...target, facts };
 }

@@ -238,7 +238,7 @@ describe('the views of a small swarm', () => {
     await workbench.screenshot('views-others');
     for (const [name, action, says] of [
       ['Kira', 'Take Over Instance…', 'Do this only when anns-laptop is gone for good'],
-      ['payment service', 'Do What This State Says…', 'at local stopped → becomes stopped, as here'],
+      ['payment service', 'Do What This State Says…', 'at local stopped → stopped, as here'],
       ['an instance with quite a long name', 'Forget Instance…', 'stays as it is with bob@studio'],
     ] as const) {
       await workbench.contextAction(name, action);

@@ -132,8 +132,8 @@ describe('a question', () => {
       await bench.invoke(name, { instanceIds: [idOf(1)] }, { caller: 'person' });
     }
     expect(bench.questions.map(({ detail }) => detail.split('\n')[0])).toEqual([
-      `• prod (${idOf(1)}, here running → becomes in the trash, as docker says)`,
-      `• prod (${idOf(1)}, at docker in the trash → becomes running, as here)`,
+      `• prod (${idOf(1)}, here running → in the trash, as docker says)`,
+      `• prod (${idOf(1)}, at docker in the trash → running, as here)`,
     ]);
   });
 
