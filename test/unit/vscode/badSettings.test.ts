@@ -60,6 +60,7 @@ vi.mock('vscode', () => {
       },
     },
     commands: { executeCommand: async (...call: unknown[]) => void editor.opened.push(call) },
+    env: { language: 'en' },
     l10n: { t: (text: string, ...args: unknown[]) => text.replace(/\{(\d)\}/g, (_, i) => String(args[i])) },
   };
 });

@@ -23,6 +23,7 @@ vi.mock('vscode', () => ({
       return editor.presses ? button : undefined;
     },
   },
+  env: { language: 'en' },
   l10n: { t: (text: string, ...args: unknown[]) => text.replace(/\{(\d)\}/g, (_, i) => String(args[i])) },
   Disposable: { from: (...all: { dispose(): void }[]) => ({ dispose: () => all.forEach(one => void one.dispose()) }) },
   MarkdownString: class {

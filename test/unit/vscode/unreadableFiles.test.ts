@@ -6,6 +6,7 @@ vi.mock('vscode', () => ({
   window: {
     showWarningMessage: (text: string) => new Promise(answer => editor.messages.push({ text, answer })),
   },
+  env: { language: 'en' },
   l10n: { t: (text: string, ...args: unknown[]) => text.replace(/\{(\d)\}/g, (_, i) => String(args[i])) },
 }));
 
