@@ -37,6 +37,7 @@ import type { ProviderEnvironment } from './providers/providerEnvironment.ts';
 import { ProviderFactory } from './providers/providerFactory.ts';
 import { FileAppendLog } from './storage/appendLog.ts';
 import { assertMovable } from './storage/assertMovable.ts';
+import { ExplainedHomeArchive } from './storage/explainedHomeArchive.ts';
 import { FileHomeArchive } from './storage/fileHomeArchive.ts';
 import { FileLock } from './storage/fileLock.ts';
 import { FileStateClaim } from './storage/fileStateClaim.ts';
@@ -168,6 +169,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     new JsonFileStore(path.join(stateDirectory, 'observed-time'), ObservedTimeRecord, 1, told),
     lease,
   );
+  const homes = path.join(stateDirectory, 'homes');
   const controller = new SwarmController({
     swarmId,
     owner: { user: os.userInfo().username, machine: os.hostname() },
@@ -200,7 +202,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     snapshotBook: new SharedRecords(
       new JsonFileStore(path.join(stateDirectory, 'snapshots'), SnapshotRecord, 1, told, judge),
     ),
-    homeKeeper: new StreamKeeper(new FileHomeArchive(path.join(stateDirectory, 'homes'))),
+    homeKeeper: new StreamKeeper(new ExplainedHomeArchive(new FileHomeArchive(homes), homes)),
     migrationConfig: () => surroundings.config().migration,
     recover: async (instanceId, rung, reason, ctx) => {
       const input = { instanceId, rung, reason: onOneLine(reason, 500) };

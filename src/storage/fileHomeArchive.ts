@@ -7,9 +7,8 @@ import { crc32, createGunzip, gunzipSync } from 'node:zlib';
 import * as z from 'zod';
 import { type HomeArchive, HomeEntry, type HomeFacts, HomeNames } from '../model/homeArchive.ts';
 import { homeEntriesIn, orderOf } from '../model/homeEntries.ts';
-import { homeStreamBroken, noRoomForSnapshot, snapshotDamaged, snapshotsNotWritable } from '../model/homeErrors.ts';
+import { homeStreamBroken, noRoomForSnapshot, snapshotDamaged } from '../model/homeErrors.ts';
 import { frameOf, framesIn } from './homeFrames.ts';
-import { isRefusedBelow } from './isRefusedBelow.ts';
 import { PackedFile } from './packedFile.ts';
 import { flushDirectory } from './replaceFile.ts';
 
@@ -49,11 +48,9 @@ export class FileHomeArchive implements HomeArchive {
   /** Contents that no snapshot seemed to need, until it is certain. */
   readonly #going: string;
   readonly #reserve: number;
-  readonly #directory: string;
 
   constructor(directory: string, reserve = usualReserve) {
     this.#reserve = reserve;
-    this.#directory = directory;
     this.#manifests = path.join(directory, 'manifests');
     this.#blobs = path.join(directory, 'blobs');
     this.#incoming = path.join(directory, 'incoming');
@@ -68,15 +65,7 @@ export class FileHomeArchive implements HomeArchive {
     }
   }
 
-  save(
-    snapshotId: string,
-    base: string | undefined,
-    exported: AsyncIterable<Uint8Array>,
-  ): Promise<HomeFacts & { readonly added: number }> {
-    return this.#explained(() => this.#save(snapshotId, base, exported));
-  }
-
-  async #save(
+  async save(
     snapshotId: string,
     base: string | undefined,
     exported: AsyncIterable<Uint8Array>,
@@ -193,21 +182,7 @@ export class FileHomeArchive implements HomeArchive {
     yield frameOf('X', { bytes, files, skipped: { count: 0, names: [] } });
   }
 
-  forget(snapshotIds: readonly string[]): Promise<void> {
-    return this.#explained(() => this.#forget(snapshotIds));
-  }
-
-  /** What the disk refuses in this folder is told with the folder. Rejects with `snapshots-not-writable`. */
-  async #explained<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isRefusedBelow(this.#directory, error)) throw error;
-      throw snapshotsNotWritable(this.#directory, error);
-    }
-  }
-
-  async #forget(snapshotIds: readonly string[]): Promise<void> {
+  async forget(snapshotIds: readonly string[]): Promise<void> {
     for (const id of snapshotIds) await rm(this.#manifestOf(id), { force: true });
     await rm(this.#incoming, { recursive: true, force: true });
     for (const folder of [this.#manifests, this.#blobs, this.#going])

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { ExplainedHomeArchive } from '../../../src/storage/explainedHomeArchive.ts';
 import { FileHomeArchive } from '../../../src/storage/fileHomeArchive.ts';
 import { frameOf } from '../../../src/storage/homeFrames.ts';
 
@@ -184,13 +185,14 @@ describe('an archive that two windows work on, one of which has lost its lock wi
 
 test('a folder that cannot be written is named, with what to do, in place of what the disk says', async () => {
   await fs.writeFile(path.join(directory, 'incoming'), '');
+  const archive = new ExplainedHomeArchive(ours, directory);
   const refusal = { code: 'snapshots-not-writable', message: expect.stringContaining(directory), retryable: true };
-  await expect(ours.save('aaaaaaaaaaaa', undefined, home('text'))).rejects.toMatchObject(refusal);
+  await expect(archive.save('aaaaaaaaaaaa', undefined, home('text'))).rejects.toMatchObject(refusal);
   await fs.rm(path.join(directory, 'incoming'));
-  await ours.save('aaaaaaaaaaaa', undefined, home('text'));
+  await archive.save('aaaaaaaaaaaa', undefined, home('text'));
   await fs.rm(path.join(directory, 'blobs'), { recursive: true });
   await fs.writeFile(path.join(directory, 'blobs'), '');
-  await expect(ours.forget(['aaaaaaaaaaaa'])).rejects.toMatchObject(refusal);
+  await expect(archive.forget(['aaaaaaaaaaaa'])).rejects.toMatchObject(refusal);
 });
 
 test('what fails at the other end keeps its own words', async () => {
@@ -198,5 +200,6 @@ test('what fails at the other end keeps its own words', async () => {
   const failing = home('text', async () => {
     throw broken;
   });
-  await expect(ours.save('aaaaaaaaaaaa', undefined, failing)).rejects.toBe(broken);
+  const archive = new ExplainedHomeArchive(ours, directory);
+  await expect(archive.save('aaaaaaaaaaaa', undefined, failing)).rejects.toBe(broken);
 });
