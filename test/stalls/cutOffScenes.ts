@@ -67,7 +67,7 @@ const begunRemoval = async (_: Window, world: StallWorld) => {
 
 /** What windows have left undone, and others end. */
 export const cutOffScenes: readonly Scene[] = [
-  { ...acts.look, name: 'end a create', prepare: creating(acts.create, `${lifecycle} #make: this.#vault.read(`) },
+  { ...acts.look, name: 'end a create', prepare: creating(acts.create, `${lifecycle} #make: givenTo(`) },
   { ...acts.look, name: 'end a first start', prepare: creating(acts.createFilled, `${lifecycle} #setUp: setUpWork`) },
   { ...acts.stop, name: 'stop a first start', prepare: creating(acts.createFilled, `${lifecycle} #setUp: setUpWork`) },
   settled('see a start cut off', afterCutOff(stopped, acts.start, `${lifecycle} #transition: this.#intend(`)),

@@ -64,13 +64,24 @@ export const unreached: readonly (readonly [reason: string, ...beginnings: reado
     'src/storage/fileHomeArchive.ts load: skipBelow(',
     'src/storage/fileHomeArchive.ts #keepAll: content.file.discard(',
     'src/storage/fileHomeArchive.ts #keep: content.',
+    'src/storage/fileHomeArchive.ts #keep: this.#isWhole(',
+    'src/storage/fileHomeArchive.ts #isWhole',
+    'src/storage/fileHomeArchive.ts prove: this.#takeBack(',
   ],
   [
     'it comes to that only when another window changes something between two reads; fileHomeArchive.test.ts',
     'src/core/migration/migrationManager.ts migrate: this.cancelMigration(',
     'src/storage/fileHomeArchive.ts #letGo: this.#takeBack(',
-    'src/storage/fileHomeArchive.ts #assertWhole: this.#takeBack(',
     'src/storage/fileHomeArchive.ts #assertWhole: rm(',
     'src/storage/fileHomeArchive.ts #takeBack',
+  ],
+  [
+    'a secret storage that refuses, or a window that ended before it had kept what it was given; givenSecrets.ts says what then',
+    'src/core/givenSecrets.ts keepGiven: vault.forget(',
+    'src/core/givenSecrets.ts givenTo: provider.getInstance(',
+  ],
+  [
+    'more than fifty plans that were cancelled; the book lets a spent one go only while it is spent',
+    'src/core/migration/migrationBook.ts add: this.#records.update(id, current',
   ],
 ];
