@@ -264,12 +264,21 @@ async function removeAbandoned(): Promise<void> {
   }
 }
 
+/** Nothing of a namespace that is being removed, or of which a killed test run has left no more than the name. */
+function addressesIn(namespace: string): string {
+  try {
+    return run('ip', '-n', namespace, '-4', '-o', 'addr');
+  } catch {
+    return '';
+  }
+}
+
 /** A number whose ranges 172.30.n and 172.31.n nobody on this machine uses. */
 function freeSubnet(): number {
   const used =
     run('ip', '-4', '-o', 'addr') +
     globSync('/run/netns/*')
-      .map(file => run('ip', '-n', path.basename(file), '-4', '-o', 'addr'))
+      .map(file => addressesIn(path.basename(file)))
       .join('');
   for (let number = 10; number < 250; number++) {
     if (!used.includes(`172.30.${number}.`) && !used.includes(`172.31.${number}.`)) return number;
