@@ -34,8 +34,8 @@ const project = (
 // Vitest's own default leaves one core to its main process, and of two that is half.
 const computing = { maxWorkers: Math.max(2, availableParallelism() - 1) };
 const patient = { testTimeout: 120_000, hookTimeout: 180_000 };
-// What mostly waits for processes and engines runs four files at a time, also on two cores.
-const waiting = { ...patient, maxWorkers: 4, sequence: { groupOrder: 1 } };
+// What mostly waits for processes and engines runs three files at a time, also on two cores.
+const waiting = { ...patient, maxWorkers: 3, sequence: { groupOrder: 1 } };
 // A real editor keeps two cores busy by itself.
 const busy = { ...patient, fileParallelism: false, sequence: { groupOrder: 2 } };
 

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -85,10 +85,10 @@ describeWithOwnEngine('homes that are kept, of this machine and of an engine', (
     const before = await inside(id, homeDigest);
     const container = async () => (await new EngineInstances(engine).container(id).inspect()).Id;
     const first = await container();
-    const incoming = path.join(folder, 'state', 'homes', 'incoming');
-    await mkdir(path.dirname(incoming), { recursive: true });
-    await rm(incoming, { recursive: true, force: true });
-    await writeFile(incoming, 'in the way');
+    const archive = path.join(folder, 'state', 'homes');
+    const aside = `${archive}-aside`;
+    await rename(archive, aside);
+    await writeFile(archive, 'in the way');
 
     await expect(controller.recoverInstance(id, 'recreate')).rejects.toMatchObject({ code: 'home-not-kept' });
     expect(await container()).toBe(first);
@@ -96,7 +96,8 @@ describeWithOwnEngine('homes that are kept, of this machine and of an engine', (
     expect(await container()).not.toBe(first);
     expect(await inside(id, homeDigest)).toBe(before);
 
-    await rm(incoming);
+    await rm(archive);
+    await rename(aside, archive);
     await controller.recoverInstance(id, 'recreate');
     expect(controller.snapshots.listSnapshots(id)).toMatchObject([{ live: true }]);
     expect(await inside(id, homeDigest)).toBe(before);
