@@ -33,6 +33,8 @@ const project = (
 
 // Vitest's own default leaves one core to its main process, and of two that is half.
 const computing = { maxWorkers: Math.max(2, availableParallelism() - 1) };
+/** Whether the long forms are run, of which some have files of their own. */
+const isLong = process.env.REMOTE_SWARM_SOAK === '1';
 const patient = { testTimeout: 120_000, hookTimeout: 180_000 };
 // What mostly waits for processes and engines runs three files at a time, also on two cores.
 const waiting = { ...patient, maxWorkers: 3, sequence: { groupOrder: 1 } };
@@ -47,7 +49,7 @@ export default defineConfig({
       project('unit', ['test/unit/**/*.test.ts'], { ...computing, testTimeout: 30_000 }),
       project('stalls', ['test/stalls/**/*.test.ts'], { ...computing, ...patient }, [stalling]),
       project('contract', ['test/contract/**/*.test.ts'], waiting),
-      project('crash', ['test/crash/**/*.test.ts'], waiting),
+      project('crash', ['test/crash/**/*.test.ts', ...(isLong ? ['test/crash/**/*.soak.ts'] : [])], waiting),
       project('ssh', ['test/ssh/**/*.test.ts'], waiting),
       project('fly', ['test/fly/**/*.test.ts'], waiting),
       project('engine', ['test/engine/**/*.test.ts'], waiting),

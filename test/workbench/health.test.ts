@@ -1,4 +1,4 @@
-import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
@@ -240,15 +240,14 @@ describe('the health of a small swarm', () => {
     await workbench.step('What shall be done?');
     await workbench.screenshot('health-recover');
     // No snapshot can be kept where a file is in the way.
-    const incoming = path.join(server.storage, 'homes', 'incoming');
-    rmSync(incoming, { recursive: true, force: true });
-    mkdirSync(path.dirname(incoming), { recursive: true });
-    writeFileSync(incoming, '');
+    const archive = path.join(server.storage, 'homes');
+    rmSync(archive, { recursive: true, force: true });
+    writeFileSync(archive, '');
     await workbench.pick('What shall be done?', 'Make Anew');
     expect(await workbench.dialogText()).toContain('Make "Kira" anew without a snapshot?');
     await workbench.screenshot('health-without-snapshot');
     await workbench.dialogButton('Cancel');
-    rmSync(incoming);
+    rmSync(archive);
     await workbench.command('Remote Swarm: Pause Monitoring');
     await workbench.step('Pause the Monitoring of Instances');
     await workbench.choice('$(pass) payment service').or(workbench.choice('payment service')).first().click();

@@ -213,6 +213,8 @@ describe('the views of a small swarm', () => {
     const there = { ...here, id: 'a0b1c2d3e4f5', host: 'anns-laptop' };
     await change(machine, { machine: there, since: adoptedAt });
     await workbench.notification('This swarm is in use on anns-laptop').waitFor();
+    // A view shows the buttons of its title while the pointer is over it.
+    await workbench.page.locator('.part.sidebar .pane-header').first().hover();
     await workbench.page.locator('.part.sidebar').getByRole('button', { name: 'Take Over State Directory' }).waitFor();
     await workbench.screenshot('views-state-elsewhere');
     await workbench.notificationButton('Here it can only be read', 'Take Over');
