@@ -207,6 +207,9 @@ describe('the views of a small swarm', () => {
     const bob = { swarmId: 'bbbbbbbbbbbbbbbb', owner: { user: 'bob', machine: 'studio' }, epoch: 3 };
     const adoptedAt = new Date(Date.now() - 7_200_000).toISOString();
 
+    // The settings lie over everything.
+    await workbench.page.keyboard.press('Escape');
+    await workbench.page.locator('.monaco-modal-editor-block').waitFor({ state: 'detached' });
     // Another machine has the state.
     const machine = path.join(server.storage, 'machine.json');
     const { machine: here } = JSON.parse(await readFile(machine, 'utf8'));
