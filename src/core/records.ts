@@ -1,8 +1,8 @@
 import { messageOf, SwarmError } from '../model/errors.ts';
+import { identityOf } from '../model/identityOf.ts';
 import type {
   InstanceConfig,
   InstanceError,
-  InstanceIdentity,
   InstanceRecord,
   InstanceStatus,
   Owner,
@@ -46,20 +46,6 @@ export const specOf = (record: InstanceRecord, secrets: InstanceSpec['secrets'])
   identity: identityOf(record),
   secrets,
   ...(record.pinnedImage !== undefined && { pinnedImage: record.pinnedImage }),
-});
-
-const identityOf = ({
-  id,
-  swarmId,
-  epoch,
-  generation,
-  owner,
-  createdAt,
-  adoptedAt,
-}: InstanceRecord): InstanceIdentity => ({
-  ...{ id, swarmId, epoch, owner, createdAt },
-  ...(generation !== undefined && { generation }),
-  ...(adoptedAt !== undefined && { adoptedAt }),
 });
 
 /** The record of what lives at another place from now on. What it is made of there, that place will tell. */

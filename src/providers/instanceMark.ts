@@ -21,20 +21,6 @@ export const InstanceTitle = InstanceIdentity.pick({
 }).required({ generation: true });
 export type InstanceTitle = z.infer<typeof InstanceTitle>;
 
-export const identityOf = ({
-  id,
-  swarmId,
-  epoch,
-  generation,
-  owner,
-  createdAt,
-  adoptedAt,
-}: InstanceIdentity): InstanceIdentity => ({
-  ...{ id, swarmId, epoch, owner, createdAt },
-  ...(generation !== undefined && { generation }),
-  ...(adoptedAt !== undefined && { adoptedAt }),
-});
-
 /** What `reserved/environment.json` holds: plain and secret variables together. */
 export const InstanceVariables = z.record(EnvironmentName, z.string().regex(/^[^\0]*$/, 'must not hold NUL'));
 export type InstanceVariables = z.infer<typeof InstanceVariables>;

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { identityOf } from '../../model/identityOf.ts';
 import type { InstanceFilter, InstanceIdentity, InstanceRole, VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext, uncancelled } from '../../model/operationContext.ts';
 import { nextGeneration } from '../../model/ownership.ts';
@@ -19,7 +20,7 @@ import type {
 import { editorServerImage } from '../editorServer.ts';
 import { homeProgram } from '../homeProgram.ts';
 import { passesFilter } from '../instanceFilter.ts';
-import { type InstanceMark, identityOf, instanceVariables, markOf, updatedConfig } from '../instanceMark.ts';
+import { type InstanceMark, instanceVariables, markOf, updatedConfig } from '../instanceMark.ts';
 import { refuseRemoving, refuseRole } from '../instanceRoles.ts';
 import type { ProviderEnvironment } from '../providerEnvironment.ts';
 import { Turns } from '../turns.ts';

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
+import { identityOf } from '../../model/identityOf.ts';
 import type { VSCodeInstance } from '../../model/instance.ts';
 import type { Claim, OperationContext } from '../../model/operationContext.ts';
 import { generationOf, nextGeneration, refuseUnowned, standingOf } from '../../model/ownership.ts';
 import type { InstanceHeir } from '../../model/provider.ts';
-import { identityOf } from '../instanceMark.ts';
 import { withCheckContainer } from './checkContainer.ts';
 import { homeMount } from './containerSpec.ts';
 import type { Containers } from './containers.ts';

@@ -1,6 +1,7 @@
 import type * as z from 'zod';
+import { identityOf } from '../../model/identityOf.ts';
 import { InstanceConfig, InstanceIdentity, Owner, type VSCodeInstance } from '../../model/instance.ts';
-import { type InstanceMark, identityOf } from '../instanceMark.ts';
+import type { InstanceMark } from '../instanceMark.ts';
 import { notesUnreadable } from './flyErrors.ts';
 import { type InstanceMachine, label } from './instanceMachine.ts';
 

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, expect } from 'vitest';
 import { messageOf, SwarmError } from '../../../src/model/errors.ts';
+import { identityOf } from '../../../src/model/identityOf.ts';
 import { quietContext } from '../../../src/model/operationContext.ts';
 import type { InstanceObservation } from '../../../src/model/provider.ts';
 import { archiveOf } from '../../../src/providers/docker/archive.ts';
@@ -12,7 +13,7 @@ import type { InstanceContainer } from '../../../src/providers/docker/instanceCo
 import { InstanceReader } from '../../../src/providers/docker/instanceReader.ts';
 import { ReservedFiles } from '../../../src/providers/docker/reservedFiles.ts';
 import { instanceLayout } from '../../../src/providers/editorServer.ts';
-import { InstanceMark, InstanceVariables, identityOf } from '../../../src/providers/instanceMark.ts';
+import { InstanceMark, InstanceVariables } from '../../../src/providers/instanceMark.ts';
 import { InstanceFolders } from '../../../src/providers/local/instanceFolders.ts';
 import { LinuxProcesses } from '../../../src/providers/local/linuxProcesses.ts';
 import { ServerExit, ServerMark } from '../../../src/providers/local/serverProcess.ts';
