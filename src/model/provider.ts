@@ -201,8 +201,8 @@ export interface ProviderAbilities {
   /** A loopback address that leads to `port` inside the instance; without `port`, to its editor server. */
   connect(instanceId: string, port?: number, ctx?: OperationContext): Promise<Endpoint>;
   /**
-   * Asks the editor server whether it is there (`GET /version`), within the context's time. Rejects only when the place
-   * itself can't be reached, or with the signal's reason.
+   * Asks the instance's own editor server for its version, within the context's time. Rejects only when the place itself
+   * can't be reached, or with the signal's reason.
    */
   probe(instanceId: string, port: number | undefined, ctx: OperationContext): Promise<Probe>;
   /**

@@ -121,14 +121,16 @@ function brokenBy({ code = 'unknown' }: NodeJS.ErrnoException): string {
 }
 
 /**
- * Asks an editor server whether it is there: `GET /version`, on a connection of its own that is closed after it. Takes
- * as long as the context allows: the end of that time is an answer too. Rejects with any other reason of its signal.
+ * Asks an instance's editor server whether it is there: for its version, on a connection of its own that is closed after
+ * it. Below the instance's own path, where no other server has one: a port that is free again is soon somebody else's.
+ * Takes as long as the context allows: the end of that time is an answer too. Rejects with any other reason of its signal.
  */
-export function probe(host: string, port: number, ctx: OperationContext): Promise<Probe> {
-  return probeWith(() => http.get({ host, port, path: '/version', agent: false, signal: ctx.signal }), ctx);
+export function probe(host: string, port: number, instanceId: string, ctx: OperationContext): Promise<Probe> {
+  const path = `${basePath(instanceId)}/version`;
+  return probeWith(() => http.get({ host, port, path, agent: false, signal: ctx.signal }), ctx);
 }
 
-/** The same by a request for `/version` that `ask` sends with the context's signal. */
+/** The same by a request for its version that `ask` sends with the context's signal. */
 export function probeWith(ask: () => http.ClientRequest, { signal }: OperationContext): Promise<Probe> {
   const begin = performance.now();
   return new Promise((resolve, reject) => {
@@ -151,6 +153,6 @@ export function probeWith(ask: () => http.ClientRequest, { signal }: OperationCo
 }
 
 /** Whether it answers within five seconds, for whoever waits for a start. Never rejects but for the signal. */
-export async function answers(host: string, port: number, ctx: OperationContext): Promise<boolean> {
-  return (await probe(host, port, withTimeout(ctx, 5_000))).answered;
+export async function answers(host: string, port: number, instanceId: string, ctx: OperationContext): Promise<boolean> {
+  return (await probe(host, port, instanceId, withTimeout(ctx, 5_000))).answered;
 }

@@ -97,7 +97,7 @@ async function makeBare(docker: Dockerode, model: Model): Promise<void> {
   await container.start();
   const { NetworkSettings } = await container.inspect();
   const port = Number(Object.values(NetworkSettings.Ports)[0]?.[0]?.HostPort);
-  while (!(await answers('127.0.0.1', port, quietContext))) await sleep(20);
+  while (!(await answers('127.0.0.1', port, id, quietContext))) await sleep(20);
 }
 
 /** All of a container and its volume that is not its own by nature: its id, host name, port and times. */

@@ -9,6 +9,7 @@ import pLimit from 'p-limit';
 import { projectRoot } from '../../scripts/editorHost.ts';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { InstanceRecord } from '../../src/model/instance.ts';
+import type { OperationContext } from '../../src/model/operationContext.ts';
 import type { Provider } from '../../src/model/provider.ts';
 import { containerName, labelsOf } from '../../src/providers/docker/instanceContainer.ts';
 import { probe } from '../../src/providers/editorServer.ts';
@@ -53,7 +54,7 @@ export async function measureHealthRound(count: number): Promise<Figure[]> {
       },
     );
     Object.assign(provider.abilities, {
-      probe: (_id: string, _port: number, ctx: Parameters<typeof probe>[2]) => probe('127.0.0.1', port, ctx),
+      probe: (id: string, _port: number, ctx: OperationContext) => probe('127.0.0.1', port, id, ctx),
     });
     const own = await measureRounds(provider, directory, count);
     const ps = Array.from({ length: rounds }, () => timeOf(engine.host));

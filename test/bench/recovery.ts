@@ -27,15 +27,15 @@ export async function measureRecovery(): Promise<Figure[]> {
   try {
     const { id } = await core.controller.createInstance({ name: 'killed' }, 'engine');
     const watched = engine.docker.getContainer(`remote-swarm-${id}--owner`);
-    const restarting = await restartedByDocker(engine, watched);
+    const restarting = await restartedByDocker(engine, id, watched);
     const own: number[] = [];
     const dockers: number[] = [];
     for (let kill = 0; kill < kills; kill++) {
       await sleep(longEnough);
       // A person sees the new port, too.
-      own.push(await timeToHeal(watched, port => core.controller.getInstance(id).port === port));
+      own.push(await timeToHeal(watched, id, port => core.controller.getInstance(id).port === port));
       await core.controller.resetCrashLoop(id);
-      dockers.push(await timeToHeal(restarting, () => true));
+      dockers.push(await timeToHeal(restarting, id, () => true));
     }
     const against = `its container killed, median of ${kills}`;
     return [
@@ -62,8 +62,12 @@ export async function measureRecovery(): Promise<Figure[]> {
   }
 }
 
-/** The same container on a volume with the same files, unknown to the swarm, and started anew by its engine. */
-async function restartedByDocker({ docker }: Engine, model: Dockerode.Container): Promise<Dockerode.Container> {
+/** The same container of that instance on a volume with the same files, unknown to the swarm, and started anew by its engine. */
+async function restartedByDocker(
+  { docker }: Engine,
+  id: string,
+  model: Dockerode.Container,
+): Promise<Dockerode.Container> {
   const { Config, HostConfig, Mounts } = await model.inspect();
   const { Hostname: _ownId, Labels: _ours, ...config } = Config;
   const folder = Mounts[0]?.Destination ?? '';
@@ -75,28 +79,32 @@ async function restartedByDocker({ docker }: Engine, model: Dockerode.Container)
   });
   await container.putArchive(await model.getArchive({ path: `${folder}/.` }), { path: folder });
   await container.start();
-  await answeringPort(container, 0);
+  await answeringPort(container, id, 0);
   return container;
 }
 
 /** Seconds. The kill comes from outside: one that goes through the engine tells it not to restart the container. */
-async function timeToHeal(container: Dockerode.Container, isShown: (port: number) => boolean): Promise<number> {
+async function timeToHeal(
+  container: Dockerode.Container,
+  id: string,
+  isShown: (port: number) => boolean,
+): Promise<number> {
   const { State } = await container.inspect();
   const began = performance.now();
   process.kill(State.Pid, 'SIGKILL');
-  const port = await answeringPort(container, State.Pid);
+  const port = await answeringPort(container, id, State.Pid);
   while (!isShown(port)) await sleep(5);
   return (performance.now() - began) / 1_000;
 }
 
 /** The port on which it answers once it is another process than this one. */
-async function answeringPort(container: Dockerode.Container, notPid: number): Promise<number> {
+async function answeringPort(container: Dockerode.Container, instanceId: string, notPid: number): Promise<number> {
   const deadline = performance.now() + patience;
   while (performance.now() < deadline) {
     const { State, NetworkSettings } = await container.inspect();
     const port = Number(Object.values(NetworkSettings.Ports)[0]?.[0]?.HostPort);
     const isAnother = State.Running && State.Pid > 0 && State.Pid !== notPid;
-    if (isAnother && port > 0 && (await answers('127.0.0.1', port, quietContext))) return port;
+    if (isAnother && port > 0 && (await answers('127.0.0.1', port, instanceId, quietContext))) return port;
     await sleep(10);
   }
   throw new Error('A killed container did not come back.');

@@ -62,6 +62,15 @@ export function describeHealthContract({ provider, world, specOf, run }: HealthC
       await provider().deleteInstance(id);
     });
 
+    test('a server of another instance, on the port that it had, is no answer of it', async () => {
+      const [ended, other] = [await created(), await created()];
+      await world().crash(ended.id);
+      const [row] = await rowsOf(other.id);
+      expect(await probe(ended.id, row?.port)).toMatchObject({ answered: false });
+      expect(await probe(other.id, row?.port)).toMatchObject({ answered: true });
+      for (const { id } of [ended, other]) await provider().deleteInstance(id);
+    });
+
     test('what a list heard of an editor server is an answer, and only of one that runs', async () => {
       const { id } = await created();
       const heard = async () => (await rowsOf(id)).map(row => provider().abilities.heard?.(row));

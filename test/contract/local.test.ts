@@ -343,7 +343,7 @@ const token = require('node:fs').readFileSync(option('--cli-data-dir') + '/serve
 let asked = 0;
 require('node:http').createServer((request, response) => {
   if (request.url === '/env') return response.end(process.env.OWN);
-  if (request.url === '/version') return response.writeHead(asked++ < 3 ? 202 : 200).end();
+  if (request.url === option('--server-base-path') + '/version') return response.writeHead(asked++ < 3 ? 202 : 200).end();
   response.writeHead(request.url === '/?tkn=' + token ? 200 : 403).end();
 }).listen(Number(option('--port')), option('--host'));
 console.log('Web UI available at http://127.0.0.1:' + option('--port') + '?tkn=' + token);

@@ -60,7 +60,7 @@ async function probeServer(
   if (silence !== undefined) return { answered: false, latencyMs: 1, seen: silence };
   const server = place.instances.get(id);
   const asked = port ?? server?.port;
-  if (place.homes !== undefined && asked !== undefined) return probe('127.0.0.1', asked, ctx);
+  if (place.homes !== undefined && asked !== undefined) return probe('127.0.0.1', asked, id, ctx);
   if (server?.running && server.port === asked) return { answered: true, latencyMs: 1 };
   return { answered: false, latencyMs: 0, seen: 'refused the connection' };
 }

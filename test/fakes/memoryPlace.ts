@@ -302,7 +302,7 @@ export class MemoryPlace {
     const server = http.createServer((request, response) => {
       const url = new URL(request.url ?? '/', 'http://localhost');
       const token = url.searchParams.get('tkn');
-      if (url.pathname === '/version') response.writeHead(200).end('memory');
+      if (url.pathname.replace(`/${instance.identity.id}`, '') === '/version') response.writeHead(200).end('memory');
       else if (token === instance.token) response.writeHead(302, { location: '/', 'set-cookie': 'tkn=1' }).end();
       else response.writeHead(403).end();
     });

@@ -97,11 +97,11 @@ export class DockerAbilities implements ProviderAbilities {
    */
   async probe(instanceId: string, port: number | undefined, ctx: OperationContext): Promise<Probe> {
     const { engine, containers } = this.#provider;
-    if (port !== undefined && (await engine.isLocal())) return probe('127.0.0.1', port, ctx);
+    if (port !== undefined && (await engine.isLocal())) return probe('127.0.0.1', port, instanceId, ctx);
     const container = containers.listed(instanceId) ?? (await containers.find(instanceId, ctx));
     const tunnel = await Tunnel.open(engine, container?.name ?? volumeName(instanceId), serverPort);
     try {
-      const seen = await probe(tunnel.host, tunnel.port, ctx);
+      const seen = await probe(tunnel.host, tunnel.port, instanceId, ctx);
       if (!seen.answered) {
         await engine.call('Asking for the engine', quietContext, docker => docker.ping(), enginePatience);
       }

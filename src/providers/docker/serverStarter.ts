@@ -13,9 +13,9 @@ const patience = 60_000;
 const portTries = 5;
 
 /** Probes for half a second: an answer of the server costs nothing, one of the engine whether it still runs does. */
-async function answersSoon(port: number, ctx: OperationContext): Promise<boolean> {
+async function answersSoon(port: number, instanceId: string, ctx: OperationContext): Promise<boolean> {
   const deadline = performance.now() + 500;
-  while (!(await answers('127.0.0.1', port, ctx))) {
+  while (!(await answers('127.0.0.1', port, instanceId, ctx))) {
     if (performance.now() > deadline) return false;
     await sleep(40, undefined, { signal: ctx.signal });
   }
@@ -65,7 +65,7 @@ export class ServerStarter {
         if (container?.state !== 'running') throw await this.#ended(containerId, container?.detail);
         const local = container.port !== undefined && (await this.#engine.isLocal());
         if (!local) tunnel ??= await Tunnel.open(this.#engine, containerId, serverPort);
-        if (await answersSoon(tunnel?.port ?? container.port ?? 0, ctx)) return container;
+        if (await answersSoon(tunnel?.port ?? container.port ?? 0, id, ctx)) return container;
       }
     } finally {
       tunnel?.dispose();

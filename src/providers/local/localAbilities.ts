@@ -85,10 +85,10 @@ export class LocalAbilities implements ProviderAbilities {
   }
 
   async probe(instanceId: string, port: number | undefined, ctx: OperationContext): Promise<Probe> {
-    if (port !== undefined) return probe('127.0.0.1', port, ctx);
+    if (port !== undefined) return probe('127.0.0.1', port, instanceId, ctx);
     const folder = await this.#provider.folders.find(instanceId);
     const state = folder && (await this.#provider.state(folder));
-    if (state?.status === 'running') return probe('127.0.0.1', state.port, ctx);
+    if (state?.status === 'running') return probe('127.0.0.1', state.port, instanceId, ctx);
     return { answered: false, latencyMs: 0, seen: 'does not run' };
   }
 

@@ -164,7 +164,7 @@ export async function startServer(
 ): Promise<number> {
   const state = await serverState(processes, layout);
   if (state.status === 'elsewhere') throw runsElsewhere(instanceId, state.host);
-  if (state.status !== 'stopped') return awaitServer(processes, layout, token, state.mark, ctx);
+  if (state.status !== 'stopped') return awaitServer(processes, instanceId, layout, token, state.mark, ctx);
   const { server, launcher, env, ended } = await plan();
   ctx.signal.throwIfAborted();
   ctx.report('Starting the editor server');
@@ -177,7 +177,7 @@ export async function startServer(
       ? [server.node, ...serveArguments(launcher, server.serverMain, layout, instanceId, host, 0)]
       : [server.file, ...serveWebArguments(layout, instanceId, host, port ?? 0)];
   const mark = await launch(processes, layout, argv, port, env, ended, ctx);
-  return awaitServer(processes, layout, token, mark, ctx);
+  return awaitServer(processes, instanceId, layout, token, mark, ctx);
 }
 
 /** Ends the server and everything that was started in the instance. Nothing running is fine. */
@@ -268,6 +268,7 @@ async function noteExit(file: string, exit: z.infer<typeof ServerExit>): Promise
 /** Resolves with the port when the server answers, and notes it; rejects when it ended, with what it said last. */
 async function awaitServer(
   processes: Processes,
+  instanceId: string,
   layout: InstanceLayout,
   token: string,
   mark: ServerMark,
@@ -279,7 +280,7 @@ async function awaitServer(
   for (let pause = 20; performance.now() - begin < most; pause = Math.min(pause * 1.5, 500)) {
     ctx.signal.throwIfAborted();
     const port = mark.port ?? listeningPort(await textFrom(log, mark.logOffset));
-    if (port !== undefined && (await answers(host, port, ctx)) && (await isAlive(processes, mark))) {
+    if (port !== undefined && (await answers(host, port, instanceId, ctx)) && (await isAlive(processes, mark))) {
       await noteAnswer(processes, layout, mark, port);
       return port;
     }

@@ -32,7 +32,8 @@ const breaks = {
 
 const server = createServer((request, response) => {
   const url = new URL(request.url ?? '/', 'http://localhost');
-  if (url.pathname === '/version') {
+  const below = url.pathname.replace(option('--server-base-path'), '');
+  if (below === '/version') {
     asked++;
     return void response.writeHead(status, { 'x-asked': asked }).end('stub');
   }

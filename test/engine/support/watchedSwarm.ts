@@ -110,9 +110,10 @@ export class WatchedSwarm {
   #story(id: string, since: number): string {
     return (this.#charts.get(id) ?? [])
       .filter(({ at }) => at >= since)
-      .map(({ at, health: { status, reason, next } }) =>
-        [`${Math.round(at - since)} ms`, status, reason, next?.act].filter(Boolean).join(' | '),
-      )
+      .map(({ at, health: { status, reason, next, recovery } }) => {
+        const attempts = recovery.attempts.map(({ rung, outcome, note }) => [rung, outcome, note].filter(Boolean));
+        return [`${Math.round(at - since)} ms`, status, reason, next?.act, ...attempts].filter(Boolean).join(' | ');
+      })
       .join('\n');
   }
 }

@@ -18,7 +18,7 @@ async function portOf(server: net.Server): Promise<number> {
   return (server.address() as net.AddressInfo).port;
 }
 const serve = (listener: http.RequestListener) => portOf(http.createServer(listener));
-const ask = (port: number, ctx = quietContext) => probe('127.0.0.1', port, ctx);
+const ask = (port: number, ctx = quietContext) => probe('127.0.0.1', port, 'abcdefabcdef', ctx);
 
 describe('a probe of an editor server', () => {
   test('asks for its version once, and is answered in the time that it took', async () => {
@@ -30,7 +30,7 @@ describe('a probe of an editor server', () => {
     const answer = await ask(port);
     expect(answer).toEqual({ answered: true, latencyMs: expect.any(Number) });
     expect(answer.latencyMs).toBeGreaterThan(25);
-    expect(urls).toEqual(['GET /version close']);
+    expect(urls).toEqual(['GET /abcdefabcdef/version close']);
   });
 
   test('leaves no connection behind, however long the answer is', async () => {
@@ -78,7 +78,7 @@ describe('a probe of an editor server', () => {
     });
     const over = { ...quietContext, signal: AbortSignal.abort(new DOMException('over', 'TimeoutError')) };
     expect(await ask(port, over)).toMatchObject({ answered: false, seen: 'did not answer in time' });
-    await expect(answers('127.0.0.1', port, over)).resolves.toBe(false);
+    await expect(answers('127.0.0.1', port, 'abcdefabcdef', over)).resolves.toBe(false);
   });
 
   test('gives its caller’s own reason back', async () => {
