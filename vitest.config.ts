@@ -35,6 +35,8 @@ const project = (
 const computing = { maxWorkers: Math.max(2, availableParallelism() - 1) };
 /** Whether the long forms are run, of which some have files of their own. */
 const isLong = process.env.REMOTE_SWARM_SOAK === '1';
+/** Tests that need `dist/`: it is built before the first of them. */
+const built = { globalSetup: 'test/builtExtension.ts' };
 const patient = { testTimeout: 120_000, hookTimeout: 180_000 };
 // What mostly waits for processes and engines runs three files at a time, also on two cores.
 const waiting = { ...patient, maxWorkers: 3, sequence: { groupOrder: 1 } };
@@ -48,13 +50,13 @@ export default defineConfig({
       // Properties are tried on the disk, beside whatever else keeps the machine busy.
       project('unit', ['test/unit/**/*.test.ts'], { ...computing, testTimeout: 30_000 }),
       project('stalls', ['test/stalls/**/*.test.ts'], { ...computing, ...patient }, [stalling]),
-      project('contract', ['test/contract/**/*.test.ts'], waiting),
+      project('contract', ['test/contract/**/*.test.ts'], { ...waiting, ...built }),
       project('crash', ['test/crash/**/*.test.ts', ...(isLong ? ['test/crash/**/*.soak.ts'] : [])], waiting),
-      project('ssh', ['test/ssh/**/*.test.ts'], waiting),
-      project('fly', ['test/fly/**/*.test.ts'], waiting),
+      project('ssh', ['test/ssh/**/*.test.ts'], { ...waiting, ...built }),
+      project('fly', ['test/fly/**/*.test.ts'], { ...waiting, ...built }),
       project('field', ['test/field/**/*.test.ts'], waiting),
       project('engine', ['test/engine/**/*.test.ts'], waiting),
-      project('workbench', ['test/workbench/**/*.test.ts'], busy),
+      project('workbench', ['test/workbench/**/*.test.ts'], { ...busy, ...built }),
     ],
   },
 });

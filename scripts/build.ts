@@ -1,7 +1,7 @@
 // Bundles the extension into dist/: `node scripts/build.ts [--production]`.
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
-import type { Metafile, Plugin } from 'esbuild';
+import type { ImportKind, Metafile, Plugin } from 'esbuild';
 import { build } from 'esbuild';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -24,9 +24,10 @@ export interface Bundle {
 }
 
 /**
- * Builds `dist/extension.js` and one file for each module that is imported dynamically, so that activation loads only
- * what it needs. Modules that two of them share lie in chunks, once: an error class is the same on both sides. esbuild
- * splits only ES modules, so a second pass turns its result into CommonJS.
+ * Builds what runs on Node: `dist/extension.cjs`, `dist/hostProgram.cjs`, and one file for each module that is imported
+ * dynamically, so that activation loads only what it needs. Modules that two of them share lie in chunks, once: an error
+ * class is the same on both sides. `dist/hostProgram.json` lists what a host needs of it. esbuild splits only ES modules,
+ * so a second pass turns its result into CommonJS.
  */
 export async function buildExtension(production: boolean): Promise<Bundle[]> {
   const next = path.join(root, `dist.${process.pid}`);
@@ -39,12 +40,14 @@ export async function buildExtension(production: boolean): Promise<Bundle[]> {
       logLevel: 'warning',
       minify: production,
       sourcemap: !production,
+      // Whatever a package.json above it says, on a host too.
+      outExtension: { '.js': '.cjs' },
     } as const;
     const { metafile } = await build({
       ...common,
       metafile: true,
       absWorkingDir: root,
-      entryPoints: ['src/extension.ts'],
+      entryPoints: ['src/extension.ts', 'src/hostProgram.ts'],
       outdir: modules,
       bundle: true,
       format: 'esm',
@@ -55,7 +58,7 @@ export async function buildExtension(production: boolean): Promise<Bundle[]> {
       alias: { 'readable-stream': 'node:stream' },
       plugins: [leaveOut],
     });
-    const files = (await readdir(modules)).filter(file => file.endsWith('.js'));
+    const files = (await readdir(modules)).filter(file => file.endsWith('.cjs'));
     await build({
       ...common,
       absWorkingDir: modules,
@@ -66,14 +69,15 @@ export async function buildExtension(production: boolean): Promise<Bundle[]> {
     });
     await rm(modules, { recursive: true });
     await buildHealthPage(production, next);
-    await buildHostProgram(production, next);
+    const below = (file: string, kinds: readonly ImportKind[]) =>
+      loadedBy(path.relative(root, path.join(modules, file)), metafile.outputs, kinds);
+    const onHosts = below('hostProgram.cjs', ['import-statement', 'dynamic-import']);
+    await writeFile(path.join(next, 'hostProgram.json'), JSON.stringify(onHosts));
     await rm(dist, { recursive: true, force: true });
     await rename(next, dist);
-    const first = loadedWith(path.relative(root, path.join(modules, 'extension.js')), metafile.outputs);
-    const others = ['healthPage.js', 'healthPage.css', 'hostProgram.cjs'];
-    const bundles = [...files, ...others].map(async file => {
-      const atActivation = first.has(path.relative(root, path.join(modules, file)));
-      return { file, atActivation, bytes: (await stat(path.join(dist, file))).size };
+    const first = below('extension.cjs', ['import-statement']);
+    const bundles = [...files, 'healthPage.js', 'healthPage.css'].map(async file => {
+      return { file, atActivation: first.includes(file), bytes: (await stat(path.join(dist, file))).size };
     });
     return (await Promise.all(bundles)).sort((a, b) => b.bytes - a.bytes);
   } finally {
@@ -97,30 +101,15 @@ async function buildHealthPage(production: boolean, outdir: string): Promise<voi
   });
 }
 
-/** What runs on SSH hosts, as one file: `dist/hostProgram.cjs`. */
-export async function buildHostProgram(production: boolean, outdir: string): Promise<void> {
-  await build({
-    absWorkingDir: root,
-    entryPoints: { hostProgram: 'src/hostProgram.ts' },
-    outdir,
-    outExtension: { '.js': '.cjs' },
-    bundle: true,
-    format: 'cjs',
-    platform: 'node',
-    target: 'node22',
-    logLevel: 'warning',
-    minify: production,
-  });
-}
-
-/** A file and all that it imports before it runs. */
-function loadedWith(file: string, outputs: Metafile['outputs'], seen = new Set<string>()): Set<string> {
-  if (seen.has(file)) return seen;
-  seen.add(file);
-  for (const { path, kind } of outputs[file]?.imports ?? []) {
-    if (kind === 'import-statement' && path in outputs) loadedWith(path, outputs, seen);
+/** The names of an output and of all that it imports in these ways, from first to last. */
+function loadedBy(output: string, outputs: Metafile['outputs'], kinds: readonly ImportKind[]): string[] {
+  const loaded = new Set([output]);
+  for (const file of loaded) {
+    for (const { path, kind } of outputs[file]?.imports ?? []) {
+      if (path in outputs && kinds.some(each => each === kind)) loaded.add(path);
+    }
   }
-  return seen;
+  return [...loaded].map(file => path.basename(file));
 }
 
 const total = (bundles: readonly Bundle[]) => bundles.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -3,7 +3,6 @@ import { readFileSync, rmSync } from 'node:fs';
 import * as path from 'node:path';
 import * as z from 'zod';
 import { installEditorServer } from '../src/providers/editorServerInstaller.ts';
-import { buildExtension } from './build.ts';
 import { editorServerDirectory, projectRoot } from './editorHost.ts';
 import { desktopSkipped, provideCommands, show } from './machine.ts';
 
@@ -27,7 +26,6 @@ const ctx = { signal: stop.signal, report: (message: string) => console.log(`${m
 const absent = await provideCommands();
 for (const command of absent) console.log(`Not on this machine: ${command}. The suites that need it are skipped.`);
 await installEditorServer(editorServerDirectory, ctx);
-await buildExtension(false);
 const checked = process.argv.length > 2 || (await show('npm', ['run', '--silent', 'check'])) === 0;
 const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
 // Most of what a suite starts are programs of Node, again and again the same.

@@ -5,8 +5,9 @@ import { homeTaskFailed } from '../model/homeErrors.ts';
 /** `media/instance/home.mjs`, which lies beside the launcher. */
 export const homeProgram = (launcher: string) => path.join(path.dirname(launcher), 'home.mjs');
 
-/** `dist/hostProgram.cjs` of the same extension. */
-export const hostProgram = (launcher: string) => path.resolve(path.dirname(launcher), '../../dist/hostProgram.cjs');
+/** `dist/hostProgram.json` of the same extension: the names of the files beside it that run on a host, the program first. */
+export const hostProgramList = (launcher: string) =>
+  path.resolve(path.dirname(launcher), '../../dist/hostProgram.json');
 
 /** What is kept of what a program says when it fails. */
 const mostSaid = 2_000;

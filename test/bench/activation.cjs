@@ -1,4 +1,4 @@
-// Loads dist/extension.js with a stand-in for the `vscode` module that does nothing, activates it, and prints the
+// Loads dist/extension.cjs with a stand-in for the `vscode` module that does nothing, activates it, and prints the
 // milliseconds that both took.
 const Module = require('node:module');
 const path = require('node:path');
@@ -28,6 +28,6 @@ const context = {
   secrets: anything,
 };
 const began = performance.now();
-require(path.join(root, 'dist', 'extension.js')).activate(context);
+require(path.join(root, 'dist', 'extension.cjs')).activate(context);
 console.log(performance.now() - began);
 process.exit();

@@ -4,6 +4,7 @@ import { globSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
+import { buildExtension } from '../../scripts/build.ts';
 import { StreamCarrier } from '../../src/core/migration/homeCarrier.ts';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import { defaultHealthConfig } from '../../src/model/config.ts';
@@ -23,6 +24,7 @@ const bytesInFile = 10_000_000;
 
 /** What a health round asks of a host, and how fast homes come there against `tar | ssh tar`, in turn. */
 export async function measureSsh(instances: number): Promise<Figure[]> {
+  await buildExtension(true);
   await prepareForSsh();
   const host = await startSshHost('bench');
   const scratch = await mkdtemp(path.join(tmpdir(), 'remote-swarm-bench-'));

@@ -6,12 +6,13 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import * as z from 'zod';
 import { providerRefused } from '../../model/errors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { HomeProcess, HomeTask } from '../../model/provider.ts';
 import { editorServerVersion } from '../editorServer.ts';
 import { installEditorServer } from '../editorServerInstaller.ts';
-import { homeProgram, hostProgram } from '../homeProgram.ts';
+import { homeProgram, hostProgramList } from '../homeProgram.ts';
 import type { ProviderEnvironment } from '../providerEnvironment.ts';
 import { homeProcess, spawnHome } from '../spawnHome.ts';
 import { notThere } from './hostCall.ts';
@@ -29,6 +30,7 @@ const partialPrefix = '.partial-';
 
 /** Files by name, as they lie beside each other on the host. */
 type Programs = Readonly<Record<string, string>>;
+const ProgramNames = z.array(z.string());
 
 /**
  * Brings to a host what it needs, once: the editor server with its node, and the programs that call it. The host itself
@@ -224,7 +226,9 @@ function digestOfFiles(files: Programs): string {
 }
 
 async function loadPrograms(launcher: string): Promise<Programs> {
-  const files = [hostProgram(launcher), launcher, homeProgram(launcher)];
+  const list = hostProgramList(launcher);
+  const names = ProgramNames.parse(JSON.parse(await readFile(list, 'utf8')));
+  const files = [...names.map(name => path.join(path.dirname(list), name)), launcher, homeProgram(launcher)];
   return Object.fromEntries(
     await Promise.all(files.map(async file => [path.basename(file), await readFile(file, 'utf8')] as const)),
   );

@@ -1,6 +1,5 @@
 import { writeFileSync } from 'node:fs';
 import * as path from 'node:path';
-import { buildHostProgram } from '../../../scripts/build.ts';
 import { installEditorServer } from '../../../src/providers/editorServerInstaller.ts';
 import { GuardedProvider } from '../../../src/providers/guardedProvider.ts';
 import type { ProviderEnvironment } from '../../../src/providers/providerEnvironment.ts';
@@ -19,10 +18,9 @@ export const sshEnvironment: ProviderEnvironment = {
   readSecret: async () => undefined,
 };
 
-/** What providers bring to a host, made ready on this machine. */
+/** What providers bring to a host, made ready on this machine, beside the extension that is built. */
 export async function prepareForSsh(): Promise<void> {
   await installEditorServer(sshEnvironment.editorServerDirectory);
-  await buildHostProgram(false, path.join(root, 'dist'));
 }
 
 /** A host to which the editor server was brought before. Its homes lie in memory, so that no other disk's work counts. */

@@ -123,7 +123,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   ],
   'src/providers/ssh/hostCall.ts': ['HostOutput JSON.parse', 'what our program on a host says'],
   'src/providers/ssh/hostSetup.ts': [
-    'JSON.parse JSON.parse createReadStream createReadStream readFile readFileSync readFileSync',
+    'JSON.parse JSON.parse JSON.parse ProgramNames createReadStream createReadStream readFile readFile readFileSync readFileSync',
     'programs of this extension and the installed editor server, on their way to a host',
   ],
   'src/core/migration/homeCarrier.ts': ['JSON.parse', 'what a program beside a home says'],

@@ -43,6 +43,7 @@ describe.skipIf(process.platform === 'win32')('a provider whose host is reached 
     for (const name of ['bin', 'dist', 'media/instance']) mkdirSync(path.join(folder, name), { recursive: true });
     for (const name of ['dist/hostProgram.cjs', 'media/instance/launcher.mjs', 'media/instance/home.mjs', 'links'])
       writeFileSync(path.join(folder, name), '');
+    writeFileSync(path.join(folder, 'dist/hostProgram.json'), '["hostProgram.cjs"]');
     writeFileSync(path.join(folder, 'bin', 'ssh'), fakeSsh);
     chmodSync(path.join(folder, 'bin', 'ssh'), 0o755);
     vi.stubEnv('PATH', `${path.join(folder, 'bin')}:${process.env.PATH}`);
