@@ -285,7 +285,10 @@ export class Workbench {
   async runInTerminal(page: Page, line: string): Promise<void> {
     await this.command('Terminal: Create New Terminal', page);
     const trust = page.locator('.monaco-dialog-box .monaco-button', { hasText: 'Trust Folder' });
-    const shell = page.locator('.part.panel .single-terminal-tab', { hasText: /sh$/ });
+    // A panel that opens slowly makes a terminal of its own, beside ours, and lists both.
+    const shell = page
+      .locator('.part.panel :is(.single-terminal-tab, .terminal-tabs-entry)', { hasText: /sh/ })
+      .first();
     await trust.or(shell).first().waitFor();
     if (await trust.isVisible()) await trust.click();
     await shell.waitFor();
