@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
 
-/** @typedef {{ path: string, type: 'd' | 'f' | 'l' | 'h', mode: number, size: number, mtime: string, own: [number, number] | null, target: string, sha: string }} Entry */
+/** @typedef {{ path: string, type: 'd' | 'f' | 'l' | 'h', mode: number, size: number, mtime: string, own: [number | null, number | null] | null, target: string, sha: string }} Entry */
 /** @typedef {{ entry: Entry, at: Buffer, stat: fs.BigIntStats }} Found */
 
 /** What is on its way at most, and the longest frame or line. */
@@ -42,6 +42,9 @@ const textOf = (/** @type {Uint8Array} */ bytes) => Buffer.from(bytes).toString(
 /** Sorts a folder before what is in it, and that before its next sibling. */
 const orderOf = (/** @type {string} */ path) => (path === '.' ? '' : path.replaceAll('/', '\0'));
 const nameOf = (/** @type {string} */ path) => path.slice(path.lastIndexOf('/') + 1);
+/** As a person reads it: of a long one both ends. */
+const shown = (/** @type {string} */ path) =>
+  JSON.stringify(bytesOf(path.length > 1_000 ? `${path.slice(0, 500)} ... ${path.slice(-500)}` : path).toString());
 
 /** A folder that is open. */
 class Folder {
@@ -76,6 +79,22 @@ class Folder {
     return this.path === '.' ? name : `${this.path}/${name}`;
   }
 
+  /** Opens it for a change, also when its owner is forbidden that. */
+  static forChange(/** @type {Buffer} */ at, /** @type {string} */ path) {
+    try {
+      return new Folder(at, path);
+    } catch (error) {
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EACCES') throw error;
+      fs.chmodSync(at, 0o700);
+      return new Folder(at, path);
+    }
+  }
+
+  /** The last one first. */
+  names() {
+    return fs.readdirSync(this.base, { encoding: 'buffer' }).map(textOf).sort().reverse();
+  }
+
   close() {
     fs.closeSync(this.fd);
   }
@@ -104,9 +123,18 @@ function present(/** @type {() => any} */ look) {
  * Every entry, a folder before what is in it; `sha` is filled in by whoever reads the file.
  * @returns {Generator<Found>}
  */
-function* walk(/** @type {Folder} */ folder, links = new Map()) {
-  const names = fs.readdirSync(folder.base, { encoding: 'buffer' }).map(textOf);
-  for (const name of names.sort()) {
+function* walk() {
+  const links = new Map();
+  /** The way down, and what is left in each folder: a home may be deeper than calls can be. */
+  const way = [{ folder: home, left: home.names() }];
+  for (let here = way.at(-1); here; here = way.at(-1)) {
+    const { folder, left } = here;
+    const name = left.pop();
+    if (name === undefined) {
+      way.pop();
+      if (folder !== home) folder.close();
+      continue;
+    }
     const at = folder.reach(name);
     const stat = present(() => fs.lstatSync(at, { bigint: true }));
     if (!stat) continue;
@@ -132,12 +160,7 @@ function* walk(/** @type {Folder} */ folder, links = new Map()) {
     yield { entry, at, stat };
     if (type !== 'd') continue;
     const inner = present(() => new Folder(at, path));
-    if (!inner) continue;
-    try {
-      yield* walk(inner, links);
-    } finally {
-      inner.close();
-    }
+    if (inner) way.push({ folder: inner, left: inner.names() });
   }
 }
 
@@ -145,16 +168,18 @@ function* everything() {
   const at = home.reach('.');
   const stat = fs.lstatSync(at, { bigint: true });
   yield { entry: entryOf('.', 'd', stat), at, stat };
-  yield* walk(home);
+  yield* walk();
 }
 
 /** @returns {Entry} */
 function entryOf(/** @type {string} */ path, /** @type {'d' | 'f' | 'l'} */ type, /** @type {fs.BigIntStats} */ stat) {
-  const isHomes = Number(stat.uid) === homeOwner.uid && Number(stat.gid) === homeOwner.gid;
+  const [uid, gid] = [Number(stat.uid), Number(stat.gid)];
+  /** Null stands for the home's own, which are others elsewhere. @type {Exclude<Entry['own'], null>} */
+  const own = [uid === homeOwner.uid ? null : uid, gid === homeOwner.gid ? null : gid];
   return {
     ...{ path, type, mode: type === 'l' ? 0 : Number(stat.mode & 0o7777n) },
     ...{ size: type === 'f' ? Number(stat.size) : 0, mtime: String(stat.mtimeNs) },
-    ...{ own: isHomes ? null : [Number(stat.uid), Number(stat.gid)], target: '', sha: '' },
+    ...{ own: own.some(id => id !== null) ? own : null, target: '', sha: '' },
   };
 }
 
@@ -233,7 +258,7 @@ class Output {
   }
 
   frame(/** @type {string} */ kind, /** @type {Buffer} */ payload) {
-    if (payload.length > chunkSize) throw new Error('a name is too long');
+    if (payload.length > chunkSize) throw new Error(`the path is too long: ${shown(Folder.reached)}`);
     const head = Buffer.alloc(headSize);
     setHead(head, 0, kind, payload.length);
     this.#add(head);
@@ -375,7 +400,7 @@ class Hashes {
   record() {
     if (!keepsTrack) return;
     this.#try(() => {
-      fs.rmSync(`${hashesFile}.new`, { force: true });
+      clear(`${hashesFile}.new`);
       const fd = fs.openSync(`${hashesFile}.new`, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
       this.#record = new Output(fd);
       const { ctimeNs } = fs.fstatSync(fd, { bigint: true });
@@ -422,9 +447,16 @@ class Hashes {
 
   #forget() {
     this.#record = undefined;
-    fs.rmSync(`${hashesFile}.new`, { force: true });
+    try {
+      clear(`${hashesFile}.new`);
+    } catch {
+      // Nobody reads it.
+    }
   }
 }
+
+/** Whoever works in the instance may have put anything there. */
+const clear = (/** @type {string} */ file) => fs.rmSync(file, { recursive: true, force: true });
 
 /**
  * Path, facts and hash of each, as far as it can be read: whoever works in the instance may have written it.
@@ -589,7 +621,7 @@ function importHome() {
     while (way.length > 0 && way.at(-1)?.folder.path !== at) leave();
     const holder = way.at(-1)?.folder;
     if (!holder || /^\.{0,2}$/.test(nameOf(path)) || nameOf(path).includes('\0'))
-      throw new Error(`"${path}" lies nowhere`);
+      throw new Error(`${shown(path)} lies nowhere`);
     return holder;
   };
   for (;;) {
@@ -602,7 +634,7 @@ function importHome() {
       return;
     }
     if (kind === 'R') {
-      fs.rmSync(holderOf(fact.path).reach(nameOf(fact.path)), { recursive: true, force: true });
+      remove(holderOf(fact.path), nameOf(fact.path));
       continue;
     }
     if (kind !== 'E') throw new Error('the stream is not in order');
@@ -616,32 +648,60 @@ function importHome() {
     const holder = holderOf(entry.path);
     const at = holder.reach(nameOf(entry.path));
     if (entry.type === 'd') {
-      if (!present(() => fs.lstatSync(at))?.isDirectory()) anew(at, () => fs.mkdirSync(at, 0o700));
-      const inner = new Folder(at, entry.path);
+      if (!present(() => fs.lstatSync(at))?.isDirectory()) anew(holder, entry, at => fs.mkdirSync(at, 0o700));
+      const inner = Folder.forChange(holder.reach(nameOf(entry.path)), entry.path);
       fs.fchmodSync(inner.fd, entry.mode | 0o700);
       way.push({ folder: inner, entry });
     } else if (entry.kept) {
       keep(at, entry);
     } else if (entry.type === 'h') {
-      const fresh = holder.at(nameOf(entry.path));
-      anew(fresh, () => linkTo(entry.target, fresh));
+      anew(holder, entry, () => linkTo(entry.target, holder.at(nameOf(entry.path))));
     } else if (entry.type === 'l') {
-      anew(at, () => fs.symlinkSync(bytesOf(entry.target), at));
+      anew(holder, entry, at => fs.symlinkSync(bytesOf(entry.target), at));
       finish(at, entry);
     } else {
-      receive(input, at, entry);
+      const fd = anew(holder, entry, at => fs.openSync(at, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+      receive(input, fd, entry);
     }
   }
 }
 
 /** Makes something where nothing else is then. @template T @returns {T} */
-function anew(/** @type {Buffer} */ at, /** @type {() => T} */ make) {
+function anew(/** @type {Folder} */ holder, /** @type {Entry} */ entry, /** @type {(at: Buffer) => T} */ make) {
+  const name = nameOf(entry.path);
   try {
-    return make();
+    return make(holder.reach(name));
   } catch (error) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
-    fs.rmSync(at, { recursive: true, force: true });
-    return make();
+    remove(holder, name);
+    return make(holder.reach(name));
+  }
+}
+
+/** Removes what a folder has of that name, and all below it, also what forbids that to its owner. */
+function remove(/** @type {Folder} */ holder, /** @type {string} */ name) {
+  const way = [{ folder: holder, left: [name] }];
+  for (let here = way.at(-1); here; here = way.at(-1)) {
+    const { folder, left } = here;
+    const next = left.at(-1);
+    if (next === undefined) {
+      way.pop();
+      const above = way.at(-1);
+      if (!above) return;
+      folder.close();
+      fs.rmdirSync(above.folder.reach(above.left.pop() ?? ''));
+      continue;
+    }
+    const at = folder.reach(next);
+    const stat = present(() => fs.lstatSync(at));
+    if (stat?.isDirectory()) {
+      const inner = Folder.forChange(at, folder.pathOf(next));
+      fs.fchmodSync(inner.fd, 0o700);
+      way.push({ folder: inner, left: inner.names() });
+    } else {
+      if (stat) fs.unlinkSync(at);
+      left.pop();
+    }
   }
 }
 
@@ -649,7 +709,7 @@ function anew(/** @type {Buffer} */ at, /** @type {() => T} */ make) {
 function keep(/** @type {Buffer} */ at, /** @type {Entry} */ entry) {
   if (entry.type !== 'f') return;
   const stat = present(() => fs.lstatSync(at, { bigint: true }));
-  if (!stat?.isFile()) throw new Error(`"${entry.path}" is not there to be kept`);
+  if (!stat?.isFile()) throw new Error(`${shown(entry.path)} is not there to be kept`);
   if (!isAlike(entryOf(entry.path, 'f', stat), entry)) finish(at, entry);
 }
 
@@ -664,9 +724,9 @@ function syncEach() {
 }
 
 const isRoot = process.getuid?.() === 0;
-/** As near as a double comes: a quarter of a microsecond. */
+/** As near as a double comes: a quarter of a microsecond. As text, since Node takes a negative number for now. */
 const secondsOf = (/** @type {string} */ nanoseconds) =>
-  Number(BigInt(nanoseconds) / 1000n) / 1e6 + Number(BigInt(nanoseconds) % 1000n) / 1e9;
+  String(Number(BigInt(nanoseconds) / 1000n) / 1e6 + Number(BigInt(nanoseconds) % 1000n) / 1e9);
 
 function headOf(/** @type {Input} */ input) {
   const head = input.take(headSize);
@@ -682,18 +742,19 @@ function factOf(/** @type {Input} */ input, /** @type {number} */ length) {
   return JSON.parse(payload.toString());
 }
 
+/** User and group as they are here. @returns {[number, number]} */
+const ownerOf = (/** @type {Entry['own']} */ own) => [own?.[0] ?? homeOwner.uid, own?.[1] ?? homeOwner.gid];
+
 /** Owner, mode and times of what is no folder. */
 function finish(/** @type {Buffer} */ at, /** @type {Entry} */ { type, mode, mtime, own }) {
-  const [uid, gid] = own ?? [homeOwner.uid, homeOwner.gid];
-  if (isRoot) fs.lchownSync(at, uid, gid);
+  if (isRoot) fs.lchownSync(at, ...ownerOf(own));
   if (type === 'f') fs.chmodSync(at, mode);
   fs.lutimesSync(at, secondsOf(mtime), secondsOf(mtime));
 }
 
 /** The same of what is open. */
 function finishOpen(/** @type {number} */ fd, /** @type {Entry} */ { mode, mtime, own }) {
-  const [uid, gid] = own ?? [homeOwner.uid, homeOwner.gid];
-  if (isRoot) fs.fchownSync(fd, uid, gid);
+  if (isRoot) fs.fchownSync(fd, ...ownerOf(own));
   fs.fchmodSync(fd, mode);
   fs.futimesSync(fd, secondsOf(mtime), secondsOf(mtime));
 }
@@ -706,7 +767,7 @@ function linkTo(/** @type {string} */ path, /** @type {Buffer} */ fresh) {
   const last = names.pop() ?? '';
   try {
     for (const name of names) {
-      if (/^\.{0,2}$/.test(name)) throw new Error(`"${path}" lies nowhere`);
+      if (/^\.{0,2}$/.test(name)) throw new Error(`${shown(path)} lies nowhere`);
       folder = new Folder(folder.at(name), folder.pathOf(name));
       opened.push(folder);
     }
@@ -716,8 +777,7 @@ function linkTo(/** @type {string} */ path, /** @type {Buffer} */ fresh) {
   }
 }
 
-function receive(/** @type {Input} */ input, /** @type {Buffer} */ at, /** @type {Entry} */ entry) {
-  const fd = anew(at, () => fs.openSync(at, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+function receive(/** @type {Input} */ input, /** @type {number} */ fd, /** @type {Entry} */ entry) {
   wrote(blockSize);
   try {
     let sum = 0;
@@ -745,7 +805,7 @@ function receive(/** @type {Input} */ input, /** @type {Buffer} */ at, /** @type
         position += fact.length;
         endsInHole = true;
       } else if (kind === 'F') {
-        if (fact.sum !== sum) throw new Error(`"${entry.path}" came with other bytes than it left with`);
+        if (fact.sum !== sum) throw new Error(`${shown(entry.path)} came with other bytes than it left with`);
         if (endsInHole) fs.ftruncateSync(fd, position);
         finishOpen(fd, entry);
         return;
@@ -768,10 +828,11 @@ try {
   process.exitCode = 1;
 }
 
-/** In one line, with the whole path of what it was about. */
+/** In one line, with the path of what it was about; what a pipe refuses is about none. */
 function reasonOf(/** @type {unknown} */ error) {
   if (!(error instanceof Error)) return String(error);
-  if (!('path' in error)) return error.message;
+  const { code, path } = /** @type {NodeJS.ErrnoException} */ (error);
+  if (path === undefined && (code === undefined || code === 'EPIPE')) return error.message;
   const [why] = error.message.split(" '", 1);
-  return `${why} ${JSON.stringify(bytesOf(Folder.reached).toString())}`;
+  return `${why} ${shown(Folder.reached)}`;
 }

@@ -49,7 +49,9 @@ until ln -s "$$" "$base/lock" 2>/dev/null; do
 done
 leave() { rm -f "$base/lock"; rmdir "$base" 2>/dev/null; }
 trap leave EXIT
-refuse_occupied() { [ -z "$(ls -A .)" ] || { rm -rf "$part"; exit ${occupied}; }; }
+# Also what forbids that to its owner, as Go's modules do.
+remove() { chmod -R u+rwx "$@" 2>/dev/null; rm -rf "$@"; }
+refuse_occupied() { [ -z "$(ls -A .)" ] || { remove "$part"; exit ${occupied}; }; }
 `;
 
 const variables = (workspace: string, part: string) =>
@@ -60,7 +62,7 @@ export const fillScript = (workspace: string, part: string, fill: string) => `${
 ${takeTurn}
 if [ -e "$base/done" ] || [ -e "$full" ]; then exit 0; fi
 refuse_occupied
-rm -rf "$base"/part-*
+remove "$base"/part-*
 ${fill}
 `;
 
@@ -69,7 +71,7 @@ export const unpackScript = (workspace: string, part: string) =>
   fillScript(
     workspace,
     part,
-    'mkdir "$part" && tar -x -f - -C "$part" && chmod u+rwx "$part" || { rm -rf "$part"; exit 1; }',
+    'mkdir "$part" && tar -x -f - -C "$part" && chmod u+rwx "$part" || { remove "$part"; exit 1; }',
   );
 
 /**
@@ -86,11 +88,26 @@ if [ ! -e "$full" ]; then
   mv "$part" "$full" || exit 1
 fi
 left=
+# A folder that its owner may not write to cannot be moved. Which ones were opened for that lies on the disk before they are.
+move() {
+  if [ -d "$1" ] && [ ! -L "$1" ] && [ ! -w "$1" ]; then
+    mkdir -p "$base/closed/$2" && chmod u+w "$1" || return 1
+  fi
+  mv -n "$1" "./$2"
+}
+close_again() {
+  for entry in "$base/closed"/* "$base/closed"/.[!.]* "$base/closed"/..?*; do
+    [ -e "$entry" ] || continue
+    chmod u-w "./\${entry##*/}" && rmdir "$entry" || return 1
+  done
+  [ ! -e "$base/closed" ] || rmdir "$base/closed"
+}
 for entry in "$full"/* "$full"/.[!.]* "$full"/..?*; do
   [ -e "$entry" ] || [ -L "$entry" ] || continue
   name="\${entry##*/}"
-  if [ -e "./$name" ] || [ -L "./$name" ]; then left="$left $name"; else mv -n "$entry" "./$name" || exit 1; fi
+  if [ -e "./$name" ] || [ -L "./$name" ]; then left="$left $name"; else move "$entry" "$name" || exit 1; fi
 done
+close_again || exit 1
 [ -z "$left" ] || { echo "error: these were there already, and ours stay in $full:$left" >&2; exit 1; }
 : >"$base/done" && rmdir "$full"
 `;

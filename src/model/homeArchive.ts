@@ -28,7 +28,8 @@ export const HomeEntry = z.strictObject({
   size: z.int().min(0),
   /** Nanoseconds since 1970. */
   mtime: z.string().regex(/^-?\d+$/),
-  own: z.tuple([z.int(), z.int()]).nullable(),
+  /** User and group, null for the home's own. */
+  own: z.tuple([z.int().nullable(), z.int().nullable()]).nullable(),
   /** Of a symbolic link, what it says; of a further name of a file, its first name. */
   target: z.string(),
   sha: z.string().regex(/^([a-f0-9]{64})?$/),

@@ -261,6 +261,38 @@ describe('the program beside a home', () => {
     }
   });
 
+  test.skipIf(process.getuid?.() !== 0)(
+    'user and group of each entry come to those of the home there, each for itself',
+    async () => {
+      const names = ['own', "another group's", "another user's", "root's"] as const;
+      const owners = [
+        [1001, 1001],
+        [1001, 999],
+        [7, 1001],
+        [0, 0],
+      ] as const;
+      for (const [index, [uid, gid]] of owners.entries()) {
+        writeFileSync(at('one', names[index] ?? ''), '', { mode: 0o660 });
+        chownSync(at('one', names[index] ?? ''), uid, gid);
+      }
+      chownSync(at('one'), 1001, 1001);
+      chownSync(at('other'), 1000, 100);
+      const ownersIn = (home: string) =>
+        names.map(name => statSync(at(home, name))).map(({ uid, gid }) => [uid, gid] as const);
+      expect(await run('other', 'import', await stream())).toMatchObject({ said: 'done', exitCode: 0 });
+      expect(ownersIn('other')).toEqual([
+        [1000, 100],
+        [1000, 999],
+        [7, 100],
+        [0, 0],
+      ]);
+      for (const name of names) rmSync(at('one', name));
+      const back = (await run('other', 'export', (await run('one', 'list')).output)).output;
+      expect(await run('one', 'import', back)).toMatchObject({ said: 'done', exitCode: 0 });
+      expect(ownersIn('one')).toEqual(owners);
+    },
+  );
+
   // Elsewhere nothing is remembered, since a ctime does not tell enough.
   const remembers = [0xef53, 0x58465342, 0x9123683e].includes(statfsSync(tmpdir()).type);
 

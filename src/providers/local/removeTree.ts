@@ -55,6 +55,8 @@ class TreeRemoval {
 
   /** Everything in a folder that can be removed. */
   async #entriesOf(folder: Buffer): Promise<void> {
+    // One that can only be read names what is in it, and lets nobody reach that; one of somebody else may let us all the same.
+    await chmod(folder, 0o700).catch(() => {});
     const entries = await this.#forced(folder, () => readdir(folder, { withFileTypes: true, encoding: 'buffer' }));
     const [folders, others] = [entries ?? [], entries ?? []].map((all, index) =>
       all.filter(entry => entry.isDirectory() === (index === 0)).map(({ name }) => joined(folder, name)),

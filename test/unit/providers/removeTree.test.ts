@@ -1,10 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { removeTree } from '../../../src/providers/local/removeTree.ts';
+import {
+  asOrdinaryUser,
+  giveToOrdinaryUser,
+  moduleAsOrdinaryUser,
+  ordinaryUserProblem,
+} from '../../fakes/ordinaryUser.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -39,4 +45,28 @@ test('it ends between files when it is cancelled', async () => {
     name: 'AbortError',
   });
   expect(await readdir(many)).toHaveLength(100);
+});
+
+/** Trees that forbid their removal to whoever made them, as shell commands in an empty folder. */
+const forbidding: Readonly<Record<string, string>> = {
+  'a tree whose every part is read-only': 'mkdir -p tree/a/b && touch tree/f tree/a/f tree/a/b/f && chmod -R a-w tree',
+  'folders that may be read and not be entered':
+    'mkdir -p tree/a/b && touch tree/a/b/f && chmod 644 tree/a/b tree/a && chmod 600 tree',
+  'folders that may be entered and not be read':
+    'mkdir -p tree/a/b && touch tree/a/b/f && chmod 300 tree/a/b tree/a tree',
+  'folders that forbid everything': 'mkdir -p tree/a/b && touch tree/a/b/f && chmod 0 tree/a/b tree/a tree',
+  'read-only folders with paths that are too long for one':
+    'mkdir tree && cd tree && d=$(printf %0200d 0) && for i in 1 2 3 4 5 6; do mkdir $d && touch f && cd -P $d; done && cd -P ../../../../../.. && chmod -R a-w .',
+  'a file, and not a folder': 'touch tree && chmod 0 tree',
+};
+
+describe.skipIf(ordinaryUserProblem)('whoever made it, and is not root, can remove', () => {
+  test.each(Object.entries(forbidding))('%s', (_, made) => {
+    giveToOrdinaryUser(directory);
+    expect(asOrdinaryUser('sh', ['-c', made], { cwd: directory })).toMatchObject({ status: 0 });
+    const code = `import { removeTree } from './removeTree.ts'; await removeTree(process.env.TREE ?? '');`;
+    const folder = path.resolve(import.meta.dirname, '../../../src/providers/local');
+    expect(moduleAsOrdinaryUser(code, folder, { TREE: path.join(directory, 'tree') })).toBe('');
+    expect(readdirSync(directory)).toEqual([]);
+  });
 });
