@@ -2,7 +2,7 @@ import { existsSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs
 import { rm } from 'node:fs/promises';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { SwarmController } from '../../src/core/swarmController.ts';
 import type { MigrationStatus, MigrationStep, MigrationStrategy } from '../../src/model/migration.ts';
 import type { HomeProcess } from '../../src/model/provider.ts';
@@ -54,6 +54,11 @@ describeWithOwnEngine('a migration between two engines of which one fails', () =
     await controller?.dispose();
     for (const engine of engines.values()) await engine.stop();
     await rm(folder, { recursive: true, force: true });
+  });
+
+  // What failed must not take the name from the ones after it.
+  afterEach(async () => {
+    for (const { id } of controller.listInstances()) await controller.purgeInstance(id);
   });
 
   const engineOf = (name: string) => {
@@ -173,9 +178,9 @@ describeWithOwnEngine('a migration between two engines of which one fails', () =
         'two',
         fault.strategy ?? 'stop-and-recreate',
       );
-      config.timeout = fault.ends === 'timed-out' ? 5 : 3_600;
+      config.timeout = fault.ends === 'timed-out' ? 12 : 3_600;
       const ended = migrations.startMigration(migrationId);
-      await vi.waitFor(() => expect(hasCome(migrationId, id, fault.at)).toBe(true), { timeout: 30_000, interval: 2 });
+      await vi.waitFor(() => expect(hasCome(migrationId, id, fault.at)).toBe(true), { timeout: 60_000, interval: 2 });
       await fault.befall(migrationId);
       await fault.undo?.(migrationId);
       await ended;

@@ -49,12 +49,16 @@ export async function withCheckContainer<T>(
 /** Milliseconds after which a container of this label that does not run is taken for what a killed process left. */
 export const abandonedAge = 600_000;
 
-/** Removes what killed processes left, and answers whether there are others, too young to be known for that. */
+/**
+ * Removes what killed processes left, or a killed engine half removed, and answers whether there are others, too young
+ * to be known for that.
+ */
 export async function removeAbandonedChecks(engine: DockerEngine, ctx: OperationContext): Promise<boolean> {
   const rows = await engine.call('Listing the containers', ctx, (docker, abortSignal) =>
     docker.listContainers({ all: true, filters: { label: [label.check] }, abortSignal }),
   );
-  const old = rows.filter(({ Created, State }) => State !== 'running' && Created * 1000 < Date.now() - abandonedAge);
+  const isOld = (created: number) => created * 1000 < Date.now() - abandonedAge;
+  const old = rows.filter(({ Created, State }) => State === 'dead' || (State !== 'running' && isOld(Created)));
   await Promise.allSettled(
     old.map(({ Id }) =>
       engine.call('Removing a check container', ctx, (docker, abortSignal) =>

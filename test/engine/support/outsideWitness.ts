@@ -111,11 +111,17 @@ async function everythingOn(place: string, { docker }: Engine): Promise<string[]
     docker.listNetworks(),
   ]);
   return [
-    ...containers.map(({ Names, State }) => `container ${withoutId(Names[0]?.slice(1) ?? '')} ${State}`),
+    ...containers
+      .filter(isNoDeadHelper)
+      .map(({ Names, State }) => `container ${withoutId(Names[0]?.slice(1) ?? '')} ${State}`),
     ...(Volumes ?? []).map(({ Name }) => `volume ${withoutId(Name)}`),
     ...networks.filter(({ Name }) => Name.startsWith('remote-swarm')).map(() => 'network'),
   ].map(what => `${place} ${what}`);
 }
+
+/** What an engine was killed over while it removed it; the next sweep removes it. */
+const isNoDeadHelper = ({ State, Labels }: { State: string; Labels: Record<string, string> }) =>
+  !(State === 'dead' && Labels['remote-swarm.check']);
 
 /** Nor what a container's name tells of whose it is. */
 const withoutId = (name: string) =>
