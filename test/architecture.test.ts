@@ -36,6 +36,17 @@ const imports: Import[] = files.flatMap(file =>
     target: target.startsWith('.') ? path.posix.join(path.posix.dirname(file), target) : target,
   })),
 );
+/** The files that are loaded with this one, and the packages: what is imported for its types or dynamically is not. */
+function loadedWith(entry: string): Set<string> {
+  const loaded = new Set([entry]);
+  for (const file of loaded) {
+    if (!file.startsWith('src/')) continue;
+    for (const [, target = ''] of text(file).matchAll(/^(?:import|export) (?!type )[^;'"=]*?['"]([^'"]+)['"];$/gm)) {
+      loaded.add(target.startsWith('.') ? path.posix.join(path.posix.dirname(file), target) : target);
+    }
+  }
+  return loaded;
+}
 const isRoot = (file: string) => !file.slice('src/'.length).includes('/');
 const text = (file: string) => readFileSync(path.join(root, file), 'utf8');
 
@@ -83,6 +94,11 @@ describe('the laws of the house', () => {
       /(?:\btype|[tT]ype)\s*(?:===|!==)\s*['"](?:local|docker|fly|ssh|kubernetes)['"]|case\s+['"](?:docker|fly|kubernetes)['"]/;
     const wrong = files.filter(file => file !== 'src/providers/providerFactory.ts' && branch.test(text(file)));
     expect(wrong).toEqual([]);
+  });
+
+  test('activation loads no schema, no provider and no long list', () => {
+    const late = /^(zod|src\/providers\/.*|src\/operations\/catalog\.ts|src\/model\/confusables\.ts|src\/swarm\.ts)$/;
+    expect([...loadedWith('src/extension.ts')].filter(file => late.test(file))).toEqual([]);
   });
 
   test('nothing in src/ imports test/', () => {

@@ -1,5 +1,6 @@
 import type { Disposable } from '../model/event.ts';
-import { isMoment, momentOf, type ObservedTimeRecord, observedTimeId } from '../model/observedTimeRecord.ts';
+import { isMoment, momentOf } from '../model/observedMoment.ts';
+import { type ObservedTimeRecord, observedTimeId } from '../model/observedTimeRecord.ts';
 import type { ObserverLease, RecordStore } from '../model/stateStore.ts';
 
 /** Milliseconds. What is not written yet is lost with the window, and counts for no more than this. */

@@ -1,9 +1,11 @@
-import { isMoment } from '../model/observedTimeRecord.ts';
+import { isMoment } from '../model/observedMoment.ts';
 
 /** Milliseconds that what the trash keeps is kept (semantics 22). */
 export const trashTime = 7 * 86_400_000;
 /** Milliseconds that a parked copy is kept (semantics 20). */
 export const parkedTime = 86_400_000;
+/** Until when a copy is parked which only a person may remove. */
+export const untilDecided = '9999-12-31T00:00:00.000Z';
 
 /** What a killed window may have counted, and not written. */
 const slack = 3_600_000;

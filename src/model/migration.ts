@@ -28,9 +28,6 @@ export type MigrationStep = z.infer<typeof MigrationStep>;
 export const MigrationStatus = z.enum(['pending', 'in-progress', 'completed', 'failed', 'cancelled', 'timed-out']);
 export type MigrationStatus = z.infer<typeof MigrationStatus>;
 
-/** Until when a copy is parked which only a person may remove. */
-export const untilDecided = '9999-12-31T00:00:00.000Z';
-
 /** What came of one step. `undone`: compensation took it back. */
 export const MigrationStepState = z.strictObject({
   step: MigrationStep,

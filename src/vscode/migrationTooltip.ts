@@ -1,5 +1,6 @@
 import { parkedAt } from '../core/migration/migrationSteps.ts';
-import { type Migration, type MigrationPlan, type MigrationStrategy, untilDecided } from '../model/migration.ts';
+import { untilDecided } from '../core/retention.ts';
+import type { Migration, MigrationPlan, MigrationStrategy } from '../model/migration.ts';
 import { bytesText } from '../operations/bytesText.ts';
 import type { Translate } from '../operations/translate.ts';
 import { type HealthWording, timeText } from './healthRows.ts';

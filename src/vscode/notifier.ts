@@ -1,10 +1,11 @@
 import * as path from 'node:path';
 import * as vscode from 'vscode';
 import { isToClear, parkedAt } from '../core/migration/migrationSteps.ts';
+import { untilDecided } from '../core/retention.ts';
 import type { SwarmController } from '../core/swarmController.ts';
 import { messageOf } from '../model/errors.ts';
 import type { InstanceRecord } from '../model/instance.ts';
-import { type Migration, untilDecided } from '../model/migration.ts';
+import type { Migration } from '../model/migration.ts';
 import { ClaimNotice } from './claimNotice.ts';
 import type { Face } from './face.ts';
 import { type Notice, noticeOf } from './healthNotices.ts';

@@ -1,15 +1,14 @@
 import type { InstanceIdentity, InstanceRecord, VSCodeInstance } from '../../model/instance.ts';
-import {
-  type Migration,
-  type MigrationStatus,
-  type MigrationStep,
-  type MigrationStepState,
-  type MigrationStrategy,
-  untilDecided,
+import type {
+  Migration,
+  MigrationStatus,
+  MigrationStep,
+  MigrationStepState,
+  MigrationStrategy,
 } from '../../model/migration.ts';
 import type { Claim } from '../../model/operationContext.ts';
 import { timestamp } from '../records.ts';
-import { parkedTime, timeLeft } from '../retention.ts';
+import { parkedTime, timeLeft, untilDecided } from '../retention.ts';
 
 const beginning = ['prepare', 'validate-source', 'validate-target-provider', 'export-source-config'] as const;
 /** `verify-target` ends with the pivot. */

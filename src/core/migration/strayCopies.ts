@@ -1,6 +1,6 @@
 import { SwarmError } from '../../model/errors.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
-import { type Migration, untilDecided } from '../../model/migration.ts';
+import type { Migration } from '../../model/migration.ts';
 import { type LockedContext, underLock, withTimeout } from '../../model/operationContext.ts';
 import { generationOf } from '../../model/ownership.ts';
 import type { InstanceObservation, Provider } from '../../model/provider.ts';
@@ -8,6 +8,7 @@ import { randomId } from '../instanceId.ts';
 import { getTwice } from '../instanceLifecycle.ts';
 import { isSame } from '../isSame.ts';
 import { claimed, timestamp } from '../records.ts';
+import { untilDecided } from '../retention.ts';
 import { aboutToChange, type MigrationWorld, makeOwner } from './migrationRun.ts';
 import {
   claimOf,

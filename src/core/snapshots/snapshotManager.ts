@@ -7,7 +7,6 @@ import {
   snapshotNotFound,
 } from '../../model/homeErrors.ts';
 import type { InstanceConfigInput, InstanceRecord } from '../../model/instance.ts';
-import { untilDecided } from '../../model/migration.ts';
 import {
   type LockedContext,
   type OperationContext,
@@ -30,7 +29,7 @@ import { parkedBy } from '../migration/strayCopies.ts';
 import type { ObservedTime } from '../observedTime.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
 import { type AskedBeside, asCopied, claimed, pulling, specOf, withError } from '../records.ts';
-import { timeLeft } from '../retention.ts';
+import { timeLeft, untilDecided } from '../retention.ts';
 import type { HomeKeeper } from './homeKeeper.ts';
 import type { SnapshotBook } from './snapshotBook.ts';
 import { superfluous } from './snapshotRetention.ts';

@@ -1,7 +1,6 @@
 import type { Face } from '../face.ts';
 import { adopt, adoptAll } from './adopt.ts';
 import { chooseFilter, chooseGrouping, chooseSorting, clearFilter } from './chooseView.ts';
-import { createFromJson, createFromThisDocument } from './createFromJson.ts';
 import {
   followProvider,
   followState,
@@ -39,8 +38,8 @@ const command = (name: string, run: Command['run']): Command => ({ id: `remoteSw
 export const commandTable: readonly Command[] = [
   // What needs the schemas is loaded when it is needed: activation stays short.
   command('create', async face => (await import('./create.ts')).create(face)),
-  command('createFromJson', createFromJson),
-  command('createFromDocument', createFromThisDocument),
+  command('createFromJson', async face => (await import('./createFromJson.ts')).createFromJson(face)),
+  command('createFromDocument', async face => (await import('./createFromJson.ts')).createFromThisDocument(face)),
   command('open', open),
   command('attach', attach),
   command('start', start),

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { untilDecided } from '../../../src/core/retention.ts';
 import { homeStreamBroken } from '../../../src/model/homeErrors.ts';
-import { untilDecided } from '../../../src/model/migration.ts';
 import { quietContext } from '../../../src/model/operationContext.ts';
 import { contentOf, fill } from '../../fakes/memoryCarrier.ts';
 import { MemoryKeeper } from '../../fakes/memoryKeeper.ts';

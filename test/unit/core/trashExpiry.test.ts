@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { TrashExpiry } from '../../../src/core/trashExpiry.ts';
 import { providerUnreachable } from '../../../src/model/errors.ts';
-import { momentOf } from '../../../src/model/observedTimeRecord.ts';
+import { momentOf } from '../../../src/model/observedMoment.ts';
 import { MemoryLease, ObserverSeat } from '../../fakes/memoryLease.ts';
 import { MemoryPlace } from '../../fakes/memoryPlace.ts';
 import { MemoryDisk } from '../../fakes/memoryStore.ts';

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { type Migration, untilDecided } from '../../../src/model/migration.ts';
+import { untilDecided } from '../../../src/core/retention.ts';
+import type { Migration } from '../../../src/model/migration.ts';
 import { editor } from './fakeEditor.ts';
 
 vi.mock('vscode', async () => {

@@ -6,7 +6,7 @@ import { isWatched } from '../../../../src/core/health/healthRules.ts';
 import { isKeeping } from '../../../../src/core/migration/migrationSteps.ts';
 import { parkedTime, timeLeft, trashTime } from '../../../../src/core/retention.ts';
 import type { InstanceRecord } from '../../../../src/model/instance.ts';
-import { momentOf } from '../../../../src/model/observedTimeRecord.ts';
+import { momentOf } from '../../../../src/model/observedMoment.ts';
 import { quietContext } from '../../../../src/model/operationContext.ts';
 import { readClaim } from '../../../../src/storage/fileStateClaim.ts';
 import { moveState, settleMove } from '../../../../src/storage/moveState.ts';

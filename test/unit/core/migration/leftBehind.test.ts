@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
+import { untilDecided } from '../../../../src/core/retention.ts';
 import { timedOut } from '../../../../src/model/errors.ts';
-import { untilDecided } from '../../../../src/model/migration.ts';
 import { quietContext } from '../../../../src/model/operationContext.ts';
 import { migrationReport } from '../../../../src/operations/migrationViews.ts';
 import { contentOf, fill, MemoryCarrier } from '../../../fakes/memoryCarrier.ts';
