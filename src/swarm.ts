@@ -183,7 +183,8 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     masks,
     sources: {
       surveyFolder: (folder, signal) => surveyFolder(folder, [storageDirectory, stateDirectory], signal),
-      packFolder: (folder, signal, note) => packFolder(folder, [storageDirectory, stateDirectory], signal, note),
+      packFolder: (folder, workspace, signal, note) =>
+        packFolder(folder, workspace, [storageDirectory, stateDirectory], signal, note),
       gitCredential,
     },
     defaultProviderType: () => surroundings.config().defaultProviderType,

@@ -12,7 +12,7 @@ import { runsElsewhere } from '../model/machineErrors.ts';
 import type { OperationContext } from '../model/operationContext.ts';
 import { problemsOf } from '../model/problemsOf.ts';
 import type { Provider } from '../model/provider.ts';
-import type { SetupConsent } from '../model/setupConsent.ts';
+import type { FolderFacts, SetupConsent } from '../model/setupConsent.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import { choosePlacement, misfits, type PlacementCandidate } from './placement.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
@@ -48,7 +48,7 @@ export async function admittedSource(
   const { source } = config;
   if (source.kind !== 'folder') return config;
   ctx.report(`Looking at ${source.path}…`);
-  const ask = async (use: FolderFacts) => {
+  const ask = async (use: FolderFacts | { path: string; problem: string }) => {
     const agreed = await consent?.mayCopy({ ...use, instance: { providerId, config } });
     if (agreed === false) throw confirmationRefused(`The copy of ${source.path}`);
     ctx.signal.throwIfAborted();
@@ -62,13 +62,11 @@ export async function admittedSource(
   return { ...config, source: looked.source };
 }
 
-type FolderFacts = { path: string; problem: string } | { path: string; bytes: number; files: number };
-
 async function look(folder: string, sources: SetupSources, { signal }: OperationContext) {
-  const { path, bytes, files } = await sources.surveyFolder(folder, signal);
-  const real = WorkspaceSource.safeParse({ kind: 'folder', path });
+  const facts = await sources.surveyFolder(folder, signal);
+  const real = WorkspaceSource.safeParse({ kind: 'folder', path: facts.path });
   if (!real.success) throw invalidInput('The source', problemsOf(real.error, 'source'));
-  return { facts: { path, bytes, files }, source: real.data };
+  return { facts, source: real.data };
 }
 
 /** Throws `invalidInput` naming the variables of `secretEnv` that have no value. */

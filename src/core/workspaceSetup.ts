@@ -2,7 +2,7 @@ import { messageOf } from '../model/errors.ts';
 import type { InstanceRecord, SetupState } from '../model/instance.ts';
 import { type LockedContext, withSignal, withTimeout } from '../model/operationContext.ts';
 import type { CommandResult, Provider } from '../model/provider.ts';
-import type { CredentialUse, SetupConsent } from '../model/setupConsent.ts';
+import type { CredentialUse, FolderFacts, SetupConsent } from '../model/setupConsent.ts';
 import { onOneLine } from '../model/textCut.ts';
 import { cloneScript, isOverSsh, silent, wantsCredential } from './cloneScript.ts';
 import { randomId } from './instanceId.ts';
@@ -10,10 +10,18 @@ import { inCleanEnvironment, moveInScript, occupied, unpackScript } from './setu
 
 /** What the first start needs from the machine that runs the controller. */
 export interface SetupSources {
-  /** Where a local folder really lies, and how much it is. Rejects when it is none that is copied. */
-  surveyFolder(path: string, signal: AbortSignal): Promise<{ path: string; bytes: number; files: number }>;
-  /** A tar of a local folder, as surveyed, with its uncommitted files. `note` is told of what it lacks. */
-  packFolder(path: string, signal: AbortSignal, note: (problem: string) => void): AsyncIterable<Uint8Array>;
+  /** Looks at a local folder. Rejects when it is none that is copied. */
+  surveyFolder(path: string, signal: AbortSignal): Promise<FolderFacts>;
+  /**
+   * A tar of a local folder, as surveyed, with its uncommitted files, for a copy at `workspace` that leads to no repository
+   * outside of itself. `note` is told of what it lacks.
+   */
+  packFolder(
+    path: string,
+    workspace: string,
+    signal: AbortSignal,
+    note: (problem: string) => void,
+  ): AsyncIterable<Uint8Array>;
   /** What opens private repositories of the same scheme and host as `url`; undefined when there is nothing for them. */
   gitCredential(url: string): GitCredential | undefined;
 }
@@ -139,7 +147,7 @@ export async function setUpWorkspace(
   }
   if (source.kind === 'folder') {
     const what = `Copying ${source.path}`;
-    const pack = sources.packFolder(source.path, ctx.signal, note => notes.push(note));
+    const pack = sources.packFolder(source.path, workspace, ctx.signal, note => notes.push(note));
     await fill(what, run(what, times.fill, inCleanEnvironment(unpackScript(workspace, part), chosen), pack));
   }
   for (const extension of extensions) {

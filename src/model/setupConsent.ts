@@ -10,13 +10,21 @@ export interface CredentialUse {
   readonly instance: Pick<InstanceRecord, 'id' | 'providerId' | 'config'>;
 }
 
+/** What is to be copied when a folder is. */
+export interface FolderFacts {
+  /** Where it really lies. */
+  readonly path: string;
+  readonly bytes: number;
+  readonly files: number;
+  /** Repositories elsewhere that it is a part of, which come along. */
+  readonly outside: readonly string[];
+}
+
 /** A folder of the person's machine that is to be copied into an instance, or why it can't be: that tells of it too. */
 export type FolderUse = {
-  /** Where it really lies; as it was named when it can't be copied. */
-  readonly path: string;
   /** The instance that it is for, which is not made yet. */
   readonly instance: Pick<InstanceRecord, 'providerId' | 'config'>;
-} & ({ readonly bytes: number; readonly files: number } | { readonly problem: string });
+} & (FolderFacts | { /** As it was named. */ readonly path: string; readonly problem: string });
 
 /** Who answers for what a first set-up takes of the person's. */
 export interface SetupConsent {

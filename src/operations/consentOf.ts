@@ -1,4 +1,4 @@
-import type { CredentialUse, FolderUse, SetupConsent } from '../model/setupConsent.ts';
+import type { CredentialUse, FolderFacts, FolderUse, SetupConsent } from '../model/setupConsent.ts';
 import { visible } from '../model/textCut.ts';
 import type { Confirmation, OperationCall } from './operation.ts';
 import type { Translate } from './translate.ts';
@@ -52,14 +52,15 @@ export function credentialQuestion(t: Translate, use: CredentialUse, actor: stri
 }
 
 /** Names the folder as it really lies, and how much it is. */
-export function folderQuestion(t: Translate, use: Extract<FolderUse, { bytes: number }>, actor: string): Confirmation {
-  const { path, bytes, files, instance } = use;
+export function folderQuestion(t: Translate, use: Extract<FolderUse, FolderFacts>, actor: string): Confirmation {
+  const { path, bytes, files, outside, instance } = use;
   const { name, image } = instance.config;
   return {
     title: t('Copy a folder of this computer into "{0}"?', name),
     detail: [
       [
         t('Folder: {0}', visible(path)),
+        ...outside.map(place => t('Comes along, since the folder is a part of it: {0}', visible(place))),
         t('{0} files, {1} MB', files, (bytes / 1024 ** 2).toFixed(1)),
         t('Provider: {0}', instance.providerId),
         image === undefined ? t('Image: the default') : t('Image: {0}', visible(image)),

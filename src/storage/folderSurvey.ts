@@ -2,6 +2,7 @@ import type { Dirent } from 'node:fs';
 import { lstat, opendir, readdir, realpath, stat, statfs } from 'node:fs/promises';
 import * as path from 'node:path';
 import { folderTooLarge, invalidInput } from '../model/errors.ts';
+import { looksLikeRepository, type OwnRepositories, ownRepositories } from './ownRepositories.ts';
 
 /** What is copied of a folder at most. */
 export interface FolderLimits {
@@ -19,12 +20,17 @@ export const usualLimits: FolderLimits = { bytes: 20 * 1024 ** 3, files: 1_000_0
 export interface FolderSurvey {
   /** Where it really lies. */
   readonly path: string;
+  /** With what its repositories have elsewhere. */
   readonly bytes: number;
   readonly files: number;
+  /** Repositories elsewhere that it is a part of, which come along. */
+  readonly outside: readonly string[];
   /** Sockets, pipes, devices and what the kernel makes up, relative to it; they are not copied. */
   readonly special: readonly string[];
   /** What is of this extension, relative to it; it is not copied. */
   readonly ours: readonly string[];
+  /** What makes its repositories ones of their own in the copy. */
+  readonly own: OwnRepositories;
 }
 
 /** Deep enough for the reserved folder of a local instance, `local/<id>--owner/reserved`. */
@@ -34,6 +40,8 @@ const filesAtOnce = 64;
 
 /** File systems whose files the kernel makes up: proc and sysfs. */
 const madeUp = new Set([0x9fa0, 0x62656572]);
+
+const partsOfGit = new Set(['HEAD', 'objects', 'refs']);
 
 /** Which folder it is, whatever it is called and however often it is mounted. */
 const identityOf = ({ dev, ino }: { dev: bigint; ino: bigint }) => `${dev}:${ino}`;
@@ -70,6 +78,7 @@ class Walk {
   readonly #deadline: number;
   readonly #linked = new Set<string>();
   readonly #found = { bytes: 0, files: 0, special: [] as string[], ours: [] as string[] };
+  readonly #git = { pointing: [] as string[], repositories: [] as string[], links: [] as string[] };
 
   constructor(folder: string, root: string, ours: ReadonlySet<string>, signal: AbortSignal, limits: FolderLimits) {
     this.#folder = folder;
@@ -93,18 +102,27 @@ class Walk {
         this.#leaveOut('ours', next.folder);
       else left.push(...(await this.#look(next.folder)).map(folder => ({ folder, device: dev })));
     }
-    return { path: this.#root, ...this.#found };
+    const own = await ownRepositories(this.#root, this.#git, bytes => {
+      this.#found.files++;
+      this.#found.bytes += bytes;
+      this.#check();
+    });
+    return { path: this.#root, ...this.#found, outside: own.outside, own };
   }
 
   /** Counts what lies in the folder; answers with the folders in it. */
   async #look(folder: string): Promise<string[]> {
     const folders: string[] = [];
+    const ofGit: string[] = [];
     let files: string[] = [];
     // What cannot be read is for tar to say.
     const entries: AsyncIterable<Dirent> = await opendir(folder, { bufferSize: 512 }).catch(() => nothing());
     for await (const entry of entries) {
       const file = path.join(folder, entry.name);
       this.#found.files++;
+      if (partsOfGit.has(entry.name)) ofGit.push(entry.name);
+      if (entry.name === '.git' && !entry.isDirectory()) this.#git.pointing.push(this.#nameOf(folder));
+      if (entry.isSymbolicLink()) this.#git.links.push(this.#nameOf(file));
       if (entry.isDirectory()) folders.push(file);
       else if (entry.isFile()) files.push(file);
       else if (!entry.isSymbolicLink()) this.#leaveOut('special', file);
@@ -114,6 +132,7 @@ class Walk {
       files = [];
     }
     await this.#measure(files);
+    if (looksLikeRepository(ofGit)) this.#git.repositories.push(this.#nameOf(folder));
     return folders;
   }
 
@@ -130,7 +149,12 @@ class Walk {
   }
 
   #leaveOut(what: 'special' | 'ours', file: string): void {
-    this.#found[what].push(path.relative(this.#root, file));
+    this.#found[what].push(this.#nameOf(file));
+  }
+
+  /** In the copy, in which all names have slashes. */
+  #nameOf(file: string): string {
+    return path.relative(this.#root, file).replaceAll(path.sep, '/');
   }
 
   #check(): void {

@@ -57,7 +57,7 @@ export async function diskController(
     vault: new MemoryVault(),
     masks: new SecretMasks(),
     sources: {
-      surveyFolder: async path => ({ path, bytes: 0, files: 0 }),
+      surveyFolder: async path => ({ path, bytes: 0, files: 0, outside: [] }),
       packFolder: async function* () {},
       gitCredential: () => undefined,
     },

@@ -145,7 +145,7 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     vault: masks.taughtBy(vault),
     masks,
     sources: {
-      surveyFolder: options.surveyFolder ?? (async path => ({ path, bytes: 0, files: 0 })),
+      surveyFolder: options.surveyFolder ?? (async path => ({ path, bytes: 0, files: 0, outside: [] })),
       packFolder: async function* () {
         yield new Uint8Array();
       },

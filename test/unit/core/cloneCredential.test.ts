@@ -58,7 +58,7 @@ function personFor(origin: string, agrees = true) {
   const asked: CredentialUse[] = [];
   const read: boolean[] = [];
   const sources: SetupSources = {
-    surveyFolder: async where => ({ path: where, bytes: 0, files: 0 }),
+    surveyFolder: async where => ({ path: where, bytes: 0, files: 0, outside: [] }),
     packFolder: async function* () {},
     gitCredential: url =>
       url.startsWith(`${origin}/`)

@@ -134,7 +134,7 @@ describe('creating', () => {
 
 describe('a folder as the source', () => {
   const source = { kind: 'folder', path: '/link' } as const;
-  const surveyFolder = async () => ({ path: '/real', bytes: 7, files: 2 });
+  const surveyFolder = async () => ({ path: '/real', bytes: 7, files: 2, outside: ['/main/.git'] });
 
   test('is looked at and asked for as it really lies, before anything is made', async () => {
     const { controller, place } = await swarm({ surveyFolder });
@@ -158,7 +158,7 @@ describe('a folder as the source', () => {
       { consent: consent(true) },
     );
     expect(made.config.source).toEqual({ kind: 'folder', path: '/real' });
-    expect(asked).toMatchObject([{ path: '/real', bytes: 7, files: 2 }, { path: '/real' }]);
+    expect(asked).toMatchObject([{ path: '/real', bytes: 7, files: 2, outside: ['/main/.git'] }, { path: '/real' }]);
   });
 
   test.each([true, false])(
@@ -187,7 +187,7 @@ describe('a folder as the source', () => {
 
   test.each([
     ['is refused', async () => Promise.reject(invalidInput('The source', ['source.path: no']))],
-    ['has a name that no record takes', async () => ({ path: '/a\nb', bytes: 0, files: 0 })],
+    ['has a name that no record takes', async () => ({ path: '/a\nb', bytes: 0, files: 0, outside: [] })],
   ])('one that %s leaves nothing', async (_, looked) => {
     const { controller } = await swarm({ surveyFolder: looked });
     await expect(controller.createInstance({ name: 'one', source })).rejects.toMatchObject({ code: 'invalid-input' });

@@ -59,7 +59,7 @@ afterEach(async () => {
 
 const sources: SetupSources = {
   surveyFolder: (folder, signal) => surveyFolder(folder, [], signal),
-  packFolder: (folder, signal, note) => packFolder(folder, [], signal, note),
+  packFolder: (folder, workspace, signal, note) => packFolder(folder, workspace, [], signal, note),
   gitCredential: () => undefined,
 };
 const setUp = (source: InstanceConfigInput['source'], from = sources) => {
@@ -236,9 +236,9 @@ describe('what is told', () => {
   test('files that were in motion are a note, and the copy is done', async () => {
     const noted: SetupSources = {
       ...sources,
-      packFolder: (folder, signal, note) => {
+      packFolder: (folder, at, signal, note) => {
         note('it moved');
-        return sources.packFolder(folder, signal, note);
+        return sources.packFolder(folder, at, signal, note);
       },
     };
     expect(await copy(noted)).toEqual({ status: 'done', problems: ['it moved'] });

@@ -24,7 +24,13 @@ async function consentFor(caller: Caller, agrees: boolean) {
 }
 
 describe('whether a folder may be copied', () => {
-  const folder = { path: '/home/ann/.ssh\u202e', bytes: 5 * 1024 ** 2, files: 12, instance };
+  const folder = {
+    path: '/home/ann/.ssh\u202e',
+    bytes: 5 * 1024 ** 2,
+    files: 12,
+    outside: ['/home/ann/main/.git'],
+    instance,
+  };
 
   test('is not asked of a person who named it themself', async () => {
     const { consent, bench } = await consentFor('person', false);
@@ -35,7 +41,13 @@ describe('whether a folder may be copied', () => {
   test.each([true, false])('is asked for a program, with path and size (%s)', async agrees => {
     const { consent, bench } = await consentFor('agent', agrees);
     expect(await consent?.mayCopy(folder)).toBe(agrees);
-    for (const named of ['/home/ann/.ssh\\u{202e}', '12 files, 5.0 MB', instance.providerId, 'Asked by the chat'])
+    for (const named of [
+      '/home/ann/.ssh\\u{202e}',
+      '/home/ann/main/.git',
+      '12 files, 5.0 MB',
+      instance.providerId,
+      'Asked by the chat',
+    ])
       expect(bench.questions[0]?.detail).toContain(named);
     expect(bench.events.filter(({ outcome }) => outcome?.includes('.ssh'))).toHaveLength(agrees ? 1 : 0);
   });
