@@ -1,6 +1,7 @@
 import type { Stats } from 'node:fs';
 import { lstat, readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
 import * as path from 'node:path';
+import { invalidInput } from '../model/errors.ts';
 import { editedConfig, type GitSetting } from './gitConfigText.ts';
 
 /** What a walk through a folder saw that can lead out of it. Names are relative to the folder, with slashes. */
@@ -71,11 +72,18 @@ const between = (folder: string, to: string) => path.posix.relative(`/${folder}`
 export async function ownRepositories(root: string, findings: GitFindings, count: Count): Promise<OwnRepositories> {
   const plan = new Plan(root, count);
   const byDepth = [...findings.pointing].sort((a, b) => a.length - b.length);
-  for (const folder of byDepth) await plan.bringIn(folder);
-  await plan.bringInLinked(findings);
-  for (const folder of findings.repositories) await plan.mend(folder);
-  await plan.settleEnclosing(findings);
-  await plan.settleLinks(findings.links);
+  try {
+    for (const folder of byDepth) await plan.bringIn(folder);
+    await plan.bringInLinked(findings);
+    for (const folder of findings.repositories) await plan.mend(folder);
+    await plan.settleEnclosing(findings);
+    await plan.settleLinks(findings.links);
+  } catch (error) {
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    throw invalidInput('The source', [
+      `source.path: ${root} is a part of a repository that this user can't read: ${error.message}. Clone it instead, or ask for the right to read it`,
+    ]);
+  }
   return plan.result();
 }
 
