@@ -2,7 +2,9 @@ import type { Dirent } from 'node:fs';
 import { lstat, opendir, readdir, realpath, stat, statfs } from 'node:fs/promises';
 import * as path from 'node:path';
 import { folderTooLarge, invalidInput } from '../model/errors.ts';
-import { looksLikeRepository, type OwnRepositories, ownRepositories } from './ownRepositories.ts';
+import type { OwnRepositories } from './copyPlan.ts';
+import { ownRepositories } from './ownRepositories.ts';
+import { looksLikeRepository } from './repositoryFiles.ts';
 
 /** What is copied of a folder at most. */
 export interface FolderLimits {

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import type { OwnEntry, OwnRepositories } from './ownRepositories.ts';
+import type { OwnEntry, OwnRepositories } from './copyPlan.ts';
 import { tarHead, tarPadding } from './tarEntry.ts';
 
 /** What a copy at `workspace` has as its own, as the beginning of a tar, which goes on with the rest of the folder. */

@@ -57,7 +57,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   ],
   'src/storage/packedFile.ts': ['open', 'only writes'],
   'src/storage/ownEntries.ts': ['createReadStream', 'files of a person, byte for byte'],
-  'src/storage/ownRepositories.ts': ['readFile', 'pointers of git, whatever is in them, in ownRepositories.test.ts'],
+  'src/storage/repositoryFiles.ts': ['readFile', 'pointers of git, whatever is in them, in ownRepositories.test.ts'],
   'src/model/homeEntries.ts': ['HomeEntry JSON.parse', 'what a program beside a home writes'],
   'src/providers/reservedFile.ts': ['JSON.parse Token', marks],
   'src/providers/local/instanceFolders.ts': [
