@@ -170,10 +170,13 @@ export class InstanceLifecycle {
       await this.#vault.store(id, pick(secrets, secretNames({ ...record, config })), ctx);
       return await this.#write(ctx, id, current => {
         const next = { ...withoutWanted(current), config };
-        // A correction of what failed leaves the error to be read; a stop that failed is still to be made up for.
+        // A correction of what failed leaves the error to be read; a stop that failed, or a start that was cut off, is
+        // still to be made up for.
         if (!instance) return next;
         const made = withPin(next, instance);
-        if (current.desired === 'stopped' && instance.status === 'running') return made;
+        const isToStop = current.desired === 'stopped' && instance.status === 'running';
+        const isToStart = current.status === 'starting' && instance.status === 'stopped';
+        if (isToStop || isToStart) return made;
         return withStatus(isSame(config, record.config) ? made : withoutError(made), instance);
       });
     } catch (error) {
@@ -252,6 +255,7 @@ export class InstanceLifecycle {
     else if (step === 'trash') await this.trash(now, ctx);
     else if (step === 'restore') await this.restore(now, ctx);
     else if (step === 'stop') await this.stop(now, false, ctx);
+    else if (step === 'start' && now.status === 'starting') await this.start(now, ctx);
     else if (step === 'delete') await this.remove(now, ctx);
     else if (step === 'update' && now.wanted) await this.update(now, ctx);
   }
@@ -314,7 +318,9 @@ export class InstanceLifecycle {
       ctx.lock.assertHeld();
       return await this.#seen(ctx, record.id, instance);
     } catch (error) {
-      throw await this.#failed(ctx, record.id, await this.#statusNow(record), error);
+      // Cancelled, what was to be gone on with still is.
+      const isLeft = ctx.signal.aborted && record.status === pending;
+      throw await this.#failed(ctx, record.id, isLeft ? pending : await this.#statusNow(record), error);
     }
   }
 

@@ -13,7 +13,7 @@ import { KeyedDebounce } from './keyedDebounce.ts';
 import { told } from './overruling.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { adopted, withStatus } from './records.ts';
-import { type Settlement, settle } from './settlement.ts';
+import { type Settlement, settle, tellsWhatIsLeft } from './settlement.ts';
 import { wholeInstance } from './wholeInstance.ts';
 
 /** Instances of a provider that are asked for, or have something finished, at the same time. */
@@ -189,7 +189,7 @@ export class Reconciler implements Disposable {
     const step = settle(record, seen);
     if (step.do === 'show') {
       // Somebody is at work on it: what the list call saw may be older than what that work has written.
-      if (isTransient(record) && (await this.#locks.isHeld(record.id))) return;
+      if (tellsWhatIsLeft(record) && (await this.#locks.isHeld(record.id))) return;
       if (step.status === 'unknown' && !isChangedBySilence(record)) return;
       this.#registry.observeInstance(record.id, current =>
         withStatus(current, { status: step.status, detail: step.detail, port: seen?.port, elsewhere: seen?.elsewhere }),
@@ -311,8 +311,5 @@ function partition<T>(items: readonly T[], first: (item: T) => boolean): [T[], T
  * Whether it is shown as unknown while its place can't tell how it is. One that failed may never have been made, and one
  * in the trash rests; what is left to be done in the others is known by their status.
  */
-const isChangedBySilence = ({ status }: InstanceRecord) =>
-  !['creating', 'stopping', 'deleting', 'failed', 'trashed'].includes(status);
-
-const isTransient = ({ status }: InstanceRecord) =>
-  status === 'starting' || status === 'stopping' || status === 'creating' || status === 'deleting';
+const isChangedBySilence = (record: InstanceRecord) =>
+  !tellsWhatIsLeft(record) && record.status !== 'failed' && record.status !== 'trashed';

@@ -12,6 +12,8 @@ export type Settlement =
   | { readonly do: 'restore' }
   /** A stop was cut off, or failed. What somebody else has started again is only shown. */
   | { readonly do: 'stop' }
+  /** A start was cut off: who waited for its answer would have written what came of it. */
+  | { readonly do: 'start' }
   | { readonly do: 'delete' }
   /** An update was cut off or failed: the place may have part of it. */
   | { readonly do: 'update' }
@@ -46,8 +48,11 @@ export function settle(record: InstanceRecord, seen: InstanceObservation | undef
   if (record.desired !== 'trashed' && (inTrash || record.role === 'trash')) return { do: 'restore' };
   if (record.wanted && !inTrash) return { do: 'update' };
   const isStopLeft = record.desired === 'stopped' && (record.status === 'stopping' || record.error !== undefined);
-  if (isStopLeft && seen.status === 'running') return { do: 'stop' };
+  if (isStopLeft && (seen.status === 'running' || seen.status === 'starting')) return { do: 'stop' };
   if (record.restoring !== undefined && !inTrash) return { do: 'bring-back' };
+  // One that failed has an error, and is for whoever watches over it.
+  const isStartLeft = record.desired === 'running' && record.status === 'starting' && record.error === undefined;
+  if (isStartLeft && (seen.status === 'stopped' || seen.status === 'starting')) return { do: 'start' };
   return shown(inTrash ? { ...seen, status: 'trashed' } : seen);
 }
 
@@ -56,6 +61,8 @@ const shown = ({ status, detail }: Pick<InstanceObservation, 'status' | 'detail'
   ...(detail !== undefined && { detail }),
 });
 
-/** By these statuses it is known what is left to be done; they stay. */
-const unjudged = ({ status }: InstanceRecord): InstanceStatus =>
-  ['creating', 'stopping', 'deleting'].includes(status) ? status : 'unknown';
+/** Whether by its status it is known what is left to be done, so that it stays. */
+export const tellsWhatIsLeft = ({ status }: InstanceRecord): boolean =>
+  ['creating', 'starting', 'stopping', 'deleting'].includes(status);
+
+const unjudged = (record: InstanceRecord): InstanceStatus => (tellsWhatIsLeft(record) ? record.status : 'unknown');

@@ -349,17 +349,21 @@ export class MigrationRun {
   }
 }
 
-/** The registry's record says where the owner is. Only when that changes, what is wanted of it becomes `owner`'s, too. */
+/**
+ * The registry's record says where the owner is. Only when that changes, what is wanted of it becomes `owner`'s, too; its
+ * start begins with it.
+ */
 export async function makeOwner(
   registry: InstanceRegistry,
   instanceId: string,
   owner: Pick<InstanceRecord, 'providerId' | 'epoch'> & Partial<Pick<InstanceRecord, 'desired'>>,
   ctx: LockedContext,
 ): Promise<void> {
-  const change = (current: InstanceRecord): InstanceRecord =>
-    current.providerId === owner.providerId && current.epoch === owner.epoch
-      ? current
-      : { ...withStatus(withoutPin(current), { status: 'stopped' }), ...owner, role: 'owner' };
+  const change = (current: InstanceRecord): InstanceRecord => {
+    if (current.providerId === owner.providerId && current.epoch === owner.epoch) return current;
+    const next: InstanceRecord = { ...withoutPin(current), ...owner, role: 'owner' };
+    return withStatus(next, { status: next.desired === 'running' ? 'starting' : 'stopped' });
+  };
   await registry.updateInstance(instanceId, underLock(ctx, change));
 }
 

@@ -28,7 +28,7 @@ import { isCopyInRole, nextEpoch } from '../migration/migrationSteps.ts';
 import { parkedBy } from '../migration/strayCopies.ts';
 import type { ObservedTime } from '../observedTime.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
-import { type AskedBeside, asCopied, claimed, pulling, specOf, withError } from '../records.ts';
+import { type AskedBeside, asCopied, claimed, pulling, specOf, withError, withStatus } from '../records.ts';
 import { timeLeft, untilDecided } from '../retention.ts';
 import type { HomeKeeper } from './homeKeeper.ts';
 import type { SnapshotBook } from './snapshotBook.ts';
@@ -332,7 +332,12 @@ export class SnapshotManager {
     const begin = (current: InstanceRecord) => ({ ...current, restoring: snapshot.id, desired });
     await registry.updateInstance(record.id, underLock(ctx, begin));
     await this.#bringBack(record, snapshot, ctx);
-    await registry.updateInstance(record.id, underLock(ctx, withoutRestoring));
+    // Its start begins with the same write, so that it is gone on with should it be cut off.
+    const end = (current: InstanceRecord) => {
+      const whole = withoutRestoring(current);
+      return desired === 'running' ? withStatus(whole, { status: 'starting' }) : whole;
+    };
+    await registry.updateInstance(record.id, underLock(ctx, end));
   }
 
   async #bringBack(record: InstanceRecord, snapshot: Snapshot, ctx: LockedContext): Promise<void> {
