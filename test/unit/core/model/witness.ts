@@ -237,6 +237,8 @@ function isLeftToDo(act: Act, record: InstanceRecord | undefined): boolean {
       return record?.desired === 'trashed';
     case 'restoreInstance':
       return record?.desired === 'running' || record?.desired === 'stopped';
+    case 'startInstance':
+      return record?.desired === 'running' && record.status === 'starting' && record.error === undefined;
     case 'stopInstance':
       return record?.desired === 'stopped' && (record.status === 'stopping' || record.error !== undefined);
     case 'updateInstance':
