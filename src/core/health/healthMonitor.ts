@@ -29,7 +29,7 @@ export interface HealthMonitorOptions {
   readonly book: HealthBook;
   readonly lease: ObserverLease;
   /** Whether there is another provider for it, without loss. */
-  canMigrate(record: InstanceRecord): boolean;
+  canMigrate(record: InstanceRecord): Promise<boolean>;
   /** The settings as they are now. */
   config(): HealthConfig;
   readonly recover: Recover;

@@ -9,7 +9,7 @@ import { onOneLine } from '../../model/textCut.ts';
 import type { HealthBook } from './healthBook.ts';
 import { underRecovery } from './healthRules.ts';
 import { causeOf } from './recoveryCause.ts';
-import { type Decision, nextAct, withNext } from './recoveryLadder.ts';
+import { type Decision, type LadderFacts, nextAct, withNext } from './recoveryLadder.ts';
 import { withAttempt, withCrashLoop, withOutcome } from './recoveryState.ts';
 import type { RoundFacts } from './roundFacts.ts';
 
@@ -38,11 +38,14 @@ export interface Ward {
   readonly config: HealthConfig;
 }
 
+/** What the ladder has asked to be looked for; undefined while nobody did. */
+type Seen = Pick<LadderFacts, 'hasHome' | 'canMigrate'>;
+
 /** Climbs the ladder of each instance (semantics 12 to 14): one act at a time for each, counted on disk before it begins. */
 export class Recoverer implements Disposable {
   readonly #book: HealthBook;
   readonly #recover: Recover;
-  readonly #canMigrate: (record: InstanceRecord) => boolean;
+  readonly #canMigrate: (record: InstanceRecord) => Promise<boolean>;
   readonly #lookAgain: (provider: Provider) => void;
   readonly #busy = new Set<string>();
   readonly #alarms = new Map<string, ReturnType<typeof setTimeout>>();
@@ -51,7 +54,7 @@ export class Recoverer implements Disposable {
   constructor(
     book: HealthBook,
     recover: Recover,
-    canMigrate: (record: InstanceRecord) => boolean,
+    canMigrate: (record: InstanceRecord) => Promise<boolean>,
     lookAgain: (provider: Provider) => void,
   ) {
     this.#book = book;
@@ -69,15 +72,18 @@ export class Recoverer implements Disposable {
    * right before the act.
    */
   async consider(patient: Patient, ward: () => Ward, mayAct: () => boolean, ctx: OperationContext): Promise<void> {
-    let decided = this.#decide(patient, ward(), undefined);
-    if (decided?.decision.do === 'look') {
+    let seen: Seen = { hasHome: undefined, canMigrate: undefined };
+    let decided = this.#decide(patient, ward(), seen);
+    while (decided?.decision.do === 'look') {
+      const { what } = decided.decision;
       try {
-        const hasHome = await patient.provider.abilities.hasHome(patient.record.id, ctx);
+        seen = { ...seen, ...(await this.#see(patient, what, ctx)) };
         // A place may take its time, in which persons pause, reset or change the settings.
-        decided = this.#decide(patient, ward(), hasHome);
+        decided = this.#decide(patient, ward(), seen);
       } catch (error) {
         ctx.signal.throwIfAborted();
-        const why = `It could not be seen whether its home is safe: ${said(error)}`;
+        const whether = what === 'home' ? 'its home is safe' : 'it can be migrated';
+        const why = `It could not be seen whether ${whether}: ${said(error)}`;
         decided = { cause: undefined, decision: { do: 'nothing', why } };
       }
     }
@@ -89,25 +95,20 @@ export class Recoverer implements Disposable {
     this.#alarms.clear();
   }
 
+  async #see({ record, provider }: Patient, what: 'home' | 'refuge', ctx: OperationContext): Promise<Partial<Seen>> {
+    return what === 'home'
+      ? { hasHome: await provider.abilities.hasHome(record.id, ctx) }
+      : { canMigrate: await this.#canMigrate(record) };
+  }
+
   /** Undefined when it was forgotten, or is being recovered already. */
-  #decide({ record, facts }: Patient, { config, fleet, frozen }: Ward, hasHome: boolean | undefined) {
+  #decide({ record, facts }: Patient, { config, fleet, frozen }: Ward, seen: Seen) {
     const health = this.#book.get(record.id);
     if (!health || this.#busy.has(record.id)) return undefined;
-    const cause = causeOf(health, facts, config, hasHome);
+    const cause = causeOf(health, facts, config, seen.hasHome);
     const inRecovery = this.#busy.size;
     const now = Date.now();
-    const decision = nextAct({
-      record,
-      health,
-      cause,
-      hasHome,
-      canMigrate: this.#canMigrate(record),
-      frozen,
-      inRecovery,
-      fleet,
-      config,
-      now,
-    });
+    const decision = nextAct({ record, health, cause, ...seen, frozen, inRecovery, fleet, config, now });
     return { cause, decision };
   }
 

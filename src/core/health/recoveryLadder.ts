@@ -1,6 +1,7 @@
 import type { HealthConfig } from '../../model/config.ts';
 import type { InstanceHealth, RecoveryAttempt, RecoveryCause, RecoveryRung } from '../../model/health.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
+import { onOneLine } from '../../model/textCut.ts';
 import { checkOf } from './healthChecks.ts';
 import { isWatched } from './healthRules.ts';
 import { causeWords } from './recoveryCause.ts';
@@ -10,14 +11,17 @@ import { attemptsWithin, budgetOf } from './recoveryState.ts';
 const firstWait = 10_000;
 const longestWait = 300_000;
 
+/** Characters that are said of why the last try failed. */
+const mostSaid = 200;
+
 export interface LadderFacts {
   readonly record: InstanceRecord;
   readonly health: InstanceHealth;
   readonly cause: RecoveryCause | undefined;
   /** Whether its home is proven to be there and its own; undefined while nobody looked. */
   readonly hasHome: boolean | undefined;
-  /** Whether there is a provider that it can be migrated to, without loss. */
-  readonly canMigrate: boolean;
+  /** Whether there is a provider that it can be migrated to, without loss; undefined while nobody looked. */
+  readonly canMigrate: boolean | undefined;
   /** Why nothing is recovered at its provider now (semantics 10). */
   readonly frozen?: string | undefined;
   /** How many other instances are in recovery, and how many are watched. */
@@ -33,8 +37,8 @@ export type Decision =
   | { readonly do: 'nothing'; readonly why: string }
   /** Ask again at `until`, at most 300 s from now. */
   | { readonly do: 'wait'; readonly until: number; readonly rung: RecoveryRung; readonly why: string }
-  /** Ask again with `hasHome`. */
-  | { readonly do: 'look'; readonly what: 'home'; readonly why: string }
+  /** Ask again with `hasHome`, or with `canMigrate`. */
+  | { readonly do: 'look'; readonly what: 'home' | 'refuge'; readonly why: string }
   | { readonly do: 'act'; readonly rung: RecoveryRung; readonly why: string }
   | { readonly do: 'crash-loop'; readonly why: string };
 
@@ -54,7 +58,9 @@ export function nextAct(facts: LadderFacts): Decision {
     return { do: 'nothing', why: `The settings allow nothing that would help, now that ${causeWords[cause]}.` };
   }
   const rung = rungs.find(each => isLeft(each, facts));
-  return rung === undefined ? { do: 'crash-loop', why: exhaustion(rungs, cause, facts) } : step(rung, cause, facts);
+  if (rung !== undefined) return step(rung, cause, facts);
+  const isHeldUp = rungs.includes('recreate') && isAffordable('recreate', facts);
+  return isHeldUp ? afterFullDisk(cause, facts) : { do: 'crash-loop', why: exhaustion(rungs, cause, facts) };
 }
 
 /** The health with what the ladder is going to do about it (semantics 11). */
@@ -85,7 +91,8 @@ export function refusal(
   if (record.desired !== 'running') return `It is not wanted running, but ${record.desired}.`;
   if (record.status === 'creating') return 'It is still being made.';
   if (record.status === 'running' && record.statusSince > statusSince) return 'Somebody has started it meanwhile.';
-  if (rung === 'migrate') return canMigrate ? undefined : 'There is no provider that it can be migrated to.';
+  if (rung === 'migrate')
+    return canMigrate ? undefined : 'There is no provider that it can be migrated to without loss.';
   if (hasHome === false) return 'Its home is not there, or is not its own by label; nothing is made in its place.';
   return rung === 'recreate' && hasHome !== true ? 'Its home is not proven to be safe.' : undefined;
 }
@@ -136,14 +143,31 @@ function rungsOf(cause: RecoveryCause): readonly RecoveryRung[] {
   }
 }
 
-function isLeft(rung: RecoveryRung, { health, canMigrate, config, now }: LadderFacts): boolean {
-  if (rung === 'migrate' && !canMigrate) return false;
-  if (rung === 'recreate' && diskWasFull(health)) return false;
-  return usedOf(rung, health, config, now).length < budgetOf(rung, config).most;
+function isLeft(rung: RecoveryRung, facts: LadderFacts): boolean {
+  if (rung === 'migrate' && facts.canMigrate === false) return false;
+  if (rung === 'recreate' && fullDiskUntil(facts) > facts.now) return false;
+  return isAffordable(rung, facts);
 }
 
-/** However long ago: what has no room is not made anew. */
-const diskWasFull = (health: InstanceHealth) => checkOf(health, 'resources')?.outcome === 'failed';
+const isAffordable = (rung: RecoveryRung, { health, config, now }: LadderFacts) =>
+  usedOf(rung, health, config, now).length < budgetOf(rung, config).most;
+
+/**
+ * Until when a full disk is believed: what has no room is not made anew, and what does not run is not measured again. One
+ * in the future tells of a clock that was set back.
+ */
+function fullDiskUntil({ health, config, now }: LadderFacts): number {
+  const check = checkOf(health, 'resources');
+  const at = check?.outcome === 'failed' ? Date.parse(check.at) : Number.NEGATIVE_INFINITY;
+  return at > now ? now : at + budgetOf('recreate', config).window;
+}
+
+function afterFullDisk(cause: RecoveryCause, facts: LadderFacts): Decision {
+  const { now, config } = facts;
+  const then = `Once that is ${words(budgetOf('recreate', config).window)} ago`;
+  const why = `Its disk was full when it was last measured. ${then}: ${intention('recreate', cause, facts)}`;
+  return { do: 'wait', rung: 'recreate', until: Math.min(fullDiskUntil(facts), now + longestWait), why };
+}
 
 const usedOf = (rung: RecoveryRung, { recovery }: InstanceHealth, config: HealthConfig, now: number) =>
   attemptsWithin(recovery, budgetOf(rung, config).window, now).filter(attempt => attempt.rung === rung);
@@ -151,6 +175,7 @@ const usedOf = (rung: RecoveryRung, { recovery }: InstanceHealth, config: Health
 function step(rung: RecoveryRung, cause: RecoveryCause, facts: LadderFacts): Decision {
   const { now, config } = facts;
   const why = intention(rung, cause, facts);
+  if (rung === 'migrate' && facts.canMigrate === undefined) return { do: 'look', what: 'refuge', why };
   const until = readyAt(facts);
   if (until > now) return { do: 'wait', until, rung, why };
   if (facts.inRecovery >= Math.max(1, Math.floor(config.fleetShare * facts.fleet))) {
@@ -180,8 +205,7 @@ function intention(rung: RecoveryRung, cause: RecoveryCause, { health, config, n
 function exhaustion(rungs: readonly RecoveryRung[], cause: RecoveryCause, facts: LadderFacts): string {
   const tried = rungs.map(rung => ({ rung, attempts: usedOf(rung, facts.health, facts.config, facts.now) }));
   const parts = tried.map(({ rung, attempts }) => {
-    if (attempts.length > 0) return triedText(rung, attempts);
-    return rung === 'recreate' ? 'its disk was full, so it was not made anew' : 'there is nowhere to migrate it to';
+    return attempts.length > 0 ? triedText(rung, attempts) : 'there is nowhere to migrate it to without loss';
   });
   const isTried = tried.some(({ attempts }) => attempts.length > 0);
   const what = isTried ? 'It fails again and again, because' : 'Nothing is left that would help, now that';
@@ -190,10 +214,15 @@ function exhaustion(rungs: readonly RecoveryRung[], cause: RecoveryCause, facts:
 }
 
 function triedText(rung: RecoveryRung, attempts: readonly RecoveryAttempt[]): string {
-  const failed = attempts.filter(({ outcome }) => outcome === 'failed').length;
-  const done = attempts.length - failed;
+  const failed = attempts.filter(({ outcome }) => outcome === 'failed');
+  const done = attempts.length - failed.length;
   const [doneWords, failedWords] = outcomeWords[rung];
-  const parts = [...(done > 0 ? [`${doneWords} ${done}×`] : []), ...(failed > 0 ? [`${failedWords} ${failed}×`] : [])];
+  const note = failed.at(-1)?.note;
+  const why = note === undefined ? '' : ` (the last time: ${onOneLine(note, mostSaid).replace(/\.$/, '')})`;
+  const parts = [
+    ...(done > 0 ? [`${doneWords} ${done}×`] : []),
+    ...(failed.length > 0 ? [`${failedWords} ${failed.length}×${why}`] : []),
+  ];
   return parts.join('; ');
 }
 

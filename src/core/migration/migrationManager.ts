@@ -26,7 +26,7 @@ import type { KeyedLock, ObserverLease } from '../../model/stateStore.ts';
 import { Backoff } from '../backoff.ts';
 import { randomId } from '../instanceId.ts';
 import type { ObservedTime } from '../observedTime.ts';
-import { onlyThere } from '../onlyThere.ts';
+import { onlyThere, refuseForgetting } from '../onlyThere.ts';
 import { instanceError, timestamp } from '../records.ts';
 import { planOf, refugeOf, refuseLossy, refuseTarget, refuseUnmovable, roomAt } from './migrationPlanner.ts';
 import { MigrationRun, type MigrationWorld } from './migrationRun.ts';
@@ -166,8 +166,9 @@ export class MigrationManager {
   }
 
   /** Whether there is a provider that the instance can be migrated to, without loss. */
-  canMigrate(record: InstanceRecord): boolean {
-    return this.#options.config().enabled && refugeOf(record, this.#options) !== undefined;
+  async canMigrate(record: InstanceRecord): Promise<boolean> {
+    if (!this.#options.config().enabled || refugeOf(record, this.#options) === undefined) return false;
+    return (await this.#unknownSecrets(record)).length === 0;
   }
 
   /** Plans and carries out a migration to the provider that fits best. Rejects when it does not end there. */
@@ -178,7 +179,9 @@ export class MigrationManager {
     const refuge = refugeOf(record, this.#options);
     const what = `The migration of "${instanceId}"`;
     if (refuge === undefined) throw recoveryRefused(instanceId, 'There is no provider that it can be migrated to.');
-    await refuseLossy(record, this.#options.vault, ctx);
+    // Nobody reads this plan, which would say so.
+    const hint = 'A person may plan it in the Instances view, and agree to that.';
+    refuseForgetting(what, await this.#unknownSecrets(record), hint);
     // What a person reads and is about to agree to stays in the list.
     const { id } = await book.add(await this.#plan(instanceId, refuge, config().defaultStrategy, ctx));
     const now = await registry.readInstance(instanceId);
@@ -274,7 +277,7 @@ export class MigrationManager {
     strategy: MigrationStrategy,
     ctx: OperationContext,
   ): Promise<Migration> {
-    const { registry, providers, carrier, vault, config } = this.#options;
+    const { registry, providers, carrier, config } = this.#options;
     if (!config().enabled) throw migrationsOff();
     const record = registry.getInstance(instanceId);
     if (!record) throw instanceNotFound(instanceId);
@@ -285,7 +288,7 @@ export class MigrationManager {
     await refuseTarget(record, source, target, registry.getInstanceCount(target.id), carrier, ctx);
     const home = await carrier.look(source, instanceId, ctx);
     const free = await roomAt(target, home, instanceId, ctx);
-    const unknown = onlyThere(record.config.secretEnv, await vault.read(instanceId));
+    const unknown = await this.#unknownSecrets(record);
     return {
       id: randomId(12),
       schemaVersion: 1,
@@ -304,6 +307,11 @@ export class MigrationManager {
       sourceEpoch: record.epoch,
       leftovers: [],
     };
+  }
+
+  /** Variables whose values only its provider knows. */
+  async #unknownSecrets({ id, config }: InstanceRecord): Promise<string[]> {
+    return onlyThere(config.secretEnv, await this.#options.vault.read(id));
   }
 
   async #settleAll(): Promise<void> {

@@ -61,7 +61,7 @@ export async function recover(face: Face, call: CommandCall): Promise<void> {
     return abilities.hasHome(instanceId, withTimeout(ctx, homeMilliseconds)).catch(() => undefined);
   });
   const health = core.controller.health.get(instanceId);
-  const canMigrate = core.controller.migrations.canMigrate(record);
+  const canMigrate = await core.controller.migrations.canMigrate(record);
   const choices = recoveryChoices({ record, health, hasHome, canMigrate, config: healthConfig(), now: Date.now() });
   const rung = await askRung(record.config.name, choices);
   if (rung === undefined) return;

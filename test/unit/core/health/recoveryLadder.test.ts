@@ -80,7 +80,7 @@ describe('the ladder (semantics 12)', () => {
     const spent = having(['recreate', 20 * minutes], ...threeRestarts);
     expect(nextAct(facts({ health: spent }))).toEqual({
       do: 'crash-loop',
-      why: 'It fails again and again, because it does not run: restarted 3×; made anew 1×; there is nowhere to migrate it to.',
+      why: 'It fails again and again, because it does not run: restarted 3×; made anew 1×; there is nowhere to migrate it to without loss.',
     });
     const moved = having(['migrate', 5 * 60 * minutes], ['recreate', 20 * minutes], ...threeRestarts);
     expect(nextAct(facts({ health: moved, canMigrate: true }))).toMatchObject({
@@ -100,8 +100,31 @@ describe('the ladder (semantics 12)', () => {
       'It fails again and again, because it does not run: restarted 1×; its restart failed 2×; its migration failed 1×.',
     );
     expect(nextAct(facts({ config: actions('migrate') })).why).toBe(
-      'Nothing is left that would help, now that it does not run: there is nowhere to migrate it to.',
+      'Nothing is left that would help, now that it does not run: there is nowhere to migrate it to without loss.',
     );
+  });
+
+  test('says why the last try failed, on one line, and not for ever', () => {
+    const said = (...notes: (string | undefined)[]) => {
+      const past = having(...threeRestarts).recovery.attempts.slice(0, notes.length);
+      const attempts = past.map((attempt, index) => {
+        const note = notes[index];
+        return { ...attempt, outcome: 'failed' as const, ...(note !== undefined && { note }) };
+      });
+      const recovery = { attempts };
+      const over = config({ recoveryActions: ['restart'], maxRecoveryAttempts: notes.length });
+      return nextAct(facts({ health: health({ status: 'unhealthy', recovery }), config: over })).why;
+    };
+    expect(said('The port is taken.', 'The image "web"\nis gone.')).toBe(
+      'It fails again and again, because it does not run: its restart failed 2× (the last time: The image "web" is gone).',
+    );
+    expect(said('The port is taken.', undefined)).toContain('its restart failed 2×.');
+    expect(said('x'.repeat(1_000)).length).toBeLessThan(400);
+  });
+
+  test('looks for another provider before it means to go there', () => {
+    const spent = having(['recreate', 20 * minutes], ...threeRestarts);
+    expect(nextAct(facts({ health: spent, canMigrate: undefined }))).toMatchObject({ do: 'look', what: 'refuge' });
   });
 
   test('stays in a crash loop until it is reset', () => {
@@ -180,13 +203,24 @@ describe('the cause picks the rung (semantics 13)', () => {
     });
   });
 
-  test('what had a full disk when it was last measured is not made anew, however long ago that was', () => {
-    const checks = health({}, { resources: 'failed' }).checks;
-    const full = { ...having(...threeRestarts), checks };
-    expect(nextAct(facts({ health: full, hasHome: true }))).toMatchObject({
-      do: 'crash-loop',
-      why: expect.stringContaining('its disk was full'),
+  test('what had a full disk when it was last measured is made anew only when that is long ago', () => {
+    const measured = (ago: number) => {
+      const checks = health({}, { resources: 'failed' }).checks.map(check => ({ ...check, at: iso(noon - ago) }));
+      return { ...having(...threeRestarts), checks };
+    };
+    const first = nextAct(facts({ health: measured(29 * minutes), hasHome: true }));
+    expect(first).toEqual({
+      do: 'wait',
+      rung: 'recreate',
+      until: noon + 1 * minutes,
+      why: 'Its disk was full when it was last measured. Once that is 30 min ago: Make it anew around its home, once that is proven to be safe, because it does not run.',
     });
+    expect(nextAct(facts({ health: measured(0), hasHome: true }))).toMatchObject({ until: noon + 300 * seconds });
+    expect(nextAct(facts({ health: measured(0), hasHome: true, canMigrate: true }))).toMatchObject({ rung: 'migrate' });
+    const later = facts({ health: measured(30 * minutes), hasHome: true });
+    expect(nextAct(later)).toMatchObject({ do: 'act', rung: 'recreate' });
+    const spent = { ...measured(0), recovery: having(['recreate', 20 * minutes], ...threeRestarts).recovery };
+    expect(nextAct(facts({ health: spent, hasHome: true }))).toMatchObject({ do: 'crash-loop' });
   });
 
   test('nothing is done while nobody knows it', () => {

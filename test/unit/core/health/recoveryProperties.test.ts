@@ -73,7 +73,7 @@ class Run {
     if (decision.do === 'nothing') return;
     expect([this.#looping, status, this.#config.autoRecover]).toEqual([false, 'unhealthy', true]);
     if (decision.do === 'wait') this.#wait(decision.until);
-    if (decision.do === 'look') expect(told.hasHome).toBeUndefined();
+    if (decision.do === 'look') expect(decision.what === 'home' ? told.hasHome : told.canMigrate).toBeUndefined();
     if (decision.do === 'crash-loop') this.#stop(decision);
     if (decision.do === 'act') this.#act(decision.rung);
   }
@@ -135,7 +135,7 @@ const change = fc.record({
   ),
   cause: fc.oneof(fc.constant('exited' as const), fc.constantFrom(undefined, ...RecoveryCause.options)),
   hasHome: fc.constantFrom(true, true, undefined, false),
-  canMigrate: fc.boolean(),
+  canMigrate: fc.option(fc.boolean(), { nil: undefined }),
   ends: fc.constantFrom('succeeded' as const, 'failed' as const, undefined),
 });
 const time = (what: 'pass' | 'thrive', max: number) => fc.record({ do: fc.constant(what), milliseconds: fc.nat(max) });

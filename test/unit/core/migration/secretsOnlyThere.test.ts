@@ -25,7 +25,7 @@ async function scene() {
   if (home) fill(home, id, 'work');
   await made.vault.forget(id);
   const variables = () => here.instances.get(id)?.variables;
-  return { controller: made.controller, id, here, there, variables };
+  return { controller: made.controller, id, here, there, variables, vault: made.vault };
 }
 const refused = { code: 'denied', message: expect.stringContaining('only its provider knows the value of KEY') };
 
@@ -43,6 +43,15 @@ test.each(['agent', 'client', 'controller'] as const)(
     expect(controller.migrations.listMigrations().map(migration => migration.status)).toEqual(['pending']);
   },
 );
+
+test('the ladder does not mean to move it, and a person who asks for that act, which names no loss, is refused', async () => {
+  const { controller, id, there, vault } = await scene();
+  expect(await controller.migrations.canMigrate(controller.getInstance(id))).toBe(false);
+  await expect(controller.recoverInstance(id, 'migrate', by('person'))).rejects.toMatchObject(refused);
+  expect([controller.getInstance(id).providerId, there.instances.size]).toEqual(['here', 0]);
+  vault.secrets.set(id, { KEY: 'known again' });
+  expect(await controller.migrations.canMigrate(controller.getInstance(id))).toBe(true);
+});
 
 test('a person who has read what is lost moves it', async () => {
   const { controller, id } = await scene();

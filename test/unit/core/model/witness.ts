@@ -177,7 +177,8 @@ export class Witness {
     const late = this.#tolerance(name);
     const ward = this.ward(name);
     const unlisted = { ...ward, failing: ward.failing.filter(each => !world.places[name].instances.has(each.id)) };
-    const isDiskFull = health?.checks.some(check => check.name === 'resources' && check.outcome === 'failed');
+    const fullAt = health?.checks.find(check => check.name === 'resources' && check.outcome === 'failed')?.at;
+    const fullFor = fullAt === undefined ? -1 : Date.now() - Date.parse(fullAt);
     const rules: Record<string, boolean | undefined> = {
       'of what is not wanted running': record?.desired !== 'running' && !world.isAsked(id),
       'of what is paused': health?.pausedSince !== undefined && !world.isAsked(id, 'pause', 'resume'),
@@ -190,7 +191,7 @@ export class Witness {
       'of what its place forgot, with all others': !server && isMass(unlisted) && world.forgotten[name].has(id),
       'without a home':
         rung === 'recreate' && !world.places[name].homesOf.has(id) && this.#lasts(`${id} homeless`, late),
-      'with a full disk': rung === 'recreate' && isDiskFull,
+      'with a full disk': rung === 'recreate' && fullFor >= 0 && fullFor < budgets.recreate.window,
       'of what can never run': cause === 'bad-config' && this.#lasts(`${id} bad-config`, late),
       'for want of memory': cause === 'out-of-memory' && rung !== 'restart' && this.#lasts(`${id} out-of-memory`, late),
     };
