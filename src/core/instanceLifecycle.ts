@@ -29,6 +29,8 @@ import {
   timestamp,
   withError,
   withoutError,
+  withoutSetup,
+  withoutWanted,
   withPin,
   withStatus,
 } from './records.ts';
@@ -382,14 +384,6 @@ const latest = (current: Claim, seen: Claim) => {
 
 /** A create has failed, or goes on: there may be nothing at its provider. */
 const isUnmade = ({ status }: InstanceRecord) => status === 'failed' || status === 'creating';
-
-/** The record of one whose first start is not gone on with, if it had not ended. */
-const withoutSetup = (record: InstanceRecord): InstanceRecord =>
-  record.setup?.status === 'pending'
-    ? { ...record, setup: { status: 'failed', problems: ['The rest of its first start was cancelled.'] } }
-    : record;
-
-const withoutWanted = ({ wanted: _wanted, renewsImage: _renews, ...record }: InstanceRecord): InstanceRecord => record;
 
 const pick = (values: Readonly<Record<string, string>>, names: readonly string[]) =>
   Object.fromEntries(Object.entries(values).filter(([name]) => names.includes(name)));

@@ -87,6 +87,16 @@ export function notKept({ trashedAt: _trashedAt, keptSince: _keptSince, ...recor
   return record;
 }
 
+/** The record of one whose first start is not gone on with, if it had not ended. */
+export const withoutSetup = (record: InstanceRecord): InstanceRecord =>
+  record.setup?.status === 'pending'
+    ? { ...record, setup: { status: 'failed', problems: ['The rest of its first start was cancelled.'] } }
+    : record;
+
+/** The record of what its provider has as it was asked for, or of which no more is asked. */
+export const withoutWanted = ({ wanted: _wanted, renewsImage: _renews, ...record }: InstanceRecord): InstanceRecord =>
+  record;
+
 /** The record without the error of an earlier operation. */
 export function withoutError(record: InstanceRecord): InstanceRecord {
   const { error: _error, ...rest } = record;

@@ -5,7 +5,6 @@ import {
   migrationRefused,
   migrationsOff,
   recoveryRefused,
-  SwarmError,
   timedOut,
 } from '../../model/errors.ts';
 import type { Event } from '../../model/event.ts';
@@ -26,10 +25,18 @@ import type { KeyedLock, ObserverLease } from '../../model/stateStore.ts';
 import { Backoff } from '../backoff.ts';
 import { randomId } from '../instanceId.ts';
 import type { ObservedTime } from '../observedTime.ts';
-import { onlyThere, refuseForgetting } from '../onlyThere.ts';
+import { refuseForgetting } from '../onlyThere.ts';
 import { instanceError, timestamp } from '../records.ts';
-import { planOf, refugeOf, refuseLossy, refuseTarget, refuseUnmovable, roomAt } from './migrationPlanner.ts';
-import { MigrationRun, type MigrationWorld } from './migrationRun.ts';
+import {
+  planOf,
+  refugeOf,
+  refuseLossy,
+  refuseTarget,
+  refuseUnmovable,
+  roomAt,
+  secretsLeft,
+} from './migrationPlanner.ts';
+import { interrupted, MigrationRun, type MigrationWorld } from './migrationRun.ts';
 import {
   awaitsOther,
   freshSteps,
@@ -168,12 +175,12 @@ export class MigrationManager {
   /** Whether there is a provider that the instance can be migrated to, without loss. */
   async canMigrate(record: InstanceRecord): Promise<boolean> {
     if (!this.#options.config().enabled || refugeOf(record, this.#options) === undefined) return false;
-    return (await this.#unknownSecrets(record)).length === 0;
+    return (await secretsLeft(record, this.#options.vault)).length === 0;
   }
 
   /** Plans and carries out a migration to the provider that fits best. Rejects when it does not end there. */
   async migrate(instanceId: string, ctx: OperationContext): Promise<InstanceRecord> {
-    const { registry, book, config } = this.#options;
+    const { registry, book, vault, config } = this.#options;
     const record = registry.getInstance(instanceId);
     if (!record) throw instanceNotFound(instanceId);
     const refuge = refugeOf(record, this.#options);
@@ -181,7 +188,7 @@ export class MigrationManager {
     if (refuge === undefined) throw recoveryRefused(instanceId, 'There is no provider that it can be migrated to.');
     // Nobody reads this plan, which would say so.
     const hint = 'A person may plan it in the Instances view, and agree to that.';
-    refuseForgetting(what, await this.#unknownSecrets(record), hint);
+    refuseForgetting(what, await secretsLeft(record, vault), hint);
     // What a person reads and is about to agree to stays in the list.
     const { id } = await book.add(await this.#plan(instanceId, refuge, config().defaultStrategy, ctx));
     const now = await registry.readInstance(instanceId);
@@ -277,7 +284,7 @@ export class MigrationManager {
     strategy: MigrationStrategy,
     ctx: OperationContext,
   ): Promise<Migration> {
-    const { registry, providers, carrier, config } = this.#options;
+    const { registry, providers, carrier, vault, config } = this.#options;
     if (!config().enabled) throw migrationsOff();
     const record = registry.getInstance(instanceId);
     if (!record) throw instanceNotFound(instanceId);
@@ -288,7 +295,7 @@ export class MigrationManager {
     await refuseTarget(record, source, target, registry.getInstanceCount(target.id), carrier, ctx);
     const home = await carrier.look(source, instanceId, ctx);
     const free = await roomAt(target, home, instanceId, ctx);
-    const unknown = await this.#unknownSecrets(record);
+    const unknown = await secretsLeft(record, vault);
     return {
       id: randomId(12),
       schemaVersion: 1,
@@ -307,11 +314,6 @@ export class MigrationManager {
       sourceEpoch: record.epoch,
       leftovers: [],
     };
-  }
-
-  /** Variables whose values only its provider knows. */
-  async #unknownSecrets({ id, config }: InstanceRecord): Promise<string[]> {
-    return onlyThere(config.secretEnv, await this.#options.vault.read(id));
   }
 
   async #settleAll(): Promise<void> {
@@ -392,11 +394,3 @@ export class MigrationManager {
 }
 
 const isTimeOut = (error: unknown) => error instanceof Error && error.name === 'TimeoutError';
-
-const interrupted = () =>
-  new SwarmError({
-    family: 'state',
-    code: 'interrupted',
-    message: 'The window that carried it out ended, and everything was taken back.',
-    hint: 'Plan it again.',
-  });

@@ -28,15 +28,21 @@ export function refuseUnmovable(record: InstanceRecord): void {
   if (wanted) throw wrongState(id, 'being updated', 'let the update end, or make it again, before migrating it');
 }
 
+/** Secret variables whose values only its provider knows. */
+export const secretsLeft = async (
+  { id, config }: InstanceRecord,
+  vault: Pick<LockedVault, 'read'>,
+): Promise<string[]> => onlyThere(config.secretEnv, await vault.read(id));
+
 /** Only persons agree to lose values that nobody else knows (semantics 45). Throws `denied`. */
 export async function refuseLossy(
-  { id, config }: InstanceRecord,
+  record: InstanceRecord,
   vault: Pick<LockedVault, 'read'>,
   { by }: OperationContext,
 ): Promise<void> {
   if (by?.caller === 'person') return;
-  const lost = onlyThere(config.secretEnv, await vault.read(id));
-  refuseForgetting(`The migration of "${id}"`, lost, 'A person may start it in the Instances view.');
+  const lost = await secretsLeft(record, vault);
+  refuseForgetting(`The migration of "${record.id}"`, lost, 'A person may start it in the Instances view.');
 }
 
 /** Throws when the target can't take it: `noPlacement`, `migrationRefused`, or what the provider itself says. */

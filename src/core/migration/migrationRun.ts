@@ -385,3 +385,12 @@ const targetIdentity = ({ id, swarmId, epoch, owner, createdAt }: InstanceRecord
   ...{ id, swarmId, owner, createdAt },
   epoch: epoch + 1,
 });
+
+/** Why a migration is taken back whose window ended. */
+export const interrupted = () =>
+  new SwarmError({
+    family: 'state',
+    code: 'interrupted',
+    message: 'The window that carried it out ended, and everything was taken back.',
+    hint: 'Plan it again.',
+  });
