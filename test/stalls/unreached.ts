@@ -18,6 +18,7 @@ export const unreached: readonly (readonly [reason: string, ...beginnings: reado
     'src/core/instanceAccess.ts',
     'src/core/sharedEndpoints.ts',
     'src/core/admission.ts admittedSource',
+    'src/core/migration/migrationManager.ts canMigrate',
     'src/core/admission.ts ask',
     'src/core/admission.ts look',
     "src/core/reconciler.ts #confirmAbsences: this.#pool(provider, 'looks').map(others",

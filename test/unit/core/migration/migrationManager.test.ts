@@ -248,14 +248,14 @@ test('another window cancels what this one carries out', async () => {
 
 test('the ladder migrates to the provider that can take it, and confines it as well', async () => {
   const { controller, id, agent } = await twoPlaces();
-  expect(controller.migrations.canMigrate(controller.getInstance(id))).toBe(true);
+  expect(await controller.migrations.canMigrate(controller.getInstance(id))).toBe(true);
   expect(await agent('recover_instance', { instanceId: id, rung: 'migrate' })).toMatchObject({
     provider: 'there',
     status: 'running',
   });
   await controller.dispose();
   const alone = await twoPlaces({ limits: false });
-  expect(alone.controller.migrations.canMigrate(alone.controller.getInstance(alone.id))).toBe(false);
+  expect(await alone.controller.migrations.canMigrate(alone.controller.getInstance(alone.id))).toBe(false);
   expect((await errorOf(alone.agent('recover_instance', { instanceId: alone.id, rung: 'migrate' }))).code).toBe(
     'recovery-refused',
   );
