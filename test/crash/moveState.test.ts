@@ -11,13 +11,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import * as path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { InstanceRecord } from '../../src/model/instance.ts';
 import { quietContext } from '../../src/model/operationContext.ts';
 import { FileAppendLog } from '../../src/storage/appendLog.ts';
 import { FileLock } from '../../src/storage/fileLock.ts';
 import { FileStateClaim } from '../../src/storage/fileStateClaim.ts';
 import { JsonFileStore } from '../../src/storage/jsonFileStore.ts';
+import { LockFile } from '../../src/storage/lockFile.ts';
 import { moveState, settleMove } from '../../src/storage/moveState.ts';
 import { loadSwarmId } from '../../src/storage/swarmIdentity.ts';
 import { testMachine } from '../fakes/testMachine.ts';
@@ -150,10 +151,13 @@ describe('a move of the state beside other windows', () => {
   test('waits for what another window does to an instance', async () => {
     const { from, to, claim, store } = await scene();
     const locks = new FileLock(path.join(from, 'locks'), claim.judge);
+    const looks = vi.spyOn(LockFile, 'isHeld');
+    onTestFinished(() => looks.mockRestore());
     let moving: Promise<unknown> = Promise.resolve();
     await locks.run(idOf(1), quietContext, async ({ lock }) => {
       moving = moveState(move, from, to, quietContext);
-      await new Promise(resolve => setTimeout(resolve, 600));
+      // It has looked, and looks again.
+      await vi.waitFor(() => expect(looks.mock.calls.length).toBeGreaterThan(1), { timeout: 10_000 });
       lock.assertHeld();
       await store.update(idOf(1), current => current && { ...current, detail: 'written meanwhile' });
     });
