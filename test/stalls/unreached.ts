@@ -82,7 +82,7 @@ export const unreached: readonly (readonly [reason: string, ...beginnings: reado
     'src/core/givenSecrets.ts givenTo: provider.getInstance(',
   ],
   [
-    'more than fifty plans that were cancelled; the book lets a spent one go only while it is spent',
+    'more than fifty migrations that left nothing; the book lets a spent one go only while it is spent',
     'src/core/migration/migrationBook.ts add: this.#records.update(id, current',
   ],
 ];

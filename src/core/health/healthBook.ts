@@ -3,6 +3,7 @@ import { SwarmError } from '../../model/errors.ts';
 import { type Disposable, Emitter, type Event } from '../../model/event.ts';
 import type { InstanceHealth } from '../../model/health.ts';
 import type { Quarantined, RecordStore } from '../../model/stateStore.ts';
+import type { InstanceRegistry } from '../instanceRegistry.ts';
 import { timestamp } from '../records.ts';
 import { firstHealth } from './healthRules.ts';
 
@@ -183,6 +184,16 @@ export class HealthBook {
     } while (this.#disk.get(id) !== before);
     this.#find(id, disk);
     this.#changes.fire(id);
+  }
+}
+
+/** Of instances that were removed while nobody observed, nothing is kept. What can't be told, or removed, now is left. */
+export async function forgetGone(registry: Pick<InstanceRegistry, 'readIds'>, book: HealthBook): Promise<void> {
+  try {
+    const ids = await registry.readIds();
+    for (const { id } of book.list()) if (!ids.has(id)) await book.forget(id);
+  } catch {
+    // The next observer tries again.
   }
 }
 

@@ -11,7 +11,7 @@ import type { ProviderDirectory } from '../providerDirectory.ts';
 import type { ProviderObservation, Reconciler } from '../reconciler.ts';
 import { timestamp } from '../records.ts';
 import { Examiner } from './examiner.ts';
-import type { HealthBook } from './healthBook.ts';
+import { forgetGone, type HealthBook } from './healthBook.ts';
 import { wantsLook } from './healthChecks.ts';
 import { countedAnew, isWatched, isWorthWriting, judge } from './healthRules.ts';
 import { isSameStatus, placeIn, placeOf } from './places.ts';
@@ -199,8 +199,9 @@ export class HealthMonitor {
   /** One round over every provider; never rejects, and plans the next one. The first one is for all that is shown. */
   async #round(planned: number, isFirst: boolean): Promise<void> {
     const { signal } = this.#hold;
-    const { providers, config, lease } = this.#options;
+    const { registry, book, providers, config, lease } = this.#options;
     if (!lease.isHeld()) return;
+    if (isFirst) await forgetGone(registry, book);
     const period = config().checkInterval * 1000;
     const now = { wall: Date.now(), mono: performance.now() };
     const verdict = guardRound(
@@ -334,8 +335,7 @@ export class HealthMonitor {
   ): Promise<ReadonlyMap<string, InstanceStats> | undefined> {
     const now = performance.now();
     const last = this.#measuredAt.get(provider.id);
-    const interval = this.#options.config().resourceInterval * 1000;
-    if (last !== undefined && now - last < interval) return undefined;
+    if (last !== undefined && now - last < this.#options.config().resourceInterval * 1000) return undefined;
     this.#measuredAt.set(provider.id, now);
     const running = looked.filter(({ record }) => record.status === 'running').map(({ record }) => record.id);
     return running.length === 0 ? undefined : this.#examiner.measure(provider, running, ctx);

@@ -94,11 +94,12 @@ export const isToClear = (migration: Migration): boolean =>
   migration.instanceRemovedAt !== undefined &&
   (nextAct(migration) !== 'nothing' || migration.parkedUntil !== undefined);
 
-/** Whether it ended before its pivot and left nothing: only the list tells of it. */
-export const isSpent = ({ endedAt, pivotedAt, parkedUntil, instanceRemovedAt, leftovers }: Migration): boolean =>
-  endedAt !== undefined &&
-  [pivotedAt, parkedUntil, instanceRemovedAt].every(one => one === undefined) &&
-  leftovers.length === 0;
+/** Whether it has ended, and nothing of it is left at either end, or to be done: only the list tells of it. */
+export const isSpent = (migration: Migration): boolean =>
+  nextAct(migration) === 'nothing' &&
+  migration.endedAt !== undefined &&
+  migration.parkedUntil === undefined &&
+  migration.leftovers.length === 0;
 
 /** Whether something of it is to be ended. */
 export const isToSettle = (migration: Migration, now: number | undefined): boolean =>
