@@ -102,12 +102,13 @@ export class InstanceLifecycle {
   async start(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
     const provider = this.#providers.get(record.providerId);
     if (record.wanted) return this.start(await this.update(record, ctx), ctx);
-    if (isUnmade(record)) {
-      const there = await provider.getInstance(record.id, ctx);
-      if (!there) {
-        const intended = await this.#intend(ctx, record.id, 'running', 'creating');
-        return this.#setUp(await this.#make(intended, ctx, 'failed'), ctx);
-      }
+    const isLost = record.status === 'lost';
+    if ((isUnmade(record) || isLost) && !(await getTwice(provider, record.id, ctx))) {
+      ctx.lock.assertHeld();
+      // As an engine's own clean-up leaves it: all that is gone can be made anew around its home.
+      if (isLost) return this.recreate(record, ctx);
+      const intended = await this.#intend(ctx, record.id, 'running', 'creating');
+      return this.#setUp(await this.#make(intended, ctx, 'failed'), ctx);
     }
     return this.#transition(record, 'running', 'starting', ctx, own => provider.startInstance(record.id, own));
   }

@@ -70,11 +70,11 @@ export class DockerProvider implements Provider {
     this.containers = new Containers(this.engine);
     this.files = new ReservedFiles(this.engine);
     this.reader = new InstanceReader(this.id, this.containers, this.files);
-    this.#starter = new ServerStarter(this.engine, this.containers);
     const runtimeImage = config.runtimeImage ?? editorServerImage;
     const { image = runtimeImage, resources = {} } = config;
     this.builder = new InstanceBuilder(this.engine, { image, runtimeImage, resources });
     const { engine, containers, files, builder } = this;
+    this.#starter = new ServerStarter(engine, containers, builder);
     this.#ownership = new InstanceOwnership(engine, containers, files, this.reader, image);
     this.#recreator = new InstanceRecreator(engine, containers, files, builder, environment.launcher);
     this.#replacer = new InstanceReplacer(containers, files, builder, this.#starter, this.reader);

@@ -127,6 +127,13 @@ function answerError(error: unknown, text: string, { providerId, doing }: Engine
       'Check the image\'s name and the network of that engine, or "docker load" the image there and name it without a digest.',
     );
   }
+  if (follows(text, 'network ', ' not found')) {
+    return refused(
+      'network-missing',
+      `The network of the instance is not on the Docker engine "${providerId}" any more.`,
+      'Start it again; its network will be made anew.',
+    );
+  }
   if (/non-overlapping IPv4 address pool|all predefined address pools/i.test(text)) {
     return refused(
       'no-network',

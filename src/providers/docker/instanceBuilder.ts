@@ -8,8 +8,8 @@ import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
 import { refuseSecondServer } from './homeHolders.ts';
 import { Images, type UsableImage } from './images.ts';
-import { containerName, label, labelsOf, volumeName } from './instanceContainer.ts';
-import { ensureNetwork } from './networks.ts';
+import { containerName, type InstanceContainer, label, labelsOf, volumeName } from './instanceContainer.ts';
+import { ensureNetwork, rejoinNetwork } from './networks.ts';
 import { isEngineId } from './pull.ts';
 import { makeVolume, removeVolume, volumeLabels } from './volumes.ts';
 
@@ -83,8 +83,7 @@ export class InstanceBuilder {
     ctx: OperationContext,
     role: InstanceRole = 'owner',
   ): Promise<void> {
-    const { swarmId } = identity;
-    const network = await this.#networkTurns.take(swarmId, () => ensureNetwork(this.#engine, swarmId, ctx));
+    const network = await this.#network(identity.swarmId, ctx);
     const spec = containerSpec({
       ...image,
       identity,
@@ -112,6 +111,11 @@ export class InstanceBuilder {
     }
   }
 
+  /** Gives a container that does not run the swarm's network in place of one that was removed. */
+  async renewNetwork({ containerId, swarmId }: InstanceContainer, ctx: OperationContext): Promise<void> {
+    await rejoinNetwork(this.#engine, containerId, await this.#network(swarmId, ctx), ctx);
+  }
+
   /** The swarm whose home of this instance is there, by its labels; undefined when there is none. */
   async swarmOfHome(instanceId: string, ctx: OperationContext): Promise<string | undefined> {
     const labels = await volumeLabels(this.#engine, volumeName(instanceId), ctx);
@@ -123,6 +127,10 @@ export class InstanceBuilder {
     if ((await this.swarmOfHome(instanceId, ctx)) === undefined) return false;
     await removeVolume(this.#engine, volumeName(instanceId), ctx);
     return true;
+  }
+
+  #network(swarmId: string, ctx: OperationContext): Promise<string> {
+    return this.#networkTurns.take(swarmId, () => ensureNetwork(this.#engine, swarmId, ctx));
   }
 }
 

@@ -25,6 +25,25 @@ export async function ensureNetwork(engine: DockerEngine, swarmId: string, ctx: 
   return id;
 }
 
+/** Puts a container that does not run, and whose network is gone, on this one. */
+export async function rejoinNetwork(
+  engine: DockerEngine,
+  containerId: string,
+  network: string,
+  ctx: OperationContext,
+): Promise<void> {
+  const { NetworkSettings } = await engine.call('Looking at the container', ctx, (docker, abortSignal) =>
+    docker.getContainer(containerId).inspect({ abortSignal }),
+  );
+  await engine.call('Joining the network', uncancelled(ctx), async (docker, abortSignal) => {
+    for (const name of Object.keys(NetworkSettings.Networks)) {
+      await docker.getNetwork(name).disconnect({ Container: containerId, Force: true, abortSignal });
+    }
+    const joining = { Container: containerId, abortSignal };
+    await docker.getNetwork(network).connect(joining);
+  });
+}
+
 /** Removes the swarm's network unless a container of the swarm is left, be it a stopped one. */
 export async function removeIdleNetworks(engine: DockerEngine, swarmId: string, ctx: OperationContext): Promise<void> {
   const ofSwarm = { label: [`${label.swarm}=${swarmId}`] };

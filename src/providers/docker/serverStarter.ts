@@ -5,12 +5,13 @@ import { answers } from '../editorServer.ts';
 import { readLogs } from './containerLogs.ts';
 import type { Containers } from './containers.ts';
 import type { DockerEngine } from './dockerEngine.ts';
+import type { InstanceBuilder } from './instanceBuilder.ts';
 import { type InstanceContainer, serverPort } from './instanceContainer.ts';
 import { Tunnel } from './tunnel.ts';
 
 const patience = 60_000;
 /** An engine tries ten ports in a row, and the ones after them at the next start. */
-const portTries = 5;
+const startTries = 5;
 
 /** Probes for half a second: an answer of the server costs nothing, one of the engine whether it still runs does. */
 async function answersSoon(port: number, instanceId: string, ctx: OperationContext): Promise<boolean> {
@@ -26,16 +27,18 @@ async function answersSoon(port: number, instanceId: string, ctx: OperationConte
 export class ServerStarter {
   readonly #engine: DockerEngine;
   readonly #containers: Containers;
+  readonly #builder: InstanceBuilder;
 
-  constructor(engine: DockerEngine, containers: Containers) {
+  constructor(engine: DockerEngine, containers: Containers, builder: InstanceBuilder) {
     this.#engine = engine;
     this.#containers = containers;
+    this.#builder = builder;
   }
 
   /** Answers with the container as it runs; its port is another one after each start. */
   async start(container: InstanceContainer, ctx: OperationContext): Promise<InstanceContainer> {
     ctx.report('Starting the editor server');
-    await this.#startOnFreePort(container, ctx);
+    await this.#startContainer(container, ctx);
     ctx.report('Waiting for the editor server to answer');
     const limited = withTimeout(ctx, patience);
     try {
@@ -46,13 +49,15 @@ export class ServerStarter {
     }
   }
 
-  async #startOnFreePort(container: InstanceContainer, ctx: OperationContext): Promise<void> {
+  /** On a free port; and on a network, which an engine's own clean-up may have removed while it was stopped. */
+  async #startContainer(container: InstanceContainer, ctx: OperationContext): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#containers.start(container, ctx);
       } catch (error) {
-        const taken = error instanceof SwarmError && error.code === 'port-taken';
-        if (!taken || attempt === portTries) throw error;
+        if (!(error instanceof SwarmError) || attempt === startTries) throw error;
+        if (error.code === 'network-missing') await this.#builder.renewNetwork(container, ctx);
+        else if (error.code !== 'port-taken') throw error;
       }
     }
   }
