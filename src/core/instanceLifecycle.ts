@@ -4,7 +4,6 @@ import type { InstanceRecord, InstanceStatus, VSCodeInstance } from '../model/in
 import {
   type Claim,
   type LockedContext,
-  type OperationContext,
   quietContext,
   uncancelled,
   underLock,
@@ -12,10 +11,10 @@ import {
   withTimeout,
 } from '../model/operationContext.ts';
 import { generationOf, nextGeneration } from '../model/ownership.ts';
-import type { Provider } from '../model/provider.ts';
 import type { SetupConsent } from '../model/setupConsent.ts';
 import type { LockedVault } from '../model/stateStore.ts';
 import { secretNames } from './changesOf.ts';
+import { getTwice } from './getTwice.ts';
 import { givenTo } from './givenSecrets.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import { isSame } from './isSame.ts';
@@ -388,10 +387,6 @@ const isUnmade = ({ status }: InstanceRecord) => status === 'failed' || status =
 
 const pick = (values: Readonly<Record<string, string>>, names: readonly string[]) =>
   Object.fromEntries(Object.entries(values).filter(([name]) => names.includes(name)));
-
-/** Null only when the place has said twice that there is no such instance (semantics 24). */
-export const getTwice = async (provider: Provider, id: string, ctx: OperationContext) =>
-  (await provider.getInstance(id, ctx)) ?? (await provider.getInstance(id, ctx));
 
 /** Throws `unsupported` unless the provider has the ability. */
 export function need<T>(ability: T | undefined, providerId: string, what: string): T {

@@ -6,7 +6,7 @@ import { type LockedContext, type OperationContext, underLock } from '../model/o
 import type { InstanceObservation, Provider } from '../model/provider.ts';
 import type { KeyedLock } from '../model/stateStore.ts';
 import { Backoff } from './backoff.ts';
-import { getTwice } from './instanceLifecycle.ts';
+import { getTwice } from './getTwice.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import { isSame } from './isSame.ts';
 import { KeyedDebounce } from './keyedDebounce.ts';

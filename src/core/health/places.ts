@@ -2,7 +2,7 @@ import { messageOf } from '../../model/errors.ts';
 import type { InstanceRecord } from '../../model/instance.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
-import { getTwice } from '../instanceLifecycle.ts';
+import { getTwice } from '../getTwice.ts';
 import type { ProviderObservation } from '../reconciler.ts';
 import type { Place } from './roundFacts.ts';
 

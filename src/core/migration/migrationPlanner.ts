@@ -6,7 +6,7 @@ import type { OperationContext } from '../../model/operationContext.ts';
 import type { Provider } from '../../model/provider.ts';
 import type { LockedVault } from '../../model/stateStore.ts';
 import { onOneLine } from '../../model/textCut.ts';
-import { getTwice } from '../instanceLifecycle.ts';
+import { getTwice } from '../getTwice.ts';
 import { onlyThere, refuseForgetting } from '../onlyThere.ts';
 import { refuseOverruled } from '../overruling.ts';
 import { choosePlacement, misfits } from '../placement.ts';

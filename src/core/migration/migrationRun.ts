@@ -6,7 +6,8 @@ import { type LockedContext, underLock, withTimeout } from '../../model/operatio
 import { generationOf, refuseUnowned } from '../../model/ownership.ts';
 import type { Provider } from '../../model/provider.ts';
 import type { LockedVault } from '../../model/stateStore.ts';
-import { getTwice, type InstanceLifecycle } from '../instanceLifecycle.ts';
+import { getTwice } from '../getTwice.ts';
+import type { InstanceLifecycle } from '../instanceLifecycle.ts';
 import type { InstanceRegistry } from '../instanceRegistry.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
 import {

@@ -6,7 +6,7 @@ import type { Migration } from '../../model/migration.ts';
 import { type Claim, type LockedContext, type OperationContext, underLock } from '../../model/operationContext.ts';
 import { generationOf, refuseUnowned } from '../../model/ownership.ts';
 import type { KeyedLock } from '../../model/stateStore.ts';
-import { getTwice } from '../instanceLifecycle.ts';
+import { getTwice } from '../getTwice.ts';
 import { claimed, timestamp } from '../records.ts';
 import { isCounted } from '../retention.ts';
 import { proveWhole } from '../wholeInstance.ts';
