@@ -104,8 +104,15 @@ const home = new Folder(bytesOf('.'), '.');
 /** Hashes that were taken before, beside the home. */
 const hashesFile = `${home.base}/../reserved/hashes`;
 const homeOwner = fs.lstatSync('.');
-/** @type {{ count: number, names: string[] }} Sockets, pipes and devices, which do not travel. */
-const skipped = { count: 0, names: [] };
+/** @returns {{ count: number, names: string[] }} */
+const nothing = () => ({ count: 0, names: [] });
+/** Sockets, pipes and devices, which do not travel. */
+const skipped = nothing();
+
+function note(/** @type {ReturnType<typeof nothing>} */ list, /** @type {string} */ path) {
+  list.count++;
+  if (list.names.length < namedAtMost) list.names.push(path);
+}
 
 /** What is gone by the time it is looked at was not there. */
 function present(/** @type {() => any} */ look) {
@@ -141,8 +148,7 @@ function* walk() {
     const path = folder.pathOf(name);
     const type = stat.isDirectory() ? 'd' : stat.isFile() ? 'f' : stat.isSymbolicLink() ? 'l' : undefined;
     if (type === undefined) {
-      skipped.count++;
-      if (skipped.names.length < namedAtMost) skipped.names.push(path);
+      note(skipped, path);
       continue;
     }
     const entry = entryOf(path, type, stat);
@@ -499,6 +505,8 @@ function digest(/** @type {(entry: Entry) => void} */ tell = () => {}) {
   let bytes = 0;
   let solid = 0;
   let files = 0;
+  /** What is of other owners than the home, which only root can give it elsewhere. */
+  const foreign = nothing();
   for (const found of everything()) {
     const { entry, stat } = found;
     if (entry.type === 'f') {
@@ -508,11 +516,12 @@ function digest(/** @type {(entry: Entry) => void} */ tell = () => {}) {
       solid += Math.min(entry.size, Number(stat.blocks) * 512);
     }
     const { path, type, mode, size, target, sha } = entry;
+    if (entry.own) note(foreign, path);
     whole.update(`${JSON.stringify([path, type, type === 'h' ? 0 : mode, size, target, sha])}\n`);
     tell(entry);
   }
   hashes.keep();
-  output.line({ digest: whole.digest('hex'), bytes, solid, files, skipped, attributed: attributed() });
+  output.line({ digest: whole.digest('hex'), bytes, solid, files, skipped, attributed: attributed(), foreign });
 }
 
 const list = () => digest(entry => output.line(entry));

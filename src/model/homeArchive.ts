@@ -18,6 +18,8 @@ export interface HomeFacts extends HomeSize {
   readonly skipped: HomeNames;
   /** What has extended attributes or access lists, which do not travel either, as far as the place can see them. */
   readonly attributed?: HomeNames;
+  /** What is another user's or group's than the home: a place whose program is not root's makes it the home's own. */
+  readonly foreign?: HomeNames;
 }
 
 /** One entry of a home, as `home.mjs` tells it: folders before what is in them, paths with a character for each byte. */

@@ -277,6 +277,8 @@ describe('the program beside a home', () => {
       }
       chownSync(at('one'), 1001, 1001);
       chownSync(at('other'), 1000, 100);
+      const { foreign } = JSON.parse((await run('one', 'digest')).output.toString());
+      expect(foreign).toEqual({ count: 3, names: ["another group's", "another user's", "root's"] });
       const ownersIn = (home: string) =>
         names.map(name => statSync(at(home, name))).map(({ uid, gid }) => [uid, gid] as const);
       expect(await run('other', 'import', await stream())).toMatchObject({ said: 'done', exitCode: 0 });

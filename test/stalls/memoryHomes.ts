@@ -88,7 +88,15 @@ const entryOf = (text: string): HomeEntry => ({
 function factsOf(text: string) {
   const { path, type, mode, size, target, sha } = entryOf(text);
   const digest = createHash('sha256').update(`${JSON.stringify([path, type, mode, size, target, sha])}\n`);
-  return { digest: digest.digest('hex'), bytes: size, files: 1, solid: size, skipped: nothing, attributed: nothing };
+  return {
+    digest: digest.digest('hex'),
+    bytes: size,
+    files: 1,
+    solid: size,
+    skipped: nothing,
+    attributed: nothing,
+    foreign: nothing,
+  };
 }
 
 const line = (value: object) => Buffer.from(`${JSON.stringify(value)}\n`);

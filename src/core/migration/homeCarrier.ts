@@ -36,6 +36,7 @@ const Facts = Size.extend({
   digest: z.string().regex(/^[a-f0-9]{64}$/),
   skipped: HomeNames,
   attributed: HomeNames,
+  foreign: HomeNames,
 });
 
 /** More than any last line has. */

@@ -125,7 +125,7 @@ export function refugeOf(
 export function planOf(
   record: InstanceRecord,
   strategy: MigrationStrategy,
-  { bytes, files, skipped, attributed }: Omit<HomeFacts, 'digest'>,
+  { bytes, files, skipped, attributed, foreign }: Omit<HomeFacts, 'digest'>,
   source: Pick<Provider, 'abilities'>,
   unknownSecrets: readonly string[],
   freeBytes: number | undefined,
@@ -142,6 +142,7 @@ export function planOf(
       : []),
     ...namely('Sockets, pipes and devices stay behind', skipped),
     ...namely('Extended attributes and access lists (ACLs) stay behind, of files and folders', attributed),
+    ...namely('Owners and groups other than the home’s are kept only where the target’s program runs as root', foreign),
   ];
   const estimatedDowntime = runs ? Math.ceil(downtime) : 0;
   return { bytes, files, estimatedDowntime, ...(freeBytes !== undefined && { freeBytes }), losses };

@@ -8,7 +8,7 @@ import { loneContext } from '../../../fakes/loneProvider.ts';
 import { MemoryProvider } from '../../../fakes/memoryProvider.ts';
 
 const none = { count: 0, names: [] };
-const facts = { bytes: 1, files: 1, solid: 1, skipped: none, attributed: none };
+const facts = { bytes: 1, files: 1, solid: 1, skipped: none, attributed: none, foreign: none };
 const answer = JSON.stringify({ digest: 'a'.repeat(64), ...facts });
 
 /** A program beside a home that says nothing until it is told to. */

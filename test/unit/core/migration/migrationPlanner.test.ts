@@ -11,7 +11,7 @@ test('a plan names what of a home stays behind', async () => {
   const { id } = await controller.createInstance({ name: 'web' }, here.id);
   const record = controller.getInstance(id);
   const size = { bytes: 1, files: 1 };
-  const lossesOf = (facts: Pick<Parameters<typeof planOf>[2], 'skipped' | 'attributed'>) =>
+  const lossesOf = (facts: Pick<Parameters<typeof planOf>[2], 'skipped' | 'attributed' | 'foreign'>) =>
     planOf(record, 'create-then-stop', { ...size, ...facts }, here, [], undefined).losses;
   const nothing = { count: 0, names: [] };
   const always = lossesOf({ skipped: nothing });
@@ -19,11 +19,13 @@ test('a plan names what of a home stays behind', async () => {
   const some = lossesOf({
     skipped: { count: 1, names: ['pipe'] },
     attributed: { count: 3, names: ['a', 'folder/b'] },
+    foreign: { count: 1, names: ['data'] },
   });
   expect(some).toEqual([
     ...always,
     'Sockets, pipes and devices stay behind, 1 in all: pipe.',
     'Extended attributes and access lists (ACLs) stay behind, of files and folders, 3 in all: a, folder/b.',
+    'Owners and groups other than the home’s are kept only where the target’s program runs as root, 1 in all: data.',
   ]);
   await controller.dispose();
 });
