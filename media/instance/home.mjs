@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
 
-/** @typedef {{ path: string, type: 'd' | 'f' | 'l' | 'h', mode: number, size: number, mtime: string, own: [number | null, number | null] | null, target: string, sha: string }} Entry */
+/** @typedef {{ path: string, type: 'd' | 'f' | 'l' | 'h', mode: number, size: number, mtime: string, own: [number | null, number | null] | null, target: string, sha: string, pieces?: true }} Entry */
 /** @typedef {{ entry: Entry, at: Buffer, stat: fs.BigIntStats }} Found */
 
 /** What is on its way at most, and the longest frame or line. */
@@ -26,6 +26,10 @@ const pieceSize = 256 * 1024;
 const headSize = 5;
 /** Runs of zeros that are left out of files which have holes. */
 const holeSize = 64 * 1024;
+/** From here on a file is told piece by piece, and runs of zeros by their length: they may be most of it. */
+const largeSize = 1024 ** 3;
+/** As much of the list of what is no hole as is looked at. */
+const mapSize = 4 * 1024 * 1024;
 /** What even an empty file costs a disk, about. */
 const blockSize = 4 * 1024;
 const zeros = Buffer.alloc(holeSize);
@@ -33,6 +37,8 @@ const namedAtMost = 20;
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_WRONLY, O_CREAT, O_EXCL, O_NONBLOCK } = fs.constants;
 /** ext, XFS and Btrfs: there, every change of a file's bytes changes its ctime, also one through mapped memory. */
 const keepsTrack = [0xef53, 0x58465342, 0x9123683e].includes(fs.statfsSync('.').type);
+/** The same, tmpfs and overlays: there, what is not on the disk yet is no hole. */
+const tellsHoles = keepsTrack || [0x01021994, 0x794c7630].includes(fs.statfsSync('.').type);
 const byDescriptor = fs.existsSync('/proc/self/fd');
 /** The way to the home. */
 const began = process.cwd();
@@ -186,6 +192,7 @@ function entryOf(/** @type {string} */ path, /** @type {'d' | 'f' | 'l'} */ type
     ...{ path, type, mode: type === 'l' ? 0 : Number(stat.mode & 0o7777n) },
     ...{ size: type === 'f' ? Number(stat.size) : 0, mtime: String(stat.mtimeNs) },
     ...{ own: own.some(id => id !== null) ? own : null, target: '', sha: '' },
+    ...(type === 'f' && stat.size >= largeSize && { pieces: true }),
   };
 }
 
@@ -373,6 +380,93 @@ function readWhole(/** @type {Found} */ { at, stat }, /** @type {(fd: number) =>
   }
 }
 
+/** Eight bytes. */
+function lengthOf(/** @type {number} */ bytes) {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64BE(BigInt(bytes));
+  return length;
+}
+
+/**
+ * Has a large file read in pieces of a hole's size that are not all zeros: each is told with the length of the zeros
+ * before it, and an empty one with those at the end. What the disk knows as holes is not read.
+ */
+function readPieces(/** @type {Found} */ { at, stat }, /** @type {(zeros: number, part: Buffer) => void} */ use) {
+  const fd = present(() => fs.openSync(at, O_RDONLY | O_NOFOLLOW));
+  if (fd === undefined) return use(0, Buffer.alloc(0));
+  try {
+    let told = 0;
+    const tell = (/** @type {number} */ position, /** @type {Buffer} */ part) => {
+      use(position - told, part);
+      told = position + part.length;
+    };
+    for (const [from, to] of solidIn(fd, stat)) {
+      for (let position = from; position < to; position += pieceSize) {
+        const got = readAt(fd, Math.min(pieceSize, to - position), position);
+        for (let start = 0; start < got; start += holeSize) {
+          const part = piece.subarray(start, Math.min(start + holeSize, got));
+          if (!part.equals(zeros.subarray(0, part.length))) tell(position + start, part);
+        }
+      }
+    }
+    tell(Number(stat.size), Buffer.alloc(0));
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** So many bytes, or those up to the end. */
+function readAt(/** @type {number} */ fd, /** @type {number} */ length, /** @type {number} */ position) {
+  let done = 0;
+  for (let got = 1; got > 0 && done < length; done += got)
+    got = fs.readSync(fd, piece, done, length - done, position + done);
+  return done;
+}
+
+/** Where a file may hold something, in whole pieces and in order. @returns {[from: number, to: number][]} */
+function solidIn(/** @type {number} */ fd, /** @type {fs.BigIntStats} */ { size, blocks }) {
+  const end = Number(size);
+  if (!tellsHoles || blocks * 512n >= size) return [[0, end]];
+  if (blocks === 0n) return [];
+  /** @type {[number, number][]} */
+  const all = [];
+  for (const { from, length } of mapOf(fd) ?? [{ from: 0, length: end }]) {
+    const start = Math.max(all.at(-1)?.[1] ?? 0, from - (from % holeSize));
+    const to = Math.min(end, Math.ceil((from + length) / holeSize) * holeSize);
+    if (to > start) all.push([start, to]);
+  }
+  return all;
+}
+
+/**
+ * Offsets and lengths of what is no hole. The system tells Node nothing of it, but GNU tar, which begins what it makes of
+ * such a file with them. Undefined where it is not there, or there are too many.
+ */
+function mapOf(/** @type {number} */ fd) {
+  if (!byDescriptor) return undefined;
+  const form = ['--format=posix', '--sparse', '--sparse-version=1.0', '--hole-detection=seek'];
+  const { stdout } = spawnSync('tar', ['-c', '-f', '-', '-h', '-P', ...form, '/proc/self/fd/3'], {
+    ...{ stdio: ['ignore', 'pipe', 'ignore', fd], maxBuffer: mapSize, env: { PATH: process.env.PATH, LC_ALL: 'C' } },
+  });
+  return stdout && mapIn(stdout);
+}
+
+function mapIn(/** @type {Buffer} */ tar) {
+  const block = 512;
+  const sizeAt = (/** @type {number} */ head) => Number.parseInt(tar.toString('latin1', head + 124, head + 136), 8);
+  if (tar.toString('latin1', 156, 157) !== 'x') return undefined;
+  const file = block + Math.ceil(sizeAt(0) / block) * block;
+  if (!tar.toString('latin1', block, file).includes(' GNU.sparse.major=1\n')) return undefined;
+  const numbers = tar.toString('latin1', file + block).split('\n', 2 * 1024 * 1024);
+  const count = Number(numbers[0]);
+  // The one after the last is whole only when there is something behind it.
+  if (!(count >= 0) || numbers.length < 2 * count + 2) return undefined;
+  return Array.from({ length: count }, (_, index) => ({
+    from: Number(numbers[2 * index + 1]),
+    length: Number(numbers[2 * index + 2]),
+  }));
+}
+
 /** Whether all that was written where the home lies is on the disk now, as far as there is a program for it. */
 const syncsAll = () => spawnSync('sync', ['-f', '.'], { cwd: home.base }).status === 0;
 
@@ -419,7 +513,7 @@ class Hashes {
     const { entry, stat } = found;
     const place = orderOf(entry.path);
     while (this.#next && orderOf(this.#next[0]) < place) this.#next = this.#before?.next().value;
-    const facts = [stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(' ');
+    const facts = [stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs, ...(entry.pieces ? ['pieces'] : [])].join(' ');
     const known = this.#next?.[0] === entry.path && this.#next[1] === facts ? this.#next[2] : undefined;
     if (known === undefined && this.#record && !this.#isSettled) {
       // What is written through mapped memory changes the ctime only when the memory was on the disk before.
@@ -490,11 +584,13 @@ function* recordsOf(/** @type {string} */ file) {
 
 function hashOf(/** @type {Found} */ found) {
   const hash = createHash('sha256');
-  readWhole(found, fd => {
-    const got = fs.readSync(fd, piece, 0, pieceSize, null);
-    hash.update(piece.subarray(0, got));
-    return got;
-  });
+  if (found.entry.pieces) readPieces(found, (zeros, part) => hash.update(lengthOf(zeros)).update(part));
+  else
+    readWhole(found, fd => {
+      const got = fs.readSync(fd, piece, 0, pieceSize, null);
+      hash.update(piece.subarray(0, got));
+      return got;
+    });
   return hash.digest('hex');
 }
 
@@ -592,6 +688,7 @@ function exportHome() {
 
 /** The bytes of a file, and what they sum up to; answers with their number. */
 function send(/** @type {Found} */ found) {
+  if (found.entry.pieces) return sendPieces(found);
   const isSparse = found.stat.blocks * 512n < found.stat.size;
   let sum = 0;
   let bytes = 0;
@@ -601,6 +698,19 @@ function send(/** @type {Found} */ found) {
     sum = crc32(part, sum);
     bytes += part.length;
     return part.length;
+  });
+  output.fact('F', { sum });
+  return bytes;
+}
+
+function sendPieces(/** @type {Found} */ found) {
+  let sum = 0;
+  let bytes = 0;
+  readPieces(found, (zeros, part) => {
+    if (zeros > 0) output.fact('Z', { length: zeros });
+    if (part.length > 0) output.frame('D', part);
+    sum = crc32(part, crc32(lengthOf(zeros), sum));
+    bytes += zeros + part.length;
   });
   output.fact('F', { sum });
   return bytes;
@@ -792,9 +902,13 @@ function receive(/** @type {Input} */ input, /** @type {number} */ fd, /** @type
     let sum = 0;
     let position = 0;
     let endsInHole = false;
+    /** Zeros since the last piece of a large file. */
+    let gap = 0;
     for (;;) {
       const { kind, length } = headOf(input);
       if (kind === 'D') {
+        if (entry.pieces) sum = crc32(lengthOf(gap), sum);
+        gap = 0;
         for (let left = length; left > 0; ) {
           const part = input.some(left);
           if (!part) throw new Error('the stream was cut off');
@@ -810,10 +924,12 @@ function receive(/** @type {Input} */ input, /** @type {number} */ fd, /** @type
       }
       const fact = factOf(input, length);
       if (kind === 'Z') {
-        sum = crc32(zeros.subarray(0, fact.length), sum);
+        if (entry.pieces) gap += fact.length;
+        else sum = crc32(zeros.subarray(0, fact.length), sum);
         position += fact.length;
         endsInHole = true;
       } else if (kind === 'F') {
+        if (entry.pieces) sum = crc32(lengthOf(gap), sum);
         if (fact.sum !== sum) throw new Error(`${shown(entry.path)} came with other bytes than it left with`);
         if (endsInHole) fs.ftruncateSync(fd, position);
         finishOpen(fd, entry);

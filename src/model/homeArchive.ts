@@ -35,6 +35,8 @@ export const HomeEntry = z.strictObject({
   /** Of a symbolic link, what it says; of a further name of a file, its first name. */
   target: z.string(),
   sha: z.string().regex(/^([a-f0-9]{64})?$/),
+  /** Of a large file: its hash is that of the pieces of it that are not all zeros, each after the length of the zeros before. */
+  pieces: z.literal(true).optional(),
 });
 export type HomeEntry = z.infer<typeof HomeEntry>;
 

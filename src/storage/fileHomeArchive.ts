@@ -1,13 +1,14 @@
-import { createHash, type Hash, hash, randomUUID } from 'node:crypto';
+import { createHash, hash, randomUUID } from 'node:crypto';
 import { readFile as callbackReadFile, createReadStream } from 'node:fs';
 import { link, mkdir, readdir, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
-import { crc32, createGunzip, gunzipSync } from 'node:zlib';
+import { createGunzip, gunzipSync } from 'node:zlib';
 import * as z from 'zod';
 import { type HomeArchive, HomeEntry, type HomeFacts, HomeNames } from '../model/homeArchive.ts';
 import { homeEntriesIn, orderOf } from '../model/homeEntries.ts';
 import { homeStreamBroken, noRoomForSnapshot, snapshotDamaged } from '../model/homeErrors.ts';
+import { ContentSum } from './contentSum.ts';
 import { frameOf, framesIn } from './homeFrames.ts';
 import { PackedFile } from './packedFile.ts';
 import { flushDirectory } from './replaceFile.ts';
@@ -23,7 +24,7 @@ const readFile = promisify(callbackReadFile);
 /** Runs of zeros that are left out of what is brought back. */
 const holeSize = 64 * 1024;
 const zeros = Buffer.alloc(holeSize);
-const contentName = /^[0-9a-f]{64}\.gz$/;
+const contentName = /^[0-9a-f]{64}(\.pieces)?\.gz$/;
 
 /** Bytes that a snapshot leaves free on the disk that everything else of this machine's user may lie on, too. */
 const usualReserve = 1024 ** 3;
@@ -34,12 +35,13 @@ const Received = HomeEntry.extend({ kept: z.boolean().optional() });
 /** The CRC-32 of what came of a file. */
 const Sum = z.object({ sum: z.int().min(0) });
 const Hole = z.object({ length: z.int().min(0).max(holeSize) });
+const LargeHole = z.object({ length: z.int().min(0) });
 const Ending = z.object({ skipped: HomeNames });
 
 /**
  * {@link HomeArchive} in a folder: `manifests/<id>.gz` with the lines of each snapshot, `blobs/<aa>/<sha>.gz` with each
- * content once, however many files of however many snapshots have it. Contents are compressed piece by piece, so that
- * nothing is held whole.
+ * content once, however many files of however many snapshots have it; `<sha>.pieces.gz` of a large file, with the frames
+ * that it came in. Contents are compressed piece by piece, so that nothing is held whole.
  */
 export class FileHomeArchive implements HomeArchive {
   readonly #manifests: string;
@@ -80,7 +82,7 @@ export class FileHomeArchive implements HomeArchive {
       whole.update(`${JSON.stringify([at, type, type === 'h' ? 0 : mode, size, target, sha])}\n`);
       await lines.write(Buffer.from(`${JSON.stringify(entry)}\n`));
     };
-    let receiving: { entry: HomeEntry; file: PackedFile; hash: Hash; sum: number } | undefined;
+    let receiving: { entry: HomeEntry; file: PackedFile; sum: ContentSum } | undefined;
     let received: Content[] = [];
     /** Contents that came now, so that what lies here was made of them or compared with them. */
     const proven = new Set<string>();
@@ -93,16 +95,19 @@ export class FileHomeArchive implements HomeArchive {
     try {
       for await (const { kind, payload } of framesIn(this.#whileRoom(exported))) {
         if (kind === 'D' || kind === 'Z') {
-          const piece = kind === 'D' ? payload : zeros.subarray(0, Hole.parse(json(payload)).length);
           if (!receiving) throw homeStreamBroken();
-          receiving.hash.update(piece);
-          receiving.sum = crc32(piece, receiving.sum);
-          await receiving.file.write(piece);
+          const { entry, file, sum } = receiving;
+          const length = kind === 'Z' ? (entry.pieces ? LargeHole : Hole).parse(json(payload)).length : undefined;
+          sum.add(length ?? payload);
+          if (entry.pieces) await file.write(frameOf(kind, payload));
+          else await file.write(length === undefined ? payload : zeros.subarray(0, length));
         } else if (kind === 'F') {
-          if (!receiving || Sum.parse(json(payload)).sum !== receiving.sum) throw homeStreamBroken();
-          const sha = receiving.hash.digest('hex');
-          received.push({ file: receiving.file, sha });
-          proven.add(sha);
+          const { sha, sum } = receiving?.sum.end() ?? {};
+          if (!receiving || sha === undefined || Sum.parse(json(payload)).sum !== sum) throw homeStreamBroken();
+          if (receiving.entry.pieces) await receiving.file.write(frameOf('X', {}));
+          const name = nameOf({ ...receiving.entry, sha });
+          received.push({ file: receiving.file, name });
+          proven.add(name);
           await note({ ...receiving.entry, sha });
           receiving = undefined;
           if (received.length >= keptAtOnce) await keepReceived();
@@ -115,7 +120,7 @@ export class FileHomeArchive implements HomeArchive {
           else if (kept) await note({ ...entry, sha: await shaOf(known, entry.path) });
           else {
             const file = await PackedFile.open(path.join(this.#incoming, randomUUID()));
-            receiving = { entry, file, hash: createHash('sha256'), sum: 0 };
+            receiving = { entry, file, sum: new ContentSum(entry.pieces === true) };
           }
         } else if (kind === 'X') {
           const { skipped } = Ending.parse(json(payload));
@@ -168,15 +173,12 @@ export class FileHomeArchive implements HomeArchive {
       const kept = same?.type === 'f' && same.sha === entry.sha;
       yield frameOf('E', { ...entry, kept });
       if (kept) continue;
-      let sum = 0;
-      for await (const piece of this.#contentOf(snapshotId, entry.sha)) {
-        bytes += piece.length;
-        sum = crc32(piece, sum);
-        yield piece.equals(zeros.subarray(0, piece.length))
-          ? frameOf('Z', { length: piece.length })
-          : frameOf('D', piece);
+      const sum = new ContentSum(entry.pieces === true);
+      for await (const piece of this.#contentOf(snapshotId, entry, sum)) {
+        bytes += typeof piece === 'number' ? piece : piece.length;
+        yield typeof piece === 'number' ? frameOf('Z', { length: piece }) : frameOf('D', piece);
       }
-      yield frameOf('F', { sum });
+      yield frameOf('F', { sum: sum.end().sum });
     }
     yield* removeUntil(undefined);
     yield frameOf('X', { bytes, files, skipped: { count: 0, names: [] } });
@@ -218,9 +220,8 @@ export class FileHomeArchive implements HomeArchive {
       const names = await this.#blobsOf([snapshotId]);
       if (!names) throw homeStreamBroken();
       const prove = async (name: string) => {
-        const sha = path.basename(name, '.gz');
         if (!kept.has(name)) await this.#takeBack(name);
-        if (!proven.has(sha) && !(await this.#isWhole(sha))) throw otherContent(sha);
+        if (!proven.has(name) && !(await this.#isWhole(name))) throw otherContent(name);
       };
       const all = [...names];
       for (let first = 0; first < all.length; first += provenAtOnce)
@@ -233,7 +234,7 @@ export class FileHomeArchive implements HomeArchive {
 
   /** Out of what lies aside; rejects when it is in neither place. */
   async #takeBack(name: string): Promise<void> {
-    const file = this.#blobOf(path.basename(name, '.gz'));
+    const file = this.#blobOf(name);
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
     await link(path.join(this.#going, name), file).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') await stat(file);
@@ -278,7 +279,7 @@ export class FileHomeArchive implements HomeArchive {
     const names = new Set<string>();
     try {
       for (const id of snapshotIds) {
-        for await (const { sha } of this.#entries(id)) if (sha) names.add(`${sha}.gz`);
+        for await (const entry of this.#entries(id)) if (entry.sha) names.add(nameOf(entry));
       }
       return names;
     } catch {
@@ -290,33 +291,39 @@ export class FileHomeArchive implements HomeArchive {
     return homeEntriesIn(this.manifest(snapshotId));
   }
 
-  /** In pieces of a hole's size. */
-  async *#contentOf(snapshotId: string, sha: string): AsyncGenerator<Buffer> {
-    const hash = createHash('sha256');
+  /** In pieces of a hole's size at most, and of runs of zeros their lengths; `sum` is what they come to. */
+  async *#contentOf(snapshotId: string, entry: HomeEntry, sum: ContentSum): AsyncGenerator<Buffer | number> {
+    const name = nameOf(entry);
     let rest: Buffer = Buffer.alloc(0);
     try {
-      for await (const chunk of unpacked(this.#blobOf(sha))) {
-        hash.update(chunk);
-        rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-        for (; rest.length >= holeSize; rest = rest.subarray(holeSize)) yield rest.subarray(0, holeSize);
+      for await (const piece of contentIn(this.#blobOf(name))) {
+        sum.add(piece);
+        if (entry.pieces || typeof piece === 'number') {
+          yield piece;
+          continue;
+        }
+        rest = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
+        for (; rest.length >= holeSize; rest = rest.subarray(holeSize)) yield withHoles(rest.subarray(0, holeSize));
       }
     } catch (error) {
       throw snapshotDamaged(snapshotId, error);
     }
-    if (hash.digest('hex') !== sha) throw snapshotDamaged(snapshotId, otherContent(sha));
-    if (rest.length > 0) yield rest;
+    if (sum.end().sha !== entry.sha) throw snapshotDamaged(snapshotId, otherContent(name));
+    if (rest.length > 0) yield withHoles(rest);
   }
 
   /** Whether a content lies here, and can be read. */
-  async #isWhole(sha: string): Promise<boolean> {
-    const file = this.#blobOf(sha);
+  async #isWhole(name: string): Promise<boolean> {
+    const file = this.#blobOf(name);
+    const inPieces = name.endsWith(pieces);
+    const wanted = name.slice(0, 64);
     try {
       const { size } = await stat(file);
       // Most are small, and a stream for each would take five times as long.
-      if (size <= smallBlob) return hash('sha256', gunzipSync(await readFile(file))) === sha;
-      const plain = createHash('sha256');
-      for await (const chunk of unpacked(file)) plain.update(chunk);
-      return plain.digest('hex') === sha;
+      if (size <= smallBlob && !inPieces) return hash('sha256', gunzipSync(await readFile(file))) === wanted;
+      const sum = new ContentSum(inPieces);
+      for await (const piece of contentIn(file)) sum.add(piece);
+      return sum.end().sha === wanted;
     } catch {
       return false;
     }
@@ -324,9 +331,9 @@ export class FileHomeArchive implements HomeArchive {
 
   /** Rejects when all have come to an end. */
   async #keepAll(contents: readonly Content[]): Promise<number> {
-    const ones = contents.filter(({ sha }, index) => contents.findIndex(other => other.sha === sha) === index);
+    const ones = contents.filter(({ name }, index) => contents.findIndex(other => other.name === name) === index);
     for (const content of contents) if (!ones.includes(content)) await content.file.discard();
-    const outcomes = await Promise.allSettled(ones.map(({ file, sha }) => this.#keep(file, sha)));
+    const outcomes = await Promise.allSettled(ones.map(({ file, name }) => this.#keep(file, name)));
     for (const { file } of ones) await file.discard();
     let cost = 0;
     for (const outcome of outcomes) {
@@ -337,11 +344,11 @@ export class FileHomeArchive implements HomeArchive {
   }
 
   /** Takes a content in; what it costs, which is nothing when it is there already. */
-  async #keep(content: PackedFile, sha: string): Promise<number> {
-    const file = this.#blobOf(sha);
+  async #keep(content: PackedFile, name: string): Promise<number> {
+    const file = this.#blobOf(name);
     const there = await stat(file).catch(() => undefined);
     // The same content is compressed to as many bytes. What is damaged is replaced.
-    if (there?.isFile() && there.size === (await content.size()) && (await this.#isWhole(sha))) {
+    if (there?.isFile() && there.size === (await content.size()) && (await this.#isWhole(name))) {
       await content.discard();
       return 0;
     }
@@ -355,10 +362,27 @@ export class FileHomeArchive implements HomeArchive {
     return path.join(this.#manifests, `${snapshotId}.gz`);
   }
 
-  #blobOf(sha: string): string {
-    return path.join(this.#blobs, sha.slice(0, 2), `${sha}.gz`);
+  #blobOf(name: string): string {
+    return path.join(this.#blobs, name.slice(0, 2), name);
   }
 }
+
+const pieces = '.pieces.gz';
+
+/** What the content of a file is called here. */
+const nameOf = ({ sha, pieces: inPieces }: Pick<HomeEntry, 'sha' | 'pieces'>) => sha + (inPieces ? pieces : '.gz');
+
+/** What a content holds; of one in pieces also the lengths of runs of zeros. */
+async function* contentIn(file: string): AsyncGenerator<Buffer | number> {
+  if (!file.endsWith(pieces)) return yield* unpacked(file);
+  for await (const { kind, payload } of framesIn(unpacked(file))) {
+    if (kind === 'D') yield payload;
+    else if (kind === 'Z') yield LargeHole.parse(json(payload)).length;
+  }
+}
+
+/** What is all zeros by its length. */
+const withHoles = (piece: Buffer) => (piece.equals(zeros.subarray(0, piece.length)) ? piece.length : piece);
 
 async function* unpacked(file: string): AsyncGenerator<Buffer> {
   const source = createReadStream(file);
@@ -373,10 +397,10 @@ async function* unpacked(file: string): AsyncGenerator<Buffer> {
 
 interface Content {
   readonly file: PackedFile;
-  readonly sha: string;
+  readonly name: string;
 }
 
-const otherContent = (sha: string) => new Error(`the content ${sha} is another`);
+const otherContent = (name: string) => new Error(`the content ${name} is another`);
 
 /** For a rejected call: fine when nothing is there any more, else thrown on. */
 function absent(error: NodeJS.ErrnoException): void {

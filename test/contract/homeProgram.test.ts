@@ -4,12 +4,14 @@ import {
   appendFileSync,
   chmodSync,
   chownSync,
+  closeSync,
   constants,
   existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   rmSync,
   statfsSync,
@@ -18,6 +20,7 @@ import {
   truncateSync,
   utimesSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
@@ -225,6 +228,31 @@ describe('the program beside a home', () => {
     } finally {
       rmSync(roomy, { recursive: true, force: true });
     }
+  });
+
+  test('a large file comes to the same whether its zeros are holes, and where nothing tells them', async () => {
+    mkdirSync(at('programs'));
+    const size = 1024 ** 3 + 5;
+    for (const home of ['one', 'other']) {
+      writeFileSync(at(home, 'file'), '');
+      truncateSync(at(home, 'file'), size);
+    }
+    const write = (home: string, text: string | Buffer, place: number) => {
+      const fd = openSync(at(home, 'file'), 'r+');
+      writeSync(fd, Buffer.from(text), 0, null, place);
+      closeSync(fd);
+    };
+    write('one', 'x', 300_000_000);
+    // Zeros that the disk has.
+    for (const place of [0, 299_900_000, size - 100_000]) write('other', Buffer.alloc(100_000), place);
+    write('other', 'x', 300_000_000);
+    expect(await whole('other')).toBe(await whole('one'));
+    const { output } = await run('one', 'digest', undefined, at('programs'));
+    expect(JSON.parse(output.toString()).digest).toBe(await whole('one'));
+    write('other', 'y', size - 1);
+    expect(await whole('other')).not.toBe(await whole('one'));
+    expect(await run('other', 'import', await stream())).toMatchObject({ said: 'done', exitCode: 0 });
+    expect(await whole('other')).toBe(await whole('one'));
   });
 
   const nobody = { uid: 65_534, gid: 65_534 };

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, statfsSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
@@ -99,6 +99,9 @@ const deep = (levels: number) =>
     '-c',
     `import os\nos.chdir(${JSON.stringify(home())})\nfor _ in range(${levels}):\n  os.mkdir("d", 0o777); os.chown("d", ${statSync(home()).uid}, ${statSync(home()).gid}); os.chdir("d")`,
   ]);
+
+/** Elsewhere all of a large file is read, however little it holds. */
+const tellsHoles = [0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630].includes(statfsSync(tmpdir()).type);
 
 const cases: FieldCase[] = [
   {
@@ -205,6 +208,22 @@ const cases: FieldCase[] = [
     },
   },
   {
+    input: 'a disk image of 1 TiB that holds three words',
+    report: 'borgbackup/borg#4886',
+    right: { arrives: true, isQuick: true, holds: ['one', 'two', 'three'] },
+    found: () => {
+      const places = { one: 0, two: 5_000_000_000, three: 700_000_000_000 };
+      fill('truncate -s 1T disk');
+      for (const [word, place] of Object.entries(places))
+        fill(`printf ${word} | dd of=disk bs=1 seek=${place} conv=notrunc status=none`);
+      const began = performance.now();
+      const found = { arrives: arrives(), isQuick: performance.now() - began < 30_000 };
+      const wordAt = ([word, place]: [string, number]) =>
+        sh(`tail -c +${place + 1} disk | head -c ${word.length}`, other());
+      return { ...found, holds: Object.entries(places).map(wordAt) };
+    },
+  },
+  {
     input: 'a pipe that nobody writes to, and a socket',
     report: 'duplicati/duplicati#876',
     right: { names: ['pipe', 'socket'], arrives: true },
@@ -238,4 +257,4 @@ const cases: FieldCase[] = [
 ];
 
 if (ordinaryUserProblem) console.log(`homes as people bring them: not here, since ${ordinaryUserProblem}`);
-else fieldSuite('homes', cases);
+else fieldSuite('homes', tellsHoles ? cases : cases.filter(({ input }) => !input.includes('disk image')));
