@@ -1,15 +1,13 @@
-import { createHash, hash, randomUUID } from 'node:crypto';
-import { readFile as callbackReadFile, createReadStream } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
 import { link, mkdir, readdir, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import * as path from 'node:path';
-import { promisify } from 'node:util';
-import { createGunzip, gunzipSync } from 'node:zlib';
 import * as z from 'zod';
 import { type HomeArchive, HomeEntry, type HomeFacts, HomeNames } from '../model/homeArchive.ts';
 import { homeEntriesIn, orderOf } from '../model/homeEntries.ts';
 import { homeStreamBroken, noRoomForSnapshot, snapshotDamaged } from '../model/homeErrors.ts';
 import { ContentSum } from './contentSum.ts';
 import { frameOf, framesIn } from './homeFrames.ts';
+import { contentIn, contentName, contentNameOf, isWholeContent, LargeHole, unpacked } from './keptContent.ts';
 import { PackedFile } from './packedFile.ts';
 import { flushDirectory } from './replaceFile.ts';
 
@@ -17,14 +15,9 @@ import { flushDirectory } from './replaceFile.ts';
 const keptAtOnce = 16;
 /** Contents that are proven together. */
 const provenAtOnce = 16;
-/** Bytes of a content, compressed, that is read at once to be proven: a piece of zeros makes a thousand times as many. */
-const smallBlob = 16 * 1024;
-/** Not `fs/promises`: its handles make small files slow. */
-const readFile = promisify(callbackReadFile);
 /** Runs of zeros that are left out of what is brought back. */
 const holeSize = 64 * 1024;
 const zeros = Buffer.alloc(holeSize);
-const contentName = /^[0-9a-f]{64}(\.pieces)?\.gz$/;
 
 /** Bytes that a snapshot leaves free on the disk that everything else of this machine's user may lie on, too. */
 const usualReserve = 1024 ** 3;
@@ -35,7 +28,6 @@ const Received = HomeEntry.extend({ kept: z.boolean().optional() });
 /** The CRC-32 of what came of a file. */
 const Sum = z.object({ sum: z.int().min(0) });
 const Hole = z.object({ length: z.int().min(0).max(holeSize) });
-const LargeHole = z.object({ length: z.int().min(0) });
 const Ending = z.object({ skipped: HomeNames });
 
 /**
@@ -105,7 +97,7 @@ export class FileHomeArchive implements HomeArchive {
           const { sha, sum } = receiving?.sum.end() ?? {};
           if (!receiving || sha === undefined || Sum.parse(json(payload)).sum !== sum) throw homeStreamBroken();
           if (receiving.entry.pieces) await receiving.file.write(frameOf('X', {}));
-          const name = nameOf({ ...receiving.entry, sha });
+          const name = contentNameOf({ ...receiving.entry, sha });
           received.push({ file: receiving.file, name });
           proven.add(name);
           await note({ ...receiving.entry, sha });
@@ -221,7 +213,7 @@ export class FileHomeArchive implements HomeArchive {
       if (!names) throw homeStreamBroken();
       const prove = async (name: string) => {
         if (!kept.has(name)) await this.#takeBack(name);
-        if (!proven.has(name) && !(await this.#isWhole(name))) throw otherContent(name);
+        if (!proven.has(name) && !(await isWholeContent(this.#blobOf(name)))) throw otherContent(name);
       };
       const all = [...names];
       for (let first = 0; first < all.length; first += provenAtOnce)
@@ -279,7 +271,7 @@ export class FileHomeArchive implements HomeArchive {
     const names = new Set<string>();
     try {
       for (const id of snapshotIds) {
-        for await (const entry of this.#entries(id)) if (entry.sha) names.add(nameOf(entry));
+        for await (const entry of this.#entries(id)) if (entry.sha) names.add(contentNameOf(entry));
       }
       return names;
     } catch {
@@ -293,7 +285,7 @@ export class FileHomeArchive implements HomeArchive {
 
   /** In pieces of a hole's size at most, and of runs of zeros their lengths; `sum` is what they come to. */
   async *#contentOf(snapshotId: string, entry: HomeEntry, sum: ContentSum): AsyncGenerator<Buffer | number> {
-    const name = nameOf(entry);
+    const name = contentNameOf(entry);
     let rest: Buffer = Buffer.alloc(0);
     try {
       for await (const piece of contentIn(this.#blobOf(name))) {
@@ -310,23 +302,6 @@ export class FileHomeArchive implements HomeArchive {
     }
     if (sum.end().sha !== entry.sha) throw snapshotDamaged(snapshotId, otherContent(name));
     if (rest.length > 0) yield withHoles(rest);
-  }
-
-  /** Whether a content lies here, and can be read. */
-  async #isWhole(name: string): Promise<boolean> {
-    const file = this.#blobOf(name);
-    const inPieces = name.endsWith(pieces);
-    const wanted = name.slice(0, 64);
-    try {
-      const { size } = await stat(file);
-      // Most are small, and a stream for each would take five times as long.
-      if (size <= smallBlob && !inPieces) return hash('sha256', gunzipSync(await readFile(file))) === wanted;
-      const sum = new ContentSum(inPieces);
-      for await (const piece of contentIn(file)) sum.add(piece);
-      return sum.end().sha === wanted;
-    } catch {
-      return false;
-    }
   }
 
   /** Rejects when all have come to an end. */
@@ -348,7 +323,7 @@ export class FileHomeArchive implements HomeArchive {
     const file = this.#blobOf(name);
     const there = await stat(file).catch(() => undefined);
     // The same content is compressed to as many bytes. What is damaged is replaced.
-    if (there?.isFile() && there.size === (await content.size()) && (await this.#isWhole(name))) {
+    if (there?.isFile() && there.size === (await content.size()) && (await isWholeContent(this.#blobOf(name)))) {
       await content.discard();
       return 0;
     }
@@ -367,33 +342,8 @@ export class FileHomeArchive implements HomeArchive {
   }
 }
 
-const pieces = '.pieces.gz';
-
-/** What the content of a file is called here. */
-const nameOf = ({ sha, pieces: inPieces }: Pick<HomeEntry, 'sha' | 'pieces'>) => sha + (inPieces ? pieces : '.gz');
-
-/** What a content holds; of one in pieces also the lengths of runs of zeros. */
-async function* contentIn(file: string): AsyncGenerator<Buffer | number> {
-  if (!file.endsWith(pieces)) return yield* unpacked(file);
-  for await (const { kind, payload } of framesIn(unpacked(file))) {
-    if (kind === 'D') yield payload;
-    else if (kind === 'Z') yield LargeHole.parse(json(payload)).length;
-  }
-}
-
 /** What is all zeros by its length. */
 const withHoles = (piece: Buffer) => (piece.equals(zeros.subarray(0, piece.length)) ? piece.length : piece);
-
-async function* unpacked(file: string): AsyncGenerator<Buffer> {
-  const source = createReadStream(file);
-  const plain = createGunzip();
-  source.on('error', error => plain.destroy(error));
-  try {
-    for await (const chunk of source.pipe(plain)) yield chunk;
-  } finally {
-    source.destroy();
-  }
-}
 
 interface Content {
   readonly file: PackedFile;
