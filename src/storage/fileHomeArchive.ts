@@ -89,7 +89,8 @@ export class FileHomeArchive implements HomeArchive {
         if (kind === 'D' || kind === 'Z') {
           if (!receiving) throw homeStreamBroken();
           const { entry, file, sum } = receiving;
-          const length = kind === 'Z' ? (entry.pieces ? LargeHole : Hole).parse(json(payload)).length : undefined;
+          const hole = kind === 'Z' ? json(payload) : undefined;
+          const length = hole && (entry.pieces ? LargeHole.parse(hole) : Hole.parse(hole)).length;
           sum.add(length ?? payload);
           if (entry.pieces) await file.write(frameOf(kind, payload));
           else await file.write(length === undefined ? payload : zeros.subarray(0, length));

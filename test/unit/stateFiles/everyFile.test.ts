@@ -51,8 +51,9 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   ],
   'src/storage/thisMachine.ts': ['readFile', 'what the system says of itself, in thisMachine.test.ts'],
   'src/storage/replaceFile.ts': ['open open', 'only writes'],
-  'src/storage/fileHomeArchive.ts': [
-    'Ending Hole JSON.parse Received Sum createReadStream readFile',
+  'src/storage/fileHomeArchive.ts': ['Ending Hole JSON.parse LargeHole Received Sum', 'what a home’s program says'],
+  'src/storage/keptContent.ts': [
+    'JSON.parse LargeHole createReadStream readFile',
     'homes that were kept: what is another than its hash says is refused',
   ],
   'src/storage/packedFile.ts': ['open', 'only writes'],
