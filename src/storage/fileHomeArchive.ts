@@ -89,8 +89,8 @@ export class FileHomeArchive implements HomeArchive {
         if (kind === 'D' || kind === 'Z') {
           if (!receiving) throw homeStreamBroken();
           const { entry, file, sum } = receiving;
-          const hole = kind === 'Z' ? json(payload) : undefined;
-          const length = hole && (entry.pieces ? LargeHole.parse(hole) : Hole.parse(hole)).length;
+          const holeIn = (said: unknown) => (entry.pieces ? LargeHole.parse(said) : Hole.parse(said)).length;
+          const length = kind === 'Z' ? holeIn(json(payload)) : undefined;
           sum.add(length ?? payload);
           if (entry.pieces) await file.write(frameOf(kind, payload));
           else await file.write(length === undefined ? payload : zeros.subarray(0, length));
