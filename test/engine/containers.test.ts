@@ -220,7 +220,7 @@ describeWithEngine('instances on a Docker engine', () => {
   });
 
   test.each([
-    ['bare', 'it has no glibc'],
+    ['bare', 'it has no C library'],
     ['musl', 'it is built on musl'],
   ] as const)('an image without glibc (%s) is refused with the reason before anything is made', async (name, why) => {
     const spec = specOf({ image: await image(name) });

@@ -6,17 +6,20 @@ import { user } from './containerSpec.ts';
 /** Bytes of a file that are read: several times what the largest of ours can have. */
 const mostBytes = 16 * 1024 * 1024;
 
-/** A folder or a file to be laid into a container, owned by its user. `name` is relative, without a slash at its end. */
+/** A folder or a file to be laid into a container. `name` is relative, without a slash at its end. */
 export type ArchiveEntry =
   | { readonly name: string; readonly mode: number; readonly text: string }
   | { readonly name: string; readonly mode: number };
 
 /** A whole tar in memory, so that it can't be cut: an engine takes one that is cut at a file's end for a good one. */
-export async function archiveOf(entries: readonly ArchiveEntry[]): Promise<Buffer> {
+export async function archiveOf(
+  entries: readonly ArchiveEntry[],
+  owner: { readonly uid: number; readonly gid: number } = user,
+): Promise<Buffer> {
   const tar = pack();
   const bytes = buffer(tar);
   for (const entry of entries) {
-    const header = { name: entry.name, mode: entry.mode, ...user, mtime: new Date() };
+    const header = { name: entry.name, mode: entry.mode, ...owner, mtime: new Date() };
     if ('text' in entry) tar.entry(header, entry.text);
     else tar.entry({ ...header, type: 'directory' });
   }

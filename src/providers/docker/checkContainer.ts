@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type Dockerode from 'dockerode';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
-import { confinement, user } from './containerSpec.ts';
+import { confinement, ownStart, user } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
 import { label } from './instanceContainer.ts';
@@ -18,6 +18,7 @@ export async function withCheckContainer<T>(
     name,
     Labels: { [label.check]: name },
     User: `${user.uid}:${user.gid}`,
+    Env: [...ownStart],
     WorkingDir: '/',
     Healthcheck: { Test: ['NONE'] },
     HostConfig: { ...confinement, PidsLimit: 64, NetworkMode: 'none', ...spec.HostConfig },

@@ -5,7 +5,7 @@ import { type OperationContext, quietContext } from '../../model/operationContex
 import type { HomeProcess, HomeTask } from '../../model/provider.ts';
 import { checkSaid, writerTo } from '../homeProgram.ts';
 import { readAhead } from '../readAhead.ts';
-import { confinement, layout, node } from './containerSpec.ts';
+import { confinement, layout, node, ownStart } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
 import { FrameReader } from './frames.ts';
@@ -47,7 +47,7 @@ export async function openContainerHome(
     const container = await engine.call('Making a helper container', ctx, (docker, abortSignal) =>
       docker.createContainer({
         ...{ name, Image, Labels: { [label.check]: name }, User: '0:0', WorkingDir: layout.home },
-        ...{ Entrypoint: [node], Cmd: ['--input-type=module', '-e', program, task], Env: [programs] },
+        ...{ Entrypoint: [node], Cmd: ['--input-type=module', '-e', program, task], Env: [...ownStart, programs] },
         ...{ OpenStdin: true, StdinOnce: true, AttachStdin: true, AttachStdout: true, AttachStderr: true },
         Healthcheck: { Test: ['NONE'] },
         HostConfig: {

@@ -1,4 +1,5 @@
 import type Dockerode from 'dockerode';
+import { handedOver, heldBack } from '../../../media/instance/launcher.mjs';
 import type { InstanceIdentity, InstanceRole, Resources } from '../../model/instance.ts';
 import { instanceLayout, serveArguments } from '../editorServer.ts';
 import { containerName, labelsOf, serverPort, volumeName } from './instanceContainer.ts';
@@ -22,6 +23,8 @@ export interface ContainerPlan {
   readonly identity: InstanceIdentity;
   readonly role: InstanceRole;
   readonly image: string;
+  /** The image's own variables, as `NAME=value`. */
+  readonly env: readonly string[];
   readonly resources: Resources;
   /** Id of the swarm's network. */
   readonly network: string;
@@ -58,6 +61,18 @@ export const confinement = {
   RestartPolicy: { Name: 'no' },
 } satisfies Dockerode.HostConfig;
 
+/**
+ * Has a program of ours start in any image as on its own: a variable without a value is taken away. What an image says
+ * to nodes and loaders would be for another node, with other libraries.
+ */
+export const ownStart: readonly string[] = heldBack;
+
+/** The same with what the image says, which the launcher gives to terminals and commands. */
+const startOf = (env: readonly string[]) => [
+  ...ownStart,
+  ...env.filter(variable => heldBack.includes(variable.split('=', 1)[0] ?? '')).map(handedOver),
+];
+
 /** The editor server out of a volume, for images without one. Never written to. */
 export const runtimeMount = (volume: string): Dockerode.MountSettings => ({
   Type: 'volume',
@@ -83,7 +98,7 @@ export function containerSpec(plan: ContainerPlan): Dockerode.ContainerCreateOpt
     Image: plan.image,
     Labels: labelsOf(plan.identity),
     User: `${user.uid}:${user.gid}`,
-    Env: [`HOME=${layout.home}`, `SHELL=${plan.shell}`],
+    Env: [...startOf(plan.env), `HOME=${layout.home}`, `SHELL=${plan.shell}`],
     WorkingDir: '/',
     Entrypoint: [node],
     Cmd: serveArguments(launcher, serverMain, layout, plan.identity.id, '0.0.0.0', serverPort),

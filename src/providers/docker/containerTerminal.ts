@@ -5,10 +5,13 @@ import { finalExitCode, startExec } from './containerExec.ts';
 import { launcher, layout, node } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 
-/** A login shell in the workspace, with the instance's variables; bash where there is one. */
+/**
+ * A shell in the workspace, with the instance's variables; bash where there is one. No login shell, as in the editor's own
+ * terminals: `/etc/profile` of many a distribution forgets the PATH that the image and the instance have.
+ */
 const shell = [
-  ...[node, launcher, 'exec', layout.reserved, 'sh', '-c'],
-  'cd "$1" 2>/dev/null; command -v bash >/dev/null && exec bash -l; exec sh -l',
+  ...[node, launcher, 'exec', layout.reserved, '/bin/sh', '-c'],
+  'cd "$1" 2>/dev/null; [ -x /bin/bash ] && exec /bin/bash; exec /bin/sh',
   'sh',
   layout.workspace,
 ];

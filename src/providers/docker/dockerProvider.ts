@@ -118,7 +118,7 @@ export class DockerProvider implements Provider {
       let ownVolume = existing !== undefined;
       try {
         if (await this.builder.makeVolume(identity, ctx)) ownVolume = true;
-        if (!existing) await this.builder.makeContainer(identity, config, image, ctx);
+        await this.builder.makeContainer(identity, config, image, ctx);
         const container = await this.containers.existing(identity.id, ctx);
         await this.#writeFirst(container, mark, spec.secrets, ctx);
         // To read back what was just written would cost a tenth of the whole.
@@ -258,7 +258,7 @@ export class DockerProvider implements Provider {
       const image = await this.builder.prepareImage(config, ctx, portable(spec));
       ctx.signal.throwIfAborted();
       await this.builder.makeVolume(identity, ctx);
-      if (!existing) await this.builder.makeContainer(identity, config, image, ctx, 'incoming');
+      await this.builder.makeContainer(identity, config, image, ctx, 'incoming');
       const container = await this.containers.existing(identity.id, ctx);
       await this.#writeFirst(container, mark, spec.secrets, ctx);
       return this.reader.describe(container, mark);

@@ -105,6 +105,14 @@ function answerError(error: unknown, text: string, { providerId, doing }: Engine
       'Start it again; another port will be chosen.',
     );
   }
+  const foreign = /no matching manifest for ([\w./]+)|image operating system "\w+" cannot be used/i.exec(text);
+  if (foreign || /no match for platform in manifest/i.test(text)) {
+    return refused(
+      'image-unfit',
+      `The image has no variant for the machine of the Docker engine "${providerId}"${foreign?.[1] ? ` (${foreign[1]})` : ''}.`,
+      'Choose an image, or a tag of it, for that processor and for Linux; "docker manifest inspect" shows what a tag is for. Nothing was made.',
+    );
+  }
   if (
     /manifest unknown|no such image|repository does not exist|access denied|name unknown/i.test(text) ||
     follows(text.toLowerCase(), 'manifest for ', ' not found') ||

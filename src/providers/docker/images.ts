@@ -1,19 +1,27 @@
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import type Dockerode from 'dockerode';
-import { providerRefused, SwarmError } from '../../model/errors.ts';
+import { SwarmError } from '../../model/errors.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { AccountFiles, withUser } from './accounts.ts';
 import { holds, withCheckContainer } from './checkContainer.ts';
 import { node, runtimeMount, serverMain } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
-import { linesIn } from './frames.ts';
-import { ensureImage, isEngineId } from './pull.ts';
+import { linesIn, streamOf } from './frames.ts';
+import { type EngineImage, ensureImage, isEngineId } from './pull.ts';
 import { RuntimeVolume } from './runtimeVolume.ts';
+import { imageUnfit, tryServer } from './unfitImage.ts';
 
 /** An image that is on the engine and was seen to run the editor server's node. */
 export interface UsableImage {
   /** By the digest that its registry has: what is shown of an instance tells what it is made of, wherever a tag leads. */
   readonly image: string;
   readonly shell: string;
+  /** Its own variables, as `NAME=value`. */
+  readonly env: readonly string[];
+  /** Its accounts, and in them the one of whoever works in an instance. */
+  readonly accounts: AccountFiles;
   /** The volume with the editor server, for an image without one. */
   readonly runtimeVolume?: string;
 }
@@ -21,6 +29,7 @@ export interface UsableImage {
 interface ImageFacts {
   readonly hasServer: boolean;
   readonly shell: string;
+  readonly accounts: AccountFiles;
 }
 
 /** Gets images, and finds out once per image whether an instance can live on it. */
@@ -39,47 +48,54 @@ export class Images {
    * glibc that runs the editor server.
    */
   async prepare(reference: string, ctx: OperationContext, renew: boolean): Promise<UsableImage> {
-    const { id, pinned } = await ensureImage(this.#engine, reference, ctx, renew);
+    const found = await ensureImage(this.#engine, reference, ctx, renew);
+    const { id, pinned, env } = found;
     // Of what has none the name is more readable; the engine tells which image that was.
     const image = isEngineId(pinned) ? reference : pinned;
     let facts = this.#facts.get(id);
     // A finding, good or bad, holds for good: an image never changes under its id. What could not be found out is forgotten.
     if (!facts) {
       ctx.report(`Checking the image ${reference}`);
-      facts = this.#examine(id, reference, ctx);
+      facts = this.#examine(found, reference, ctx);
       this.#facts.set(id, facts);
       facts.catch(error => {
         if (!(error instanceof SwarmError && error.code === 'image-unfit')) this.#facts.delete(id);
       });
     }
-    const { hasServer, shell } = await facts;
-    return hasServer ? { image, shell } : { image, shell, runtimeVolume: await this.#runtime.ensure(ctx) };
+    const { hasServer, shell, accounts } = await facts;
+    const usable = { image, shell, env, accounts };
+    return hasServer ? usable : { ...usable, runtimeVolume: await this.#runtime.ensure(ctx) };
   }
 
-  async #examine(id: string, image: string, ctx: OperationContext): Promise<ImageFacts> {
-    const look = { Image: id, Entrypoint: [node], Cmd: ['--version'] };
+  async #examine(found: EngineImage, image: string, ctx: OperationContext): Promise<ImageFacts> {
+    const look = { Image: found.id, Entrypoint: [node], Cmd: ['-e', tryServer] };
     const inside = await withCheckContainer(this.#engine, look, async container => {
       const shell = (await holds(this.#engine, container, '/bin/bash')) ? '/bin/bash' : '/bin/sh';
       const hasServer = await holds(this.#engine, container, serverMain);
-      if (hasServer) await this.#tryNode(container, image);
-      return { shell, hasServer };
+      return { shell, hasServer, accounts: hasServer ? await this.#try(container, found, image) : undefined };
     });
-    if (inside.hasServer) return inside;
-    const runtimeVolume = await this.#runtime.ensure(ctx);
-    const injected = { ...look, HostConfig: { Mounts: [runtimeMount(runtimeVolume)] } };
-    await withCheckContainer(this.#engine, injected, container => this.#tryNode(container, image));
-    return inside;
+    const { shell, hasServer } = inside;
+    let { accounts } = inside;
+    if (!accounts) {
+      const runtimeVolume = await this.#runtime.ensure(ctx);
+      const injected = { ...look, HostConfig: { Mounts: [runtimeMount(runtimeVolume)] } };
+      accounts = await withCheckContainer(this.#engine, injected, container => this.#try(container, found, image));
+    }
+    return { shell, hasServer, accounts: withUser(accounts, shell) };
   }
 
-  async #tryNode(container: Dockerode.Container, image: string): Promise<void> {
+  /** Answers with the accounts that the image has; rejects with `image-unfit`. */
+  async #try(container: Dockerode.Container, found: EngineImage, image: string): Promise<AccountFiles> {
     const ask = <T>(work: (signal: AbortSignal) => Promise<T>) =>
       this.#engine.call(`Trying the image ${image}`, quietContext, (_, signal) => work(signal), 30_000);
     let output = '';
+    let exitCode: number | undefined;
     try {
       await ask(abortSignal => container.start({ abortSignal }));
       const { StatusCode } = await ask(abortSignal => container.wait({ abortSignal }));
-      if (StatusCode === 0) return;
       const log = await ask(abortSignal => container.logs({ stdout: true, stderr: true, follow: false, abortSignal }));
+      if (StatusCode === 0) return AccountFiles.parse(JSON.parse(await text(streamOf(Readable.from([log]), 'stdout'))));
+      exitCode = StatusCode;
       output = (await linesIn(log)).join('\n');
     } catch (error) {
       // The engine's own words when it could not even begin; a lost or hanging engine says nothing about the image.
@@ -89,22 +105,7 @@ export class Images {
     const musl =
       (await holds(this.#engine, container, '/lib/ld-musl-x86_64.so.1')) ||
       (await holds(this.#engine, container, '/lib/ld-musl-aarch64.so.1'));
-    throw providerRefused(
-      'image-unfit',
-      `The image ${image} can't run the editor server: ${whyUnfit(output, musl)}.`,
-      'Choose an image of a distribution with glibc 2.28 or later, as Debian 10, Ubuntu 20.04, or Fedora 29. Nothing was made.',
-    );
+    const { Arch } = await this.#engine.call('Asking for the version', quietContext, docker => docker.version());
+    throw imageUnfit(image, { output, exitCode, musl, imageFor: found.architecture, engineOn: Arch ?? '' });
   }
-}
-
-/** Pure: what the failed try tells. */
-export function whyUnfit(output: string, musl: boolean): string {
-  if (musl) return 'it is built on musl (as Alpine is) and not on glibc';
-  const version = /version [`']?(GLIBC(?:XX)?_[\d.]+)'? not found/.exec(output)?.[1];
-  if (version) return `its C library is too old (${version} is missing)`;
-  const library = /error while loading shared libraries: ([^\s:]+)/.exec(output)?.[1];
-  if (library) return `it lacks the library ${library}`;
-  if (/exec format error/i.test(output)) return 'it is for another processor';
-  if (/no such file or directory/i.test(output)) return 'it has no glibc';
-  return output.trim().split('\n').at(-1)?.slice(0, 200) || 'its node does not start';
 }

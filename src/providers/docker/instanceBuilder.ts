@@ -3,6 +3,7 @@ import type { InstanceConfig, InstanceIdentity, InstanceRole, Resources } from '
 import { type OperationContext, uncancelled } from '../../model/operationContext.ts';
 import { type ImageChoice, imageFor } from '../pinnedImage.ts';
 import { Turns } from '../turns.ts';
+import { archiveOf } from './archive.ts';
 import { canResizeLive, containerSpec } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { engineStatus } from './engineErrors.ts';
@@ -75,7 +76,10 @@ export class InstanceBuilder {
     return !existed;
   }
 
-  /** Makes the container, not started. A container that an earlier create left, whose answer was lost, is adopted. */
+  /**
+   * Makes the container, not started, with an account of whoever works in it. A container that an earlier create left,
+   * whose answer was lost, is adopted.
+   */
   async makeContainer(
     identity: InstanceIdentity,
     config: Pick<InstanceConfig, 'resources'>,
@@ -109,6 +113,11 @@ export class InstanceBuilder {
       const own = Config.Labels[label.instance] === identity.id && Config.Labels[label.swarm] === identity.swarmId;
       if (!own) throw idTaken(containerName(identity, role));
     }
+    const files = Object.entries(image.accounts).map(([name, text]) => ({ name: `etc/${name}`, mode: 0o644, text }));
+    const accounts = await archiveOf(files, { uid: 0, gid: 0 });
+    await this.#engine.call('Writing the accounts', ctx, (docker, abortSignal) =>
+      docker.getContainer(containerName(identity, role)).putArchive(accounts, { path: '/', abortSignal }),
+    );
   }
 
   /** Gives a container that does not run the swarm's network in place of one that was removed. */

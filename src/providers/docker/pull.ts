@@ -26,6 +26,10 @@ export interface EngineImage {
   readonly id: string;
   /** The same by the digest that its registry has, with its name; by its id when no registry is known to have it. */
   readonly pinned: string;
+  /** The processor that it says it is for; empty when it says nothing. */
+  readonly architecture: string;
+  /** Its own variables, as `NAME=value`. */
+  readonly env: readonly string[];
 }
 
 /** Pulled when it is not there; with `renew` whenever its registry has it. */
@@ -37,10 +41,17 @@ export async function ensureImage(
 ): Promise<EngineImage> {
   const find = async () => {
     try {
-      const { Id: id, RepoDigests } = await engine.call(`Looking for the image ${reference}`, ctx, docker =>
-        docker.getImage(reference).inspect(),
+      const { Id, RepoDigests, Architecture, Config } = await engine.call(
+        `Looking for the image ${reference}`,
+        ctx,
+        docker => docker.getImage(reference).inspect(),
       );
-      return { id, pinned: pinnedReference(reference, id, RepoDigests ?? []) };
+      return {
+        id: Id,
+        pinned: pinnedReference(reference, Id, RepoDigests ?? []),
+        architecture: Architecture ?? '',
+        env: Config?.Env ?? [],
+      };
     } catch (error) {
       if (engineStatus(error) !== 404) throw error;
       return undefined;

@@ -1,3 +1,5 @@
+import { environmentOf } from '../../../media/instance/launcher.mjs';
+
 /**
  * What an instance takes over from the process that starts it. Everything else stays out: an instance must not depend
  * on which window started it, nor see that window's tokens.
@@ -8,15 +10,16 @@ const inherited =
 /** Name and value of the variable by which an instance's processes are found again, wherever they hang. */
 export const instanceVariable = 'REMOTE_SWARM_INSTANCE';
 
-/** The variables of an instance's processes; `own` are those that the instance was given. */
+/** The variables of an instance's processes; `own` are those that it was given, of which `secret` are taken as they are. */
 export function instanceEnvironment(
   outer: NodeJS.ProcessEnv,
   home: string,
   instance: string,
   own: Readonly<Record<string, string>>,
+  secret: readonly string[],
 ): Record<string, string> {
   const taken = Object.entries(outer).flatMap(([name, value]) =>
     value !== undefined && inherited.test(name) ? [[name, value] as const] : [],
   );
-  return { ...Object.fromEntries(taken), ...own, HOME: home, [instanceVariable]: instance };
+  return environmentOf({ ...Object.fromEntries(taken), HOME: home, [instanceVariable]: instance }, own, secret);
 }

@@ -347,10 +347,10 @@ export class LocalProvider implements Provider {
     return serverState(this.processes, folder.layout);
   }
 
-  /** The variables of everything that runs in the instance. */
-  async environmentOf(folder: InstanceFolder): Promise<Record<string, string>> {
-    const own = await this.folders.variables(folder);
-    return instanceEnvironment(process.env, folder.layout.home, this.#nameOf(folder), own);
+  /** The variables of everything that runs in the instance; `own` stands for those that it was given. */
+  async environmentOf(folder: InstanceFolder, own?: Record<string, string>): Promise<Record<string, string>> {
+    const given = own ?? (await this.folders.variables(folder));
+    return instanceEnvironment(process.env, folder.layout.home, this.#nameOf(folder), given, folder.config.secretEnv);
   }
 
   /** `NAME=value` that everything has which runs in the instance, whatever its role. */
@@ -370,12 +370,12 @@ export class LocalProvider implements Provider {
     // A server that nobody can tell from others may still run, and no home has two.
     const state = await this.state(folder);
     if (state.status === 'stopped' && state.damaged) await this.#stop(folder, false, ctx);
-    const plan = async () => ({
-      server: await this.#locate(),
-      launcher: this.#environment.launcher,
-      env,
-      ended: () => this.ended.fire(id),
-    });
+    const plan = async () => {
+      const server = await this.#locate();
+      // The launcher adds what the instance was given.
+      const given = server.kind === 'node' ? await this.environmentOf(folder, {}) : env;
+      return { server, launcher: this.#environment.launcher, env: given, ended: () => this.ended.fire(id) };
+    };
     await startServer(this.processes, id, folder.layout, token, plan, ctx);
     return this.#describe(folder);
   }

@@ -120,7 +120,7 @@ const prune = [
 ].map(pattern => `--exclude=${pattern}`);
 
 const tools =
-  'sh bash cat ls cp mv rm mkdir rmdir ln touch chmod stat head tail wc sort uniq tr cut cksum sha256sum readlink find grep sed awk tar gzip env id pwd echo printf date sleep kill true false test seq dd tee sync xargs nohup uname hostname stty git nc';
+  'sh bash cat ls cp mv rm mkdir rmdir ln touch chmod stat head tail wc sort uniq tr cut cksum sha256sum readlink find grep sed awk tar gzip env id pwd echo printf date sleep kill true false test seq dd tee sync xargs nohup uname hostname stty git nc whoami locale ssh';
 
 function stageBase(staging: string, put: (file: string, content: string, mode?: number) => void, node: string): void {
   for (const folder of [
@@ -157,6 +157,9 @@ function stageBase(staging: string, put: (file: string, content: string, mode?: 
     '/lib/*-linux-gnu/{libnss_files,libnss_dns,libresolv,libutil,libpthread,libdl,librt}.so*',
   )) {
     stageFile(staging, file);
+  }
+  for (const file of globSync('/usr/lib/locale/C.utf8/**', { withFileTypes: true })) {
+    if (file.isFile()) stageFile(staging, path.join(file.parentPath, file.name));
   }
   if (existsSync('/etc/ssl/certs/ca-certificates.crt')) stageFile(staging, '/etc/ssl/certs/ca-certificates.crt');
   put('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\ncoder:x:1000:1000::/home/coder:/bin/bash\n');

@@ -1,12 +1,15 @@
 // Stands in for code-server's server-main.js where a test is about containers and not about the editor: the same
 // arguments, the same first line of the log, the same answers with and without the token. Asked for /break/<how> it
-// breaks, and it counts how often it was asked for its version.
+// breaks, and it counts how often it was asked for its version. Asked for /environment it tells the one of a process that
+// it starts as code-server starts that of the extensions: with the PATH of a login shell.
 // @ts-check
+import { fork, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 /** @param {string} name */
 const option = name => process.argv[process.argv.indexOf(name) + 1] ?? '';
+if (process.argv[2] === 'tell') await new Promise(() => process.send?.(process.env, () => process.exit(0)));
 const token = readFileSync(option('--connection-token-file'), 'utf8').trim();
 
 /** While it is there no server starts; it lies in the container's own layer, which a restart keeps. */
@@ -39,6 +42,12 @@ const server = createServer((request, response) => {
   }
   if (url.pathname.startsWith('/break/')) {
     return void response.end(breaks[url.pathname.slice('/break/'.length)]);
+  }
+  if (url.pathname === '/environment') {
+    const { stdout } = spawnSync('/bin/bash', ['-lc', 'echo "$PATH"'], { encoding: 'utf8' });
+    const env = { ...process.env, PATH: stdout.trim() };
+    const told = fork(process.argv[1] ?? '', ['tell'], { env });
+    return void told.on('message', variables => response.end(JSON.stringify(variables)));
   }
   if (url.searchParams.get('tkn') === token) {
     const cookie = `vscode-tkn=${token}; Max-Age=604800; HttpOnly`;

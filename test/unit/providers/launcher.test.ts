@@ -2,7 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { environmentOf, expanded, handedOver, mergedPath } from '../../../media/instance/launcher.mjs';
 
 const launcher = path.resolve(import.meta.dirname, '../../../media/instance/launcher.mjs');
 const token = 'a-token-of-the-test';
@@ -60,4 +62,86 @@ test.each([
   const { stdout, stderr, status } = await serve('console.log("served")');
   expect({ stdout, status }).toEqual({ stdout: '', status: 2 });
   expect(stderr).toMatch(new RegExp(`^launcher: the file reserved/${name} (cannot be read|is empty)\n$`));
+});
+
+describe('what an instance finds in its environment', () => {
+  const image = { PATH: '/usr/local/go/bin:/usr/bin', HOME: '/home', EMPTY: '' };
+
+  test.each([
+    ['/opt/x:$PATH', '/opt/x:/usr/local/go/bin:/usr/bin'],
+    [`\${PATH}:\${HOME}/bin`, '/usr/local/go/bin:/usr/bin:/home/bin'],
+    [`\${containerEnv:PATH}:/x`, '/usr/local/go/bin:/usr/bin:/x'],
+    [`\${containerEnv:NONE}|\${containerEnv:NONE:else}`, '|else'],
+    [`\${NONE:-else}|\${EMPTY:-else}|\${HOME:+then}|\${NONE:+then}`, 'else|else|then|'],
+    ['pa$word, $5, a$, $$ and $(ls)', 'pa$word, $5, a$, $$ and $(ls)'],
+    ['$constructor', '$constructor'],
+    [`\\$PATH \\\${HOME} \\n`, `$PATH \${HOME} \\n`],
+  ])('%s becomes %s', (value, right) => {
+    expect(environmentOf(image, { VALUE: value })).toHaveProperty('VALUE', value);
+    expect(environmentOf(image, { VALUE: value }, [])).toHaveProperty('VALUE', right);
+  });
+
+  test('references tell what was there before, and never another variable of the instance', () => {
+    const { PATH, OTHER } = environmentOf(image, { PATH: '$HOME:$PATH', OTHER: '$PATH' }, []);
+    expect({ PATH, OTHER }).toEqual({ PATH: `/home:${image.PATH}`, OTHER: image.PATH });
+  });
+
+  test('without a dollar in it every value is what was given, and costs are linear', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), value => {
+        const plain = value.replaceAll('$', '');
+        expect(expanded(plain, image)).toBe(plain);
+      }),
+    );
+    const hostile = '${A:-'.repeat(200_000) + '$'.repeat(200_000) + '\\$'.repeat(200_000);
+    const begin = performance.now();
+    expanded(hostile, image);
+    expect(performance.now() - begin).toBeLessThan(2_000);
+  });
+
+  test('text is UTF-8 where nothing says how it is encoded', () => {
+    expect(environmentOf({}, {})).toHaveProperty('LANG', 'C.UTF-8');
+    expect(environmentOf({ LANG: '' }, {})).toHaveProperty('LANG', 'C.UTF-8');
+    expect(environmentOf({ LANG: 'de_DE.UTF-8' }, {})).toHaveProperty('LANG', 'de_DE.UTF-8');
+    for (const name of ['LC_ALL', 'LC_CTYPE']) expect(environmentOf({ [name]: 'C' }, {})).not.toHaveProperty('LANG');
+    expect(environmentOf({}, { LANG: 'C' })).toHaveProperty('LANG', 'C');
+  });
+
+  test.each([
+    ['/usr/bin:/bin', '/go/bin:/usr/bin', '/go/bin:/usr/bin:/bin'],
+    ['/remote-cli:/usr/bin:/bin', '/go/bin:/usr/bin:/x:/bin:/y', '/go/bin:/remote-cli:/usr/bin:/x:/bin:/y'],
+    ['/usr/bin', '/usr/bin', '/usr/bin'],
+  ])('a login shell that made %s of %s leaves %s', (shells, own, right) => {
+    expect(mergedPath(shells, own)).toBe(right);
+  });
+
+  test('what would change how the server itself starts is for terminals and commands, not for its own processes', async () => {
+    await writeFile(path.join(reserved, 'environment.json'), '{ "NODE_PATH": "/mine" }');
+    await writeFile(path.join(reserved, 'instance.json'), '{ "config": { "secretEnv": [] } }');
+    const given = { [handedOver('NODE_OPTIONS')]: '--no-such-option', PATH: `/image/bin:${process.env.PATH}` };
+    const there = 'NODE_OPTIONS="$NODE_OPTIONS" NODE_PATH="$NODE_PATH"';
+    expect(launch(['exec', reserved, 'sh', '-c', `echo ${there}; env | grep HELD_BACK`], given).stdout).toBe(
+      'NODE_OPTIONS=--no-such-option NODE_PATH=/mine\n',
+    );
+    const child = path.join(reserved, 'child.mjs');
+    await writeFile(child, "console.log('child', process.env.NODE_OPTIONS, process.env.NODE_PATH, process.env.PATH);");
+    const { stdout, stderr } = await serve(
+      `
+      import { fork, spawn, spawnSync } from 'node:child_process';
+      const { stdout } = spawnSync('sh', ['-c', 'echo ${there}'], { encoding: 'utf8' });
+      process.stdout.write('terminal ' + stdout);
+      fork(${JSON.stringify(child)}, [], { env: { ...process.env, PATH: '/usr/bin' } }).on('exit', () => {
+        const env = { ...process.env, VSCODE_RESOLVING_ENVIRONMENT: '1' };
+        spawn('sh', ['-c', 'echo shell ${there}'], { env, stdio: 'inherit' });
+      });`,
+      given,
+    );
+    expect(stderr).toBe('');
+    expect(stdout.split('\n')).toEqual([
+      'terminal NODE_OPTIONS=--no-such-option NODE_PATH=/mine',
+      expect.stringMatching(/^child undefined undefined \/image\/bin:.*\/usr\/bin/),
+      'shell NODE_OPTIONS= NODE_PATH=',
+      '',
+    ]);
+  });
 });

@@ -191,7 +191,7 @@ describe('what an instance knows', () => {
       NODE_OPTIONS: '--require x',
       HOME: '/root',
     };
-    expect(instanceEnvironment(outer, '/home', '/d/id', { OWN: '1', LC_ALL: 'de' })).toEqual({
+    expect(instanceEnvironment(outer, '/home', '/d/id', { OWN: '1', LC_ALL: 'de' }, [])).toEqual({
       PATH: '/bin',
       LC_ALL: 'de',
       https_proxy: 'http://proxy',

@@ -4,6 +4,7 @@ import {
   canResizeLive,
   containerSpec,
   limitsOf,
+  ownStart,
 } from '../../../../src/providers/docker/containerSpec.ts';
 
 const identity = {
@@ -13,6 +14,7 @@ const identity = {
 const plan: ContainerPlan = {
   identity,
   role: 'owner',
+  env: ['PATH=/usr/local/go/bin:/bin', 'NODE_OPTIONS=--no-such-option', 'NODE_ENV=production'],
   image: 'img:1',
   resources: {},
   network: 'n1',
@@ -39,7 +41,12 @@ describe('the request for a container', () => {
       },
     });
     expect(spec.HostConfig?.Memory).toBeUndefined();
-    expect(spec.Env).toEqual(['HOME=/remote-swarm/home', 'SHELL=/bin/sh']);
+    expect(spec.Env).toEqual([
+      ...ownStart,
+      'REMOTE_SWARM_HELD_BACK_NODE_OPTIONS=--no-such-option',
+      ...['HOME=/remote-swarm/home', 'SHELL=/bin/sh'],
+    ]);
+    expect(ownStart).toContain('NODE_OPTIONS');
     expect(spec.Cmd).toContain('--connection-token-file');
   });
 

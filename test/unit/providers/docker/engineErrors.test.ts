@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { providerRefused } from '../../../../src/model/errors.ts';
 import { engineStatus, translateEngineError } from '../../../../src/providers/docker/engineErrors.ts';
-import { whyUnfit } from '../../../../src/providers/docker/images.ts';
 import { sshProblem } from '../../../../src/providers/sshLink.ts';
 
 const failure = { providerId: 'docker', address: '/var/run/docker.sock', doing: 'Starting the container' };
@@ -31,6 +30,9 @@ describe('what went wrong with an engine is told with the way out', () => {
       'Start it again',
     ],
     [answer(404, 'manifest for a/b:c not found: manifest unknown'), 'image-not-found', 'docker pull'],
+    [answer(404, 'no matching manifest for linux/arm64/v8 in the manifest list entries'), 'image-unfit', 'processor'],
+    [answer(404, 'no match for platform in manifest: not found'), 'image-unfit', 'processor'],
+    [answer(400, 'image operating system "windows" cannot be used on this platform'), 'image-unfit', 'for Linux'],
     [answer(404, 'pull access denied for x, repository does not exist'), 'image-not-found', 'docker login'],
     [answer(500, 'Head "http://r/v2/a/manifests/b": no basic auth credentials'), 'image-not-found', 'docker login'],
     [answer(500, 'Head "https://r/v2/a/manifests/b": unauthorized'), 'image-not-found', 'docker login'],
@@ -62,22 +64,6 @@ describe('what went wrong with an engine is told with the way out', () => {
     expect(engineStatus(withCode('ENOENT'))).toBeUndefined();
     expect(engineStatus(undefined)).toBeUndefined();
   });
-});
-
-test.each([
-  ['[FATAL tini (7)] exec /usr/lib/code-server/lib/node failed: No such file or directory', false, 'no glibc'],
-  ['[FATAL tini (7)] exec node failed: No such file or directory', true, 'musl'],
-  ["node: /lib/libc.so.6: version `GLIBC_2.28' not found (required by node)", false, 'too old (GLIBC_2.28'],
-  ["node: /lib/libstdc++.so.6: version `GLIBCXX_3.4.21' not found", false, 'GLIBCXX_3.4.21'],
-  [
-    'node: error while loading shared libraries: libstdc++.so.6: cannot open',
-    false,
-    'lacks the library libstdc++.so.6',
-  ],
-  ['exec user process caused: exec format error', false, 'another processor'],
-  ['', false, 'does not start'],
-])('an image that fails with "%s" is refused with the reason', (output, musl, why) => {
-  expect(whyUnfit(output, musl)).toContain(why);
 });
 
 test.each([
