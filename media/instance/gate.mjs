@@ -1,7 +1,7 @@
 // @ts-check
 // The first program of an instance in a machine of its own, on the node that the editor server brings.
 //   gate.mjs <port> <server port> [launcher.mjs serve <argument>...]
-// It puts what lies beside it (the token, the variables) into the reserved folder, starts the editor server where it is
+// It puts what lies beside it (the token, the variables and which are secret) into the reserved folder, starts the editor server where it is
 // told how, and ends with it. On <port> it lets in who has the token: to any port of the machine's loopback, and to
 // run programs. Without an editor server it is there for the home alone, and ends when nobody needs it for a while.
 // Anybody may ask for /version, which the editor server answers.
@@ -43,7 +43,8 @@ if (serve.length > 0) {
     // Whatever lies in its place is the person's own.
   }
   process.umask(0o077);
-  for (const name of ['token', 'environment.json']) copyFileSync(join(boot, name), join(reserved, name));
+  for (const name of ['token', 'environment.json', 'instance.json'])
+    copyFileSync(join(boot, name), join(reserved, name));
   process.umask(0o022);
 }
 const token = readFileSync(join(boot, 'token'), 'utf8').trim();

@@ -122,8 +122,11 @@ export function describeProviderContract(
 
       beforeAll(async () => {
         spec = specOf(
-          { env: { GREETING: 'hello "you" $HOME' }, secretEnv: ['PASSPHRASE'], ports: [3000], metadata: { team: 'a' } },
-          { PASSPHRASE: 'open-sesame-4711' },
+          {
+            env: { GREETING: 'hello "you" \\$HOME', WHERE: `$HOME:\${containerEnv:HOME}` },
+            ...{ secretEnv: ['PASSPHRASE'], ports: [3000], metadata: { team: 'a' } },
+          },
+          { PASSPHRASE: 'open-$HOME-4711' },
         );
         const instance = await provider.createInstance(spec);
         id = spec.identity.id;
@@ -193,9 +196,12 @@ export function describeProviderContract(
         expect(await provider.executeCommand(id, command)).toEqual({
           exitCode: 7,
           stdout: `hello "you" $HOME\n${provider.abilities.workspacePath(id)}\n`,
-          stderr: 'open-sesame-4711\n',
+          stderr: 'open-$HOME-4711\n',
           truncated: false,
         });
+        const { stdout: where } = await provider.executeCommand(id, 'echo "$WHERE"; echo "$HOME:$HOME"');
+        const [found, right] = where.split('\n');
+        expect(found).toBe(right);
         expect((await provider.executeCommand(id, 'no-such-command-here')).exitCode).toBe(127);
       });
 
@@ -319,7 +325,7 @@ export function describeProviderContract(
 
       test('variables change, secret ones that are not given stay', async () => {
         await provider.updateInstance(id, { env: { GREETING: 'bye', MORE: '1' } });
-        expect(await run(id, 'echo "$GREETING $MORE $PASSPHRASE"')).toBe('bye 1 open-sesame-4711\n');
+        expect(await run(id, 'echo "$GREETING $MORE $PASSPHRASE"')).toBe('bye 1 open-$HOME-4711\n');
         await provider.updateInstance(id, { env: {}, secretEnv: ['OTHER'] }, undefined, { OTHER: 'new' });
         expect(await run(id, 'echo "[$GREETING$MORE$PASSPHRASE$OTHER]"')).toBe('[new]\n');
         expect(await statusOf(id)).toBe('running');

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import * as path from 'node:path';
+import { environmentOf } from '../../media/instance/launcher.mjs';
 import { instanceNotFound, providerRefused, unsupported, wrongState } from '../../src/model/errors.ts';
 import { homeMissing } from '../../src/model/homeErrors.ts';
 import type {
@@ -201,10 +202,11 @@ export class MemoryProvider implements Provider {
 
   executeCommand(instanceId: string, command: string, options: ExecuteOptions = quietContext): Promise<CommandResult> {
     return this.place.pass(this.id, 'executeCommand', options, async () => {
-      const { variables } = this.running(instanceId);
+      const { variables, config } = this.running(instanceId);
       if (this.place.homes === undefined) return this.place.shell(instanceId, command);
       const home = this.home(instanceId);
-      const env = { PATH: process.env.PATH ?? '', HOME: home, ...variables };
+      const given = { PATH: process.env.PATH ?? '', HOME: home };
+      const env = environmentOf(given, variables, config.secretEnv);
       const run = { file: '/bin/sh', args: ['-c', command], cwd: path.join(home, 'workspace'), env };
       return runCommand(run, options, async pid => void process.kill(-pid, 'SIGKILL'));
     });

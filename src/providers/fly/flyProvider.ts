@@ -228,7 +228,7 @@ export class FlyProvider implements Provider {
     command: string,
     options: ExecuteOptions = quietContext,
   ): Promise<CommandResult> {
-    const shell = ['sh', '-c', 'cd "$1" 2>/dev/null; exec sh -c "$2"', 'sh', layout.workspace, command];
+    const shell = ['/bin/sh', '-c', 'cd "$1" 2>/dev/null; exec /bin/sh -c "$2"', 'sh', layout.workspace, command];
     return this.run(instanceId, [node, launcher, 'exec', layout.reserved, ...shell], options);
   }
 

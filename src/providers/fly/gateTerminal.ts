@@ -5,14 +5,17 @@ import type { TerminalSize, TerminalStream } from '../../model/provider.ts';
 import { FrameReader, GateProgram } from './gateProgram.ts';
 import { launcher, layout, node } from './machineConfig.ts';
 
-/** The terminal is made by `script`, as Fly's API has none; it notes its name, so that its size can be changed. */
+/**
+ * The terminal is made by `script`, as Fly's API has none; it notes its name, so that its size can be changed. No login
+ * shell, as in the editor's own terminals: `/etc/profile` of many a distribution forgets the PATH of image and instance.
+ */
 const shell = `
 tty > "$1"; stty echo columns "$2" rows "$3"
-cd "$4" 2>/dev/null; command -v bash >/dev/null && exec bash -l; exec sh -l`;
+cd "$4" 2>/dev/null; [ -x /bin/bash ] && exec /bin/bash; exec /bin/sh`;
 const made = `
 command -v script >/dev/null || { echo 'The image of this instance has no "script", which makes terminals.'; exit 127; }
 export REMOTE_SWARM_SHELL="$1"; shift
-exec script -qefc 'sh -c "$REMOTE_SWARM_SHELL" sh '"$*" /dev/null`;
+exec script -qefc '/bin/sh -c "$REMOTE_SWARM_SHELL" sh '"$*" /dev/null`;
 
 /** Opens a stream to a program that the gate runs. */
 type Reach = () => Promise<Duplex>;
@@ -22,7 +25,7 @@ export async function openTerminalAtGate(reach: Reach, { columns, rows }: Termin
   const name = `/tmp/remote-swarm-terminal-${randomBytes(6).toString('hex')}`;
   const stream = await reach();
   const inside = [name, String(columns), String(rows), layout.workspace];
-  const argv = [node, launcher, 'exec', layout.reserved, 'sh', '-c', made, 'sh', shell, ...inside];
+  const argv = [node, launcher, 'exec', layout.reserved, '/bin/sh', '-c', made, 'sh', shell, ...inside];
   const program = new GateProgram(stream, argv, layout.home);
   const data = new Emitter<string>();
   const exit = new Emitter<number | undefined>();

@@ -1,3 +1,4 @@
+import { handedOver, heldBack } from '../../../media/instance/launcher.mjs';
 import type { Resources, VSCodeInstance } from '../../model/instance.ts';
 import { instanceLayout, serveArguments } from '../editorServer.ts';
 import type { InstanceMark } from '../instanceMark.ts';
@@ -93,19 +94,37 @@ export function metadataOf({ identity, config }: InstanceMark, role: MachinePlan
 /** Readable by whoever runs the image; nobody but the instance is in its machine. */
 const readable = 0o444;
 
+/**
+ * Starts its arguments without what an image says to nodes and loaders, which would be for another node, with other
+ * libraries; the launcher gives it to terminals and commands.
+ */
+const ownStart = `
+for name in ${heldBack.join(' ')}; do
+  eval "value=\\\${$name-}"
+  [ -z "$value" ] || export "${handedOver('$name')}=$value"
+  unset "$name"
+done
+exec "$@"`;
+
 /** A machine's config. It holds the value of no variable. */
 export function machineConfig({ mark, role, mode, image, resources, volumeId, programs }: MachinePlan) {
-  const { id } = mark.identity;
+  const { identity, config } = mark;
+  const { id } = identity;
+  // All that the launcher needs of it.
+  const secretNames = JSON.stringify({ config: { secretEnv: config.secretEnv } });
   const serve = serveArguments(launcher, serverMain, layout, id, '127.0.0.1', serverPort);
   return {
     image,
     guest: guestOf(resources),
     env: { HOME: layout.home, SHELL: '/bin/sh' },
     init: {
-      exec: [node, `${bootFolder}/gate.mjs`, String(gatePort), String(serverPort), ...(mode === 'serve' ? serve : [])],
+      exec: [
+        ...['/bin/sh', '-c', ownStart, 'sh', node, `${bootFolder}/gate.mjs`, String(gatePort), String(serverPort)],
+        ...(mode === 'serve' ? serve : []),
+      ],
     },
     files: [
-      ...Object.entries(programs).map(([name, text]) => ({
+      ...Object.entries({ ...programs, 'instance.json': secretNames }).map(([name, text]) => ({
         guest_path: `${bootFolder}/${name}`,
         raw_value: Buffer.from(text).toString('base64'),
         mode: readable,
