@@ -33,6 +33,7 @@ beforeEach(async () => {
   copyFileSync(path.join(media, 'gate.mjs'), path.join(folder, 'boot', 'gate.mjs'));
   writeFileSync(path.join(folder, 'boot', 'token'), token);
   writeFileSync(path.join(folder, 'boot', 'environment.json'), '{}');
+  writeFileSync(path.join(folder, 'boot', 'instance.json'), '{}');
   port = await freePort();
 });
 afterEach(async () => {
