@@ -62,7 +62,7 @@ export const fillScript = (workspace: string, part: string, fill: string) => `${
 ${takeTurn}
 if [ -e "$base/done" ] || [ -e "$full" ]; then exit 0; fi
 refuse_occupied
-remove "$base"/part-*
+for old in "$base"/part-*; do [ "$old" = "$part" ] || remove "$old"; done
 ${fill}
 `;
 

@@ -1,10 +1,11 @@
 import { messageOf } from '../model/errors.ts';
-import type { InstanceRecord, SetupState } from '../model/instance.ts';
+import type { InstanceRecord, SetupState, WorkspaceSource } from '../model/instance.ts';
 import { type LockedContext, withSignal, withTimeout } from '../model/operationContext.ts';
 import type { CommandResult, Provider } from '../model/provider.ts';
 import type { CredentialUse, FolderFacts, SetupConsent } from '../model/setupConsent.ts';
 import { onOneLine } from '../model/textCut.ts';
-import { cloneScript, isOverSsh, silent, wantsCredential } from './cloneScript.ts';
+import { cloneScript, isOverSsh, silent, wantsCredential, wantsCredentialForMore } from './cloneScript.ts';
+import { toldOf, usefulLines } from './cloneTold.ts';
 import { randomId } from './instanceId.ts';
 import { inCleanEnvironment, moveInScript, occupied, unpackScript } from './setupScripts.ts';
 
@@ -115,11 +116,11 @@ export async function setUpWorkspace(
     isDone(moving, await run(moving, times.fill, inCleanEnvironment(moveInScript(workspace, part), chosen)));
   };
 
-  const clone = async (what: string, url: string, ref?: string) => {
+  const clone = async (what: string, from: Extract<WorkspaceSource, { kind: 'git' }>) => {
+    const { url } = from;
     const attempt = (password?: string) => {
-      const script = cloneScript(workspace, part, {
-        ...{ url, ref, withCredential: password !== undefined, silence: times.silence },
-      });
+      const how = { withCredential: password !== undefined, silence: times.silence };
+      const script = cloneScript(workspace, part, { ...from, ...how });
       const stdin = password === undefined ? undefined : once(`${password}\n`);
       return run(what, times.fill, inCleanEnvironment(script, chosen), stdin);
     };
@@ -134,16 +135,29 @@ export async function setUpWorkspace(
     }
     const result = await attempt();
     const credential = sources.gitCredential(url);
-    if (result?.exitCode !== wantsCredential || credential === undefined) return result;
+    const isPrivate = result?.exitCode === wantsCredential || result?.exitCode === wantsCredentialForMore;
+    if (!isPrivate || credential === undefined) return result;
     const agreed = (await ask('account')) ?? record.setup?.askedByPerson === true;
     const reading = agreed ? credential.read(consent !== undefined) : Promise.resolve(undefined);
     const password = await orAborted(reading, ctx.signal);
-    return password === undefined ? result : attempt(password);
+    if (password === undefined) return result;
+    const again = await attempt(password);
+    // What was checked out is only told of by the one that has cloned.
+    const first = result.stdout.split('\n').filter(line => !/^(submodule|absent|large)\t/.test(line));
+    return again && { ...again, stdout: `${first.join('\n')}\n${again.stdout}` };
+  };
+  /** Tells of what a clone lacks that is there; as far as it is, it is moved in. */
+  const told = (result: CommandResult | undefined) => {
+    if (result?.exitCode !== 0 && result?.exitCode !== wantsCredentialForMore) return result;
+    const said = toldOf(result.stdout, times.silence);
+    problems.push(...said.problems);
+    notes.push(...said.notes);
+    return { ...result, exitCode: 0 };
   };
 
   if (source.kind === 'git') {
     const what = `Cloning ${source.url}`;
-    await fill(what, clone(what, source.url, source.ref));
+    await fill(what, clone(what, source).then(told));
   }
   if (source.kind === 'folder') {
     const what = `Copying ${source.path}`;
@@ -181,11 +195,4 @@ function problemOf(what: string, { exitCode, stderr }: CommandResult, { silence 
     default:
       return `${what} failed: ${onOneLine(usefulLines(stderr), 500) || `exit code ${exitCode}`}`;
   }
-}
-
-/** The last three lines up to the last one that says it is an error, as git does: what follows those is advice. */
-export function usefulLines(text: string): string {
-  const lines = text.split('\n').filter(line => line.trim() !== '');
-  const last = lines.findLastIndex(line => /^(fatal|error):/.test(line));
-  return (last < 0 ? lines : lines.slice(0, last + 1)).slice(-3).join(' ').slice(-500);
 }

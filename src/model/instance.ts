@@ -87,6 +87,13 @@ export const WorkspaceSource = z.discriminatedUnion('kind', [
     ref: oneLine(255)
       .regex(/^[^-\s][^\s]*$/, 'must be a branch, tag or commit')
       .optional(),
+    /** How many commits of the history are fetched; absent means all. */
+    depth: z.int().min(1).max(1_000_000).optional(),
+    /** What is fetched only when it is needed, as git's `--filter` takes it. */
+    filter: z
+      .string()
+      .regex(/^(blob:none|blob:limit=\d{1,12}[kmg]?|tree:\d{1,6})$/, 'must be blob:none, blob:limit=SIZE or tree:DEPTH')
+      .optional(),
   }),
   /** A folder of the machine that runs the controller, taken with its uncommitted files. Absolute. */
   z.strictObject({ kind: z.literal('folder'), path: oneLine(4096).regex(/^(\/|[A-Za-z]:[\\/])/, 'must be absolute') }),

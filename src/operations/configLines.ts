@@ -73,8 +73,13 @@ function sourceText(t: Translate, source: WorkspaceSource): string {
     case 'empty':
       return t('empty');
     case 'git': {
-      const clone = t('a clone of {0}', shownValue(t, source.url));
-      return source.ref === undefined ? clone : `${clone}, ${shownValue(t, source.ref)}`;
+      const { url, ref, depth, filter } = source;
+      return [
+        t('a clone of {0}', shownValue(t, url)),
+        ...(ref === undefined ? [] : [shownValue(t, ref)]),
+        ...(depth === undefined ? [] : [t('the last {0} commits only', depth)]),
+        ...(filter === undefined ? [] : [t('without {0} at first', shownValue(t, filter))]),
+      ].join(', ');
     }
     case 'folder':
       return t('a copy of the folder {0} of this computer', shownValue(t, source.path));

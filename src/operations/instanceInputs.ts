@@ -18,7 +18,7 @@ const words = {
   ports: 'Ports on which applications inside will listen, so that people can reach them.',
   extensions: 'Visual Studio Code extensions to install, as publisher.name or publisher.name@version.',
   source:
-    'What the workspace holds at first start: {kind:"empty"}, {kind:"git",url,ref?} or {kind:"folder",path} for a folder of this machine, absolute path.',
+    'What the workspace holds at first start: {kind:"empty"}, {kind:"git",url,ref?,depth?,filter?} (ref: a branch, tag, commit, or what git can fetch, as pull/7/head; depth: commits of history; filter: as git’s --filter, e.g. blob:none) or {kind:"folder",path} for a folder of this machine, absolute path.',
   metadata: 'Free facts about it by key, for finding it again.',
 } satisfies Record<keyof InstanceConfig, string>;
 

@@ -9,6 +9,8 @@ import * as path from 'node:path';
 export interface GitServerOptions {
   /** Everything but with this password is refused with 401. */
   readonly password?: string;
+  /** Of what lies there only; absent means of everything. */
+  readonly private?: string;
   /** Requests are sent on to this address, with their path. */
   readonly redirectTo?: string;
   /** Takes connections and says nothing. */
@@ -37,11 +39,11 @@ export class GitServer {
     return server;
   }
 
-  /** Serves what the work tree at `folder` has committed by now, at `/repo.git`. */
-  publish(folder: string): void {
-    const served = path.join(this.#root, 'repo.git');
+  /** Serves what the work tree at `folder` has by now, with refs of every kind, at `/repo.git` or another name. */
+  publish(folder: string, name = 'repo.git'): void {
+    const served = path.join(this.#root, name);
     rmSync(served, { recursive: true, force: true });
-    execFileSync('git', ['clone', '--quiet', '--bare', '--no-hardlinks', folder, served]);
+    execFileSync('git', ['clone', '--quiet', '--mirror', '--no-hardlinks', folder, served], { stdio: 'ignore' });
   }
 
   get origin(): string {
@@ -74,9 +76,9 @@ export class GitServer {
     const given =
       basic === undefined ? undefined : Buffer.from(basic, 'base64').toString().split(':').slice(1).join(':');
     this.requests.push({ url, password: given });
-    const { silent, redirectTo, password } = this.#options;
+    const { silent, redirectTo, password, private: closed = '' } = this.#options;
     if (silent) return;
-    if (password !== undefined && given !== password) {
+    if (password !== undefined && url.startsWith(closed) && given !== password) {
       response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="git"' }).end();
     } else if (redirectTo !== undefined) {
       response.writeHead(302, { Location: `${redirectTo}${url}` }).end();
@@ -91,9 +93,11 @@ export class GitServer {
         PATH: process.env.PATH ?? '',
         GIT_PROJECT_ROOT: this.#root,
         GIT_HTTP_EXPORT_ALL: '1',
-        GIT_CONFIG_COUNT: '1',
+        GIT_CONFIG_COUNT: '2',
         GIT_CONFIG_KEY_0: 'safe.directory',
         GIT_CONFIG_VALUE_0: '*',
+        GIT_CONFIG_KEY_1: 'uploadpack.allowFilter',
+        GIT_CONFIG_VALUE_1: 'true',
         GIT_PROTOCOL: String(request.headers['git-protocol'] ?? ''),
         PATH_INFO: pathname,
         QUERY_STRING: search.slice(1),

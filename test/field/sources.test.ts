@@ -3,12 +3,15 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readFileSync,
   readlinkSync,
   renameSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import * as path from 'node:path';
+import { expect } from 'vitest';
+import type { GitServerOptions } from '../fakes/gitServer.ts';
 import { type FieldCase, fieldSuite } from './fieldSuite.ts';
 import { SourceBench } from './support/sourceBench.ts';
 
@@ -379,4 +382,331 @@ const copies: FieldCase[] = [
   },
 ];
 
+/** Has a server with what `change` made of a repository, and clones it; what is told, and what is checked out. */
+async function cloned(
+  bench: SourceBench,
+  change: (folder: string) => void,
+  how: { ref?: string; depth?: number; filter?: string } = {},
+) {
+  const folder = bench.repository('origin');
+  change(folder);
+  const { url } = await bench.serve(folder);
+  const told = await bench.fill({ kind: 'git', url, ...how });
+  return { told, log: bench.inside('log', '-1', '--format=%s'), branch: bench.inside('branch', '--show-current') };
+}
+
+/** Gives the repository a commit that only `ref` has. */
+function aside(bench: SourceBench, folder: string, ref: string): string {
+  bench.git(folder, 'checkout', '--quiet', '--detach');
+  bench.commit(folder, 'aside');
+  const commit = bench.git(folder, 'rev-parse', 'HEAD');
+  bench.git(folder, 'update-ref', ref, commit);
+  bench.git(folder, 'checkout', '--quiet', 'main');
+  return commit;
+}
+
+/** Serves a repository with submodules, by path and address; each has one commit. */
+async function withSubmodules(
+  bench: SourceBench,
+  submodules: (origin: string) => Record<string, string>,
+  options: GitServerOptions = {},
+) {
+  const [main, library] = [bench.repository('main'), bench.repository('library')];
+  const server = await bench.serve(main, options);
+  const modules = Object.entries(submodules(server.origin));
+  const entries = modules.map(([name, url]) => `[submodule "${name}"]\n\tpath = ${name}\n\turl = ${url}\n`);
+  writeFileSync(path.join(main, '.gitmodules'), entries.join(''));
+  const commit = bench.git(library, 'rev-parse', 'HEAD');
+  for (const [name] of modules) bench.git(main, 'update-index', '--add', '--cacheinfo', `160000,${commit},${name}`);
+  bench.git(main, 'add', '.gitmodules');
+  bench.git(main, 'commit', '--quiet', '-m', 'with submodules');
+  server.publish(main);
+  server.publish(library, 'library.git');
+  return server;
+}
+
+/** A repository with one large file, which the clone only has the pointer of. */
+function largeFile(bench: SourceBench, folder: string): void {
+  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 5\n`;
+  writeFileSync(path.join(folder, '.gitattributes'), '*.bin filter=lfs diff=lfs merge=lfs -text\n');
+  writeFileSync(path.join(folder, 'large.bin'), pointer);
+  bench.git(folder, '-c', 'filter.lfs.clean=cat', 'add', '.');
+  bench.git(folder, 'commit', '--quiet', '-m', 'large');
+}
+
+const clones: FieldCase[] = [
+  {
+    input: 'a pull request, as devpod names it',
+    report: 'loft-sh/devpod#666',
+    right: { told: [], log: 'aside', branch: '' },
+    found: on(bench => cloned(bench, folder => aside(bench, folder, 'refs/pull/7/head'), { ref: 'pull/7/head' })),
+  },
+  {
+    input: 'a merge request by its whole name',
+    report: 'pingdotgg/t3code#6448',
+    right: { told: [], log: 'aside', branch: '' },
+    found: on(bench =>
+      cloned(bench, folder => aside(bench, folder, 'refs/merge-requests/7/head'), {
+        ref: 'refs/merge-requests/7/head',
+      }),
+    ),
+  },
+  {
+    input: 'a commit that no branch or tag has',
+    report: 'dagger/dagger#8747',
+    right: { told: [], log: 'aside', branch: '' },
+    found: on(async bench => {
+      const commit = aside(bench, bench.repository('origin'), 'refs/pull/7/head');
+      const { url } = await bench.serve(bench.at('origin'));
+      const told = await bench.fill({ kind: 'git', url, ref: commit });
+      return { told, log: bench.inside('log', '-1', '--format=%s'), branch: bench.inside('branch', '--show-current') };
+    }),
+  },
+  {
+    input: 'a branch by its whole name',
+    report: 'woodpecker-ci/plugin-git#81',
+    right: { told: [], log: 'aside', branch: 'feature/one' },
+    found: on(bench =>
+      cloned(bench, folder => aside(bench, folder, 'refs/heads/feature/one'), { ref: 'refs/heads/feature/one' }),
+    ),
+  },
+  {
+    input: 'a tag',
+    report: 'keptn/keptn#319',
+    right: { told: [], log: 'aside', branch: '' },
+    found: on(bench => cloned(bench, folder => aside(bench, folder, 'refs/tags/0.1.0'), { ref: '0.1.0' })),
+  },
+  {
+    input: 'a branch that is not the default one, of a shallow clone',
+    report: 'imbue-ai/mngr#1872',
+    right: { told: [], log: 'aside', branch: 'testing', shallow: 'true', tracks: 'origin/testing' },
+    found: on(async bench => ({
+      ...(await cloned(bench, folder => aside(bench, folder, 'refs/heads/testing'), { ref: 'testing', depth: 1 })),
+      shallow: bench.inside('rev-parse', '--is-shallow-repository'),
+      tracks: bench.inside('rev-parse', '--abbrev-ref', '@{upstream}'),
+    })),
+  },
+  {
+    input: 'a clone without the contents of old files',
+    report: 'microsoft/vscode-remote-release#7938',
+    right: { told: [], log: 'second', branch: 'main', missing: 1 },
+    found: on(async bench => ({
+      ...(await cloned(bench, folder => bench.commit(folder, 'second'), { filter: 'blob:none' })),
+      missing: bench
+        .inside('rev-list', '--objects', '--all', '--missing=print')
+        .split('\n')
+        .filter(line => line[0] === '?').length,
+    })),
+  },
+  {
+    input: 'a branch that is not there',
+    report: 'asdf-vm/asdf#1768',
+    right: {
+      told: [
+        'The repository has no branch, tag or commit "v0.14.0". "main" was checked out instead; run "git switch" with another branch in the instance.',
+      ],
+      ...{ log: 'first', branch: 'main' },
+    },
+    found: on(bench => cloned(bench, () => {}, { ref: 'v0.14.0' })),
+  },
+  {
+    input: 'a default branch that is not there, beside one that is',
+    report: 'hayatoito/google-step-tsp-2017#3',
+    right: {
+      told: ['The default branch "master" is not there; its only branch, "gh-pages", was checked out.'],
+      ...{ log: 'first', branch: 'gh-pages' },
+    },
+    found: on(bench =>
+      cloned(bench, folder => {
+        bench.git(folder, 'branch', '--quiet', '-m', 'gh-pages');
+        bench.git(folder, 'symbolic-ref', 'HEAD', 'refs/heads/master');
+      }),
+    ),
+  },
+  {
+    input: 'a default branch that is not there, beside several',
+    report: 'Hightor/gitinfo2#4',
+    right: {
+      told: [
+        'The default branch "master" of the repository is not there, so nothing was checked out. It has "CTAN", "develop". Run "git switch" with one of them in the instance.',
+      ],
+      branches: ['origin/CTAN', 'origin/develop'],
+    },
+    found: on(async bench => {
+      const { told } = await cloned(bench, folder => {
+        bench.git(folder, 'branch', '--quiet', '-m', 'CTAN');
+        bench.git(folder, 'branch', '--quiet', 'develop');
+        bench.git(folder, 'symbolic-ref', 'HEAD', 'refs/heads/master');
+      });
+      return { told, branches: bench.inside('branch', '--remotes', '--format=%(refname:short)').split('\n') };
+    }),
+  },
+  {
+    input: 'a repository with nothing in it yet',
+    report: 'coder/modules#260',
+    right: { told: [], remote: 'http://host/repo.git' },
+    found: on(async bench => {
+      mkdirSync(bench.at('origin'));
+      bench.git(bench.at('origin'), 'init', '--quiet');
+      const server = await bench.serve(bench.at('origin'));
+      const told = await bench.fill({ kind: 'git', url: server.url });
+      return { told, remote: bench.inside('remote', 'get-url', 'origin').replace(server.origin, 'http://host') };
+    }),
+  },
+  {
+    input: 'submodules, of which one is in another',
+    report: 'microsoft/vscode-remote-release#5569',
+    right: { told: [], files: [true, true] },
+    found: on(async bench => {
+      const { url } = await withSubmodules(bench, origin => ({
+        lib: '../library.git',
+        'deep er/lib': `${origin}/library.git`,
+      }));
+      const told = await bench.fill({ kind: 'git', url });
+      return { told, files: [bench.has('lib', 'file'), bench.has('deep er/lib', 'file')] };
+    }),
+  },
+  {
+    input: 'a submodule whose commit was never pushed, beside one that was',
+    report: 'living-room/living-room#39',
+    right: {
+      told: [
+        expect.stringMatching(
+          /^Submodule gone is empty: .*http:\/\/host\/nowhere\.git.* Run "git submodule update --init --recursive" in the instance when that is mended\.$/,
+        ),
+      ],
+      files: [true, true, false],
+    },
+    found: on(async bench => {
+      const { url } = await withSubmodules(bench, origin => ({ gone: `${origin}/nowhere.git`, lib: '../library.git' }));
+      const told = await bench.fill({ kind: 'git', url });
+      return { told, files: [bench.has('.gitmodules'), bench.has('lib', 'file'), bench.has('gone', 'file')] };
+    }),
+  },
+  {
+    input: 'submodules of the same host by ssh, as in a private repository',
+    report: 'gitpod-io/gitpod#401',
+    right: { told: [], files: [true, true], asked: 1 },
+    found: on(async bench => {
+      bench.token = 'secret';
+      const { url } = await withSubmodules(
+        bench,
+        () => ({ one: 'git@127.0.0.1:library.git', two: 'ssh://git@127.0.0.1/library.git' }),
+        { password: 'secret' },
+      );
+      const told = await bench.fill({ kind: 'git', url });
+      return { told, files: [bench.has('one', 'file'), bench.has('two', 'file')], asked: bench.asked.length };
+    }),
+  },
+  {
+    input: 'a submodule of another host by ssh',
+    report: 'ActivityWatch/aw-watcher-web#73',
+    right: {
+      told: [
+        'Submodule lib is empty: it is reached by ssh, and only what the repository itself is reached by is used. Run "git submodule update --init --recursive" in the instance when that is mended.',
+      ],
+      files: true,
+    },
+    found: on(async bench => {
+      const { url } = await withSubmodules(bench, () => ({ lib: 'git@example.org:a/b.git' }));
+      return { told: await bench.fill({ kind: 'git', url }), files: bench.has('.gitmodules') };
+    }),
+  },
+  {
+    input: 'private submodules of a public repository',
+    report: 'microsoft/vscode#109050',
+    right: { told: [], files: [true, true], asked: 1, clones: 1 },
+    found: on(async bench => {
+      bench.token = 'secret';
+      const options = { password: 'secret', private: '/library.git' };
+      const server = await withSubmodules(bench, () => ({ one: '../library.git', two: '../library.git' }), options);
+      const told = await bench.fill({ kind: 'git', url: server.url });
+      const clones = server.requests.filter(({ url }) => url.startsWith('/repo.git/info/refs')).length;
+      return { told, files: [bench.has('one', 'file'), bench.has('two', 'file')], asked: bench.asked.length, clones };
+    }),
+  },
+  {
+    input: 'the same without an account that opens them',
+    report: 'PrefectHQ/prefect#15473',
+    right: {
+      told: [
+        'Submodule one is empty: it is private, or is not there, and no credential of yours opens it. Run "git submodule update --init --recursive" in the instance when that is mended.',
+      ],
+      files: true,
+    },
+    found: on(async bench => {
+      const options = { password: 'secret', private: '/library.git' };
+      const { url } = await withSubmodules(bench, () => ({ one: '../library.git' }), options);
+      return { told: await bench.fill({ kind: 'git', url }), files: bench.has('.gitmodules') };
+    }),
+  },
+  {
+    input: 'a private submodule of another host, which gets no credential',
+    report: 'SwissDataScienceCenter/amalthea#1212',
+    right: { passwords: [], asked: 1, files: true },
+    found: on(async bench => {
+      bench.token = 'secret';
+      const other = await bench.serve(bench.repository('other'), { password: 'another' });
+      const { url } = await withSubmodules(bench, () => ({ lib: other.url }), { password: 'secret' });
+      await bench.fill({ kind: 'git', url });
+      return { passwords: other.passwords, asked: bench.asked.length, files: bench.has('.gitmodules') };
+    }),
+  },
+  {
+    input: 'a private repository',
+    report: 'microsoft/vscode-remote-release#6564',
+    right: { told: [], asked: 1, file: true },
+    found: on(async bench => {
+      bench.token = 'secret';
+      const { url } = await bench.serve(bench.repository('origin'), { password: 'secret' });
+      return { told: await bench.fill({ kind: 'git', url }), asked: bench.asked.length, file: bench.has('file') };
+    }),
+  },
+  {
+    input: 'large files, in an image without git-lfs',
+    report: 'gitpod-io/gitpod#6598',
+    right: {
+      told: [
+        '1 large file is only a pointer: git-lfs is not in this instance. Install it, as by "apt-get install git-lfs", and run "git lfs install && git lfs pull" there.',
+      ],
+      ...{ log: 'large', branch: 'main' },
+    },
+    found: on(bench => cloned(bench, folder => largeFile(bench, folder))),
+  },
+  {
+    input: 'large files, in an image with git-lfs',
+    report: 'gitpod-io/gitpod#18458',
+    right: { told: [], content: 'large' },
+    found: on(async bench => {
+      largeFile(bench, bench.repository('origin'));
+      const { url } = await bench.serve(bench.at('origin'));
+      const variables = bench.program(
+        'git-lfs',
+        '[ "$1" = install ] || printf large >"$(git rev-parse --show-toplevel)/large.bin"',
+      );
+      const told = await bench.fill({ kind: 'git', url }, variables);
+      return { told, content: readFileSync(bench.workspace('large.bin'), 'utf8') };
+    }),
+  },
+  {
+    input: 'large files that the server has lost',
+    report: 'git-lfs/git-lfs#3525',
+    right: {
+      told: [
+        '1 large file is only a pointer: [0000] Object does not exist on the server: [404] Object does not exist on the server error: failed to fetch some objects. Run "git lfs pull" in the instance when that is mended.',
+      ],
+      file: true,
+    },
+    found: on(async bench => {
+      largeFile(bench, bench.repository('origin'));
+      const { url } = await bench.serve(bench.at('origin'));
+      const lost = '[0000] Object does not exist on the server: [404] Object does not exist on the server';
+      const said = `printf '%s\\n' '${lost}' 'error: failed to fetch some objects' >&2; exit 2`;
+      const variables = bench.program('git-lfs', `[ "$1" != install ] || exit 0; ${said}`);
+      return { told: await bench.fill({ kind: 'git', url }, variables), file: bench.has('file') };
+    }),
+  },
+];
+
 fieldSuite('Folders as sources', copies);
+fieldSuite('Clones as sources', clones);

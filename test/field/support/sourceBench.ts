@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { type SetupSources, setUpWorkspace } from '../../../src/core/workspaceSetup.ts';
@@ -101,6 +101,13 @@ export class SourceBench {
     const record = { id, config } as InstanceRecord;
     const { problems } = await setUpWorkspace(this.#provider, record, sources, loneContext, consent);
     return problems.map(text => text.replaceAll(this.root, '').replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, 'http://host'));
+  }
+
+  /** Puts a program before all others that the instance has; answers with the variables for that. */
+  program(name: string, script: string): Record<string, string> {
+    mkdirSync(this.at('bin'), { recursive: true });
+    writeFileSync(this.at('bin', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return { PATH: `${this.at('bin')}${path.delimiter}${process.env.PATH}` };
   }
 
   copy(folder: string): Promise<string[]> {

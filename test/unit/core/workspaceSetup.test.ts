@@ -14,8 +14,9 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cloneScript } from '../../../src/core/cloneScript.ts';
+import { usefulLines } from '../../../src/core/cloneTold.ts';
 import { moveInScript, unpackScript } from '../../../src/core/setupScripts.ts';
-import { type SetupSources, setUpWorkspace, usefulLines } from '../../../src/core/workspaceSetup.ts';
+import { type SetupSources, setUpWorkspace } from '../../../src/core/workspaceSetup.ts';
 import { InstanceConfig, type InstanceConfigInput, type InstanceRecord } from '../../../src/model/instance.ts';
 import { surveyFolder } from '../../../src/storage/folderSurvey.ts';
 import { packFolder } from '../../../src/storage/packFolder.ts';
@@ -213,14 +214,13 @@ describe('an instance that does nothing', () => {
 });
 
 describe('what is told', () => {
-  test('a branch that is not there is named, and nothing is left behind', async () => {
+  test('a branch that is not there is named, and what was fetched stays', async () => {
     const { status, problems } = await clone('nope');
     expect({ status, problems }).toEqual({
       status: 'failed',
       problems: [expect.stringContaining('no branch, tag or commit "nope"')],
     });
-    expect(files()).toEqual([]);
-    expect(readdirSync(home)).toEqual(['workspace']);
+    expect(files()).toEqual(done);
   });
 
   test('a branch that is there is checked out', async () => {
