@@ -1,5 +1,5 @@
 import { hash, randomBytes } from 'node:crypto';
-import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { instanceBusy, messageOf, reservedFileUnreadable } from '../../model/errors.ts';
@@ -17,6 +17,7 @@ import {
   markOf,
 } from '../instanceMark.ts';
 import { reservedFile } from '../reservedFile.ts';
+import { openPlainFile } from './plainFile.ts';
 import { isAlive, type Processes } from './processes.ts';
 import { removeTree } from './removeTree.ts';
 
@@ -325,7 +326,14 @@ function absent(error: NodeJS.ErrnoException): undefined {
 }
 
 /** Undefined when it is not there. */
-export const readText = (file: string) => readFile(file, 'utf8').catch(absent);
+export async function readText(file: string): Promise<string | undefined> {
+  const handle = await openPlainFile(file).catch(absent);
+  try {
+    return await handle?.readFile('utf8');
+  } finally {
+    await handle?.close();
+  }
+}
 
 /** What the JSON file holds; undefined when it is not there, null when it can't be parsed. Rejects when it can't be read. */
 export async function readJson(file: string): Promise<unknown> {

@@ -1,9 +1,9 @@
 import { watch } from 'node:fs';
-import { open } from 'node:fs/promises';
 import * as path from 'node:path';
 import { LineReader } from '../../model/linesOf.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { InstanceLogs, LogOptions } from '../../model/provider.ts';
+import { openPlainFile } from './plainFile.ts';
 
 /** The variable that makes the launcher begin each line with the time, as a log file can't tell it otherwise. */
 export const logTimes = 'REMOTE_SWARM_LOG_TIMES';
@@ -44,7 +44,7 @@ export async function followLog(
   goesOn: () => Promise<boolean>,
   ctx: OperationContext,
 ): Promise<void> {
-  const handle = await open(file, 'r');
+  const handle = await openPlainFile(file);
   let position = (await handle.stat()).size;
   const reader = new LineReader();
   let wake = () => {};
@@ -84,7 +84,7 @@ export async function followLog(
 const redact = (lines: readonly string[], token: string) => lines.map(line => line.replaceAll(token.trim(), '***'));
 
 async function lastBytes(file: string): Promise<{ bytes: Uint8Array; cut: boolean }> {
-  const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
+  const handle = await openPlainFile(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { link, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, rename, rm, stat, writeFile } from 'node:fs/promises';
 import * as net from 'node:net';
 import { constants } from 'node:os';
 import * as path from 'node:path';
@@ -17,6 +17,7 @@ import type { EditorServer, InstanceLayout } from '../editorServer.ts';
 import { answers, listeningPort, serveArguments, serveWebArguments } from '../editorServer.ts';
 import { removeRevision, replaceRevision } from './fileRevision.ts';
 import { json, parsedJson, readJson, readText, serverMarkFile } from './instanceFolders.ts';
+import { openPlainFile } from './plainFile.ts';
 import { endFamily, isAlive, type Processes } from './processes.ts';
 import { logTimes, readLog } from './serverLog.ts';
 
@@ -209,7 +210,7 @@ async function launch(
 ): Promise<ServerMark> {
   const { mark: file, exit, log } = files(layout);
   const logOffset = await rotate(log);
-  const output = await open(log, 'a', 0o600);
+  const output = await openPlainFile(log, 'append');
   let child: ChildProcess;
   let exited: Promise<number>;
   try {
@@ -319,7 +320,7 @@ async function rotate(log: string): Promise<number> {
 }
 
 async function textFrom(file: string, offset: number): Promise<string> {
-  const handle = await open(file, 'r');
+  const handle = await openPlainFile(file);
   try {
     const { bytesRead, buffer } = await handle.read(Buffer.alloc(64 * 1024), { position: offset });
     return buffer.toString('utf8', 0, bytesRead);

@@ -15,9 +15,10 @@ import { InstanceFolders } from '../../../src/providers/local/instanceFolders.ts
 import { LinuxProcesses, parseListeners, parseStat } from '../../../src/providers/local/linuxProcesses.ts';
 import { LocalProvider } from '../../../src/providers/local/localProvider.ts';
 import { MacProcesses, parsePs } from '../../../src/providers/local/macProcesses.ts';
+import { openPlainFile } from '../../../src/providers/local/plainFile.ts';
 import { endFamily, familyOf, isAlive } from '../../../src/providers/local/processes.ts';
 import { removeTree } from '../../../src/providers/local/removeTree.ts';
-import { selectLines } from '../../../src/providers/local/serverLog.ts';
+import { readLog, selectLines } from '../../../src/providers/local/serverLog.ts';
 import { newSpec } from '../../contract/specs.ts';
 import { testMachine } from '../../fakes/testMachine.ts';
 
@@ -147,6 +148,26 @@ describe('instance folders', () => {
     const modeOf = async (file: string) => (await lstat(file)).mode & 0o777;
     for (const folder of [layout.root, layout.home, layout.reserved]) expect(await modeOf(folder)).toBe(0o700);
     for (const file of [layout.token, layout.environment, layout.record]) expect(await modeOf(file)).toBe(0o600);
+  });
+
+  test('a pipe or a folder in place of a file is told, and nothing waits for it', async () => {
+    const mine = folders();
+    const { layout, identity } = await mine.make(newSpec('0123456789abcdef'));
+    const log = path.join(layout.reserved, 'server.log');
+    for (const [make, says] of [
+      ['mkfifo', /is no file; something in the instance/],
+      ['mkdir', /EISDIR|is no file/],
+    ] as const) {
+      for (const file of [layout.token, log, layout.record]) {
+        await rm(file, { recursive: true, force: true });
+        expect(spawnSync(make, [file]).status).toBe(0);
+      }
+      const { folders: found, unreadable } = await mine.list();
+      expect(found).toEqual([]);
+      expect(unreadable).toMatchObject([{ id: identity.id, problem: expect.stringMatching(says) }]);
+      await expect(readLog(log, 'token', {})).rejects.toThrow(says);
+      await expect(openPlainFile(log, 'append')).rejects.toThrow(says);
+    }
   });
 
   test.runIf(process.getuid?.() === 0)(

@@ -70,7 +70,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
     ],
   ],
   'src/providers/local/serverProcess.ts': [
-    'JSON.parse ServerExit ServerMark ServerMark ServerMark open open',
+    'JSON.parse ServerExit ServerMark ServerMark ServerMark',
     ['<local>/reserved/process.json', '<local>/reserved/exit.json'],
   ],
   'src/providers/local/fileRevision.ts': ['readFileSync', 'a file that is only compared with what was read before'],
@@ -84,7 +84,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
     [...both('environment.json'), ...both('token')],
   ],
 
-  'src/providers/local/serverLog.ts': ['open open', 'the log of a server, as lines of text'],
+  'src/providers/local/plainFile.ts': ['open', 'opens and reads nothing: the log of a server, and what others read'],
   'src/providers/installedMark.ts': [
     'InstalledMark JSON.parse readFile',
     'the mark of an installed editor server: what cannot be read is no installation, and is made anew',
