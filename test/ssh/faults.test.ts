@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { SwarmError } from '../../src/model/errors.ts';
@@ -100,6 +100,25 @@ describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not
     await provider.initialize();
     expect(await provider.getInstance('abcdefabcdef')).toBeNull();
     expect(globSync(path.join(host.home, '.remote-swarm', '.partial-*'))).toEqual([]);
+  });
+
+  test('what releases of long ago have left there goes with the next one, unless it is in use', async () => {
+    const old = [
+      ...['programs/0123456789abcdef', 'programs/fedcba9876543210', 'server/code-server-1.0.0'],
+      'server/code-server-2.0.0',
+    ];
+    const [, fresh = '', , used = ''] = old;
+    const make = [
+      `cd /root/.remote-swarm; rm programs/*/run; mkdir -p ${old.join(' ')}; cp "$(command -v sleep)" ${used}/node`,
+      `touch -d '40 days ago' ${old.filter(each => each !== fresh).join(' ')}; ${used}/node 300 >&- 2>&- & echo $!`,
+    ];
+    const pid = host.run('sh', '-c', make.join('; ')).trim();
+    await provider.initialize();
+    const left = old.filter(each => existsSync(path.join(host.home, '.remote-swarm', each)));
+    host.run('kill', pid);
+    expect(left).toEqual([fresh, used]);
+    expect(await provider.getInstance('abcdefabcdef')).toBeNull();
+    host.run('rm', '-r', ...left.map(each => `/root/.remote-swarm/${each}`));
   });
 
   test('start files that print do not disturb', async () => {

@@ -69,8 +69,9 @@ export class HostSetup {
 
   async #prepare(ctx: OperationContext): Promise<void> {
     const programs = await this.#programsName();
-    const look = `uname -s; uname -m; [ -f ${serverFolder}/${serverMark} ] && echo server; [ -x programs/${programs}/${programsMark} ] && echo programs; true`;
-    const [system = '', machine = '', ...present] = (await this.#shell.run(look, [], ctx)).split('\n');
+    const own = [serverFolder, `programs/${programs}`] as const;
+    const look = `uname -s; uname -m; [ -f ${own[0]}/${serverMark} ] && echo server; [ -x ${own[1]}/${programsMark} ] && echo programs; ${use}`;
+    const [system = '', machine = '', ...present] = (await this.#shell.run(look, own, ctx)).split('\n');
     if (present.includes('server') && present.includes('programs')) return;
     const platform = platformOf(system, machine);
     if (platform === undefined) throw this.#unfit(`it is ${system} on ${machine}`);
@@ -86,6 +87,7 @@ export class HostSetup {
       );
       if (!present.includes('server')) await this.#bringServer(root, node, partial, ctx);
       await this.#bringPrograms(`${serverFolder}/${node}`, partial, programs, ctx);
+      await this.#shell.run(`${use}; ${letGo}`, own, ctx);
     } finally {
       await this.#shell.run('rm -rf "$1"', [partial], { ...ctx, signal: AbortSignal.timeout(10_000) }).catch(() => {});
     }
@@ -192,6 +194,20 @@ export class HostSetup {
     );
   }
 }
+
+/** Of what a window uses, the host is told so now and then. */
+const use = 'touch -c "$1" "$2" 2>/dev/null || true';
+/**
+ * What releases brought that no window has used for thirty days goes, unless something runs from there. Where that can't
+ * be told, all of it stays.
+ */
+const letGo = [
+  'running=$(ps -A -o args) && [ -n "$running" ] || exit 0;',
+  'for folder in $(find programs server -mindepth 1 -maxdepth 1 -mtime +30 2>/dev/null); do',
+  'case "$folder" in "$1"|"$2") continue ;; esac;',
+  'case "$running" in *"$folder/"*) ;; *) rm -rf "$folder" || true ;; esac;',
+  'done; true',
+].join(' ');
 
 /** Runs on the host's node. */
 const unpack = 'process.stdin.pipe(require("zlib").createGunzip()).pipe(process.stdout)';
