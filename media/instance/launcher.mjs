@@ -30,6 +30,12 @@ export const handedOver = name => `${heldBackFor}${name}`;
 const reference =
   /\\\$(?=[A-Za-z_{])|\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::([-+])([^{}$]*))?\}|\{containerEnv:([A-Za-z_]\w*)(?::([^{}$]*))?\})/g;
 
+/** Pure: the names that a value refers to. @param {string} value */
+export const referencesIn = value =>
+  [...value.matchAll(reference)].flatMap(([whole, bare, braced, , , container]) =>
+    whole.startsWith('\\') ? [] : [bare ?? braced ?? container ?? ''],
+  );
+
 /**
  * Pure: a value with its references to what is there before, as Docker and devcontainer.json have them: `$NAME`,
  * `${NAME}`, `${NAME:-else}`, `${NAME:+then}`, `${containerEnv:NAME}`, `${containerEnv:NAME:else}`; a backslash keeps a

@@ -50,7 +50,7 @@ export const EnvironmentName = z
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be letters, digits and underscores, and not begin with a digit')
   .refine(
     name => !/^(__proto__|HOME|ENV|BASH_ENV|NODE_OPTIONS|LD_.*|VSCODE_.*|REMOTE_SWARM_.*)$/.test(name),
-    'is reserved for the editor server',
+    'is reserved for the editor server; choose another name, or set it in the instance, as in ~/.bashrc',
   );
 
 /** An entry that parsing would leave out without a word is refused instead. */

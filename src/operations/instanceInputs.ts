@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { InstanceConfig, InstanceId, InstanceUpdate, NewInstanceName } from '../model/instance.ts';
 import { ProviderId } from '../model/provider.ts';
+import { referenceProblem } from './references.ts';
 
 /** A provider by its id, or by its type. */
 export const ProviderReference = ProviderId;
@@ -13,7 +14,7 @@ const words = {
   image: 'Container image, for providers that have images. Leave out for the default.',
   region: 'Where its home is made, at providers that have regions. Leave out for the default.',
   resources: 'Limits: cpuCores (cores), memoryMb (MiB), pids (processes). Leave out for the default.',
-  env: 'Environment variables that are not secret, by name.',
+  env: 'Environment variables that are not secret, by name. A value may refer to what the image or the system has, as in /opt/bin:$PATH.',
   secretEnv: 'Names of variables whose values are secret: only a person can give those, never a tool.',
   ports: 'Ports on which applications inside will listen, so that people can reach them.',
   extensions: 'Visual Studio Code extensions to install, as publisher.name or publisher.name@version.',
@@ -36,6 +37,14 @@ const areShort = (env: Readonly<Record<string, string>> = {}) =>
   Object.values(env).reduce((sum, value) => sum + value.length, 0) <= mostText;
 const tooLong = 'must have at most 1,048,576 characters in all values';
 
+/** What could not be expanded when the instance starts. */
+function refuseReferences(env: Readonly<Record<string, string>> | undefined, ctx: z.RefinementCtx): void {
+  for (const name of Object.keys(env ?? {})) {
+    const message = referenceProblem(name, env ?? {});
+    if (message !== undefined) ctx.addIssue({ code: 'custom', path: [name], message });
+  }
+}
+
 export const CreateInput = z.strictObject({
   name: NewInstanceName.describe(words.name),
   provider: ProviderReference.optional().describe(
@@ -44,7 +53,7 @@ export const CreateInput = z.strictObject({
   image: shape.image.describe(words.image),
   region: shape.region.describe(words.region),
   resources: shape.resources.describe(words.resources),
-  env: shape.env.refine(areFew, tooMany).refine(areShort, tooLong).describe(words.env),
+  env: shape.env.refine(areFew, tooMany).refine(areShort, tooLong).superRefine(refuseReferences).describe(words.env),
   secretEnv: shape.secretEnv.describe(words.secretEnv),
   ports: shape.ports.describe(words.ports),
   extensions: shape.extensions.describe(words.extensions),
@@ -59,7 +68,11 @@ export const UpdateInput = z
     name: update.name.describe(words.name),
     image: update.image.describe(words.image),
     resources: update.resources.describe(words.resources),
-    env: update.env.refine(areFew, tooMany).refine(areShort, tooLong).describe(`${words.env} Replaces all of them.`),
+    env: update.env
+      .refine(areFew, tooMany)
+      .refine(areShort, tooLong)
+      .superRefine(refuseReferences)
+      .describe(`${words.env} Replaces all of them.`),
     secretEnv: update.secretEnv.describe(`${words.secretEnv} Replaces all of them.`),
     ports: update.ports.describe(`${words.ports} Replaces all of them.`),
     extensions: update.extensions.describe(`${words.extensions} Replaces all of them.`),
