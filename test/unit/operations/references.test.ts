@@ -9,11 +9,11 @@ test.each([
   ['$OTHER', '"OTHER"'],
   [`\${OTHER:-x}`, '"OTHER"'],
   [`\${containerEnv:OTHER}`, '"OTHER"'],
-  [`\${localEnv:HOME}`, '${localEnv:…}'],
-  [`\${env:HOME}`, '${env:…}'],
-  [`\${remoteEnv:HOME}`, '${remoteEnv:…}'],
-  [`\${localWorkspaceFolderBasename}`, '${localWorkspaceFolderBasename}'],
-  [`\${devcontainerId}`, '${devcontainerId}'],
+  [`\${localEnv:HOME}`, `\${localEnv:…}`],
+  [`\${env:HOME}`, `\${env:…}`],
+  [`\${remoteEnv:HOME}`, `\${remoteEnv:…}`],
+  [`\${localWorkspaceFolderBasename}`, `\${localWorkspaceFolderBasename}`],
+  [`\${devcontainerId}`, `\${devcontainerId}`],
 ])('of the value %s it is told whether it can be expanded', (value, named) => {
   const problem = referenceProblem('PATH', { PATH: value, OTHER: '1' });
   if (named === undefined) expect(problem).toBeUndefined();
