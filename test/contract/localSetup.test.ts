@@ -87,6 +87,14 @@ describe('a first set-up on this computer', () => {
     expect(stdout).toBe('file\n');
   });
 
+  test('a repository that instances lie in is none of theirs', async () => {
+    execFileSync('git', ['init', '--quiet', directory]);
+    const { id } = await create({ name: 'one' });
+    const { stdout, stderr } = await controller.access.executeCommand(id, 'git rev-parse --show-toplevel');
+    await rm(path.join(directory, '.git'), { recursive: true });
+    expect([stdout, stderr]).toEqual(['', expect.stringContaining('not a git repository')]);
+  });
+
   test.each([
     ['forced stop', (id: string) => controller.stopInstance(id, true), 'stopped'],
     ['delete', (id: string) => controller.deleteInstance(id), 'trashed'],

@@ -1,10 +1,17 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { inCleanEnvironment } from '../../src/core/setupScripts.ts';
+import { type SetupSources, setUpWorkspace } from '../../src/core/workspaceSetup.ts';
 import { isAbort, SwarmError } from '../../src/model/errors.ts';
-import type { InstanceConfigInput } from '../../src/model/instance.ts';
+import { InstanceConfig, type InstanceConfigInput, type InstanceRecord } from '../../src/model/instance.ts';
 import type { InstanceSpec, Provider, ProviderAbilities } from '../../src/model/provider.ts';
-import { type LoneProvider, loneProvider } from '../fakes/loneProvider.ts';
+import { surveyFolder } from '../../src/storage/folderSurvey.ts';
+import { packFolder } from '../../src/storage/packFolder.ts';
+import { type LoneProvider, loneContext, loneProvider } from '../fakes/loneProvider.ts';
 import { describeFenceContract } from './fenceContract.ts';
 import { describeHealthContract } from './healthContract.ts';
 import { describeOwnershipContract } from './ownershipContract.ts';
@@ -334,6 +341,30 @@ export function describeProviderContract(
     });
 
     describe('through its life', () => {
+      test('a folder that is a worktree becomes a repository of its own in it', async () => {
+        const root = await mkdtemp(path.join(tmpdir(), 'remote-swarm-worktree-'));
+        const [main, tree] = [path.join(root, 'main'), path.join(root, 'tree')];
+        const git = (...args: string[]) =>
+          execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', ...args], { encoding: 'utf8' }).trim();
+        git('init', '--quiet', main);
+        git('-C', main, 'commit', '--quiet', '--allow-empty', '-m', 'first');
+        git('-C', main, 'worktree', 'add', '--quiet', '-b', 'topic', tree);
+        const id = await created();
+        const config = InstanceConfig.parse({ name: 'one', source: { kind: 'folder', path: tree } });
+        const sources: SetupSources = {
+          surveyFolder: (folder, signal) => surveyFolder(folder, [], signal),
+          packFolder: (folder, workspace, signal, note) => packFolder(folder, workspace, [], signal, note),
+          gitCredential: () => undefined,
+        };
+        const setup = await setUpWorkspace(provider, { id, config } as InstanceRecord, sources, loneContext);
+        expect(setup).toEqual({ status: 'done', problems: [] });
+        const look = `cat .git/HEAD .git/refs/heads/topic; grep -rq '${root}' .git && echo leads back`;
+        const { stdout } = await provider.executeCommand(id, look);
+        expect(stdout).toBe(`ref: refs/heads/topic\n${git('-C', tree, 'rev-parse', 'HEAD')}\n`);
+        await provider.deleteInstance(id);
+        await rm(root, { recursive: true });
+      });
+
       test('a home survives stop and start, and the new port works', async () => {
         const id = await created();
         await run(id, 'echo kept > file.txt; echo dot > "$HOME/.profile-of-test"');

@@ -50,6 +50,7 @@ export const unreached: readonly (readonly [reason: string, ...beginnings: reado
     'a question, a folder or a private repository is waited for before anything is done; cloneCredential.test.ts',
     'src/core/workspaceSetup.ts chunks',
     'src/core/workspaceSetup.ts clone: ask(',
+    'src/core/workspaceSetup.ts clone: attempt(password)',
     'src/core/workspaceSetup.ts clone: orAborted(',
     'src/core/workspaceSetup.ts orAborted',
     'src/core/workspaceSetup.ts setUpWorkspace: fill(',

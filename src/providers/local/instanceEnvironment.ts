@@ -1,3 +1,4 @@
+import * as path from 'node:path';
 import { environmentOf } from '../../../media/instance/launcher.mjs';
 
 /**
@@ -21,5 +22,7 @@ export function instanceEnvironment(
   const taken = Object.entries(outer).flatMap(([name, value]) =>
     value !== undefined && inherited.test(name) ? [[name, value] as const] : [],
   );
-  return environmentOf({ ...Object.fromEntries(taken), HOME: home, [instanceVariable]: instance }, own, secret);
+  // Where instances lie may be in a repository of the person, which git would find from a workspace without one.
+  const ours = { HOME: home, GIT_CEILING_DIRECTORIES: path.dirname(home), [instanceVariable]: instance };
+  return environmentOf({ ...Object.fromEntries(taken), ...ours }, own, secret);
 }

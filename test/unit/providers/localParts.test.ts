@@ -212,13 +212,14 @@ describe('what an instance knows', () => {
       NODE_OPTIONS: '--require x',
       HOME: '/root',
     };
-    expect(instanceEnvironment(outer, '/home', '/d/id', { OWN: '1', LC_ALL: 'de' }, [])).toEqual({
+    expect(instanceEnvironment(outer, '/d/id/home', '/d/id', { OWN: '1', LC_ALL: 'de' }, [])).toEqual({
       PATH: '/bin',
       LC_ALL: 'de',
       https_proxy: 'http://proxy',
       SSH_AUTH_SOCK: '/agent',
       OWN: '1',
-      HOME: '/home',
+      HOME: '/d/id/home',
+      GIT_CEILING_DIRECTORIES: '/d/id',
       REMOTE_SWARM_INSTANCE: '/d/id',
     });
   });
