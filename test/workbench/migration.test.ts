@@ -86,14 +86,12 @@ describe('the view of migrations', () => {
 
   test.each([
     ['light', 'Light Modern', 'vs'],
-    ['high-contrast', 'Default High Contrast', 'hc-black'],
+    ['high-contrast', 'Dark High Contrast', 'hc-black'],
     ['dark', 'Dark Modern', 'vs-dark'],
   ])('in %s, wide and narrow, with its steps', { timeout: 120_000 }, async (name, theme, shows) => {
     failed();
-    await server.configure({ 'workbench.colorTheme': theme });
-    await workbench.reload();
+    await workbench.chooseTheme(theme);
     await workbench.page.locator(`.monaco-workbench.${shows}`).waitFor();
-    await moves.open();
     await moves.says('Kira', /copying/);
     if ((await moves.row('Kira').getAttribute('aria-expanded')) === 'false')
       await moves.row('Kira').locator('.monaco-tl-twistie').click();

@@ -262,16 +262,14 @@ describe('the views of a small swarm', () => {
 
   test.each([
     ['light', 'Light Modern', 'vs'],
-    ['high-contrast', 'Default High Contrast', 'hc-black'],
-    ['high-contrast-light', 'Default High Contrast Light', 'hc-light'],
+    ['high-contrast', 'Dark High Contrast', 'hc-black'],
+    ['high-contrast-light', 'Light High Contrast', 'hc-light'],
     ['dark', 'Dark Modern', 'vs-dark'],
   ])('in %s, wide and narrow', async (name, theme, shows) => {
     failed();
-    await server.configure({ 'workbench.colorTheme': theme });
+    await workbench.chooseTheme(theme);
     await workbench.resize(1280);
-    await workbench.reload();
     await workbench.page.locator(`.monaco-workbench.${shows}`).waitFor();
-    await workbench.openView();
     await workbench.rowSays('Kira', /^running/);
     await workbench.screenshot(`views-${name}-wide`);
     await workbench.resize(620);

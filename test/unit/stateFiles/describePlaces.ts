@@ -23,8 +23,8 @@ const samples = {
   ...{ epoch: 2, generation: 3, role: 'owner', status: 'running' },
 };
 
-/** Of each property; every seed is another. */
-const runs = 6;
+/** Of each property, in the long form (REMOTE_SWARM_SOAK=1) and in the short one; every seed is another. */
+const runs = process.env.REMOTE_SWARM_SOAK === '1' ? 30 : 3;
 
 const schemaOf = (place: FilePlace) => z.toJSONSchema(place.schema, { io: 'input', target: 'draft-7' }) as Schema;
 const bytesOf = (value: unknown) => Buffer.from(JSON.stringify(value));

@@ -78,12 +78,12 @@ export class Workbench {
     });
     // While a window is loaded a click may hide what is about to be shown: then it takes another one.
     const shown = this.page.locator('.part.sidebar .title-label', { hasText: /remote swarm/i });
-    const isShown = () =>
-      shown.waitFor({ timeout: 3_000 }).then(
+    const isShown = (within: number) =>
+      shown.waitFor({ timeout: within }).then(
         () => true,
         () => false,
       );
-    for (let attempt = 0; attempt < 10 && !(await isShown()); attempt++) await tab.click();
+    for (let attempt = 0; attempt < 10 && !(await isShown(attempt === 0 ? 500 : 3_000)); attempt++) await tab.click();
     await this.sidebar.waitFor();
   }
 
@@ -235,6 +235,14 @@ export class Workbench {
     await this.step(step);
     // By itself the step may not have the focus yet.
     await this.#input.press('Enter');
+  }
+
+  /** Chooses a color theme by its label. */
+  async chooseTheme(label: string): Promise<void> {
+    await this.command('Preferences: Color Theme');
+    await this.step('Select Color Theme');
+    await this.#input.fill(label);
+    await this.choice(label).first().click();
   }
 
   async back(): Promise<void> {

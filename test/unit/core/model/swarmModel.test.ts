@@ -9,7 +9,7 @@ const seconds = 1_000;
 
 /** The long form is one of many sequences, each part from another seed. */
 const isLong = process.env.REMOTE_SWARM_SOAK === '1';
-const sequencesEach = isLong ? 1_000 : 100;
+const sequencesEach = isLong ? 1_000 : 60;
 const seeds = Array.from({ length: isLong ? 10 : 2 }, (_, index) => index + 1);
 
 /** How often each event met each state, and the ladder each rung. */
