@@ -180,11 +180,11 @@ export class Workbench {
     const palette = page.locator('.quick-input-widget:visible');
     const line = palette.locator('.monaco-list-row', { has: this.#exactly('.label-name', title, page) }).first();
     const deadline = performance.now() + patience;
-    for (;;) {
+    for (let timeout = 1_000; ; timeout = 5_000) {
       try {
         await page.keyboard.press('F1');
-        await palette.locator('input.input').fill(`>${title}`, { timeout: 5_000 });
-        await line.click({ timeout: 5_000 });
+        await palette.locator('input.input').fill(`>${title}`, { timeout });
+        await line.click({ timeout });
         return;
       } catch (error) {
         if (performance.now() > deadline) throw error;
