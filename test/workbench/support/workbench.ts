@@ -295,7 +295,7 @@ export class Workbench {
     const trust = page.locator('.monaco-dialog-box .monaco-button', { hasText: 'Trust Folder' });
     // A panel that opens slowly makes a terminal of its own, beside ours, and lists both.
     const shell = page
-      .locator('.part.panel :is(.single-terminal-tab, .terminal-tabs-entry)', { hasText: /sh/ })
+      .locator('.part.panel :is(.single-terminal-tab, .terminal-tabs-entry)', { hasText: /sh$/ })
       .first();
     await trust.or(shell).first().waitFor();
     if (await trust.isVisible()) await trust.click();
