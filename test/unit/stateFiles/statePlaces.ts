@@ -30,7 +30,7 @@ const wholeConfig: InstanceConfig = {
   secretEnv: ['TOKEN'],
   ports: [3000],
   extensions: ['team.tool'],
-  source: { kind: 'git', url: 'https://example.org/r.git', ref: 'main' },
+  source: { kind: 'git', url: 'https://example.org/r.git', ref: 'main', depth: 1, filter: 'blob:none' },
   metadata: { team: 'web' },
 };
 
