@@ -124,6 +124,17 @@ describeWithEngine('instances on a Docker engine', () => {
     await provider.deleteInstance(id);
   });
 
+  test('an update also brings what starts everything, which an earlier version may have left', async () => {
+    const id = await created();
+    const launcher = '/remote-swarm/reserved/launcher.mjs';
+    const right = await stdout(id, `cksum < ${launcher}`);
+    await stdout(id, `sed -i s/expanded/taken/ ${launcher}`);
+    expect(await stdout(id, `cksum < ${launcher}`)).not.toBe(right);
+    await provider.updateInstance(id, { env: { WHERE: '$HOME' } });
+    expect(await stdout(id, `cksum < ${launcher}; echo $WHERE`)).toBe(`${right}/remote-swarm/home\n`);
+    await provider.deleteInstance(id);
+  });
+
   test('when the other container does not start, the first comes back as it was', async () => {
     const id = await created({ env: { KEPT: 'yes' } });
     await stdout(id, 'echo kept > file');

@@ -41,7 +41,7 @@ import { InstanceRecreator } from './instanceRecreator.ts';
 import { InstanceReplacer } from './instanceReplacer.ts';
 import { removeIdleNetworks } from './networks.ts';
 import { isEngineId } from './pull.ts';
-import { firstFiles, ReservedFiles, recordFiles } from './reservedFiles.ts';
+import { firstFiles, launcherFile, ReservedFiles, recordFiles } from './reservedFiles.ts';
 import { ServerStarter } from './serverStarter.ts';
 
 /** Instances on a Docker engine: each one a container, and a volume with its home that outlives the container. */
@@ -191,7 +191,8 @@ export class DockerProvider implements Provider {
       const variables = await this.files.readVariables(container, ctx);
       const next = updatedConfig(config, update);
       const nextVariables = instanceVariables(next, secrets, variables);
-      const files = recordFiles({ identity, config: next }, nextVariables);
+      const launcher = launcherFile(await readFile(this.#launcherFile, 'utf8'));
+      const files = [launcher, ...recordFiles({ identity, config: next }, nextVariables)];
       const [limits, nextLimits] = [this.builder.limitsOf(config), this.builder.limitsOf(next)];
       const renews = update.renewsImage || this.builder.imageOf(next) !== this.builder.imageOf(config);
       if (renews || this.builder.remakes(config, next)) {

@@ -84,6 +84,9 @@ const entryOf = (file: string, text: string, mode = 0o600): ArchiveEntry => ({
   text,
 });
 
+/** What starts everything in an instance; an earlier version may have left another one. */
+export const launcherFile = (text: string): ArchiveEntry => entryOf(launcher, text, 0o644);
+
 /** What tells whose an instance is. */
 export const recordFile = (mark: InstanceMark): ArchiveEntry => entryOf(layout.record, JSON.stringify(mark));
 
@@ -102,7 +105,7 @@ export const renewedFiles = (
 ): ArchiveEntry[] => [
   { name: 'reserved', mode: 0o700 },
   ...(hasToken ? [] : [entryOf(layout.token, randomBytes(24).toString('base64url'))]),
-  entryOf(launcher, launcherText, 0o644),
+  launcherFile(launcherText),
   // The record comes last: where it is, all the others are.
   ...recordFiles(mark, variables),
 ];
