@@ -43,6 +43,9 @@ const filesAtOnce = 64;
 /** File systems whose files the kernel makes up: proc and sysfs. */
 const madeUp = new Set([0x9fa0, 0x62656572]);
 
+/** What leads to a repository of Mercurial, Sapling or Jujutsu where that is a file. */
+const pointer = /(^|\/)(\.(hg|sl)\/sharedpath|\.jj\/repo|\.jj\/repo\/store\/git_target)$/;
+const namesOfPointers = new Set(['sharedpath', 'repo', 'git_target']);
 const partsOfGit = new Set(['HEAD', 'objects', 'refs']);
 
 /** Which folder it is, whatever it is called and however often it is mounted. */
@@ -80,7 +83,12 @@ class Walk {
   readonly #deadline: number;
   readonly #linked = new Set<string>();
   readonly #found = { bytes: 0, files: 0, special: [] as string[], ours: [] as string[] };
-  readonly #git = { pointing: [] as string[], repositories: [] as string[], links: [] as string[] };
+  readonly #git = {
+    pointing: [] as string[],
+    repositories: [] as string[],
+    others: [] as string[],
+    links: [] as string[],
+  };
 
   constructor(folder: string, root: string, ours: ReadonlySet<string>, signal: AbortSignal, limits: FolderLimits) {
     this.#folder = folder;
@@ -124,6 +132,8 @@ class Walk {
       this.#found.files++;
       if (partsOfGit.has(entry.name)) ofGit.push(entry.name);
       if (entry.name === '.git' && !entry.isDirectory()) this.#git.pointing.push(this.#nameOf(folder));
+      if (namesOfPointers.has(entry.name) && pointer.test(this.#nameOf(file)))
+        this.#git.others.push(this.#nameOf(file));
       if (entry.isSymbolicLink()) this.#git.links.push(this.#nameOf(file));
       if (entry.isDirectory()) folders.push(file);
       else if (entry.isFile()) files.push(file);

@@ -14,6 +14,8 @@ export interface GitFindings {
   readonly pointing: readonly string[];
   /** Folders with what a repository of git has in it. */
   readonly repositories: readonly string[];
+  /** Files in which Mercurial, Sapling and Jujutsu say where the repository is. */
+  readonly others: readonly string[];
   readonly links: readonly string[];
 }
 
@@ -35,6 +37,7 @@ export async function ownRepositories(root: string, findings: GitFindings, count
     for (const folder of byDepth) await bringIn(plan, folder);
     await bringInLinked(plan, findings);
     for (const folder of findings.repositories) await mend(plan, folder);
+    for (const file of findings.others) await settleOther(plan, file);
     await settleEnclosing(plan, findings);
     await settleLinks(plan, findings.links);
   } catch (error) {
@@ -82,6 +85,21 @@ async function bringInLinked(plan: CopyPlan, { links, repositories }: GitFinding
     plan.settle(real, link);
     await plan.take(real, link, () => true);
   }
+}
+
+/** Lets a working copy of another system lead to no repository elsewhere. */
+async function settleOther(plan: CopyPlan, name: string): Promise<void> {
+  const file = path.join(plan.root, name);
+  const named = (await textOf(file))?.trimEnd();
+  if (!named) return;
+  const real = await realpath(path.resolve(path.dirname(file), named)).catch(() => undefined);
+  const to = real === undefined ? undefined : plan.placeOf(real);
+  if (to === undefined) {
+    plan.leftOut.add(name);
+    plan.notes.push(
+      `${name} leads to the repository ${named}, and was left out: what it shares can only be copied of git. Clone that repository in the instance.`,
+    );
+  } else if (path.isAbsolute(named)) await plan.write(name, file, workspace => `${joined(workspace, to)}\n`);
 }
 
 /** Tells of the repository that the folder is only a part of. */

@@ -34,7 +34,7 @@ export async function* packFolder(
     const more = names.length > 5 ? ` and ${names.length - 5} more` : '';
     if (names.length > 0) note(`Not copied were ${what}: ${names.slice(0, 5).join(', ')}${more}`.slice(0, 500));
   }
-  for (const problem of survey.own.notes) note(problem);
+  for (const problem of survey.own.notes) note(problem.slice(0, 700));
   const left = [...survey.special, ...survey.ours, ...survey.own.leftOut];
   let bytes = 0;
   async function* all() {

@@ -98,6 +98,23 @@ describe('what a folder has elsewhere', () => {
   });
 });
 
+test.each(['.hg/sharedpath', 'a/.sl/sharedpath', '.jj/repo', 'a/.jj/repo/store/git_target'])(
+  '%s leads to no repository elsewhere in the copy, and to the copy’s own where that is in it',
+  async name => {
+    repository('elsewhere');
+    for (const folder of ['out', 'in/own']) mkdirSync(path.dirname(at(folder, name)), { recursive: true });
+    writeFileSync(at('out', name), `${at('elsewhere')}\n`);
+    writeFileSync(at('in/own', name), `${at('in/own')}\n`);
+    const { own } = await survey(at('out'));
+    expect([own.leftOut, own.notes]).toEqual([
+      [name],
+      [expect.stringContaining(`${name} leads to the repository ${at('elsewhere')}`)],
+    ]);
+    const copy = await unpacked(at('in'));
+    expect(readFileSync(path.join(copy, 'own', name), 'utf8')).toBe('/home/coder/workspace/own\n');
+  },
+);
+
 test('whatever is in git’s pointers, the folder is looked at to its end', async () => {
   const pieces = ['gitdir: ', '/', '..', '.git', '\n', '\0', '\\', '"', '[', 'core', ']', 'worktree = ', 'ü', root];
   const text = fc.array(fc.constantFrom(...pieces), { maxLength: 8 }).map(parts => parts.join(''));
