@@ -172,14 +172,14 @@ export class InstanceLifecycle {
       await this.#vault.store(id, pick(secrets, secretNames({ ...record, config })), ctx);
       return await this.#write(ctx, id, current => {
         const next = { ...withoutWanted(current), config };
-        // A correction of what failed leaves the error to be read; a stop that failed, or a start that was cut off, is
-        // still to be made up for.
         if (!instance) return next;
         const made = withPin(next, instance);
-        const isToStop = current.desired === 'stopped' && instance.status === 'running';
-        const isToStart = current.status === 'starting' && instance.status === 'stopped';
-        if (isToStop || isToStart) return made;
-        return withStatus(isSame(config, record.config) ? made : withoutError(made), instance);
+        // A correction of what failed leaves the error to be read; a stop that failed is still to be made up for, and so
+        // is a start that was cut off, also when that was the update's own.
+        if (current.desired === 'stopped' && instance.status === 'running') return made;
+        const isToRun = current.desired === 'running' && ['starting', 'running'].includes(current.status);
+        const seen = isToRun && instance.status === 'stopped' ? ({ status: 'starting' } as const) : instance;
+        return withStatus(isSame(config, record.config) ? made : withoutError(made), seen);
       });
     } catch (error) {
       if (!isAbort(error)) await this.takeBack(record, error, ctx);

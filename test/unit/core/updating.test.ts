@@ -74,6 +74,26 @@ describe('the registry is the source', () => {
     expect(there).toMatchObject({ config: { name: 'two' }, variables: { B: '2', KEY: 'old' } });
   });
 
+  test('killed while it restarted what runs, the next window starts that, though nobody watches over it', async () => {
+    const { controller, place, disk, vault, id, there } = await one();
+    let killed = false;
+    const pass = place.pass.bind(place);
+    place.pass = async (providerId, name, ctx, work) => {
+      if (name !== 'updateInstance') return pass(providerId, name, ctx, work);
+      await place.halt(there);
+      killed = true;
+      return new Promise(() => {});
+    };
+    void controller.updateInstance(id, { env: { B: '2' } });
+    await expect.poll(() => killed).toBe(true);
+    place.pass = pass;
+    const next = memorySwarm({ place, disk, vault, health: { enabled: false } });
+    swarms.push(next.controller);
+    await next.controller.initialize();
+    await expect.poll(() => next.controller.refresh().then(() => there.running), { timeout: 10_000 }).toBe(true);
+    expect(next.controller.getInstance(id)).toMatchObject({ status: 'running', config: { env: { B: '2' } } });
+  });
+
   test('one that failed is taken back, also there, and the reason stays to be read', async () => {
     const { controller, place, id, there, record } = await one();
     place.loseReply('updateInstance');
