@@ -100,14 +100,17 @@ function guardServer() {
     const [args, options = {}] = Array.isArray(more[0]) ? more : [[], more[0] ?? more[1]];
     return fork(file, args, { ...options, env: guarded(options.env ?? process.env) });
   };
-  // It asks a login shell for its variables, by the node that it runs on.
+  // It asks a login shell for its variables, by the node that it runs on, and gives them to terminals and extensions.
+  const own = JSON.stringify(process.env.PATH ?? '');
+  const program = `process.env.PATH = (${mergedPath})(process.env.PATH ?? "", ${own});`;
+  const asks = `'${process.execPath}'`;
+  const asksForAll = `${asks} --import 'data:text/javascript,${encodeURIComponent(program).replaceAll("'", '%27')}'`;
   childProcess.spawn = /** @type {typeof spawn} */ (
-    (/** @type {string} */ file, /** @type {any} */ args, /** @type {any} */ options) =>
-      spawn(
-        file,
-        args,
-        options?.env?.VSCODE_RESOLVING_ENVIRONMENT ? { ...options, env: guarded(options.env) } : options,
-      )
+    (/** @type {string} */ file, /** @type {any} */ args, /** @type {any} */ options) => {
+      if (!options?.env?.VSCODE_RESOLVING_ENVIRONMENT) return spawn(file, args, options);
+      const all = args.map((/** @type {string} */ arg) => arg.replace(asks, () => asksForAll));
+      return spawn(file, all, { ...options, env: guarded(options.env) });
+    }
   );
   syncBuiltinESMExports();
 }

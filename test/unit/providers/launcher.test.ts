@@ -132,7 +132,8 @@ describe('what an instance finds in its environment', () => {
       process.stdout.write('terminal ' + stdout);
       fork(${JSON.stringify(child)}, [], { env: { ...process.env, PATH: '/usr/bin' } }).on('exit', () => {
         const env = { ...process.env, VSCODE_RESOLVING_ENVIRONMENT: '1' };
-        spawn('sh', ['-c', 'echo shell ${there}'], { env, stdio: 'inherit' });
+        const asked = "PATH=/usr/bin; '" + process.execPath + "' -p 'process.env.PATH'";
+        spawn('sh', ['-c', 'echo shell ${there};' + asked], { env, stdio: 'inherit' });
       });`,
       given,
     );
@@ -141,6 +142,7 @@ describe('what an instance finds in its environment', () => {
       'terminal NODE_OPTIONS=--no-such-option NODE_PATH=/mine',
       expect.stringMatching(/^child undefined undefined \/image\/bin:.*\/usr\/bin/),
       'shell NODE_OPTIONS= NODE_PATH=',
+      expect.stringMatching(/^\/image\/bin:.*\/usr\/bin/),
       '',
     ]);
   });
