@@ -25,8 +25,13 @@ export interface OwnRepositories {
   readonly notes: readonly string[];
 }
 
-/** Called for each file of theirs: throws when it is too much. */
-export type Count = (bytes: number) => void;
+/** What may be read, and for how long: throws when it is too much, takes too long, or was cancelled. */
+export interface Allowance {
+  /** Called for each file that comes along. */
+  count(bytes: number): void;
+  /** Called for all else that is looked at. */
+  check(): void;
+}
 
 /** Where something outside of the folder, or the folder itself, comes to lie in the copy. */
 interface Place {
@@ -55,13 +60,13 @@ export class CopyPlan {
   readonly renamed = new Map<string, string>();
   /** Repositories of the person that the folder has to do with, with their files. */
   readonly theirs: string[] = [];
-  readonly #count: Count;
+  readonly allowance: Allowance;
   readonly #places: Place[];
   readonly #entries = new Map<string, OwnEntry>();
 
-  constructor(root: string, count: Count) {
+  constructor(root: string, allowance: Allowance) {
     this.root = root;
-    this.#count = count;
+    this.allowance = allowance;
     this.#places = [{ from: root, to: '' }];
   }
 
@@ -114,7 +119,7 @@ export class CopyPlan {
   async add(place: string, from: string): Promise<void> {
     const like = await stat(from).catch(() => undefined);
     if (!like?.isFile()) return;
-    this.#count(like.size);
+    this.allowance.count(like.size);
     this.#entries.set(place, { like, from });
   }
 

@@ -112,10 +112,13 @@ class Walk {
         this.#leaveOut('ours', next.folder);
       else left.push(...(await this.#look(next.folder)).map(folder => ({ folder, device: dev })));
     }
-    const own = await ownRepositories(this.#root, this.#git, bytes => {
-      this.#found.files++;
-      this.#found.bytes += bytes;
-      this.#check();
+    const own = await ownRepositories(this.#root, this.#git, {
+      count: bytes => {
+        this.#found.files++;
+        this.#found.bytes += bytes;
+        this.#check();
+      },
+      check: () => this.#check(),
     });
     return { path: this.#root, ...this.#found, outside: own.outside, own };
   }

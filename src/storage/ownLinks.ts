@@ -6,6 +6,7 @@ import { type CopyPlan, inside, joined, someOf } from './copyPlan.ts';
 export async function settleLinks(plan: CopyPlan, links: readonly string[]): Promise<void> {
   const [back, away]: [string[], string[]] = [[], []];
   for (const link of links) {
+    plan.allowance.check();
     if (plan.isLeftOut(link)) continue;
     const at = path.join(plan.root, link);
     const target = await readlink(at).catch(() => undefined);

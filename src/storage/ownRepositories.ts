@@ -1,7 +1,7 @@
 import { readdir, realpath } from 'node:fs/promises';
 import * as path from 'node:path';
 import { invalidInput } from '../model/errors.ts';
-import { between, CopyPlan, type Count, inside, joined, type OwnRepositories } from './copyPlan.ts';
+import { type Allowance, between, CopyPlan, inside, joined, type OwnRepositories } from './copyPlan.ts';
 import { editedConfig } from './gitConfigText.ts';
 import { settleLinks } from './ownLinks.ts';
 import { borrow } from './ownObjects.ts';
@@ -30,8 +30,12 @@ const neverTaken = /^(worktrees|commondir|gitdir|gc\.pid|fsmonitor--daemon[^/]*)
  * outside of the folder comes along: the same commits, index and unfinished work. Reads `root` and what it leads to, and
  * runs nothing.
  */
-export async function ownRepositories(root: string, findings: GitFindings, count: Count): Promise<OwnRepositories> {
-  const plan = new CopyPlan(root, count);
+export async function ownRepositories(
+  root: string,
+  findings: GitFindings,
+  allowance: Allowance,
+): Promise<OwnRepositories> {
+  const plan = new CopyPlan(root, allowance);
   const byDepth = [...findings.pointing].sort((a, b) => a.length - b.length);
   try {
     for (const folder of byDepth) await bringIn(plan, folder);
@@ -75,6 +79,7 @@ async function bringIn(plan: CopyPlan, folder: string): Promise<void> {
 /** Takes along what a repository in the folder has by links to another one. */
 async function bringInLinked(plan: CopyPlan, { links, repositories }: GitFindings): Promise<void> {
   for (const link of links) {
+    plan.allowance.check();
     if (plan.isLeftOut(link)) continue;
     const owner = repositories.find(folder => link.startsWith(`${folder}/`));
     if (owner === undefined || link.startsWith(`${owner}/hooks/`)) continue;
