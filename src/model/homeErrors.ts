@@ -14,7 +14,7 @@ export const homeNotRemoved = (path: string, reason: string, others: number, cau
     family: 'provider',
     code: 'home-not-removed',
     message: `"${path}"${others > 0 ? `, with ${others} more,` : ''} could not be removed: ${reason}.`,
-    hint: 'Remove it by hand (one that is immutable needs "chattr -i" before), or end what holds it. It is tried again; what was begun to be removed cannot be brought back.',
+    hint: 'Remove it by hand: what another user owns needs that user or root ("sudo rm -rf"), what is immutable needs "chattr -i" before. Or end what holds it. It is tried again; what was begun to be removed cannot be brought back.',
     cause,
   });
 
@@ -49,7 +49,7 @@ export const homeTaskFailed = (instanceId: string, providerId: string, said: str
     family: 'provider',
     code: 'home-task-failed',
     message: `The home of the instance "${instanceId}" on "${providerId}" could not be read or written: ${said}.`,
-    hint: 'Mend what it names, make room if a disk is full, and try again. Nothing was lost.',
+    hint: 'Mend what it names: what its owner may not read needs "chmod u+r", and a folder "chmod u+rx"; a disk that is full needs room. Then try again. Nothing was lost.',
   });
 
 export const homeStreamBroken = () =>

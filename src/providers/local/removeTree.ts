@@ -101,7 +101,8 @@ class TreeRemoval {
     try {
       return await work().catch(async (error: NodeJS.ErrnoException) => {
         if (error.code !== 'EACCES' && error.code !== 'EPERM') throw error;
-        await chmod(folder, 0o700);
+        // What it says itself tells more than that it could not be allowed.
+        await chmod(folder, 0o700).catch(() => Promise.reject(error));
         return work();
       });
     } catch (error) {
