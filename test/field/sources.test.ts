@@ -405,7 +405,19 @@ function aside(bench: SourceBench, folder: string, ref: string): string {
   return commit;
 }
 
-/** Serves a repository with submodules, by path and address; each has one commit. */
+/** Lets the repository have submodules, by path and address, all with the same commit. */
+function addSubmodules(bench: SourceBench, folder: string, modules: Record<string, string>, commit: string): void {
+  const entries = Object.entries(modules).map(
+    ([name, url]) => `[submodule "${name}"]\n\tpath = ${name}\n\turl = ${url}\n`,
+  );
+  writeFileSync(path.join(folder, '.gitmodules'), entries.join(''));
+  for (const name of Object.keys(modules))
+    bench.git(folder, 'update-index', '--add', '--cacheinfo', `160000,${commit},${name}`);
+  bench.git(folder, 'add', '.gitmodules');
+  bench.git(folder, 'commit', '--quiet', '-m', 'with submodules');
+}
+
+/** Serves a repository with submodules, by path and address; each has one itself. */
 async function withSubmodules(
   bench: SourceBench,
   submodules: (origin: string) => Record<string, string>,
@@ -413,13 +425,10 @@ async function withSubmodules(
 ) {
   const [main, library] = [bench.repository('main'), bench.repository('library')];
   const server = await bench.serve(main, options);
-  const modules = Object.entries(submodules(server.origin));
-  const entries = modules.map(([name, url]) => `[submodule "${name}"]\n\tpath = ${name}\n\turl = ${url}\n`);
-  writeFileSync(path.join(main, '.gitmodules'), entries.join(''));
-  const commit = bench.git(library, 'rev-parse', 'HEAD');
-  for (const [name] of modules) bench.git(main, 'update-index', '--add', '--cacheinfo', `160000,${commit},${name}`);
-  bench.git(main, 'add', '.gitmodules');
-  bench.git(main, 'commit', '--quiet', '-m', 'with submodules');
+  const inner = bench.repository('inner');
+  addSubmodules(bench, library, { inner: '../inner.git' }, bench.git(inner, 'rev-parse', 'HEAD'));
+  addSubmodules(bench, main, submodules(server.origin), bench.git(library, 'rev-parse', 'HEAD'));
+  server.publish(inner, 'inner.git');
   server.publish(main);
   server.publish(library, 'library.git');
   return server;
@@ -554,7 +563,7 @@ const clones: FieldCase[] = [
     }),
   },
   {
-    input: 'submodules, of which one is in another',
+    input: 'submodules that have submodules',
     report: 'microsoft/vscode-remote-release#5569',
     right: { told: [], files: [true, true] },
     found: on(async bench => {
@@ -563,7 +572,7 @@ const clones: FieldCase[] = [
         'deep er/lib': `${origin}/library.git`,
       }));
       const told = await bench.fill({ kind: 'git', url });
-      return { told, files: [bench.has('lib', 'file'), bench.has('deep er/lib', 'file')] };
+      return { told, files: [bench.has('lib/inner/file'), bench.has('deep er/lib/inner/file')] };
     }),
   },
   {
