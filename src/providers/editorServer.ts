@@ -108,11 +108,6 @@ export function serveArguments(
   return [launcher, 'serve', layout.reserved, serverMain, ...serverOptions(layout, instanceId, host, port)];
 }
 
-/** Arguments for `node` that run `argv` with the instance's variables. */
-export function execArguments(launcher: string, layout: InstanceLayout, argv: readonly string[]): string[] {
-  return [launcher, 'exec', layout.reserved, ...argv];
-}
-
 /** What came in place of an answer, in words that go on after "it". */
 function brokenBy({ code = 'unknown' }: NodeJS.ErrnoException): string {
   if (code === 'ECONNREFUSED') return 'refused the connection';
