@@ -129,9 +129,11 @@ export class Reconciler implements Disposable {
 
   async #refreshOne(provider: Provider, ctx: OperationContext, isWanted: () => boolean): Promise<void> {
     let observations: InstanceObservation[];
+    const asked = new Map<string, number>();
     try {
       await this.#providers.reach(provider.id, ctx);
       if (!isWanted()) return;
+      for (const { id, revision } of this.#registry.listInstances(provider.id)) asked.set(id, revision);
       observations = await provider.abilities.observe(ctx);
     } catch (error) {
       if (ctx.signal.aborted || !isWanted()) return;
@@ -144,7 +146,8 @@ export class Reconciler implements Disposable {
     const ours = observations.filter(seen => this.#isOurs(seen));
     this.#noteFound(provider.id, observations);
     const seen = new Map(byRemovalFirst(ours).map(observation => [observation.id, observation]));
-    const known = this.#registry.listInstances(provider.id);
+    // What was written while the place was asked is newer than its answer.
+    const known = this.#registry.listInstances(provider.id).filter(({ id, revision }) => asked.get(id) === revision);
     const [quick, slow] = partition(known, record => isQuick(settle(record, seen.get(record.id))));
     const strangers = ours.filter(seen => isKnown(seen) && this.#registry.getInstance(seen.id) === undefined);
     const [there, absent] = partition(quick, record => seen.has(record.id));

@@ -13,8 +13,9 @@ const growth = 1.1;
 
 /**
  * A tar of everything in `folder` but what is of this extension, `places` and more, and what is no file; streamed by the
- * system's `tar`. What of git would lead out of a copy at `workspace` stands in it as its own. Rejects as {@link surveyFolder} does, when tar fails or is not there, and for a folder that no longer
- * lies where it did when it was asked for; `note` is told of what was left out, and of files that were in motion.
+ * system's `tar`. What of git would lead out of a copy at `workspace` stands in it as its own. Rejects as
+ * {@link surveyFolder} does, when tar fails or is not there, and for a folder that no longer lies where it did when it
+ * was asked for; `note` is told of what was left out, and of files that were in motion.
  */
 export async function* packFolder(
   folder: string,

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { newSpec, testSwarmId } from '../../contract/specs.ts';
 import { expectCode } from '../../contract/tools.ts';
 import { MemoryProvider } from '../../fakes/memoryProvider.ts';
@@ -38,6 +38,25 @@ test('what is being removed, or another’s by now, is no instance', async () =>
   const heir = { swarmId: testSwarmId(), epoch: 3, owner: { user: 'bob', machine: 'desk' } };
   const anothers = await foundAgain((provider, id) => provider.abilities.transfer(id, heir));
   expect(anothers.controller.listInstances()).toEqual([]);
+});
+
+test('what was written while a list was under way is newer than the list', async () => {
+  const { controller, place } = memorySwarm({ health: { enabled: false } });
+  await controller.initialize();
+  const { id } = await controller.createInstance({ name: 'web' });
+  await controller.stopInstance(id);
+  place.freezeList();
+  const { observe } = controller.providers.get('memory').abilities;
+  const spy = vi.spyOn(controller.providers.get('memory').abilities, 'observe').mockImplementation(async ctx => {
+    const seen = await observe(ctx);
+    await controller.startInstance(id);
+    return seen;
+  });
+  await controller.refresh();
+  spy.mockRestore();
+  expect(controller.getInstance(id).status).toBe('running');
+  await controller.refresh();
+  expect(controller.getInstance(id).status).toBe('stopped');
 });
 
 test('what has moved to the trash is there', async () => {
