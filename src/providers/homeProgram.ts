@@ -45,6 +45,6 @@ export function writerTo(input: Writable): (chunk: Uint8Array) => Promise<void> 
  * Gives memory back when nobody else has a part of it. To find that out, the collector would go through everything that
  * this process holds, again and again while much is on its way: that costs more than the transfer.
  */
-function giveBack({ buffer, byteLength }: Uint8Array): void {
+export function giveBack({ buffer, byteLength }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength) buffer.transfer(0);
 }

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type { HomeProcess, HomeTask } from '../../model/provider.ts';
-import { checkSaid, writerTo } from '../homeProgram.ts';
+import { checkSaid, giveBack, writerTo } from '../homeProgram.ts';
 import { readAhead } from '../readAhead.ts';
 import { confinement, layout, node, ownStart } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
@@ -69,7 +69,10 @@ export async function openContainerHome(
       for (const { stream: which, data } of found) {
         if (which === 'stderr') said = (said + data.toString()).slice(-mostSaid);
       }
-      return found.filter(({ stream: which }) => which === 'stdout').map(({ data }) => data);
+      // Parts of a chunk would keep it until the collector finds it, which costs more than this copy.
+      const data = Buffer.concat(found.filter(({ stream: which }) => which === 'stdout').map(({ data }) => data));
+      giveBack(chunk);
+      return [data];
     });
     const read = finished(stream, { writable: false }).catch(() => {});
     const done = read.then(() => checkSaid(id, engine.providerId, said));
