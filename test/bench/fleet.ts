@@ -2,12 +2,14 @@ import { deepStrictEqual, strictEqual } from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
+import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Dockerode from 'dockerode';
 import pLimit from 'p-limit';
 import { randomId } from '../../src/core/instanceId.ts';
 import { quietContext } from '../../src/model/operationContext.ts';
+import { type ArchiveEntry, archiveOf, fileInArchive } from '../../src/providers/docker/archive.ts';
 import { answers } from '../../src/providers/editorServer.ts';
 import { type Engine, startEngine } from '../engine/support/engine.ts';
 import { ensureTestImage } from '../engine/support/images.ts';
@@ -79,6 +81,8 @@ interface Model {
   readonly container: Dockerode.ContainerInspectInfo;
   readonly volume: Pick<Dockerode.VolumeInspectInfo, 'Name' | 'Driver' | 'Labels'>;
   readonly files: Buffer;
+  /** The files that it has of its own below `/etc`. */
+  readonly accounts: ArchiveEntry[];
 }
 
 /** The same value for another instance. An id is 12 letters wherever it stands, so that lengths hold. */
@@ -92,6 +96,7 @@ async function makeBare(docker: Dockerode, model: Model): Promise<void> {
   const { Hostname: _ownId, ...config } = Config;
   await docker.createVolume(asAnother(model.volume, model.id, id));
   const container = await docker.createContainer({ ...config, name: Name.slice(1), HostConfig });
+  await container.putArchive(await archiveOf(model.accounts, { uid: 0, gid: 0 }), { path: '/' });
   const files = Buffer.from(model.files.toString('latin1').replaceAll(model.id, id), 'latin1');
   await container.putArchive(files, { path: Mounts[0]?.Destination ?? '' });
   await container.start();
@@ -103,10 +108,11 @@ async function makeBare(docker: Dockerode, model: Model): Promise<void> {
 /** All of a container and its volume that is not its own by nature: its id, host name, port and times. */
 async function essence(docker: Dockerode, { Id }: { Id: string }, id: string) {
   const { Name, Config, HostConfig, Mounts, NetworkSettings } = await docker.getContainer(Id).inspect();
+  const accounts = await accountsOf(docker, { Id });
   const { Hostname: _ownId, ...config } = Config;
   const volume = await volumeOf(docker, Mounts[0]?.Name ?? '');
   const networks = Object.keys(NetworkSettings.Networks);
-  return asAnother({ Name, config, HostConfig, Mounts, volume, networks }, id, 'the-instance');
+  return asAnother({ Name, config, HostConfig, Mounts, volume, networks, accounts }, id, 'the-instance');
 }
 
 /** Throws, with the difference, unless the bare loop has made just what the controller makes. */
@@ -131,6 +137,14 @@ async function filesOf(docker: Dockerode, { Id, Mounts }: Dockerode.ContainerIns
   return buffer(archive);
 }
 
+async function accountsOf(docker: Dockerode, { Id }: { Id: string }): Promise<ArchiveEntry[]> {
+  const entries = ['etc/passwd', 'etc/group'].map(async name => {
+    const archive = await docker.getContainer(Id).getArchive({ path: `/${name}` });
+    return { name, mode: 0o644, text: await fileInArchive(archive as Readable, quietContext.signal) };
+  });
+  return Promise.all(entries);
+}
+
 /** Leaves each round the same engine: without containers, and without the volumes of the round before. */
 async function removeInstances(docker: Dockerode): Promise<void> {
   const rows = await docker.listContainers({ all: true });
@@ -149,7 +163,8 @@ async function throughController({ docker, host }: Engine, image: string) {
     const rate = await rateOf(index => create(`bench ${index}`));
     const container = await docker.getContainer(`remote-swarm-${id}--owner`).inspect();
     const volume = await volumeOf(docker, container.Mounts[0]?.Name ?? '');
-    const model: Model = { id, container, volume, files: await filesOf(docker, container) };
+    const [files, accounts] = [await filesOf(docker, container), await accountsOf(docker, container)];
+    const model: Model = { id, container, volume, files, accounts };
     return { rate, model, essence: await essence(docker, container, id) };
   } finally {
     await core.dispose();
