@@ -6,6 +6,7 @@ import { type HomeArchive, HomeEntry, type HomeFacts, HomeNames } from '../model
 import { homeEntriesIn, orderOf } from '../model/homeEntries.ts';
 import { homeStreamBroken, noRoomForSnapshot, snapshotDamaged } from '../model/homeErrors.ts';
 import { ContentSum } from './contentSum.ts';
+import { unlessInUse } from './fileInUse.ts';
 import { frameOf, framesIn } from './homeFrames.ts';
 import { contentIn, contentName, contentNameOf, isWholeContent, LargeHole, unpacked } from './keptContent.ts';
 import { PackedFile } from './packedFile.ts';
@@ -121,7 +122,7 @@ export class FileHomeArchive implements HomeArchive {
           const facts = { digest: whole.digest('hex'), bytes, files, skipped };
           await lines.write(Buffer.from(`${JSON.stringify(facts)}\n`));
           const cost = await lines.close();
-          await rename(lines.file, this.#manifestOf(snapshotId));
+          await unlessInUse(() => rename(lines.file, this.#manifestOf(snapshotId)));
           await flushDirectory(this.#manifests);
           await this.#assertWhole(snapshotId, proven);
           return { ...facts, added: added + cost };
@@ -330,7 +331,7 @@ export class FileHomeArchive implements HomeArchive {
     }
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
     const cost = await content.close();
-    await rename(content.file, file);
+    await unlessInUse(() => rename(content.file, file));
     return cost;
   }
 

@@ -7,6 +7,7 @@ import { type Disposable, Emitter } from '../model/event.ts';
 import { MachineIdentity, whereabouts } from '../model/machineIdentity.ts';
 import { refusalOf, type StateHindrance } from '../model/stateHindrance.ts';
 import type { StateClaim } from '../model/stateStore.ts';
+import { unlessInUseSync } from './fileInUse.ts';
 import { LockJudge, type LockOwner } from './lockJudge.ts';
 import { flushDirectory } from './replaceFile.ts';
 
@@ -61,7 +62,7 @@ export function writeClaim(directory: string, claim: ClaimFile, before: ClaimFil
   try {
     if (JSON.stringify(readClaim(directory)) !== JSON.stringify(before)) return false;
     if (before === undefined) fs.linkSync(draft, file);
-    else fs.renameSync(draft, file);
+    else unlessInUseSync(() => fs.renameSync(draft, file));
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;

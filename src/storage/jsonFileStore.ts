@@ -8,6 +8,7 @@ import { type Disposable, Emitter } from '../model/event.ts';
 import { type LockedContext, quietContext, withTimeout } from '../model/operationContext.ts';
 import { problemsOf } from '../model/problemsOf.ts';
 import type { LoadedRecords, Quarantined, RecordStore } from '../model/stateStore.ts';
+import { unlessInUse } from './fileInUse.ts';
 import { FileLock } from './fileLock.ts';
 import { LockJudge } from './lockJudge.ts';
 import { type ParsedRecord, parseRecord, type RecordSchema } from './parseRecord.ts';
@@ -119,8 +120,10 @@ export class JsonFileStore<T extends { id: string; revision: number }> implement
           if (!sameBytes(bytesOfSync(file), bytes)) throw lockLost(id);
         };
         if (next === null) {
-          assertUnchanged();
-          unlinkSync(file);
+          await unlessInUse(() => {
+            assertUnchanged();
+            unlinkSync(file);
+          });
           this.#remember(id, null);
           await flushDirectory(this.#directory);
           return null;

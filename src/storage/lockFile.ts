@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import { lockLost } from '../model/errors.ts';
 import type { LockHandle } from '../model/operationContext.ts';
+import { unlessInUseSync } from './fileInUse.ts';
 import { LockJudge } from './lockJudge.ts';
 
 /** Milliseconds. All who share a lock must agree on it. */
@@ -19,7 +20,7 @@ const isStale = (time: number, { staleAfter }: LockTiming) => Math.abs(Date.now(
 /** Runs `call`; undefined when the file was not there, or was there already. */
 function unlessRaced<R>(call: () => R): R | undefined {
   try {
-    return call();
+    return unlessInUseSync(call);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'EEXIST') return undefined;

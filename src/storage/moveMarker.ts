@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as z from 'zod';
 import { stateUnavailable } from '../model/errors.ts';
+import { unlessInUseSync } from './fileInUse.ts';
 
 /** What `moving-from.json` in the new directory holds as long as not everything is there: no identity is made beside it. */
 export const MoveMarker = z.strictObject({
@@ -29,5 +30,5 @@ export function readMarker(directory: string): MoveMarker | undefined {
 export function writeMarker(directory: string, marker: MoveMarker): void {
   const draft = `${markerOf(directory)}.tmp`;
   fs.writeFileSync(draft, `${JSON.stringify(marker)}\n`, { mode: 0o600, flush: true });
-  fs.renameSync(draft, markerOf(directory));
+  unlessInUseSync(() => fs.renameSync(draft, markerOf(directory)));
 }

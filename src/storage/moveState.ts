@@ -8,6 +8,7 @@ import type { MachineIdentity } from '../model/machineIdentity.ts';
 import type { OperationContext } from '../model/operationContext.ts';
 import { refusalOf } from '../model/stateHindrance.ts';
 import { alreadyThere, assertApart, assertFree, isThere, nearness, type StateMove } from './assertMovable.ts';
+import { unlessInUseSync } from './fileInUse.ts';
 import { type ClaimFile, claimFileOf, hindranceOf, machineWord, readClaim, writeClaim } from './fileStateClaim.ts';
 import { LockFile } from './lockFile.ts';
 import { LockJudge } from './lockJudge.ts';
@@ -127,7 +128,7 @@ async function copyEntry(entry: string, from: string, to: string, lock: LockFile
     writeMarker(to, { from, copied: [...copied, entry] });
   }
   fs.rmSync(target, { recursive: true, force: true });
-  fs.renameSync(copy, target);
+  unlessInUseSync(() => fs.renameSync(copy, target));
 }
 
 const present = (entries: readonly string[], directory: string) =>

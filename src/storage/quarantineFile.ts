@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename } from 'node:fs/promises';
 import * as path from 'node:path';
+import { unlessInUse } from './fileInUse.ts';
 
 /**
  * Moves a file that cannot be read to `quarantine/` beside it, unchanged, under a name of its own; nothing there is ever
@@ -11,6 +12,6 @@ export async function quarantineFile(file: string): Promise<string> {
   const directory = path.join(dir, 'quarantine');
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const target = path.join(directory, `${name}.${randomUUID()}${ext}`);
-  await rename(file, target);
+  await unlessInUse(() => rename(file, target));
   return target;
 }

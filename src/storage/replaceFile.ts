@@ -1,11 +1,13 @@
 import { renameSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import * as path from 'node:path';
+import { unlessInUse } from './fileInUse.ts';
 
 /**
  * Gives `file` the content `text`, at once or not at all: written to `temporary` (same file system, must not exist),
  * flushed, renamed; then the folder is flushed too. Mode 0600. `check` runs right before the rename, in the same turn
- * of the event loop; when it throws, nothing was changed (semantics 30). write-file-atomic has no place for it.
+ * of the event loop, at each try; when it throws, nothing was changed (semantics 30). write-file-atomic has no place for
+ * it.
  */
 export async function replaceFile(file: string, text: string, temporary: string, check: () => void): Promise<void> {
   try {
@@ -16,8 +18,10 @@ export async function replaceFile(file: string, text: string, temporary: string,
     } finally {
       await handle.close();
     }
-    check();
-    renameSync(temporary, file);
+    await unlessInUse(() => {
+      check();
+      renameSync(temporary, file);
+    });
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;

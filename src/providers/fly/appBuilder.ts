@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { instanceBusy, timedOut } from '../../model/errors.ts';
+import { instanceBusy, SwarmError, timedOut } from '../../model/errors.ts';
 import type { InstanceIdentity, InstanceRole, Resources, VSCodeInstance } from '../../model/instance.ts';
 import { type Claim, type OperationContext, uncancelled } from '../../model/operationContext.ts';
+import { refuseUnowned } from '../../model/ownership.ts';
 import { reservedFile } from '../reservedFile.ts';
 import type { FlyApi, Schemas } from './flyApi.ts';
 import { FlyAnswer, flyStatus, hostAway, idTaken, isAbsent, isOutcomeUnknown } from './flyErrors.ts';
@@ -14,6 +15,8 @@ import type { Machines } from './machines.ts';
 /** What was made may take a moment to be listed. */
 const looks = [0, 1_000, 2_000, 4_000];
 const removalPatience = 60_000;
+/** How long an app that was made may not be known to all of Fly, which answers with 404 or 401 then; milliseconds. */
+const newAppPatience = 60_000;
 
 /** Of a home without a machine its own first epoch is all that is known, unless it was taken over. */
 type HomeOwner = Claim & Pick<VSCodeInstance, 'owner' | 'adoptedAt'>;
@@ -46,18 +49,17 @@ export class AppBuilder {
   async ensureApp(instanceId: string, organization: string, ctx: OperationContext): Promise<boolean> {
     const name = appName(instanceId);
     ctx.signal.throwIfAborted();
-    let made = true;
+    let refusal: unknown;
     try {
       await this.#api.call('Making the app', uncancelled(ctx), (client, signal) =>
         client.POST('/apps', { body: { name, org_slug: organization, network: name }, signal }),
       );
     } catch (error) {
       if (!isOutcomeUnknown(error) && flyStatus(error) !== 422 && flyStatus(error) !== 409) throw error;
-      const app = await this.#app(name, ctx);
-      if (!app) throw error;
-      if (!isOf(organization, app)) throw idTaken(name, error);
-      made = isOutcomeUnknown(error) && (await this.homeOf(instanceId, ctx)) === undefined;
+      refusal = error;
     }
+    if (!isOf(organization, await this.#shown(name, refusal, ctx))) throw idTaken(name, refusal);
+    const made = !refusal || (isOutcomeUnknown(refusal) && (await this.homeOf(instanceId, ctx)) === undefined);
     const params = { path: { app_name: name } };
     const { ips } = await this.#api.call('Looking for an address', ctx, (client, signal) =>
       client.GET('/apps/{app_name}/ip_assignments', { params, signal }),
@@ -191,6 +193,21 @@ export class AppBuilder {
     }
   }
 
+  /** The same of what its asker owns; false, too, when the app is somebody else's. */
+  async removeOwned(instanceId: string, organization: string, ctx: OperationContext): Promise<boolean> {
+    try {
+      const machine = await this.#reader.findOurs(instanceId, ctx);
+      if (machine) this.#machines.refuseUnowned(machine, ctx.claim);
+      const home = machine || !ctx.claim ? undefined : await this.homeOf(instanceId, ctx);
+      const owner = home && (await this.ownerOf(home, ctx));
+      if (owner) refuseUnowned({ ...owner, id: instanceId, providerId: this.#api.providerId }, ctx.claim);
+    } catch (error) {
+      if (error instanceof SwarmError && error.code === 'id-taken') return false;
+      throw error;
+    }
+    return this.removeAll(instanceId, organization, ctx);
+  }
+
   /** Removes machines, volumes and the app, and confirms that it is gone; false when there was no app of ours. */
   async removeAll(instanceId: string, organization: string, ctx: OperationContext): Promise<boolean> {
     const name = appName(instanceId);
@@ -219,6 +236,27 @@ export class AppBuilder {
     }
     await this.#until('The removal of the app', async () => (await this.#app(name, ctx)) === undefined, ctx);
     return true;
+  }
+
+  /** The app that was made or, where that was refused, is there already, as soon as Fly knows it. */
+  async #shown(name: string, refusal: unknown, ctx: OperationContext): Promise<Schemas['App']> {
+    const deadline = performance.now() + newAppPatience;
+    for (let pause = 100; ; pause = Math.min(2 * pause, 1_000)) {
+      try {
+        return await this.#api.call('Looking at the app', ctx, (client, signal) =>
+          client.GET('/apps/{app_name}', { params: { path: { app_name: name } }, signal }),
+        );
+      } catch (error) {
+        const status = flyStatus(error);
+        if (refusal && status === 403) throw idTaken(name, error);
+        // Whether there is one at all is found out by making it again.
+        if (status === 404 && isOutcomeUnknown(refusal)) throw refusal;
+        if (status !== 404 && status !== 401) throw error;
+        if (performance.now() > deadline) throw refusal ?? error;
+        ctx.report('Waiting until Fly.io knows the app');
+        await sleep(pause, undefined, { signal: ctx.signal });
+      }
+    }
   }
 
   async #app(name: string, ctx: OperationContext): Promise<Schemas['App'] | undefined> {

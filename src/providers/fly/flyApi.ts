@@ -14,8 +14,8 @@ type Outcome<T> = { data?: T; error?: Schemas['ErrorResponse'] | undefined; resp
 const readRate = { perSecond: 5, burst: 10 };
 const changeRate = { perSecond: 1, burst: 3 };
 const tries = 4;
-/** Of a question that ended in an error of the server, or without an answer. */
-const readTries = 2;
+/** Of a question that ended in an error of the server, or without an answer: as many as its own client has. */
+const readTries = 4;
 /** Longer than the longest wait that Fly holds open. */
 const patience = 75_000;
 
@@ -38,7 +38,7 @@ function pauseOf(response: Response): number | undefined {
 
 /**
  * The Machines API. Calls keep to Fly's rates and to what it says of when to ask again. What was refused for its rate is
- * asked again, and so is, once, a question without an answer or with an error of the server. A change is not: it may have
+ * asked again, and so is a question without an answer or with an error of the server. A change is not: it may have
  * been made.
  */
 export class FlyApi {
@@ -95,7 +95,7 @@ export class FlyApi {
       const again = response?.status === 429 ? attempt < tries : mayAsk && !(response && response.status < 500);
       if (response && !again) return bounded(response, this.providerId);
       await response?.body?.cancel();
-      const pause = (response && pauseOf(response)) ?? 250 * 2 ** attempt;
+      const pause = (response && pauseOf(response)) ?? (response?.status === 429 ? 250 : 100) * 2 ** attempt;
       await sleep(pause, undefined, { signal: request.signal });
     }
   }

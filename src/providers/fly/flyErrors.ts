@@ -28,6 +28,9 @@ export const isOutcomeUnknown = (error: unknown): boolean =>
 
 export const isAbsent = (error: unknown): boolean => flyStatus(error) === 404;
 
+/** Whether it may be another answer when Fly is asked again: it did not answer in time, or with an error of its own. */
+export const mayPass = (error: unknown): boolean => error instanceof SwarmError && error.family === 'network';
+
 const noCapacity = /insufficient (resources|memory|cpu|capacity)|could not reserve resource|no capacity|not enough/i;
 const capacityCodes = ['insufficient_capacity', 'volume_placement_capacity'];
 

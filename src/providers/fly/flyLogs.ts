@@ -4,7 +4,7 @@ import { providerUnreachable } from '../../model/errors.ts';
 import { type OperationContext, withTimeout } from '../../model/operationContext.ts';
 import type { InstanceLogs, LogOptions } from '../../model/provider.ts';
 import type { FlyApi } from './flyApi.ts';
-import { FlyAnswer, flyError } from './flyErrors.ts';
+import { FlyAnswer, flyError, mayPass } from './flyErrors.ts';
 import { appName } from './instanceMachine.ts';
 
 const LogPage = z.object({
@@ -14,6 +14,8 @@ const LogPage = z.object({
 /** As many pages as are read for one answer. */
 const mostPages = 20;
 const followPause = 1_000;
+/** Pages in a row that may fail while lines are followed. */
+const mostFailures = 9;
 /** How long one page may take; milliseconds. */
 const patience = 30_000;
 
@@ -53,8 +55,19 @@ export class FlyLogs {
     ctx: OperationContext,
   ): Promise<void> {
     let token: string | undefined;
+    let failures = 0;
     for (let begun = false, runs = true; ; ) {
-      const { rows, next } = await this.#page(instanceId, token, ctx);
+      const page = await this.#page(instanceId, token, ctx).catch((error: unknown) => {
+        failures += 1;
+        if (!mayPass(error) || failures > mostFailures) throw error;
+        return undefined;
+      });
+      if (!page) {
+        await sleep(followPause, undefined, { signal: ctx.signal });
+        continue;
+      }
+      failures = 0;
+      const { rows, next } = page;
       if (begun) for (const row of rows) sink(lineOf(row));
       const moved = next !== undefined && next !== token;
       token = next ?? token;

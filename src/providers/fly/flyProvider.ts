@@ -4,7 +4,7 @@ import { providerRefused, unsupported } from '../../model/errors.ts';
 import { homeMissing } from '../../model/homeErrors.ts';
 import type { InstanceConfig, InstanceFilter, InstanceRole, VSCodeInstance } from '../../model/instance.ts';
 import { type OperationContext, quietContext, uncancelled } from '../../model/operationContext.ts';
-import { nextGeneration, refuseUnowned } from '../../model/ownership.ts';
+import { nextGeneration } from '../../model/ownership.ts';
 import type {
   CommandResult,
   ExecuteOptions,
@@ -117,7 +117,7 @@ export class FlyProvider implements Provider {
     const { id, swarmId } = spec.identity;
     this.#refuse(spec);
     return this.#turns.take(id, async () => {
-      const existing = await this.reader.find(id, ctx);
+      const existing = await this.reader.findOurs(id, ctx);
       if (existing && existing.swarmId !== swarmId) throw idTaken(appName(id));
       if (existing) {
         refuseRole(id, existing.role);
@@ -166,14 +166,7 @@ export class FlyProvider implements Provider {
   }
 
   async deleteInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<boolean> {
-    return this.#turns.take(instanceId, async () => {
-      const machine = await this.reader.find(instanceId, ctx);
-      if (machine) this.machines.refuseUnowned(machine, ctx.claim);
-      const home = machine || !ctx.claim ? undefined : await this.builder.homeOf(instanceId, ctx);
-      const owner = home && (await this.builder.ownerOf(home, ctx));
-      if (owner) refuseUnowned({ ...owner, id: instanceId, providerId: this.id }, ctx.claim);
-      return this.builder.removeAll(instanceId, this.#config.organization, ctx);
-    });
+    return this.#turns.take(instanceId, () => this.builder.removeOwned(instanceId, this.#config.organization, ctx));
   }
 
   async updateInstance(
@@ -282,7 +275,7 @@ export class FlyProvider implements Provider {
     const { id, swarmId, epoch } = spec.identity;
     this.#refuse(spec);
     return this.#turns.take(id, async () => {
-      const existing = await this.reader.find(id, ctx);
+      const existing = await this.reader.findOurs(id, ctx);
       if (existing) {
         refuseRemoving(existing, this.id);
         if (existing.role !== 'incoming' || existing.swarmId !== swarmId || existing.epoch !== epoch)

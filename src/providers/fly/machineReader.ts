@@ -1,7 +1,7 @@
 import { instanceBusy, instanceNotFound, providerUnreachable, wrongState } from '../../model/errors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import type { FlyApi, Schemas } from './flyApi.ts';
-import { hostAway, isAbsent, notesUnreadable } from './flyErrors.ts';
+import { flyStatus, hostAway, idTaken, isAbsent, notesUnreadable } from './flyErrors.ts';
 import { volumesIn, volumesOf } from './homeVolume.ts';
 import {
   appName,
@@ -16,6 +16,8 @@ import {
 import { RecentMachines } from './recentMachines.ts';
 
 const pageSize = 1_000;
+/** How long a machine that was made here may not be known to all of Fly; milliseconds. */
+const newMachineTime = 60_000;
 
 interface Seen {
   readonly machine: InstanceMachine;
@@ -30,6 +32,8 @@ export class MachineReader {
   #listed: ReadonlyMap<string, InstanceMachine> = new Map();
   /** Ids of machines, by instance: an id never comes again, so one that is not there tells to look anew. */
   readonly #ids = new Map<string, string>();
+  /** Machines that were made here and that Fly has not told of since, by id, as their making was answered. */
+  readonly #new = new Map<string, { readonly at: number; readonly row: Schemas['Machine'] }>();
 
   constructor(api: FlyApi, organization: string) {
     this.#api = api;
@@ -89,6 +93,20 @@ export class MachineReader {
     if (machine?.away) throw hostAway(this.#api.providerId, instanceId);
     if (machine?.untold) throw notesUnreadable(instanceId, 'whose it is and in what role');
     return machine;
+  }
+
+  /**
+   * The same, for whoever makes or removes one. Rejects with `id-taken` when the app of its name may not be seen: a token
+   * that sees the whole organization sees all apps of it.
+   */
+  async findOurs(instanceId: string, ctx: OperationContext): Promise<InstanceMachine | undefined> {
+    try {
+      return await this.find(instanceId, ctx);
+    } catch (error) {
+      if (flyStatus(error) !== 403) throw error;
+      await this.list(ctx);
+      throw idTaken(appName(instanceId), error);
+    }
   }
 
   /** The same with all that Fly tells of it, away or not. */
@@ -155,17 +173,22 @@ export class MachineReader {
     if (state !== 'stopped' || mode === 'hold') return undefined;
     const events =
       row.events ??
-      (await this.#api.call('Reading the events', ctx, (client, signal) =>
-        client.GET('/apps/{app_name}/machines/{machine_id}/events', {
-          params: { path: machinePath(id, machineId) },
-          signal,
-        }),
-      ));
+      (await this.#api
+        .call('Reading the events', ctx, (client, signal) =>
+          client.GET('/apps/{app_name}/machines/{machine_id}/events', {
+            params: { path: machinePath(id, machineId) },
+            signal,
+          }),
+        )
+        // That it has ended is known without them.
+        .catch(() => []));
+    ctx.signal.throwIfAborted();
     return endOf(events);
   }
 
-  /** It was made now. */
-  made(machine: InstanceMachine): void {
+  /** It was made now, which was answered with that row. */
+  made(machine: InstanceMachine, row: Schemas['Machine']): void {
+    this.#new.set(machine.machineId, { at: performance.now(), row });
     this.#ids.set(machine.id, machine.machineId);
     this.#recent.saw(machine.id, machine);
   }
@@ -197,6 +220,13 @@ export class MachineReader {
     });
   }
 
+  /** Whether that it is not there may only mean that not all of Fly knows it yet. */
+  isNew(machineId: string): boolean {
+    const made = this.#new.get(machineId);
+    if (made && performance.now() - made.at > newMachineTime) this.#new.delete(machineId);
+    return this.#new.has(machineId);
+  }
+
   /** Notes what there is of it now. */
   async #look(instanceId: string, machineId: string, ctx: OperationContext): Promise<Seen | undefined> {
     const row = await this.get(instanceId, machineId, ctx);
@@ -218,22 +248,26 @@ export class MachineReader {
     return awayMachine(row, instanceId, 'role' in known ? known : { swarmId: known.swarmId });
   }
 
+  /** What is new and not known yet is as its making was answered. */
   async get(instanceId: string, machineId: string, ctx: OperationContext): Promise<Schemas['Machine'] | undefined> {
     try {
-      return await this.#api.call('Looking at the machine', ctx, (client, signal) =>
+      const row = await this.#api.call('Looking at the machine', ctx, (client, signal) =>
         client.GET('/apps/{app_name}/machines/{machine_id}', {
           params: { path: machinePath(instanceId, machineId) },
           signal,
         }),
       );
+      this.#new.delete(machineId);
+      return row;
     } catch (error) {
-      if (isAbsent(error)) return undefined;
+      if (isAbsent(error)) return this.isNew(machineId) ? this.#new.get(machineId)?.row : undefined;
       throw error;
     }
   }
 
   /** It was removed. */
   forget(instanceId: string): void {
+    this.#new.delete(this.#ids.get(instanceId) ?? '');
     this.#ids.delete(instanceId);
     this.#recent.saw(instanceId, undefined);
   }

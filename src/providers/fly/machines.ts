@@ -9,7 +9,7 @@ import {
 } from '../../model/operationContext.ts';
 import { refuseUnowned } from '../../model/ownership.ts';
 import type { FlyApi, Schemas } from './flyApi.ts';
-import { flyStatus, hostAway, isAbsent } from './flyErrors.ts';
+import { flyStatus, hostAway, isAbsent, mayPass } from './flyErrors.ts';
 import { appName, type InstanceMachine, isAway, label, machinePath, readMachine } from './instanceMachine.ts';
 import { instanceOn } from './machineInstance.ts';
 import type { MachineReader } from './machineReader.ts';
@@ -22,9 +22,10 @@ const settled = ['created', 'started', 'stopped', 'suspended', 'failed'];
 /** Seconds that one wait is held open by Fly, and all of them together may take; milliseconds. */
 const waitTime = 25;
 const patience = 120_000;
+const waitPause = 500;
 /** Seconds after which a lease ends by itself, as when this window was killed. */
 const leaseTime = 90;
-const leasePatience = 20_000;
+const leasePatience = 60_000;
 /** How long a machine may still refuse to start since it is being made or replaced. */
 const startPatience = 30_000;
 
@@ -48,7 +49,7 @@ export class Machines {
       }),
     );
     const machine = readMachine(row);
-    if (machine) this.#reader.made(machine);
+    if (machine) this.#reader.made(machine, row);
   }
 
   /** As it is when it no longer passes from one state to another. */
@@ -236,9 +237,11 @@ export class Machines {
         return;
       } catch (error) {
         if (state === 'destroyed' && isAbsent(error)) return;
+        if (!mayPass(error) && !(isAbsent(error) && this.#reader.isNew(machineId))) throw error;
         const missed = error instanceof Error && 'code' in error && error.code === 'timed-out';
-        if (!missed) throw error;
-        if (performance.now() > deadline) throw timedOut(`The wait for the machine to be ${state}`, patience);
+        if (performance.now() > deadline)
+          throw missed ? timedOut(`The wait for the machine to be ${state}`, patience) : error;
+        if (!missed) await sleep(waitPause, undefined, { signal: ctx.signal });
       }
     }
   }
@@ -250,7 +253,7 @@ export class Machines {
     work: (headers: Record<string, string>) => Promise<T>,
   ): Promise<T> {
     const params = { path: machinePath(id, machineId) };
-    const nonce = await this.#lease(id, params, ctx);
+    const nonce = await this.#lease(id, machineId, ctx);
     const headers = { 'fly-machine-lease-nonce': nonce };
     try {
       return await work(headers);
@@ -267,13 +270,13 @@ export class Machines {
     }
   }
 
-  async #lease(id: string, params: { path: ReturnType<typeof machinePath> }, ctx: OperationContext): Promise<string> {
+  async #lease(id: string, machineId: string, ctx: OperationContext): Promise<string> {
     const deadline = performance.now() + leasePatience;
     for (;;) {
       try {
         const lease = await this.#api.call('Taking a lease', ctx, (client, signal) =>
           client.POST('/apps/{app_name}/machines/{machine_id}/lease', {
-            params,
+            params: { path: machinePath(id, machineId) },
             body: { ttl: leaseTime, description: 'remote-swarm' },
             signal,
           }),
@@ -283,9 +286,11 @@ export class Machines {
         if (nonce) return nonce;
         throw providerUnreachable(this.#api.providerId, 'it gave a lease without a nonce', 'Try again.');
       } catch (error) {
-        if (flyStatus(error) !== 409) throw error;
-        if (performance.now() > deadline) throw instanceBusy(id, 'something else holds its machine at Fly.io');
-        ctx.report('Waiting until nobody else changes the machine');
+        const isHeld = flyStatus(error) === 409;
+        if (!isHeld && !(isAbsent(error) && this.#reader.isNew(machineId))) throw error;
+        if (performance.now() > deadline)
+          throw isHeld ? instanceBusy(id, 'something else holds its machine at Fly.io') : error;
+        ctx.report(isHeld ? 'Waiting until nobody else changes the machine' : 'Waiting until Fly.io knows the machine');
         await sleep(1_000, undefined, { signal: ctx.signal });
       }
     }

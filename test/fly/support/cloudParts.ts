@@ -17,6 +17,8 @@ export class Refusal extends Error {
 
 export interface CloudApp {
   readonly name: string;
+  /** On the clock of `performance.now()`, as are all of them here. */
+  readonly madeAt: number;
   readonly organization: string;
   readonly network: string;
   readonly ips: string[];
@@ -42,13 +44,14 @@ export interface CloudMachine {
   readonly app: CloudApp;
   readonly region: string;
   readonly createdAt: string;
+  readonly madeAt: number;
   config: Config;
   /** Of the image that its name led to when the config was put. */
   digest: string | undefined;
   state: string;
   version: string;
   updatedAt: string;
-  /** It takes no start before; on the clock of `performance.now()`. */
+  /** It takes no start before. */
   readyAt: number;
   events: Schemas['MachineEvent'][];
   lease: { nonce: string; until: number } | undefined;

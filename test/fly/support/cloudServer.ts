@@ -50,17 +50,23 @@ const wholeMachine = (cloud: FlyCloud, machine: CloudMachine) => {
     ...service,
     autostop: !['off', false, undefined].includes(service.autostop),
   }));
-  return { ...row, events, config: { ...config, ...(services && { services }) } };
+  return { ...row, ...(cloud.tellsEvents && { events }), config: { ...config, ...(services && { services }) } };
 };
 
-/** The one organization that the tests' tokens are for; others' apps can't be seen. */
+const isWithin = (lag: number, madeAt: number) => performance.now() - madeAt < lag;
+/** The one organization that the tests' tokens are for; others' apps may not be seen. */
 const ownOrganization = 'personal';
 const appOf = ({ cloud, parts }: Call) => {
   const app = cloud.app(parts[1] ?? '');
-  if (app.organization !== ownOrganization) throw new Refusal(404, `Could not find App "${app.name}"`, 'unknown');
+  if (app.organization !== ownOrganization) throw new Refusal(403, 'forbidden');
+  if (isWithin(cloud.appLag, app.madeAt)) throw new Refusal(cloud.appLagStatus, `Could not find App "${app.name}"`);
   return app;
 };
-const machineOf = (call: Call) => call.cloud.machine(appOf(call), call.parts[3] ?? '');
+const machineOf = (call: Call) => {
+  const machine = call.cloud.machine(appOf(call), call.parts[3] ?? '');
+  if (isWithin(call.cloud.machineLag, machine.madeAt)) throw new Refusal(404, `machine ${machine.id} not found`);
+  return machine;
+};
 
 /** Throws unless nobody else has a lease. */
 function held(call: Call): CloudMachine {

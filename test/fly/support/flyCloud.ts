@@ -45,6 +45,12 @@ export class FlyCloud {
   readonly away = new Set<string>();
   readonly transientTime: number;
   listLag: number;
+  /** How long what was just made is not there to be read, and what is said of such an app; milliseconds. */
+  appLag = 0;
+  appLagStatus: 401 | 404 = 404;
+  machineLag = 0;
+  /** Whether the row of a machine has its events, which can be asked for otherwise. */
+  tellsEvents = true;
   readonly #hollow: boolean;
   readonly #binds: Readonly<Record<string, string>>;
   readonly #root = mkdtempSync(path.join(tmpdir(), 'remote-swarm-fly-'));
@@ -66,7 +72,7 @@ export class FlyCloud {
   makeApp(name: string, organization: string, network: string): CloudApp {
     if (this.apps.has(name)) throw new Refusal(422, 'Validation failed: Name has already been taken', 'name_taken');
     const app: CloudApp = {
-      ...{ name, organization, network, ips: [], secrets: new Map(), secretsVersion: 0 },
+      ...{ name, madeAt: performance.now(), organization, network, ips: [], secrets: new Map(), secretsVersion: 0 },
       ...{ volumes: new Map(), machines: new Map(), log: [] },
     };
     this.apps.set(name, app);
@@ -145,6 +151,7 @@ export class FlyCloud {
     const machine: CloudMachine = {
       ...{ id: randomId(14), name, app, region, createdAt: now, updatedAt: now, config, state: 'creating' },
       digest: this.#digestOf(config),
+      madeAt: performance.now(),
       ...{ version: newVersion(), readyAt: performance.now() + 10 * this.transientTime, events: [] },
       ...{
         lease: undefined,
