@@ -35,14 +35,18 @@ async function missing(): Promise<string[]> {
  */
 export async function provideCommands(): Promise<string[]> {
   const wanted = await missing();
-  const canInstall = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
-  if (wanted.length === 0 || !canInstall) return wanted;
+  if (wanted.length === 0) return wanted;
   const names = wanted.map(command => packages[command as keyof typeof packages]);
+  return (await installed(...names)) ? missing() : wanted;
+}
+
+/** Installs packages of Debian with apt, where that may be done; whether it was. */
+export async function installed(...names: readonly string[]): Promise<boolean> {
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return false;
   console.log(`Installing ${names.join(', ')} with apt-get, since the suites drive the real thing…`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   await show('apt-get', ['update', '-qq'], env);
-  await show('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], env);
-  return missing();
+  return (await show('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], env)) === 0;
 }
 
 /** The desktop VS Code that `npm run test:desktop` would drive needs a download; it is never part of `npm test`. */

@@ -163,3 +163,4 @@ for (const [what, part] of Object.entries(parts)) {
   console.log(JSON.stringify({ what, milliseconds, ...(problem !== undefined && { problem }) }));
   fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
 }
+console.log(JSON.stringify({ what: 'all' }));
