@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isAbsoluteOn, isDeviceOn } from './absolutePath.ts';
 import { RecoveryRung } from './health.ts';
 import { MigrationStrategy } from './migration.ts';
 import { ProviderId } from './provider.ts';
@@ -10,15 +11,25 @@ export const isPlainPath = (path: string) =>
 const path = z
   .string()
   .max(4096, 'must have at most 4096 characters')
-  .refine(isPlainPath, 'must not hold control characters or ".."')
-  // Elsewhere than on Windows it would be a folder of that name, wherever the editor was started.
-  .refine(text => process.platform === 'win32' || !/^[A-Za-z]:/.test(text), 'must be a path of this machine');
+  .refine(isPlainPath, 'must not hold control characters or ".."');
+
+/** Whether it begins as on another system: with a drive elsewhere than on Windows, or without one there. */
+const isForeign = (text: string) => text !== '' && !isAbsoluteOn(text, process.platform);
 
 /** Where something lies on this machine. */
-export const AbsolutePath = path.regex(/^(\/|[A-Za-z]:[\\/])/, 'must be an absolute path');
+export const AbsolutePath = path
+  .regex(/^(\/|\\\\|[A-Za-z]:[\\/])/, 'must be an absolute path')
+  .refine(text => !isForeign(text), 'must be an absolute path of this machine');
 
 /** A provider in the settings. What else it may hold is the business of its type's own schema. */
-export const ProviderConfig = z.looseObject({ id: ProviderId, type: ProviderId });
+export const ProviderConfig = z.looseObject({
+  // Files are called so.
+  id: ProviderId.refine(
+    id => !isDeviceOn(id, process.platform),
+    'must not be the name of a device, such as con or nul',
+  ),
+  type: ProviderId,
+});
 export type ProviderConfig = z.infer<typeof ProviderConfig>;
 
 /** Where a provider's credential lies in the secret storage. */
@@ -139,7 +150,9 @@ export const defaultSnapshotConfig: SnapshotConfig = { interval: 86_400 };
 /** Everything that can be set (seed, Configuration). Times in seconds. */
 export const SwarmConfig = z.strictObject({
   /** Absolute; empty means the extension's own storage. */
-  stateDirectory: path.regex(/^($|\/|[A-Za-z]:[\\/])/, 'must be an absolute path, or empty'),
+  stateDirectory: path
+    .regex(/^($|\/|\\\\|[A-Za-z]:[\\/])/, 'must be an absolute path, or empty')
+    .refine(text => !isForeign(text), 'must be an absolute path of this machine, or empty'),
   /** A provider's id or type; empty lets placement choose. */
   defaultProviderType: z
     .string()

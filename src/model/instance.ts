@@ -96,7 +96,10 @@ export const WorkspaceSource = z.discriminatedUnion('kind', [
       .optional(),
   }),
   /** A folder of the machine that runs the controller, taken with its uncommitted files. Absolute. */
-  z.strictObject({ kind: z.literal('folder'), path: oneLine(4096).regex(/^(\/|[A-Za-z]:[\\/])/, 'must be absolute') }),
+  z.strictObject({
+    kind: z.literal('folder'),
+    path: oneLine(4096).regex(/^(\/|\\\\|[A-Za-z]:[\\/])/, 'must be absolute'),
+  }),
 ]);
 export type WorkspaceSource = z.infer<typeof WorkspaceSource>;
 

@@ -1,6 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { lstat, opendir, readdir, realpath, stat, statfs } from 'node:fs/promises';
 import * as path from 'node:path';
+import { isAbsoluteOn } from '../model/absolutePath.ts';
 import { folderTooLarge, invalidInput } from '../model/errors.ts';
 import type { OwnRepositories } from './copyPlan.ts';
 import { ownRepositories } from './ownRepositories.ts';
@@ -62,6 +63,8 @@ export async function surveyFolder(
   signal: AbortSignal,
   limits: FolderLimits = usualLimits,
 ): Promise<FolderSurvey> {
+  if (!isAbsoluteOn(folder, process.platform))
+    refuse(folder, 'is a path of another system than this computer’s; name the folder as it is called here');
   const root = await realpath(folder).catch(() => refuse(folder, 'cannot be found'));
   if (path.dirname(root) === root) refuse(folder, 'is the whole disk; name a folder in it');
   const ours = await identitiesOf(places);

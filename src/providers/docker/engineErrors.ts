@@ -9,8 +9,18 @@ export interface EngineFailure {
   readonly doing: string;
 }
 
-const startEngine =
-  'Start Docker (Docker Desktop, or "sudo systemctl start docker"), or correct the provider\'s "endpoint".';
+/** What a person does on the system that this runs on. */
+const startEngine = (platform: NodeJS.Platform) =>
+  platform === 'linux'
+    ? 'Start Docker ("sudo systemctl start docker", or Docker Desktop), or correct the provider\'s "endpoint".'
+    : 'Start Docker Desktop, or what else runs Docker here, or correct the provider\'s "endpoint".';
+function beAllowed(platform: NodeJS.Platform): string {
+  if (platform === 'win32')
+    return 'Add yourself to the group "docker-users" (in Computer Management), sign out of Windows and in again.';
+  if (platform === 'darwin')
+    return 'Correct the owner of that socket: what runs Docker here makes it anew when it is restarted.';
+  return 'Add yourself to its group ("sudo usermod -aG docker $USER"), sign out and in again, and restart the editor.';
+}
 
 /** The engine's HTTP status behind an error of this provider, or behind what dockerode threw. */
 export function engineStatus(error: unknown): number | undefined {
@@ -27,11 +37,15 @@ export const isVolumeGone = (error: unknown) =>
   engineStatus(error) === 500 && follows(said(error), 'mount source ', ': no such file or directory');
 
 /** The one place where what an engine, its transport or dockerode throws becomes a {@link SwarmError} with the fix. */
-export function translateEngineError(error: unknown, failure: EngineFailure): SwarmError {
+export function translateEngineError(
+  error: unknown,
+  failure: EngineFailure,
+  platform: NodeJS.Platform = process.platform,
+): SwarmError {
   if (error instanceof SwarmError) return error;
   const code = String((error as NodeJS.ErrnoException | undefined)?.code ?? '');
   const text = withoutHttp(said(error));
-  return transportError(error, code, text, failure) ?? answerError(error, text, failure);
+  return transportError(error, code, text, failure, platform) ?? answerError(error, text, failure);
 }
 
 function transportError(
@@ -39,6 +53,7 @@ function transportError(
   code: string,
   text: string,
   { providerId, address }: EngineFailure,
+  platform: NodeJS.Platform,
 ): SwarmError | undefined {
   const unreachable = (why: string, hint: string) => providerUnreachable(providerId, why, hint, error);
   if (code === 'EACCES' || code === 'EPERM') {
@@ -46,12 +61,12 @@ function transportError(
       family: 'permission',
       code: 'engine-permission',
       message: `You may not use the Docker engine at ${address}.`,
-      hint: 'Add yourself to its group ("sudo usermod -aG docker $USER"), sign out and in again, and restart the editor.',
+      hint: beAllowed(platform),
       cause: error,
     });
   }
   if (code === 'ENOENT' || code === 'ECONNREFUSED') {
-    return unreachable(`no Docker engine listens at ${address}`, startEngine);
+    return unreachable(`no Docker engine listens at ${address}`, startEngine(platform));
   }
   if (/^(ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT)$/.test(code)) {
     return unreachable(`${address} cannot be reached (${code})`, 'Check the host name, the network and the VPN.');

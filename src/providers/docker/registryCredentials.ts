@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import * as z from 'zod';
 import { providerRefused } from '../../model/errors.ts';
 import { CappedOutput } from '../commandStreams.ts';
+import { findCommand } from '../findCommand.ts';
 import type { EndpointSources } from './dockerEndpoint.ts';
 
 /** What an engine is told, for one registry. In no log and no error. */
@@ -75,12 +76,10 @@ export class RegistryCredentials {
         'Check "credsStore" and "credHelpers" in the config.json of the docker command line, or sign in again with "docker login".',
       );
     if (!/^[\w][\w.-]*$/.test(helper)) throw failed('is no name of a helper');
-    const { code, output } = await run(`docker-credential-${helper}`, registry, signal, this.#sources.env).catch(
-      error => {
-        signal.throwIfAborted();
-        throw failed(error instanceof Error && error.name === 'TimeoutError' ? 'does not answer' : 'could not be run');
-      },
-    );
+    const { code, output } = await run(`docker-credential-${helper}`, registry, signal, this.#sources).catch(error => {
+      signal.throwIfAborted();
+      throw failed(error instanceof Error && error.name === 'TimeoutError' ? 'does not answer' : 'could not be run');
+    });
     // How every helper says that it has none; its other words may hold anything.
     if (code !== 0 && /credentials not found/i.test(output)) return undefined;
     const answer = code === 0 ? HelperAnswer.safeParse(parsed(output)).data : undefined;
@@ -118,15 +117,28 @@ function parsed(text: string): unknown {
   }
 }
 
+/**
+ * Pure: how a helper is started that was found at `found`. On Windows some are scripts, which only its shell can run; the
+ * name, which holds nothing that a shell reads, is looked for on the PATH there, too.
+ */
+export function helperCommand(name: string, found: string | undefined, env: EndpointSources['env']) {
+  if (!found || !/\.(cmd|bat)$/i.test(found)) return { file: found ?? name, args: ['get'], env };
+  const shell = env.ComSpec ?? 'cmd.exe';
+  // Not from wherever the editor was started.
+  return { file: shell, args: ['/d', '/c', name, 'get'], env: { ...env, NoDefaultCurrentDirectoryInExePath: '1' } };
+}
+
 /** Runs a helper with the registry on its standard input. Rejects when it can't be run, or takes too long. */
 async function run(
-  file: string,
+  name: string,
   registry: string,
   signal: AbortSignal,
-  env: EndpointSources['env'],
+  sources: EndpointSources,
 ): Promise<{ code: number | null; output: string }> {
   const own = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
-  const child = spawn(file, ['get'], { env, signal: own, killSignal: 'SIGKILL', stdio: ['pipe', 'pipe', 'ignore'] });
+  const found = sources.platform === 'win32' ? await findCommand(name, sources.env.PATH) : undefined;
+  const { file, args, env } = helperCommand(name, found, sources.env);
+  const child = spawn(file, args, { env, signal: own, killSignal: 'SIGKILL', stdio: ['pipe', 'pipe', 'ignore'] });
   const output = new CappedOutput(mostBytes);
   child.stdout.on('data', (chunk: Buffer) => output.add(chunk));
   child.stdin.on('error', () => {}); // It has ended without reading: its exit code tells why.

@@ -77,3 +77,17 @@ test.each([
   expect(error.code).toBe(code);
   expect(error.hint).toBeTruthy();
 });
+
+test('what to do is what the system has on which it is done', () => {
+  const hints = (code: string) =>
+    (['linux', 'darwin', 'win32'] as const).map(
+      platform => translateEngineError(Object.assign(new Error(code), { code }), failure, platform).hint,
+    );
+  const [linux, darwin, win32] = hints('EACCES');
+  expect(linux).toContain('usermod');
+  expect(darwin).not.toContain('usermod');
+  expect(win32).toContain('docker-users');
+  const [start, ...elsewhere] = hints('ECONNREFUSED');
+  expect(start).toContain('systemctl');
+  for (const hint of elsewhere) expect(hint).toMatch(/^Start Docker Desktop/);
+});
