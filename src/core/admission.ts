@@ -35,7 +35,7 @@ export function checkNewName(name: string): void {
 
 /**
  * With a folder as its source, named as it really lies, it has been looked at and, when a program wants it, agreed to by
- * a person before anything is made, or told of the folder. Rejects as {@link SetupSources.surveyFolder} does, or with
+ * a person before anything is made, or told of the folder. `outside`: what comes along with it. Rejects as {@link SetupSources.surveyFolder} does, or with
  * `confirmation-refused`.
  */
 export async function admittedSource(
@@ -44,9 +44,9 @@ export async function admittedSource(
   sources: SetupSources,
   ctx: OperationContext,
   consent: SetupConsent | undefined,
-): Promise<InstanceConfig> {
+): Promise<{ config: InstanceConfig; outside?: readonly string[] }> {
   const { source } = config;
-  if (source.kind !== 'folder') return config;
+  if (source.kind !== 'folder') return { config };
   ctx.report(`Looking at ${source.path}…`);
   const ask = async (use: FolderFacts | { path: string; problem: string }) => {
     const agreed = await consent?.mayCopy({ ...use, instance: { providerId, config } });
@@ -59,7 +59,7 @@ export async function admittedSource(
     throw error;
   });
   await ask(looked.facts);
-  return { ...config, source: looked.source };
+  return { config: { ...config, source: looked.source }, outside: looked.facts.outside };
 }
 
 async function look(folder: string, sources: SetupSources, { signal }: OperationContext) {

@@ -9,6 +9,7 @@ import { configBeforeAgents, withImageNamed, withWanted } from './changesOf.ts';
 import type { InstanceLifecycle } from './instanceLifecycle.ts';
 import type { InstanceNames } from './instanceNames.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
+import { isSame } from './isSame.ts';
 import { onlyThere, refuseForgetting } from './onlyThere.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 
@@ -51,11 +52,14 @@ export class InstanceUpdates {
 
   /**
    * Makes it again what it would be had only persons changed it. Throws `wrongState` when it is, and `nameTaken`, with
-   * all the rest undone, when another one has its name by now.
+   * all the rest undone, when another one has its name by now. With `agreed`, which a person was shown, it becomes that
+   * and nothing else.
    */
-  async undoAgents(record: InstanceRecord, ctx: LockedContext): Promise<InstanceRecord> {
+  async undoAgents(record: InstanceRecord, ctx: LockedContext, agreed?: InstanceConfig): Promise<InstanceRecord> {
     const config = configBeforeAgents(record);
     if (config === undefined) throw wrongState(record.id, record.status, 'no agent has changed it');
+    if (agreed && !isSame(agreed, config))
+      throw wrongState(record.id, 'changed since', 'look again at what agents have changed of it');
     try {
       return await this.#change(record, () => config, {}, ctx);
     } catch (error) {

@@ -32,11 +32,11 @@ export function told({ overruled: _overruled, ...record }: InstanceRecord, there
   const overruled = overrulingOf(record, there);
   if (!overruled) return record;
   const detail =
-    overruled.by === 'another' ? `adopted by ${nameOf(overruled.owner)}` : 'its provider knows of later changes';
+    overruled.by === 'another' ? `adopted by ${ownerName(overruled.owner)}` : 'its provider knows of later changes';
   return { ...withStatus(record, { status: 'unknown', detail }), overruled };
 }
 
-const nameOf = ({ user, machine }: Owner) => `${user}@${machine}`;
+export const ownerName = ({ user, machine }: Owner) => `${user}@${machine}`;
 
 /** Throws `ownedByAnother` or `olderState`, also when that was last seen a while ago. */
 export function refuseOverruled(record: InstanceRecord): InstanceRecord {

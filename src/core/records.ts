@@ -131,7 +131,8 @@ export const chosenImages = ({ by }: OperationContext, { image }: InstanceConfig
 
 /**
  * The first record of an instance that was asked for, and is not made yet; `restoring`: for a snapshot's home,
- * `byPerson`: not by a program that decides by itself, `personsImages`: those that persons chose.
+ * `byPerson`: not by a program that decides by itself, `outside`: the repositories that its folder was agreed to be copied
+ * with, `personsImages`: those that persons chose.
  */
 export function asked(
   id: string,
@@ -139,7 +140,12 @@ export function asked(
   owner: Owner,
   providerId: string,
   config: InstanceConfig,
-  { restoring, byPerson, personsImages }: AskedBeside & { byPerson: boolean },
+  {
+    restoring,
+    byPerson,
+    outside = [],
+    personsImages,
+  }: AskedBeside & { byPerson: boolean; outside?: readonly string[] | undefined },
 ): InstanceRecord {
   const now = timestamp();
   const needsSetup = config.source.kind !== 'empty' || config.extensions.length > 0;
@@ -159,7 +165,13 @@ export function asked(
     statusSince: now,
     ...(restoring === undefined ? {} : { restoring }),
     ...(personsImages.length > 0 && { personsImages: [...personsImages] }),
-    ...(needsSetup && { setup: { status: 'pending', problems: [], ...(byPerson && { askedByPerson: true }) } }),
+    ...(needsSetup && {
+      setup: {
+        ...({ status: 'pending', problems: [] } as const),
+        ...(byPerson && { askedByPerson: true }),
+        ...(outside.length > 0 && { outside: [...outside] }),
+      },
+    }),
   };
 }
 

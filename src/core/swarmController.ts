@@ -1,7 +1,13 @@
 import { instanceNotFound, recoveryRefused, unknownDefaultProvider, wrongState } from '../model/errors.ts';
 import { Emitter } from '../model/event.ts';
 import type { InstanceHealth, RecoveryRung } from '../model/health.ts';
-import type { InstanceConfigInput, InstanceFilter, InstanceRecord, InstanceUpdate } from '../model/instance.ts';
+import type {
+  InstanceConfig,
+  InstanceConfigInput,
+  InstanceFilter,
+  InstanceRecord,
+  InstanceUpdate,
+} from '../model/instance.ts';
 import {
   type LockedContext,
   type OperationContext,
@@ -29,7 +35,7 @@ import { InstanceAccess } from './instanceAccess.ts';
 import { randomId } from './instanceId.ts';
 import { type ForgetElsewhere, InstanceLifecycle } from './instanceLifecycle.ts';
 import { InstanceNames } from './instanceNames.ts';
-import { InstanceOwnership } from './instanceOwnership.ts';
+import { type FoundAsShown, InstanceOwnership } from './instanceOwnership.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import { InstanceUpdates } from './instanceUpdates.ts';
 import { MigrationManager } from './migration/migrationManager.ts';
@@ -180,7 +186,7 @@ export class SwarmController {
     const { vault } = this.#options;
     const asGiven = checkedConfig(input, secrets);
     const provider = place(asGiven, providerType || this.#defaultProvider(), this.providers, registry);
-    const config = await admittedSource(asGiven, provider.id, this.#options.sources, ctx, consent);
+    const { config, outside } = await admittedSource(asGiven, provider.id, this.#options.sources, ctx, consent);
     const id = randomId(12);
     const making = new AbortController();
     const own = withSignal(ctx, making.signal);
@@ -189,7 +195,7 @@ export class SwarmController {
       return await this.#options.locks.run(id, own, async ctx => {
         const record = await this.#names.give(config.name, ctx, async ctx => {
           const first = asked(id, this.swarmId, this.#options.owner, provider.id, config, {
-            ...{ byPerson: consent?.isLasting ?? false, personsImages: chosenImages(ctx, config), ...beside },
+            ...{ byPerson: consent?.isLasting ?? false, outside, personsImages: chosenImages(ctx, config), ...beside },
           });
           return registry.registerInstance(first, ctx);
         });
@@ -257,8 +263,12 @@ export class SwarmController {
   }
 
   /** Makes it again what it would be had only persons changed it; their later changes hold (semantics 45). */
-  undoAgentChanges(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {
-    return this.snapshots.whole(instanceId, ctx, (record, locked) => this.updates.undoAgents(record, locked));
+  undoAgentChanges(
+    instanceId: string,
+    ctx: OperationContext = quietContext,
+    agreed?: InstanceConfig,
+  ): Promise<InstanceRecord> {
+    return this.snapshots.whole(instanceId, ctx, (record, own) => this.updates.undoAgents(record, own, agreed));
   }
 
   /** To the trash, from where `restoreInstance` brings it back (semantics 22). Ends a create that is under way. */
@@ -343,14 +353,15 @@ export class SwarmController {
     return this.#reconciler.found();
   }
 
-  /** Makes a found instance this swarm's, as it is (semantics 1, 40). */
+  /** Makes a found instance this swarm's, as it is (semantics 1, 40), and as {@link FoundAsShown} a person agreed to. */
   async adoptInstance(
     providerId: string,
     instanceId: string,
     ctx: OperationContext = quietContext,
+    agreed?: FoundAsShown,
   ): Promise<InstanceRecord> {
     const found = this.listFound().find(each => each.providerId === providerId && each.observation.id === instanceId);
-    const record = await this.ownership.adopt(providerId, instanceId, found?.observation, ctx);
+    const record = await this.ownership.adopt(providerId, instanceId, found?.observation, ctx, agreed);
     this.#changed.fire();
     return record;
   }

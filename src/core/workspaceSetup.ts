@@ -2,7 +2,7 @@ import { messageOf } from '../model/errors.ts';
 import type { InstanceRecord, SetupState, WorkspaceSource } from '../model/instance.ts';
 import { type LockedContext, withSignal, withTimeout } from '../model/operationContext.ts';
 import type { CommandResult, Provider } from '../model/provider.ts';
-import type { CredentialUse, FolderFacts, SetupConsent } from '../model/setupConsent.ts';
+import type { AgreedFolder, CredentialUse, FolderFacts, SetupConsent } from '../model/setupConsent.ts';
 import { onOneLine } from '../model/textCut.ts';
 import { cloneScript, isOverSsh, silent, wantsCredential, wantsCredentialForMore } from './cloneScript.ts';
 import { toldOf, usefulLines } from './cloneTold.ts';
@@ -14,11 +14,11 @@ export interface SetupSources {
   /** Looks at a local folder. Rejects when it is none that is copied. */
   surveyFolder(path: string, signal: AbortSignal): Promise<FolderFacts>;
   /**
-   * A tar of a local folder, as surveyed, with its uncommitted files, for a copy at `workspace` that leads to no repository
-   * outside of itself. `note` is told of what it lacks.
+   * A tar of a local folder with its uncommitted files, for a copy at `workspace` that leads to no repository outside of
+   * itself. `note` is told of what it lacks. Rejects when a repository would come along that was not agreed to.
    */
   packFolder(
-    path: string,
+    folder: AgreedFolder,
     workspace: string,
     signal: AbortSignal,
     note: (problem: string) => void,
@@ -161,7 +161,8 @@ export async function setUpWorkspace(
   }
   if (source.kind === 'folder') {
     const what = `Copying ${source.path}`;
-    const pack = sources.packFolder(source.path, workspace, ctx.signal, note => notes.push(note));
+    const agreed = { path: source.path, outside: record.setup?.outside ?? [] };
+    const pack = sources.packFolder(agreed, workspace, ctx.signal, note => notes.push(note));
     await fill(what, run(what, times.fill, inCleanEnvironment(unpackScript(workspace, part), chosen), pack));
   }
   for (const extension of extensions) {

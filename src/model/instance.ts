@@ -256,12 +256,17 @@ export const InstanceError = z.strictObject({
 });
 export type InstanceError = z.infer<typeof InstanceError>;
 
+/** Of so many repositories elsewhere a folder may be a part: a person reads the name of each. */
+export const mostOutside = 20;
+
 /** How the first start's extra work went: cloning, copying the folder, installing extensions. */
 export const SetupState = z.strictObject({
   status: z.enum(['pending', 'done', 'failed']),
   problems: z.array(z.string()).default([]),
   /** While it is pending: a credential of the person may be used without a question, as they asked for it themself. */
   askedByPerson: z.boolean().optional(),
+  /** Of a folder: the repositories elsewhere with which its copy was agreed to; none without it. */
+  outside: z.array(z.string().max(4096)).max(mostOutside).optional(),
 });
 export type SetupState = z.infer<typeof SetupState>;
 

@@ -20,6 +20,9 @@ export interface FolderFacts {
   readonly outside: readonly string[];
 }
 
+/** A folder as its copy was agreed to: what else it is a part of by then is not copied. */
+export type AgreedFolder = Pick<FolderFacts, 'path' | 'outside'>;
+
 /** A folder of the person's machine that is to be copied into an instance, or why it can't be: that tells of it too. */
 export type FolderUse = {
   /** The instance that it is for, which is not made yet. */

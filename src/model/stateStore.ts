@@ -68,8 +68,11 @@ export interface StateClaim {
   readonly hindrance: StateHindrance | undefined;
   /** {@link hindrance} has changed; within a second or two. */
   readonly onDidChange: Event<void>;
-  /** Makes it this machine's, when a person wants that; the other one notices and only reads from then on. */
-  takeOver(): Promise<void>;
+  /**
+   * Makes it this machine's, when a person wants that; the other one notices and only reads from then on. Rejects when
+   * another one has it by now than `seen` tells, to which the person agreed.
+   */
+  takeOver(seen?: StateHindrance): Promise<void>;
 }
 
 /** An append-only text file that rotates by day; the audit log is written to one. */

@@ -226,13 +226,17 @@ export const undoAgentChanges = defineOperation({
   input: z.strictObject({ instanceId: OneInstanceId }),
   output: Changed,
   targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
-  question: (t, { instanceId }, targets, swarm) => {
+  look: (swarm, { instanceId }) => {
+    const record = swarm.registry.getInstance(instanceId);
+    return record && configBeforeAgents(record);
+  },
+  question: (t, { instanceId }, targets, swarm, seen) => {
     const record = swarm.registry.getInstance(instanceId);
     return {
       title: t('Undo what agents have changed of "{0}"?', targets[0]?.name ?? ''),
       detail: [
         nameLines(t, targets),
-        changesOf(t, record, config => (record && configBeforeAgents(record)) ?? config),
+        changesOf(t, record, config => seen ?? config),
         t(
           'Values of secret variables that agents have removed are there again. Its files stay; processes in it may end.',
         ),
@@ -240,7 +244,7 @@ export const undoAgentChanges = defineOperation({
       action: t('Undo Changes'),
     };
   },
-  run: async (swarm, { instanceId }, ctx) => changed(await swarm.undoAgentChanges(instanceId, ctx)),
+  run: async (swarm, { instanceId }, ctx, seen) => changed(await swarm.undoAgentChanges(instanceId, ctx, seen)),
 });
 
 /** Each field that becomes another, with its value before and after. */

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { parkedAt } from '../core/migration/migrationSteps.ts';
 import { HomeChangeKind } from '../model/homeArchive.ts';
 import { MigrationId, MigrationStatus, MigrationStrategy } from '../model/migration.ts';
 import { OneInstanceId, ProviderReference } from './instanceInputs.ts';
@@ -163,12 +164,15 @@ export const cleanUpMigration = defineOperation({
   input: z.strictObject({ migrationId }),
   output: MigrationReport,
   targets: moving,
+  // After a roll-back it is the other one.
+  look: (swarm, { migrationId }) => parkedAt(swarm.migrations.getMigrationStatus(migrationId)),
   question: questionOf(
     (t, name) => t('Remove the parked copy of "{0}" for good?', name),
     t => t('The instance itself is not touched. After this the migration cannot be rolled back.'),
     t => t('Clean Up Parked Copy'),
   ),
-  run: async (swarm, input, ctx) => migrationReport(await swarm.migrations.cleanUp(input.migrationId, ctx)),
+  run: async (swarm, { migrationId }, ctx, place) =>
+    migrationReport(await swarm.migrations.cleanUp(migrationId, ctx, place)),
 });
 
 export const rollBackMigration = defineOperation({

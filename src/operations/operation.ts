@@ -43,7 +43,7 @@ export interface RunContext extends OperationContext {
 }
 
 /** An entry of the catalog, as its author writes it. */
-export interface OperationDefinition<Input extends z.ZodObject, Output extends z.ZodType> {
+export interface OperationDefinition<Input extends z.ZodObject, Output extends z.ZodType, Seen> {
   /** Stable; the name of the chat tool as well. */
   readonly name: string;
   readonly title: string;
@@ -68,15 +68,23 @@ export interface OperationDefinition<Input extends z.ZodObject, Output extends z
   decide?(swarm: Swarm, input: z.output<Input>): z.output<Input>;
   /** The instances it is about. Throws `instanceNotFound` when none of them is known. */
   targets?(swarm: Swarm, input: z.output<Input>): readonly Target[];
+  /** What a person is shown of the world, and its deed holds to: what is different by then is not done. */
+  look?(swarm: Swarm, input: z.output<Input>): Promise<Seen> | Seen;
   /** Worded for the moment before it is done. Needed by everything but reads. */
-  question?(translate: Translate, input: z.output<Input>, targets: readonly Target[], swarm: Swarm): Confirmation;
+  question?(
+    translate: Translate,
+    input: z.output<Input>,
+    targets: readonly Target[],
+    swarm: Swarm,
+    seen: Seen,
+  ): Confirmation;
   /** The input as the audit log may hold it. */
   redact?(input: z.output<Input>): unknown;
   /** Of an operation on several instances: `done` or an error's code for each. */
   outcomes?(output: z.output<Output>): Readonly<Record<string, string>>;
   /** Of an operation that makes an instance: its id, for the audit log. */
   made?(output: z.output<Output>): string;
-  run(swarm: Swarm, input: z.output<Input>, ctx: RunContext): Promise<z.input<Output>>;
+  run(swarm: Swarm, input: z.output<Input>, ctx: RunContext, seen: Seen): Promise<z.input<Output>>;
 }
 
 /** An operation with an input that fits its schema. */
@@ -85,6 +93,12 @@ export interface PreparedOperation {
   /** Nothing brings back what it destroys with this input. */
   readonly isFinal: boolean;
   targets(swarm: Swarm): readonly Target[];
+  /** Looks once at what is asked about, and done. */
+  look(swarm: Swarm): Promise<SeenOperation>;
+}
+
+/** An operation with an input, and with what a person is shown before it is done. */
+export interface SeenOperation {
   question(translate: Translate, targets: readonly Target[], swarm: Swarm): Confirmation;
   /** Rejects with `unexpectedResult` when what came out does not fit the output schema. */
   run(
@@ -114,8 +128,8 @@ export interface Operation {
 }
 
 /** Makes a catalog entry; afterwards nobody needs to know its types. */
-export function defineOperation<Input extends z.ZodObject, Output extends z.ZodType>(
-  definition: OperationDefinition<Input, Output>,
+export function defineOperation<Input extends z.ZodObject, Output extends z.ZodType, Seen = undefined>(
+  definition: OperationDefinition<Input, Output, Seen>,
 ): Operation {
   const { name, title, description, effect, audience, input: schema, output: outputSchema } = definition;
   return {
@@ -141,14 +155,22 @@ export function defineOperation<Input extends z.ZodObject, Output extends z.ZodT
         arguments: definition.redact?.(input) ?? input,
         isFinal: (definition.worse?.holds(input, swarm) ? definition.worse : definition).undo === 'never',
         targets: swarm => definition.targets?.(swarm, input) ?? [],
-        question: (translate, targets, swarm) =>
-          definition.question?.(translate, input, targets, swarm) ?? { title: `${title}?`, detail: '', action: title },
-        run: async (swarm, ctx) => {
-          const checked = z.safeParse(outputSchema, await definition.run(swarm, input, ctx), { reportInput: true });
-          if (!checked.success) throw unexpectedResult(`"${title}"`, problemsOf(checked.error));
-          const outcomes = definition.outcomes?.(checked.data);
-          const made = definition.made?.(checked.data);
-          return { output: checked.data, ...(outcomes && { outcomes }), ...(made !== undefined && { made }) };
+        look: async swarm => {
+          const seen = (await definition.look?.(swarm, input)) as Seen;
+          return {
+            question: (translate, targets, swarm) =>
+              definition.question?.(translate, input, targets, swarm, seen) ?? {
+                ...{ title: `${title}?`, detail: '', action: title },
+              },
+            run: async (swarm, ctx) => {
+              const output = await definition.run(swarm, input, ctx, seen);
+              const checked = z.safeParse(outputSchema, output, { reportInput: true });
+              if (!checked.success) throw unexpectedResult(`"${title}"`, problemsOf(checked.error));
+              const outcomes = definition.outcomes?.(checked.data);
+              const made = definition.made?.(checked.data);
+              return { output: checked.data, ...(outcomes && { outcomes }), ...(made !== undefined && { made }) };
+            },
+          };
         },
       };
     },

@@ -16,7 +16,7 @@ import { bytesOf, visible } from '../model/textCut.ts';
 import type { BlastRadius, Reservation } from './blastRadius.ts';
 import { catalog } from './catalog.ts';
 import { consentOf } from './consentOf.ts';
-import type { Operation, OperationCall, PreparedOperation, RunContext } from './operation.ts';
+import type { Operation, OperationCall, PreparedOperation, RunContext, SeenOperation } from './operation.ts';
 import { isCapped, judge } from './policy.ts';
 import type { Swarm } from './swarm.ts';
 import type { Target } from './targets.ts';
@@ -168,8 +168,9 @@ export class OperationGate {
     event: AuditEvent,
     told: (outcomes: Readonly<Record<string, string>>) => void = () => {},
   ): Promise<unknown> {
+    const seen = await prepared.look(this.#swarm);
     if (verdict === 'confirm') {
-      await this.#confirm(operation, prepared, scope, call);
+      await this.#confirm(operation, seen, scope, call);
       // The settings may be others by now.
       this.#judge(operation, prepared, call);
     }
@@ -184,7 +185,7 @@ export class OperationGate {
       by: { caller: call.caller, actor: call.actor },
       ...(call.secrets && { secrets: call.secrets }),
     };
-    const { output, outcomes, made } = await prepared.run(this.#swarm, ctx);
+    const { output, outcomes, made } = await seen.run(this.#swarm, ctx);
     if (outcomes) told(outcomes);
     if (made !== undefined) event.targets = [made];
     event.phase = 'done';
@@ -195,12 +196,12 @@ export class OperationGate {
 
   async #confirm(
     operation: Operation,
-    prepared: PreparedOperation,
+    seen: SeenOperation,
     { targets, refused }: Pick<RunContext, 'targets' | 'refused'>,
     call: OperationCall,
   ): Promise<void> {
     const { translate } = this.#texts;
-    const { title, detail, action } = prepared.question(translate, targets, this.#swarm);
+    const { title, detail, action } = seen.question(translate, targets, this.#swarm);
     const asker = call.caller === 'person' ? [] : [translate('Asked by {0}, not by you.', visible(call.actor))];
     const left = refused.size > 0 ? [translate('The limit for agents leaves out {0} more.', refused.size)] : [];
     const agreed = await call.confirm({

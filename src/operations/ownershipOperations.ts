@@ -22,6 +22,10 @@ function facing(swarm: Swarm, target: Target, follows: 'provider' | 'state'): Ta
   return { ...target, facts };
 }
 
+/** What their providers say against the records of instances. */
+const overrulings = (swarm: Swarm, { instanceIds }: { instanceIds: readonly string[] }) =>
+  new Map(instanceIds.map(id => [id, swarm.registry.getInstance(id)?.overruled]));
+
 /** One of the two ways out for a record that is older than what its provider says (semantics 41). */
 export const followProvider = defineOperation({
   name: 'follow_provider',
@@ -37,6 +41,7 @@ export const followProvider = defineOperation({
   output: BatchResult,
   outcomes: batchOutcomes,
   targets: (swarm, { instanceIds }) => registered(swarm, instanceIds).map(target => facing(swarm, target, 'provider')),
+  look: overrulings,
   question: (t, _input, targets) => ({
     title: t('Accept what the provider says?'),
     detail: [
@@ -47,7 +52,8 @@ export const followProvider = defineOperation({
     ].join('\n\n'),
     action: t('Accept'),
   }),
-  run: (swarm, { instanceIds }, ctx) => runBatch(instanceIds, ctx, id => swarm.ownership.takeOver(id, ctx)),
+  run: (swarm, { instanceIds }, ctx, seen) =>
+    runBatch(instanceIds, ctx, id => swarm.ownership.takeOver(id, ctx, seen.get(id))),
 });
 
 /** The other way out. */
@@ -65,6 +71,7 @@ export const followState = defineOperation({
   output: BatchResult,
   outcomes: batchOutcomes,
   targets: (swarm, { instanceIds }) => registered(swarm, instanceIds).map(target => facing(swarm, target, 'state')),
+  look: overrulings,
   question: (t, _input, targets) => ({
     title: t('Do what this state says?'),
     detail: [
@@ -75,7 +82,8 @@ export const followState = defineOperation({
     ].join('\n\n'),
     action: t('Do It'),
   }),
-  run: (swarm, { instanceIds }, ctx) => runBatch(instanceIds, ctx, id => swarm.ownership.insist(id, ctx)),
+  run: (swarm, { instanceIds }, ctx, seen) =>
+    runBatch(instanceIds, ctx, id => swarm.ownership.insist(id, ctx, seen.get(id))),
 });
 
 /** For what runs on a machine or in a container that is gone for good: only a person can know (semantics 39). */
@@ -93,8 +101,9 @@ export const takeOverInstances = defineOperation({
   output: BatchResult,
   outcomes: batchOutcomes,
   targets: (swarm, { instanceIds }) => registered(swarm, instanceIds),
-  question: (t, { instanceIds }, targets, swarm) => {
-    const hosts = new Set(instanceIds.flatMap(id => swarm.registry.getInstance(id)?.elsewhere ?? []).map(visible));
+  look: (swarm, { instanceIds }) => new Map(instanceIds.map(id => [id, swarm.registry.getInstance(id)?.elsewhere])),
+  question: (t, _input, targets, _swarm, seen) => {
+    const hosts = new Set([...seen.values()].filter(host => host !== undefined).map(visible));
     const host = [...hosts].join(', ') || '?';
     return {
       title:
@@ -111,5 +120,6 @@ export const takeOverInstances = defineOperation({
       action: t('It Is Gone: Take Over'),
     };
   },
-  run: (swarm, { instanceIds }, ctx) => runBatch(instanceIds, ctx, id => swarm.ownership.takeFrom(id, ctx)),
+  run: (swarm, { instanceIds }, ctx, seen) =>
+    runBatch(instanceIds, ctx, id => swarm.ownership.takeFrom(id, ctx, seen.get(id))),
 });

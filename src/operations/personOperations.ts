@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { ownerName } from '../core/overruling.ts';
 import { InstanceId, InstanceName, type InstanceStatus, Owner } from '../model/instance.ts';
 import type { Endpoint } from '../model/provider.ts';
 import { visible } from '../model/textCut.ts';
@@ -37,6 +38,14 @@ export const adoptInstances = defineOperation({
   }),
   output: BatchResult,
   outcomes: batchOutcomes,
+  // What is not shown as found any more is only known by its provider.
+  look: (swarm, { found }) => {
+    const owners = new Map(found.map(({ instanceId, owner }) => [instanceId, owner]));
+    const shown = swarm.listFound().filter(({ observation }) => owners.has(observation.id));
+    return new Map(
+      shown.map(({ observation }) => [observation.id, { observation, owner: owners.get(observation.id) }]),
+    );
+  },
   targets: (swarm, { found }) => {
     const statuses = statusesOfFound(swarm);
     return found.map(({ providerId, instanceId, name = instanceId, owner }) => {
@@ -46,7 +55,8 @@ export const adoptInstances = defineOperation({
       return { id: instanceId, name: visible(name), facts };
     });
   },
-  question: (t, { found }, targets, swarm) => {
+  question: (t, { found }, targets, swarm, seen) => {
+    const mayBeUsed = found.some(({ instanceId }) => !unused.has(seen.get(instanceId)?.observation.status));
     const [first, second] = targets;
     const us = ownerName(swarm.ownership.owner);
     if (first && !second) {
@@ -55,7 +65,7 @@ export const adoptInstances = defineOperation({
         title: owner ? t('Adopt "{0}" of {1}?', first.name, visible(ownerName(owner))) : t('Adopt "{0}"?', first.name),
         detail: [
           nameLines(t, targets),
-          ...(mayBeUsed(swarm, found) ? [t('It may be in use there at this moment. It goes on running.')] : []),
+          ...(mayBeUsed ? [t('It may be in use there at this moment. It goes on running.')] : []),
           t(
             'It becomes part of this swarm. The swarm that has it now shows it as "adopted by {0}" from then on, and can only forget it.',
             us,
@@ -68,9 +78,7 @@ export const adoptInstances = defineOperation({
       title: t('Adopt {0} instances found?', targets.length),
       detail: [
         nameLines(t, targets),
-        ...(mayBeUsed(swarm, found)
-          ? [t('What is not stopped may be in use there at this moment. It goes on running.')]
-          : []),
+        ...(mayBeUsed ? [t('What is not stopped may be in use there at this moment. It goes on running.')] : []),
         t(
           'They become part of this swarm. Whoever has them now sees them as "adopted by {0}" from then on, and can only forget them.',
           us,
@@ -79,24 +87,17 @@ export const adoptInstances = defineOperation({
       action: t('Adopt {0} Instances', targets.length),
     };
   },
-  run: (swarm, { found }, ctx) => {
+  run: (swarm, { found }, ctx, seen) => {
     const places = new Map(found.map(({ providerId, instanceId }) => [instanceId, providerId]));
-    return runBatch([...places.keys()], ctx, id => swarm.adoptInstance(places.get(id) ?? '', id, ctx));
+    return runBatch([...places.keys()], ctx, id => swarm.adoptInstance(places.get(id) ?? '', id, ctx, seen.get(id)));
   },
 });
-
-const ownerName = ({ user, machine }: Owner) => `${user}@${machine}`;
 
 /** As they were last seen, by id. */
 const statusesOfFound = (swarm: Swarm): ReadonlyMap<string, InstanceStatus> =>
   new Map(swarm.listFound().map(({ observation }) => [observation.id, observation.status]));
 
 const unused: ReadonlySet<InstanceStatus | undefined> = new Set(['stopped', 'failed', 'trashed']);
-
-function mayBeUsed(swarm: Swarm, found: readonly { readonly instanceId: string }[]): boolean {
-  const statuses = statusesOfFound(swarm);
-  return found.some(({ instanceId }) => !unused.has(statuses.get(instanceId)));
-}
 
 export const removeStrayHomes = defineOperation({
   name: 'remove_stray_home',

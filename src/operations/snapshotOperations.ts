@@ -130,17 +130,22 @@ export const failOverInstance = defineOperation({
   input: z.strictObject({ instanceId: OneInstanceId, targetProvider: ProviderReference }),
   output: Row,
   targets: (swarm, { instanceId }) => registered(swarm, [instanceId]),
-  question: (t, { targetProvider }, targets) => ({
+  look: (swarm, { instanceId }) => swarm.snapshots.failOverPlan(instanceId),
+  question: (t, { targetProvider }, targets, _swarm, { snapshot, lost }) => ({
     title: t('Let "{0}" live on {1}?', targets[0]?.name ?? '', targetProvider),
     detail: [
       nameLines(t, targets),
+      ...(snapshot ? [snapshotLine(snapshot, t)] : []),
       t('Its home will be what its youngest snapshot kept; what was written later is not in it.'),
+      ...(lost.length > 0
+        ? [t('Values of secret variables that only its provider knows are not taken along: {0}.', lost.join(', '))]
+        : []),
       t('The old copy may still be running. Once its provider answers it is stopped and kept, until you decide.'),
     ].join('\n\n'),
     action: t('Fail Over'),
   }),
-  run: async (swarm, { instanceId, targetProvider }, ctx) =>
-    instanceRow(await swarm.snapshots.failOver(instanceId, targetProvider, ctx)),
+  run: async (swarm, { instanceId, targetProvider }, ctx, seen) =>
+    instanceRow(await swarm.snapshots.failOver(instanceId, targetProvider, ctx, seen)),
 });
 
 export const deleteSnapshot = defineOperation({

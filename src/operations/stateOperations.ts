@@ -15,16 +15,17 @@ export const takeOverState = defineOperation({
   undo: 'machine',
   input: z.strictObject({}),
   output: z.strictObject({}),
-  question: (t, _input, _targets, { claim }) => ({
-    title: t('Take over the state of this swarm from {0}?', hostOf(claim.hindrance)),
+  look: ({ claim }) => claim.hindrance,
+  question: (t, _input, _targets, _swarm, seen) => ({
+    title: t('Take over the state of this swarm from {0}?', hostOf(seen)),
     detail: t(
       'Windows on {0} can only read it from then on. Instances whose editor server runs there go on running, are shown so here, and are left alone until they are stopped there, or taken over one by one.',
-      hostOf(claim.hindrance),
+      hostOf(seen),
     ),
     action: t('Take Over'),
   }),
-  run: async ({ claim }) => {
-    await claim.takeOver();
+  run: async ({ claim }, _input, _ctx, seen) => {
+    await claim.takeOver(seen);
     return {};
   },
 });

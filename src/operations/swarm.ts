@@ -49,6 +49,7 @@ export interface Swarm
     | 'restoreSnapshot'
     | 'resetToSnapshot'
     | 'failOver'
+    | 'failOverPlan'
     | 'forkInstance'
     | 'deleteSnapshot'
   >;

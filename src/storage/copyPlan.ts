@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { isInRepository, looksLikeRepository } from './repositoryFiles.ts';
 
@@ -40,6 +40,7 @@ interface Place {
 }
 
 export const inside = (name: string) => name !== '..' && !name.startsWith('../') && !name.startsWith('/');
+export const isWithin = (folder: string, file: string) => file === folder || file.startsWith(`${folder}${path.sep}`);
 export const joined = (...names: string[]) => names.filter(Boolean).join('/');
 /** How a place in the copy is named from a folder in it. */
 export const between = (folder: string, to: string) => path.posix.relative(`/${folder}`, `/${to}`) || '.';
@@ -110,7 +111,11 @@ export class CopyPlan {
         if (!isWanted(below)) continue;
         if (entry.isDirectory()) left.push(below);
         else if (entry.isFile()) await this.add(joined(place, below), path.join(at, entry.name));
-        else if (entry.isSymbolicLink() && (await isInRepository(path.join(at, entry.name)))) left.push(below);
+        else if (entry.isSymbolicLink() && (await isInRepository(path.join(at, entry.name)))) {
+          const real = await realpath(path.join(at, entry.name));
+          if (this.placeOf(real) === undefined) this.outside.add(real);
+          left.push(below);
+        }
       }
     }
     return nested;

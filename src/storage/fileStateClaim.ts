@@ -118,10 +118,11 @@ export class FileStateClaim implements StateClaim, LockOwner, Disposable {
     if (hindrance && hindrance.why !== 'elsewhere') throw refusalOf(hindrance);
   }
 
-  async takeOver(): Promise<void> {
+  async takeOver(seen?: StateHindrance): Promise<void> {
     const before = readClaim(this.#directory);
     const hindrance = before === undefined ? undefined : hindranceOf(before, this.#here);
-    if (hindrance && hindrance.why !== 'elsewhere') throw refusalOf(hindrance);
+    const isOther = seen !== undefined && JSON.stringify(seen) !== JSON.stringify(hindrance);
+    if (hindrance && (hindrance.why !== 'elsewhere' || isOther)) throw refusalOf(hindrance);
     if (hindrance) writeClaim(this.#directory, this.#own(), before);
     await flushDirectory(this.#directory);
     this.#follow();

@@ -3,7 +3,8 @@ import { lstat, opendir, readdir, realpath, stat, statfs } from 'node:fs/promise
 import * as path from 'node:path';
 import { isAbsoluteOn } from '../model/absolutePath.ts';
 import { folderTooLarge, invalidInput } from '../model/errors.ts';
-import type { OwnRepositories } from './copyPlan.ts';
+import { mostOutside } from '../model/instance.ts';
+import { isWithin, type OwnRepositories } from './copyPlan.ts';
 import { ownRepositories } from './ownRepositories.ts';
 import { looksLikeRepository } from './repositoryFiles.ts';
 
@@ -123,7 +124,13 @@ class Walk {
       },
       check: () => this.#check(),
     });
-    return { path: this.#root, ...this.#found, outside: own.outside, own };
+    const outside = own.outside.filter(place => !own.outside.some(other => other !== place && isWithin(other, place)));
+    if (outside.length > mostOutside)
+      refuse(
+        this.#folder,
+        `is a part of ${outside.length} repositories elsewhere, of which at most ${mostOutside} can come along; clone it in the instance instead`,
+      );
+    return { path: this.#root, ...this.#found, outside, own };
   }
 
   /** Counts what lies in the folder; answers with the folders in it. */

@@ -1,6 +1,6 @@
 import { readlink, realpath } from 'node:fs/promises';
 import * as path from 'node:path';
-import { type CopyPlan, inside, joined, someOf } from './copyPlan.ts';
+import { type CopyPlan, inside, isWithin, joined, someOf } from './copyPlan.ts';
 
 /** Lets no link lead back into the folder, or into the repository that it comes from; tells of those that lead elsewhere. */
 export async function settleLinks(plan: CopyPlan, links: readonly string[]): Promise<void> {
@@ -54,5 +54,3 @@ async function realOf(file: string): Promise<string> {
   if (above === file) return file;
   return realpath(file).catch(async () => path.join(await realOf(above), path.basename(file)));
 }
-
-const isWithin = (folder: string, file: string) => file === folder || file.startsWith(`${folder}${path.sep}`);

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import * as path from 'node:path';
 import { folderTooLarge, invalidInput, providerRefused, SwarmError } from '../model/errors.ts';
+import type { AgreedFolder } from '../model/setupConsent.ts';
+import { isWithin } from './copyPlan.ts';
 import { type FolderLimits, surveyFolder, usualLimits } from './folderSurvey.ts';
 import { ownEntries } from './ownEntries.ts';
 
@@ -15,10 +17,10 @@ const growth = 1.1;
  * A tar of everything in `folder` but what is of this extension, `places` and more, and what is no file; streamed by the
  * system's `tar`. What of git would lead out of a copy at `workspace` stands in it as its own. Rejects as
  * {@link surveyFolder} does, when tar fails or is not there, and for a folder that no longer lies where it did when it
- * was asked for; `note` is told of what was left out, and of files that were in motion.
+ * was asked for, or is a part of another repository by now; `note` is told of what was left out, and of files that were in motion.
  */
 export async function* packFolder(
-  folder: string,
+  { path: folder, outside }: AgreedFolder,
   workspace: string,
   places: readonly string[],
   signal: AbortSignal,
@@ -28,6 +30,11 @@ export async function* packFolder(
   const survey = await surveyFolder(folder, places, signal, limits);
   if (survey.path !== folder)
     throw invalidInput('The source', [`source.path: ${folder} leads to ${survey.path} by now`]);
+  const other = survey.outside.find(place => !outside.some(agreed => isWithin(agreed, place)));
+  if (other !== undefined)
+    throw invalidInput('The source', [
+      `source.path: ${folder} is a part of the repository ${other} by now, whose copy was not agreed to. Nothing was copied. Create the instance anew, or put back what was changed in its .git`,
+    ]);
   for (const [what, names] of [
     ['sockets, pipes and devices', survey.special],
     ['the storage of this extension', survey.ours],

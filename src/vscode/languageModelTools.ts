@@ -59,11 +59,12 @@ function toolOf(
 }
 
 /** The operation's own question; undefined for a read, and when there is nothing to ask, since the gate will refuse. */
-function questionOf(operation: Operation, input: unknown, swarm: Swarm): Confirmation | undefined {
+async function questionOf(operation: Operation, input: unknown, swarm: Swarm): Promise<Confirmation | undefined> {
   if (operation.effect === 'read') return undefined;
   try {
     const prepared = operation.prepare(input, swarm);
-    return prepared.question(t, prepared.targets(swarm), swarm);
+    const targets = prepared.targets(swarm);
+    return (await prepared.look(swarm)).question(t, targets, swarm);
   } catch {
     return undefined;
   }

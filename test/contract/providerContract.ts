@@ -356,7 +356,8 @@ export function describeProviderContract(
           packFolder: (folder, workspace, signal, note) => packFolder(folder, workspace, [], signal, note),
           gitCredential: () => undefined,
         };
-        const setup = await setUpWorkspace(provider, { id, config } as InstanceRecord, sources, loneContext);
+        const record = { id, config, setup: { status: 'pending', outside: [path.join(main, '.git')] } };
+        const setup = await setUpWorkspace(provider, record as InstanceRecord, sources, loneContext);
         expect(setup).toEqual({ status: 'done', problems: [] });
         const look = `cat .git/HEAD .git/refs/heads/topic; grep -rq '${root}' .git && echo leads back`;
         const { stdout } = await provider.executeCommand(id, look);

@@ -120,7 +120,12 @@ describeWithEngine('two controllers with two state directories on one engine', (
     const removal = removeSwarm.prepare({}, ann);
     const targets = removal.targets(ann);
     expect(targets.map(target => target.id).toSorted()).toEqual([id, own?.id].toSorted());
-    const { outcomes } = await removal.run(ann, { ...quietContext, targets, refused: new Map(), consent: undefined });
+    const { outcomes } = await (await removal.look(ann)).run(ann, {
+      ...quietContext,
+      targets,
+      refused: new Map(),
+      consent: undefined,
+    });
     expect(outcomes).toEqual({ [id]: 'owned-by-another', [own?.id ?? '']: 'done' });
     expect(await seen()).toEqual(before);
     await ann.refresh();

@@ -88,6 +88,7 @@ export interface MemorySwarmOptions {
   readonly vault?: MemoryVault;
   readonly gitCredential?: string;
   readonly surveyFolder?: SetupSources['surveyFolder'];
+  readonly packFolder?: SetupSources['packFolder'];
   readonly healthDisk?: MemoryDisk;
   readonly timeDisk?: MemoryDisk;
   readonly lease?: ObserverLease;
@@ -146,9 +147,11 @@ export function memorySwarm(options: MemorySwarmOptions = {}) {
     masks,
     sources: {
       surveyFolder: options.surveyFolder ?? (async path => ({ path, bytes: 0, files: 0, outside: [] })),
-      packFolder: async function* () {
-        yield new Uint8Array();
-      },
+      packFolder:
+        options.packFolder ??
+        async function* () {
+          yield new Uint8Array();
+        },
       gitCredential: () => ({ read: async () => options.gitCredential }),
     },
     defaultProviderType: () => options.defaultProviderType ?? '',

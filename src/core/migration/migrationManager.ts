@@ -154,9 +154,9 @@ export class MigrationManager {
     return this.#options.book.list();
   }
 
-  /** Removes the parked copy for good, before its time. Throws `migrationRefused` when there is none. */
-  cleanUp(migrationId: string, ctx: OperationContext = quietContext): Promise<Migration> {
-    return this.#parked.cleanUp(migrationId, ctx);
+  /** Removes the parked copy for good, before its time. Throws `migrationRefused` when there is none, or not `place` has it. */
+  cleanUp(migrationId: string, ctx: OperationContext = quietContext, place?: string): Promise<Migration> {
+    return this.#parked.cleanUp(migrationId, ctx, place);
   }
 
   /**
@@ -172,9 +172,10 @@ export class MigrationManager {
     return this.#parked.compare(migrationId, ctx);
   }
 
-  /** Whether there is a provider that the instance can be migrated to, without loss. */
+  /** Whether there is a provider that the instance can be migrated to, without loss. Rejects while it can't be told. */
   async canMigrate(record: InstanceRecord): Promise<boolean> {
     if (!this.#options.config().enabled || refugeOf(record, this.#options) === undefined) return false;
+    refuseUnmovable(record);
     return (await secretsLeft(record, this.#options.vault)).length === 0;
   }
 

@@ -23,9 +23,17 @@ export class ParkedCopies {
     this.#world = world;
   }
 
-  /** Removes the parked copy for good, before its time. Throws `migrationRefused` when there is none. */
-  cleanUp(migrationId: string, ctx: OperationContext): Promise<Migration> {
-    return this.#with(migrationId, 'Cleaning up', ctx, (migration, ctx) => this.remove(migration, ctx));
+  /**
+   * Removes the parked copy for good, before its time. Throws `migrationRefused` when there is none, or when it is not the
+   * one at `place`, to which a person agreed.
+   */
+  cleanUp(migrationId: string, ctx: OperationContext, place?: string): Promise<Migration> {
+    return this.#with(migrationId, 'Cleaning up', ctx, (migration, ctx) => {
+      const now = parkedAt(migration);
+      if (place === undefined || place === now) return this.remove(migration, ctx);
+      const problem = `The migration was rolled back meanwhile: the parked copy is the one on "${now}" by now, with what was changed since.`;
+      throw migrationRefused('Cleaning up', problem, 'See what differs, then clean up again.');
+    });
   }
 
   /**

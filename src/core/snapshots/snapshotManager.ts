@@ -23,11 +23,12 @@ import type { InstanceLifecycle } from '../instanceLifecycle.ts';
 import type { InstanceRegistry } from '../instanceRegistry.ts';
 import type { HomeCarrier } from '../migration/homeCarrier.ts';
 import type { MigrationBook } from '../migration/migrationBook.ts';
-import { refuseTarget } from '../migration/migrationPlanner.ts';
+import { refuseTarget, secretsLeft } from '../migration/migrationPlanner.ts';
 import { aboutToChange, makeOwner } from '../migration/migrationRun.ts';
 import { isCopyInRole, nextEpoch } from '../migration/migrationSteps.ts';
 import { parkedBy } from '../migration/strayCopies.ts';
 import type { ObservedTime } from '../observedTime.ts';
+import { refuseForgetting } from '../onlyThere.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
 import { type AskedBeside, asCopied, claimed, pulling, specOf, withError, withStatus } from '../records.ts';
 import { timeLeft, untilDecided } from '../retention.ts';
@@ -63,6 +64,12 @@ export interface SnapshotManagerOptions {
     ctx: OperationContext,
     work: (record: InstanceRecord, ctx: LockedContext) => Promise<R>,
   ): Promise<R>;
+}
+
+/** What a failover brings back, and the secret variables whose values it loses, as only the silent provider knows them. */
+export interface FailOverPlan {
+  readonly snapshot: Snapshot | undefined;
+  readonly lost: readonly string[];
 }
 
 /** Keeps homes as they were, and brings them back, into their own instance or into a new one on any provider. */
@@ -226,18 +233,36 @@ export class SnapshotManager {
     return this.restoreSnapshot(id, name, providerType, ctx);
   }
 
+  /** What becomes of an instance that is failed over now, for whoever agrees to that. */
+  async failOverPlan(instanceId: string): Promise<FailOverPlan> {
+    const { registry, vault } = this.#options;
+    const lost = await secretsLeft(await registry.readInstance(instanceId), vault);
+    return { snapshot: this.listSnapshots(instanceId)[0], lost };
+  }
+
   /**
    * Lets an instance whose provider does not answer live on another one, as its youngest snapshot kept it (semantics
-   * 27). The old copy is stopped and parked once its provider answers again, and kept until a person decides.
+   * 27). The old copy is stopped and parked once its provider answers again, and kept until a person decides. Refused when
+   * it would be less than `agreed` says, to which a person agreed.
    */
-  failOver(instanceId: string, providerType: string, ctx: OperationContext): Promise<InstanceRecord> {
+  failOver(
+    instanceId: string,
+    providerType: string,
+    ctx: OperationContext,
+    agreed?: FailOverPlan,
+  ): Promise<InstanceRecord> {
     const { registry, providers, vault, lifecycle, carrier, migrationBook } = this.#options;
     return this.#options.locked(instanceId, ctx, async (record, ctx) => {
       const source = providers.get(record.providerId);
       if (providers.condition(source.id)?.reachable !== false || (await answers(source, instanceId, ctx)))
         throw failOverRefused(instanceId, `"${source.id}" answers.`, 'Migrate it instead.');
-      const [snapshot] = this.listSnapshots(instanceId);
+      const { snapshot, lost } = await this.failOverPlan(instanceId);
       if (!snapshot) throw failOverRefused(instanceId, 'It has no snapshot.', 'Wait for its provider.');
+      if (agreed && agreed.snapshot?.id !== snapshot.id)
+        throw failOverRefused(instanceId, 'Its youngest snapshot is another one by now.', 'Fail it over again.');
+      const unexpected = lost.filter(name => !agreed?.lost.includes(name));
+      const hint = 'Let it wait for its provider, or fail it over in the Instances view and agree to that.';
+      refuseForgetting(`The failover of "${instanceId}"`, unexpected, hint);
       refuseInTrash(record, 'restore it before');
       const target = providers.resolve(providerType);
       const instances = registry.getInstanceCount(target.id);

@@ -98,7 +98,10 @@ export class SourceBench {
     };
     const mayUse = async ({ host }: { host: string }) => this.asked.push(host) > 0;
     const consent = { isLasting: true, mayUse, mayCopy: async () => true };
-    const record = { id, config } as InstanceRecord;
+    const agreed =
+      config.source.kind === 'folder' ? sources.surveyFolder(config.source.path, loneContext.signal) : undefined;
+    const outside = (await agreed?.catch(() => undefined))?.outside;
+    const record = { id, config, ...(outside && { setup: { status: 'pending', outside } }) } as InstanceRecord;
     const { problems } = await setUpWorkspace(this.#provider, record, sources, loneContext, consent);
     return problems.map(text => text.replaceAll(this.root, '').replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, 'http://host'));
   }

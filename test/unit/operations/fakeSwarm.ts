@@ -174,6 +174,7 @@ export class FakeSwarm implements Swarm {
     restoreSnapshot: (id, name, provider) => this.createInstance({ ...this.getInstance(id).config, name }, provider),
     resetToSnapshot: id => this.#change('reset', id, {}),
     forkInstance: (id, name, provider) => this.createInstance({ ...this.getInstance(id).config, name }, provider),
+    failOverPlan: async id => ({ snapshot: this.snapshots.listSnapshots(id)[0], lost: [] }),
     failOver: (id, providerId) => this.#change('fail over', id, { providerId }),
     deleteSnapshot: async () => void this.calls.push('forget'),
   };

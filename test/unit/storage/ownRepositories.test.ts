@@ -28,7 +28,8 @@ function repository(...names: string[]): string {
 
 async function unpacked(folder: string): Promise<string> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of packFolder(folder, '/home/coder/workspace', [], never, () => {})) chunks.push(chunk);
+  const agreed = await survey(folder);
+  for await (const chunk of packFolder(agreed, '/home/coder/workspace', [], never, () => {})) chunks.push(chunk);
   mkdirSync(at('copy'));
   execFileSync('tar', ['-x', '-C', at('copy')], { input: Buffer.concat(chunks) });
   return at('copy');

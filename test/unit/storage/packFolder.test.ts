@@ -14,6 +14,8 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const never = new AbortController().signal;
 const tar = execFileSync('which', ['tar'], { encoding: 'utf8' }).trim();
 const quiet = () => {};
+/** Agreed to without a repository elsewhere. */
+const asIs = (path: string) => ({ path, outside: [] });
 
 describe('packing a folder', () => {
   test('takes every file, hidden and uncommitted ones and links too', async () => {
@@ -21,14 +23,14 @@ describe('packing a folder', () => {
     writeFileSync(path.join(folder, 'a', '.git', 'HEAD'), 'ref');
     writeFileSync(path.join(folder, 'uncommitted'), 'work');
     symlinkSync('uncommitted', path.join(folder, 'link'));
-    const listed = await list(packFolder(folder, '/workspace', [], never, quiet));
+    const listed = await list(packFolder(asIs(folder), '/workspace', [], never, quiet));
     expect(listed).toEqual(['./', './a/', './a/.git/', './a/.git/HEAD', './link', './uncommitted']);
   });
 
   test('says which folder cannot be read', async () => {
     const missing = path.join(folder, 'missing');
     const read = async () => {
-      for await (const _ of packFolder(missing, '/workspace', [], never, quiet));
+      for await (const _ of packFolder(asIs(missing), '/workspace', [], never, quiet));
     };
     await expect(read()).rejects.toMatchObject({ code: 'invalid-input', message: expect.stringContaining(missing) });
   });
@@ -36,7 +38,7 @@ describe('packing a folder', () => {
   test('a cancelled one ends with the reason of the cancellation', async () => {
     const cancelled = AbortSignal.abort(new DOMException('Cancelled.', 'AbortError'));
     const read = async () => {
-      for await (const _ of packFolder(folder, '/workspace', [], cancelled, quiet));
+      for await (const _ of packFolder(asIs(folder), '/workspace', [], cancelled, quiet));
     };
     await expect(read()).rejects.toMatchObject({ name: 'AbortError' });
   });
@@ -47,7 +49,9 @@ describe('packing a folder', () => {
     mkdirSync(path.join(folder, 'a', 'storage'));
     writeFileSync(path.join(storage, 'growing'), '');
     symlinkSync(storage, path.join(folder, 'link'));
-    const listed = await list(packFolder(folder, '/workspace', [path.join(folder, 'link'), '/nowhere'], never, quiet));
+    const listed = await list(
+      packFolder(asIs(folder), '/workspace', [path.join(folder, 'link'), '/nowhere'], never, quiet),
+    );
     expect(listed).toEqual(['./', './a/', './a/storage/', './link']);
   });
 
@@ -55,7 +59,10 @@ describe('packing a folder', () => {
     execFileSync('mkfifo', [path.join(folder, 'pi[p]e')]);
     writeFileSync(path.join(folder, 'file'), '');
     const notes: string[] = [];
-    expect(await list(packFolder(folder, '/workspace', [], never, note => notes.push(note)))).toEqual(['./', './file']);
+    expect(await list(packFolder(asIs(folder), '/workspace', [], never, note => notes.push(note)))).toEqual([
+      './',
+      './file',
+    ]);
     expect(notes).toEqual([expect.stringContaining('pi[p]e')]);
   });
 
@@ -63,7 +70,7 @@ describe('packing a folder', () => {
     const [asked, other] = [path.join(folder, 'asked'), path.join(folder, 'other')];
     mkdirSync(other);
     symlinkSync(other, asked);
-    await expect(list(packFolder(asked, '/workspace', [], never, quiet))).rejects.toMatchObject({
+    await expect(list(packFolder(asIs(asked), '/workspace', [], never, quiet))).rejects.toMatchObject({
       code: 'invalid-input',
     });
   });
@@ -71,7 +78,7 @@ describe('packing a folder', () => {
   test('ends one that grows past every limit while it is copied', async () => {
     writeFileSync(path.join(folder, 'big'), Buffer.alloc(1_000_000));
     const limits = { bytes: 1_000_000, files: 10, leftOut: 10, seconds: 60 };
-    const packed = packFolder(folder, '/workspace', [], never, quiet, limits)[Symbol.asyncIterator]();
+    const packed = packFolder(asIs(folder), '/workspace', [], never, quiet, limits)[Symbol.asyncIterator]();
     const own = mkdtempSync(path.join(tmpdir(), 'bin-'));
     writeFileSync(path.join(own, 'tar'), '#!/bin/sh\nexec cat /dev/zero\n', { mode: 0o755 });
     vi.stubEnv('PATH', `${own}${path.delimiter}${process.env.PATH}`);
@@ -97,7 +104,7 @@ describe('packing a folder', () => {
     vi.stubEnv('PATH', `${own}${path.delimiter}${process.env.PATH}`);
     writeFileSync(path.join(folder, 'a'), 'work');
     const notes: string[] = [];
-    const packed = list(packFolder(folder, '/workspace', [], never, note => notes.push(note)));
+    const packed = list(packFolder(asIs(folder), '/workspace', [], never, note => notes.push(note)));
     if (refused.length > 0) await expect(packed).rejects.toMatchObject({ code: refused[0] });
     else expect(await packed).toEqual(['./', './a']);
     expect(notes).toEqual(refused.length > 0 ? [] : [expect.stringContaining(text)]);
