@@ -102,6 +102,19 @@ describe('a state directory that two machines see', () => {
     expect(here.hindrance).toBeUndefined();
   });
 
+  test('is taken over only from the machine that a person was told of', async () => {
+    const [here, there] = [claimOn(laptop, directory), claimOn(desk, directory)];
+    const seen = there.hindrance;
+    await claimOn({ ...desk, id: 'a3', boot: 'b3', host: 'third' }, directory).takeOver();
+    await expect(there.takeOver(seen)).rejects.toMatchObject({
+      code: 'state-elsewhere',
+      message: expect.stringContaining('in use on third'),
+    });
+    await vi.waitFor(() => expect(here.hindrance).toMatchObject({ host: 'third' }));
+    await there.takeOver(there.hindrance);
+    expect(there.hindrance).toBeUndefined();
+  });
+
   test('what was copied to another machine can be taken over there, and the original stays as it was', async () => {
     claimOn(laptop, directory);
     const copy = scratchDirectory();
