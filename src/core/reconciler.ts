@@ -12,8 +12,8 @@ import { isSame } from './isSame.ts';
 import { KeyedDebounce } from './keyedDebounce.ts';
 import { told } from './overruling.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
-import { adopted, withStatus } from './records.ts';
-import { type Settlement, settle, tellsWhatIsLeft } from './settlement.ts';
+import { adopted, withoutError, withStatus } from './records.ts';
+import { hasEnded, type Settlement, settle, tellsWhatIsLeft } from './settlement.ts';
 import { wholeInstance } from './wholeInstance.ts';
 
 /** Instances of a provider that are asked for, or have something finished, at the same time. */
@@ -44,7 +44,7 @@ export interface ReconcilerOptions {
   /** Takes a step that finishes what was cut off; runs under the instance's lock. */
   finish(
     record: InstanceRecord,
-    step: Exclude<Settlement['do'], 'show' | 'confirm-absence' | 'tell-owner'>,
+    step: Exclude<Settlement['do'], 'show' | 'confirm-absence' | 'note'>,
     ctx: LockedContext,
   ): Promise<void>;
 }
@@ -205,7 +205,7 @@ export class Reconciler implements Disposable {
         const current = await this.#registry.findInstance(record.id);
         if (!current) return;
         const again = settle(current, seen);
-        if (again.do === 'tell-owner') await this.#tellOwner(provider, current.id, ctx);
+        if (again.do === 'note') await this.#note(provider, current.id, ctx);
         else if (again.do === 'confirm-absence') await this.#confirmAbsence(provider, current, ctx);
         else if (again.do !== 'show') await this.#finish(current, again.do, ctx);
       });
@@ -252,12 +252,15 @@ export class Reconciler implements Disposable {
   }
 
   /** By a get of its own: what the list call saw may be older than what this swarm has written since. */
-  async #tellOwner(provider: Provider, instanceId: string, ctx: LockedContext): Promise<void> {
+  async #note(provider: Provider, instanceId: string, ctx: LockedContext): Promise<void> {
     const there = await provider.getInstance(instanceId, ctx);
     if (!there || there.status === 'unknown') return;
     await this.#registry.updateInstance(
       instanceId,
-      underLock(ctx, (current: InstanceRecord) => told(current, there)),
+      underLock(ctx, (current: InstanceRecord) => {
+        const next = told(current, there);
+        return !next.overruled && hasEnded(next, there) ? withStatus(withoutError(next), there) : next;
+      }),
     );
   }
 
@@ -297,7 +300,7 @@ const byRemovalFirst = (observations: readonly InstanceObservation[]) =>
   observations.toSorted((a, b) => Number(b.role === 'removing') - Number(a.role === 'removing'));
 
 /** Whether a step only tells what is so; the others may take as long as a create. */
-const isQuick = (step: Settlement) => ['show', 'confirm-absence', 'tell-owner'].includes(step.do);
+const isQuick = (step: Settlement) => ['show', 'confirm-absence', 'note'].includes(step.do);
 
 /** What its place can't tell all of now may be adopted when it can. */
 const isKnown = ({ role, status }: InstanceObservation) => isWhole(role) && status !== 'unknown';

@@ -19,8 +19,11 @@ export type Settlement =
   | { readonly do: 'update' }
   /** Its home was being brought back, and nobody is at it any more. */
   | { readonly do: 'bring-back' }
-  /** The place says that it is another's, or knows of later changes; or does so no longer: note it. */
-  | { readonly do: 'tell-owner' }
+  /**
+   * The place says that it is another's, or knows of later changes; or does so no longer. Or what failed has come to its
+   * end all the same, as a start that took longer than it may: note it.
+   */
+  | { readonly do: 'note' }
   /** The place says nothing of it: ask twice before believing that it is gone (semantics 24). */
   | { readonly do: 'confirm-absence' };
 
@@ -33,7 +36,7 @@ const removalNote = 'Its removal was begun, so that its home is not whole any mo
 export function settle(record: InstanceRecord, seen: InstanceObservation | undefined): Settlement {
   // What its place can't tell now, or runs on another machine, is only shown: what is left to be done waits (semantics 7).
   if (seen?.status === 'unknown' || seen?.elsewhere !== undefined) return shown({ ...seen, status: unjudged(record) });
-  if (seen && !isTold(record, seen)) return { do: 'tell-owner' };
+  if (seen && !isTold(record, seen)) return { do: 'note' };
   if (record.overruled) return shown({ status: 'unknown', detail: record.detail });
   if (record.desired === 'absent') return { do: 'delete' };
   // What was begun to be removed is whole no more: neither brought back nor used, and only a person lets the rest go.
@@ -53,8 +56,13 @@ export function settle(record: InstanceRecord, seen: InstanceObservation | undef
   // One that failed has an error, and is for whoever watches over it.
   const isStartLeft = record.desired === 'running' && record.status === 'starting' && record.error === undefined;
   if (isStartLeft && (seen.status === 'stopped' || seen.status === 'starting')) return { do: 'start' };
+  if (hasEnded(record, seen)) return { do: 'note' };
   return shown(inTrash ? { ...seen, status: 'trashed' } : seen);
 }
+
+/** Whether a step that failed has come to what was asked for. */
+export const hasEnded = (record: InstanceRecord, { status }: Pick<InstanceObservation, 'status'>): boolean =>
+  record.error !== undefined && tellsWhatIsLeft(record) && status === record.desired;
 
 const shown = ({ status, detail }: Pick<InstanceObservation, 'status' | 'detail'>): Settlement => ({
   ...({ do: 'show', status } as const),
@@ -64,5 +72,10 @@ const shown = ({ status, detail }: Pick<InstanceObservation, 'status' | 'detail'
 /** Whether by its status it is known what is left to be done, so that it stays. */
 export const tellsWhatIsLeft = ({ status }: InstanceRecord): boolean =>
   ['creating', 'starting', 'stopping', 'deleting'].includes(status);
+
+/** Providers at which something is left to be done. */
+export const unsettledAt = (records: readonly InstanceRecord[]): string[] => [
+  ...new Set(records.filter(tellsWhatIsLeft).map(({ providerId }) => providerId)),
+];
 
 const unjudged = (record: InstanceRecord): InstanceStatus => (tellsWhatIsLeft(record) ? record.status : 'unknown');

@@ -28,6 +28,7 @@ import {
   refuseRevived,
 } from './admission.ts';
 import { BegunRemovals } from './begunRemovals.ts';
+import { filtered } from './filteredInstances.ts';
 import { keepGiven } from './givenSecrets.ts';
 import { HealthMonitor } from './health/healthMonitor.ts';
 import { mildestRung, refusal } from './health/recoveryLadder.ts';
@@ -42,7 +43,7 @@ import { MigrationManager } from './migration/migrationManager.ts';
 import { refuseOverruled } from './overruling.ts';
 import type { ProviderDirectory } from './providerDirectory.ts';
 import { type FoundInstance, Reconciler } from './reconciler.ts';
-import { type AskedBeside, asked, byName, chosenImages, notKept } from './records.ts';
+import { type AskedBeside, asked, chosenImages, notKept } from './records.ts';
 import type { SecretMasks } from './secretMasks.ts';
 import { SharedConditions } from './sharedConditions.ts';
 import { SnapshotBook } from './snapshots/snapshotBook.ts';
@@ -93,8 +94,7 @@ export class SwarmController {
     };
     this.#lifecycle = new InstanceLifecycle(registry, providers, vault, sources, masks, forgetElsewhere);
     this.#names = new InstanceNames(registry, locks);
-    const parts = { registry, providers, vault, lifecycle: this.#lifecycle, names: this.#names };
-    this.updates = new InstanceUpdates(parts);
+    this.updates = new InstanceUpdates({ registry, providers, vault, lifecycle: this.#lifecycle, names: this.#names });
     this.#reconciler = new Reconciler({
       ...{ swarmId, registry, providers, locks },
       isRemoved: instanceId => this.migrations.isRemoved(instanceId),
@@ -216,18 +216,7 @@ export class SwarmController {
 
   /** By name, then id. */
   listInstances(filter: InstanceFilter = {}): InstanceRecord[] {
-    const { provider, status, name, metadata } = filter;
-    const named = name === undefined ? this.registry.listInstances() : this.registry.findInstancesByName(name);
-    return named
-      .filter(record => {
-        const type = this.providers.find(record.providerId)?.type;
-        return (
-          (provider === undefined || record.providerId === provider || type === provider) &&
-          (status === undefined || status.includes(record.status)) &&
-          Object.entries(metadata ?? {}).every(([key, value]) => record.config.metadata[key] === value)
-        );
-      })
-      .sort(byName);
+    return filtered(this.registry, this.providers, filter);
   }
 
   startInstance(instanceId: string, ctx: OperationContext = quietContext): Promise<InstanceRecord> {

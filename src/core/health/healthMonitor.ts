@@ -10,6 +10,7 @@ import type { InstanceRegistry } from '../instanceRegistry.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
 import type { ProviderObservation, Reconciler } from '../reconciler.ts';
 import { timestamp } from '../records.ts';
+import { unsettledAt } from '../settlement.ts';
 import { Examiner } from './examiner.ts';
 import { forgetGone, type HealthBook } from './healthBook.ts';
 import { wantsLook } from './healthChecks.ts';
@@ -196,7 +197,7 @@ export class HealthMonitor {
     if (isWanted()) await reconciler.refresh(this.#ctx(), providerId, isWanted).catch(() => {});
   }
 
-  /** One round over every provider; never rejects, and plans the next one. The first one is for all that is shown. */
+  /** One round; never rejects, and plans the next one. The first is for all that is shown; unwatched, for what is left. */
   async #round(planned: number, isFirst: boolean): Promise<void> {
     const { signal } = this.#hold;
     const { registry, book, providers, config, lease } = this.#options;
@@ -214,7 +215,8 @@ export class HealthMonitor {
       if (verdict.do === 'throw-away') await this.#countAnew(verdict.reason);
       else for (const { id } of providers.all()) this.#due.add(id);
     }
-    if (config().enabled || isFirst) await this.#ask();
+    const asked = config().enabled || isFirst ? [undefined] : unsettledAt(registry.listInstances());
+    await Promise.all(asked.map(id => this.#ask(id)));
     await Promise.all(this.#looks);
     if (signal.aborted) return;
     if (config().enabled) await this.#noteUnprovided();
@@ -369,10 +371,8 @@ export class HealthMonitor {
       const watched = registry.listInstances(provider.id).filter(({ id }) => this.#isWatched(id));
       // By the list itself: the others' absence may not be confirmed yet.
       const unlisted = watched.filter(({ id }) => !seen?.has(id)).length;
-      if (isTooMany(unlisted, watched.length, config())) {
-        const reason = `"${provider.id}" does not list ${unlisted} of ${watched.length} instances.`;
-        return `${reason} That is no proof that they are gone: nothing is made in their place.`;
-      }
+      if (isTooMany(unlisted, watched.length, config()))
+        return `"${provider.id}" does not list ${unlisted} of ${watched.length} instances. That is no proof that they are gone: nothing is made in their place.`;
     }
     const needed = this.#options.config().failureThreshold;
     if ((this.#suspectRounds.get(provider.id) ?? 0) > needed) return undefined;

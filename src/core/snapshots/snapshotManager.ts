@@ -28,10 +28,10 @@ import { aboutToChange, makeOwner } from '../migration/migrationRun.ts';
 import { isCopyInRole, nextEpoch } from '../migration/migrationSteps.ts';
 import { parkedBy } from '../migration/strayCopies.ts';
 import type { ObservedTime } from '../observedTime.ts';
-import { refuseForgetting } from '../onlyThere.ts';
 import type { ProviderDirectory } from '../providerDirectory.ts';
 import { type AskedBeside, asCopied, claimed, pulling, specOf, withError, withStatus } from '../records.ts';
 import { timeLeft, untilDecided } from '../retention.ts';
+import { agreedSnapshot, type FailOverPlan } from './failOverPlan.ts';
 import type { HomeKeeper } from './homeKeeper.ts';
 import type { SnapshotBook } from './snapshotBook.ts';
 import { superfluous } from './snapshotRetention.ts';
@@ -64,12 +64,6 @@ export interface SnapshotManagerOptions {
     ctx: OperationContext,
     work: (record: InstanceRecord, ctx: LockedContext) => Promise<R>,
   ): Promise<R>;
-}
-
-/** What a failover brings back, and the secret variables whose values it loses, as only the silent provider knows them. */
-export interface FailOverPlan {
-  readonly snapshot: Snapshot | undefined;
-  readonly lost: readonly string[];
 }
 
 /** Keeps homes as they were, and brings them back, into their own instance or into a new one on any provider. */
@@ -256,13 +250,7 @@ export class SnapshotManager {
       const source = providers.get(record.providerId);
       if (providers.condition(source.id)?.reachable !== false || (await answers(source, instanceId, ctx)))
         throw failOverRefused(instanceId, `"${source.id}" answers.`, 'Migrate it instead.');
-      const { snapshot, lost } = await this.failOverPlan(instanceId);
-      if (!snapshot) throw failOverRefused(instanceId, 'It has no snapshot.', 'Wait for its provider.');
-      if (agreed && agreed.snapshot?.id !== snapshot.id)
-        throw failOverRefused(instanceId, 'Its youngest snapshot is another one by now.', 'Fail it over again.');
-      const unexpected = lost.filter(name => !agreed?.lost.includes(name));
-      const hint = 'Let it wait for its provider, or fail it over in the Instances view and agree to that.';
-      refuseForgetting(`The failover of "${instanceId}"`, unexpected, hint);
+      const snapshot = agreedSnapshot(instanceId, await this.failOverPlan(instanceId), agreed);
       refuseInTrash(record, 'restore it before');
       const target = providers.resolve(providerType);
       const instances = registry.getInstanceCount(target.id);
