@@ -3,12 +3,13 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { findCommand } from '../src/providers/findCommand.ts';
 
-/** Debian's packages, by a command that each of them brings. */
+/** Debian's packages, by a command that they bring. */
 const packages = {
   chromium: 'chromium',
   dockerd: 'docker.io',
   ip: 'iproute2',
   iptables: 'iptables',
+  podman: 'podman netavark aardvark-dns catatonit',
   sshd: 'openssh-server',
 };
 
@@ -36,7 +37,7 @@ async function missing(): Promise<string[]> {
 export async function provideCommands(): Promise<string[]> {
   const wanted = await missing();
   if (wanted.length === 0) return wanted;
-  const names = wanted.map(command => packages[command as keyof typeof packages]);
+  const names = wanted.flatMap(command => packages[command as keyof typeof packages].split(' '));
   return (await installed(...names)) ? missing() : wanted;
 }
 

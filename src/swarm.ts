@@ -14,6 +14,7 @@ import { SharedRecords } from './core/sharedRecords.ts';
 import { StreamKeeper } from './core/snapshots/homeKeeper.ts';
 import { SnapshotSchedule } from './core/snapshots/snapshotSchedule.ts';
 import { SwarmController } from './core/swarmController.ts';
+
 import { TrashExpiry } from './core/trashExpiry.ts';
 import type { GitCredential } from './core/workspaceSetup.ts';
 import { credentialKey, type ProviderConfig, type SwarmConfig } from './model/config.ts';
@@ -50,6 +51,7 @@ import { loadSwarmId } from './storage/swarmIdentity.ts';
 import { readMachine } from './storage/thisMachine.ts';
 import { fieldsOf } from './vscode/providerFields.ts';
 import type { SwarmCore } from './vscode/swarmHost.ts';
+import { thisUser } from './vscode/thisUser.ts';
 
 /** How long a provider that nobody configured may take to show that it is there. */
 const detectionMilliseconds = 1_500;
@@ -172,7 +174,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
   const homes = path.join(stateDirectory, 'homes');
   const controller = new SwarmController({
     swarmId,
-    owner: { user: os.userInfo().username, machine: os.hostname() },
+    owner: { user: thisUser(), machine: os.hostname() },
     registry,
     claim,
     providers,

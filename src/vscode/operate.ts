@@ -1,4 +1,3 @@
-import * as os from 'node:os';
 import * as vscode from 'vscode';
 import { SwarmError } from '../model/errors.ts';
 import type { OperationContext } from '../model/operationContext.ts';
@@ -6,6 +5,7 @@ import type { BatchResult } from '../operations/batch.ts';
 import type { Confirmation, OperationCall } from '../operations/operation.ts';
 import type { Face } from './face.ts';
 import { type Place, withProgress } from './operationContext.ts';
+import { thisUser } from './thisUser.ts';
 import { t } from './translate.ts';
 
 /** Our own modal, with a verb on the button. Nothing skips it. */
@@ -20,7 +20,7 @@ export type Secrets = Readonly<Record<string, string>>;
 export const personCall = (ctx: OperationContext, secrets: Secrets = {}): OperationCall => ({
   ...ctx,
   caller: 'person',
-  actor: os.userInfo().username,
+  actor: thisUser(),
   secrets,
   confirm: confirmModal,
 });

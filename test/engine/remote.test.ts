@@ -159,13 +159,15 @@ describeWithOwnEngine('an engine on another host', () => {
   describe('over ssh', () => {
     let ssh: SshServer;
     const searchPath = process.env.PATH;
-    const children = () =>
+    /** Of ours that lead there: the one that stays, and those that share it. */
+    const children = (which = '') =>
       readdirSync('/proc')
         .filter(entry => /^\d+$/.test(entry))
         .flatMap(pid => {
           try {
             const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-            return line.includes(`:${engine.socket}`) && line.includes('ssh\0') ? [Number(pid)] : [];
+            const leadsThere = line.includes('ssh\0') && line.includes(`root@${engine.address}`);
+            return leadsThere && line.includes(which) ? [Number(pid)] : [];
           } catch {
             return [];
           }
@@ -183,15 +185,16 @@ describeWithOwnEngine('an engine on another host', () => {
       return connected({ endpoint: ssh.endpoint });
     };
 
-    test('an editor is opened through one forwarded socket, which is closed with the provider', async () => {
+    test('an editor is opened through one shared connection, which is closed with the provider', async () => {
+      const lasting = 'ControlMaster=yes';
       const provider = withSsh(ssh.path);
       await useEditor(provider);
-      expect(children()).toHaveLength(1);
-      const [child = 0] = children();
+      expect(children(lasting)).toHaveLength(1);
+      const [child = 0] = children(lasting);
       process.kill(child, 'SIGKILL');
-      await vi.waitFor(() => expect(children()).toEqual([]));
+      await vi.waitFor(() => expect(children()).toEqual([]), 10_000);
       await vi.waitFor(() => provider.abilities.observe(), 10_000);
-      expect(children()).toHaveLength(1);
+      expect(children(lasting)).toHaveLength(1);
       await provider.dispose();
       expect(children()).toEqual([]);
     });

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import type Dockerode from 'dockerode';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import type { HomeProcess, HomeTask } from '../../model/provider.ts';
 import { checkSaid, giveBack, writerTo } from '../homeProgram.ts';
 import { readAhead } from '../readAhead.ts';
-import { confinement, layout, node, ownStart } from './containerSpec.ts';
+import { confinement, homeMount, layout, node, ownStart, runtimeMount, serverRoot } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
+import { dial } from './engineClient.ts';
 import { engineStatus } from './engineErrors.ts';
 import { FrameReader } from './frames.ts';
 import { type InstanceContainer, label } from './instanceContainer.ts';
@@ -14,8 +16,23 @@ import { type InstanceContainer, label } from './instanceContainer.ts';
 /** What it takes to read files that their owner may not, and to give files their owner and mode. */
 const abilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID'];
 const mostSaid = 4_096;
+const attached = { stream: true, stdin: true, stdout: true, stderr: true };
 /** An image may look for programs in the home first, which whoever works there may have put there. */
 const programs = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/**
+ * Runs first, inside: proves by the record beside it that the home is the instance's. An engine that dropped a mount would
+ * show an empty folder, which the program would take for an empty home.
+ */
+const proof = (instanceId: string) => `{
+  let record = '';
+  try { record = process.getBuiltinModule('fs').readFileSync(${JSON.stringify(layout.record)}, 'utf8'); } catch {}
+  if (!record.includes(${JSON.stringify(JSON.stringify(instanceId))})) {
+    process.stderr.write('the engine did not mount its volume');
+    process.exit(1);
+  }
+}
+`;
 
 /**
  * Runs the program in a container of its own that has the instance's image and volumes, and no network: so the instance
@@ -29,9 +46,11 @@ export async function openContainerHome(
   ctx: OperationContext,
 ): Promise<HomeProcess> {
   const name = `remote-swarm-home-${randomBytes(6).toString('hex')}`;
-  const { Image, HostConfig } = await engine.call('Looking at the container', ctx, (docker, abortSignal) =>
+  // What it is made of is told in more ways than one, and not each engine knows all of them.
+  const { Image, Mounts } = await engine.call('Looking at the container', ctx, (docker, abortSignal) =>
     docker.getContainer(containerId).inspect({ abortSignal }),
   );
+  const runtime = Mounts.find(({ Destination }) => Destination === serverRoot)?.Name;
   const remove = async () => {
     try {
       await engine.call('Removing a helper container', quietContext, async docker => {
@@ -47,18 +66,22 @@ export async function openContainerHome(
     const container = await engine.call('Making a helper container', ctx, (docker, abortSignal) =>
       docker.createContainer({
         ...{ name, Image, Labels: { [label.check]: name }, User: '0:0', WorkingDir: layout.home },
-        ...{ Entrypoint: [node], Cmd: ['--input-type=module', '-e', program, task], Env: [...ownStart, programs] },
+        ...{
+          Entrypoint: [node],
+          Cmd: ['--input-type=module', '-e', proof(id) + program, task],
+          Env: [...ownStart, programs],
+        },
         ...{ OpenStdin: true, StdinOnce: true, AttachStdin: true, AttachStdout: true, AttachStderr: true },
         Healthcheck: { Test: ['NONE'] },
         HostConfig: {
           ...{ ...confinement, CapAdd: abilities, AutoRemove: true, NetworkMode: 'none', PidsLimit: 64 },
-          ...{ Mounts: HostConfig.Mounts ?? [], LogConfig: { Type: 'none', Config: {} } },
+          Mounts: [homeMount(id), ...(runtime === undefined ? [] : [runtimeMount(runtime)])],
+          LogConfig: { Type: 'none', Config: {} },
         },
         abortSignal,
       }),
     );
-    const attached = { stream: true, hijack: true, stdin: true, stdout: true, stderr: true };
-    const stream = (await engine.call('Reaching a helper container', ctx, () => container.attach(attached))) as Duplex;
+    const stream = await engine.call('Reaching a helper container', ctx, docker => attach(docker, name));
     await engine.call('Starting a helper container', ctx, (_, abortSignal) => container.start({ abortSignal }), 60_000);
     const reader = new FrameReader();
     let said = '';
@@ -92,3 +115,10 @@ export async function openContainerHome(
     throw error;
   }
 }
+
+/** Without a body, which some engines take for the beginning of the program's input; dockerode always sends one. */
+const attach = (docker: Dockerode, container: string) =>
+  dial<Duplex>(docker, {
+    ...{ path: `/containers/${container}/attach?`, method: 'POST', options: { ...attached }, file: Buffer.alloc(0) },
+    ...{ isStream: true, hijack: true, openStdin: true, statusCodes: { 101: true, 200: true } },
+  });

@@ -1,6 +1,6 @@
 import type { Disposable } from '../../model/event.ts';
 import type { InstanceConfig, InstanceRole, VSCodeInstance } from '../../model/instance.ts';
-import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
 import type {
   Endpoint,
   HomeProcess,
@@ -14,7 +14,7 @@ import type {
   TerminalSpec,
 } from '../../model/provider.ts';
 import { freeBytesOf } from '../diskUsage.ts';
-import { probe } from '../editorServer.ts';
+import { answers, probe } from '../editorServer.ts';
 import { readDisks } from './containerDisks.ts';
 import { followLogs } from './containerLogs.ts';
 import { layout, node, serverMain } from './containerSpec.ts';
@@ -30,6 +30,8 @@ import { volumeSizes } from './volumes.ts';
 
 /** How long an engine has to show that it is there, when what lies behind it did not answer. */
 const enginePatience = 5_000;
+/** How long a published port has to answer before the way through the engine is taken. */
+const portPatience = 2_000;
 
 /** What a Docker engine can do beside the plain interface. */
 export class DockerAbilities implements ProviderAbilities {
@@ -80,24 +82,39 @@ export class DockerAbilities implements ProviderAbilities {
     return `'${node}' '${serverMain}' ${options} --install-extension '${extensionId}'`;
   }
 
-  /** The published port where it is one of this machine, else a tunnel through the engine. */
+  /** The published port where the instance answers on it, else a tunnel through the engine. */
   async connect(instanceId: string, port?: number, ctx: OperationContext = quietContext): Promise<Endpoint> {
-    const container = await this.#provider.containers.running(instanceId, ctx);
-    if (port === undefined && container.port !== undefined && (await this.#provider.engine.isLocal())) {
-      return { host: '127.0.0.1', port: container.port, dispose: () => {} };
+    const { containers, engine } = this.#provider;
+    const container = await containers.running(instanceId, ctx);
+    if (port === undefined && container.port !== undefined && (await engine.publishesHere())) {
+      const limited = withTimeout(ctx, portPatience);
+      if (await answers('127.0.0.1', container.port, instanceId, limited)) {
+        return { host: '127.0.0.1', port: container.port, dispose: () => {} };
+      }
+      ctx.signal.throwIfAborted();
     }
-    const tunnel = await Tunnel.open(this.#provider.engine, container.containerId, port ?? serverPort);
+    const tunnel = await Tunnel.open(engine, container.containerId, port ?? serverPort);
     const kept = this.#keep(tunnel);
     return { host: tunnel.host, port: tunnel.port, dispose: () => kept.dispose() };
   }
 
   /**
-   * On the published port of this machine's own engine, which is not asked then; else by a tunnel that is closed after
-   * it. Without an answer through a tunnel it is asked whether the engine itself is there.
+   * On the published port, where that answers: then the engine is not asked. Else by a tunnel that is closed after it, and
+   * without an answer through that, whether the engine itself is there.
    */
   async probe(instanceId: string, port: number | undefined, ctx: OperationContext): Promise<Probe> {
+    const { engine } = this.#provider;
+    if (port === undefined || !(await engine.publishesHere())) return this.#probeThroughEngine(instanceId, ctx);
+    const seen = await probe('127.0.0.1', port, instanceId, ctx);
+    if (seen.answered || ctx.signal.aborted) return seen;
+    const through = await this.#probeThroughEngine(instanceId, ctx);
+    if (!through.answered) return seen;
+    engine.notePublishesElsewhere();
+    return through;
+  }
+
+  async #probeThroughEngine(instanceId: string, ctx: OperationContext): Promise<Probe> {
     const { engine, containers } = this.#provider;
-    if (port !== undefined && (await engine.isLocal())) return probe('127.0.0.1', port, instanceId, ctx);
     const container = containers.listed(instanceId) ?? (await containers.find(instanceId, ctx));
     const tunnel = await Tunnel.open(engine, container?.name ?? volumeName(instanceId), serverPort);
     try {

@@ -4,6 +4,7 @@ import { isPlainPath } from '../../model/config.ts';
 import { providerRefused, SwarmError } from '../../model/errors.ts';
 import { onOneLine } from '../../model/textCut.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
+import { usualSockets } from './usualSockets.ts';
 
 /** PEM texts of a connection secured by TLS. */
 export interface TlsMaterial {
@@ -16,13 +17,13 @@ export interface TlsMaterial {
 export type DockerEndpoint =
   | { readonly kind: 'socket'; readonly path: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly tls?: TlsMaterial }
-  /** `socket`: the engine's socket over there. */
+  /** `socket`: the engine's socket over there; else docker's own command finds it there. */
   | {
       readonly kind: 'ssh';
       readonly host: string;
       readonly user?: string;
       readonly port?: number;
-      readonly socket: string;
+      readonly socket?: string;
     };
 
 /** What of this machine decides where the engine is. */
@@ -34,6 +35,14 @@ export interface EndpointSources {
   readFile(file: string): Promise<string | undefined>;
 }
 
+/** The same, where no setting says it. */
+export interface SocketSources extends EndpointSources {
+  /** Of the user; undefined on Windows. */
+  readonly uid: number | undefined;
+  /** Whether there is such a socket, and whether the user may use it. */
+  lookFor(socket: string): Promise<'usable' | 'forbidden' | 'absent'>;
+}
+
 type Settings = Pick<DockerProviderConfig, 'id' | 'endpoint' | 'context' | 'tls'>;
 interface Address {
   readonly address: string;
@@ -42,10 +51,10 @@ interface Address {
 
 /**
  * Finds the engine as the `docker` command line does, after the settings: endpoint, context, `DOCKER_HOST`,
- * `DOCKER_CONTEXT`, current context, the platform's own socket. Plain TCP is refused unless it is loopback
+ * `DOCKER_CONTEXT`, current context; then where engines usually are. Plain TCP is refused unless it is loopback
  * (semantics 36).
  */
-export async function resolveEndpoint(settings: Settings, sources: EndpointSources): Promise<DockerEndpoint> {
+export async function resolveEndpoint(settings: Settings, sources: SocketSources): Promise<DockerEndpoint> {
   const { address, pem } = await findAddress(settings, sources);
   const endpoint = parseEndpoint(settings.id, address);
   if (endpoint.kind !== 'tcp') return endpoint;
@@ -72,8 +81,8 @@ export async function resolveEndpoint(settings: Settings, sources: EndpointSourc
   return { ...endpoint, tls: { ca, cert, key } };
 }
 
-async function findAddress({ id, endpoint, context, tls }: Settings, sources: EndpointSources): Promise<Address> {
-  const { env, homeDirectory, platform } = sources;
+async function findAddress({ id, endpoint, context, tls }: Settings, sources: SocketSources): Promise<Address> {
+  const { env, homeDirectory } = sources;
   const withTls = (address: string): Address => (tls ? { address, pem: tls } : { address });
   if (endpoint) return withTls(endpoint);
   const directory = env.DOCKER_CONFIG || path.join(homeDirectory, '.docker');
@@ -84,7 +93,16 @@ async function findAddress({ id, endpoint, context, tls }: Settings, sources: En
   }
   const current = env.DOCKER_CONTEXT || (await currentContext(directory, sources));
   if (current && current !== 'default') return contextAddress(id, current, directory, sources);
-  return { address: platform === 'win32' ? 'npipe:////./pipe/docker_engine' : 'unix:///var/run/docker.sock' };
+  const scheme = sources.platform === 'win32' ? 'npipe' : 'unix';
+  return { address: `${scheme}://${await usualSocket(sources)}` };
+}
+
+/** The first one that may be used; else the first one that is there; else where Docker itself would be. */
+async function usualSocket(sources: SocketSources): Promise<string | undefined> {
+  const sockets = usualSockets(sources);
+  const seen = await Promise.all(sockets.map(socket => sources.lookFor(socket)));
+  const first = (wanted: string) => sockets.find((_, index) => seen[index] === wanted);
+  return first('usable') ?? first('forbidden') ?? sockets[0];
 }
 
 async function currentContext(directory: string, sources: EndpointSources): Promise<string | undefined> {
@@ -142,10 +160,12 @@ function endpointIn(address: string): DockerEndpoint | undefined {
     const plain =
       url.password === '' && /^[A-Za-z0-9]/.test(host.replace(/^:+/, '')) && /^([\w.][\w.@+-]*)?$/.test(user);
     if (plain && scheme === 'ssh') {
-      const socket = url.pathname === '/' ? '/var/run/docker.sock' : decoded(url.pathname);
-      // A colon would end the socket's name where ssh reads it.
-      if (socket === undefined || socket.includes(':')) return undefined;
-      return { kind: 'ssh', host, socket, ...(user && { user }), ...(url.port && { port: Number(url.port) }) };
+      const socket = decoded(url.pathname);
+      if (socket === undefined) return undefined;
+      return {
+        ...{ kind: 'ssh', host, ...(user && { user }), ...(url.port && { port: Number(url.port) }) },
+        ...(socket !== '/' && { socket }),
+      };
     }
     // URL drops the port that is its scheme's default.
     const port = Number(url.port || (/:80(\/|$)/.test(rest) ? 80 : 2375));

@@ -1,20 +1,21 @@
-import { readFile } from 'node:fs/promises';
+import { access, constants, readFile } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { Readable } from 'node:stream';
 import type Dockerode from 'dockerode';
 import { providerRefused, providerUnreachable } from '../../model/errors.ts';
-import type { OperationContext } from '../../model/operationContext.ts';
+import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import { SshLink } from '../sshLink.ts';
+import { DialAgent } from './dialStdio.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
-import { type DockerEndpoint, type EndpointSources, resolveEndpoint } from './dockerEndpoint.ts';
-import { engineClient } from './engineClient.ts';
+import { type DockerEndpoint, resolveEndpoint, type SocketSources } from './dockerEndpoint.ts';
+import { dial, engineClient } from './engineClient.ts';
 import { translateEngineError } from './engineErrors.ts';
+import { type ApiRange, compareVersions, oldestApi, pinnedApi } from './pinnedApi.ts';
 import { RegistryCredentials } from './registryCredentials.ts';
 
 /** How long one call may take when nothing else is said. An engine never ends a call by itself (semantics 25). */
 const patience = 15_000;
-const oldestApi = '1.40';
 
 /** What an engine says of itself. Memory in MiB. */
 export interface EngineFacts {
@@ -23,12 +24,32 @@ export interface EngineFacts {
   readonly memoryMb: number;
 }
 
-const thisMachine: EndpointSources = {
+const thisMachine: SocketSources = {
   env: process.env,
   homeDirectory: os.homedir(),
   platform: process.platform,
+  uid: process.getuid?.(),
   readFile: file => readFile(file, 'utf8').catch(() => undefined),
+  lookFor: async socket => {
+    const may = (mode: number) =>
+      access(socket, mode).then(
+        () => true,
+        () => false,
+      );
+    if (!(await may(constants.F_OK))) return 'absent';
+    return (await may(constants.R_OK | constants.W_OK)) ? 'usable' : 'forbidden';
+  },
 };
+
+/** The way to an engine. */
+interface Way {
+  readonly options: ClientOptions;
+  /** Through ssh: what all of its connections share, where that can be had. */
+  readonly link?: SshLink;
+  readonly agent?: DialAgent;
+}
+type ClientOptions = Dockerode.DockerOptions & { readonly agent?: DialAgent };
+type Connection = Way & { readonly docker: Dockerode };
 
 /** The door to one engine: every call goes through {@link call}, ends in time, and fails with a `SwarmError`. */
 export class DockerEngine {
@@ -37,8 +58,9 @@ export class DockerEngine {
   readonly credentials: RegistryCredentials;
   readonly #config: DockerProviderConfig;
   #endpoint: Promise<DockerEndpoint> | undefined;
-  #client: Promise<{ docker: Dockerode; forward?: SshLink }> | undefined;
-  #disposed = false;
+  #connection: Promise<Connection> | undefined;
+  #publishesElsewhere = false;
+  readonly #disposed = new AbortController();
 
   constructor(config: DockerProviderConfig) {
     this.providerId = config.id;
@@ -46,14 +68,22 @@ export class DockerEngine {
     this.#config = config;
   }
 
-  /** Whether ports that the engine publishes are ports of this machine. */
-  async isLocal(): Promise<boolean> {
-    return (await this.#resolve()).kind === 'socket';
+  /** Whether ports that the engine publishes are taken for ports of this machine. */
+  async publishesHere(): Promise<boolean> {
+    return !this.#publishesElsewhere && (await this.#resolve()).kind === 'socket';
+  }
+
+  /**
+   * An instance was reached through the engine, and not on its published port: the socket is here and the engine is not,
+   * as in a container that the socket is mounted into, or for one in a virtual machine.
+   */
+  notePublishesElsewhere(): void {
+    this.#publishesElsewhere = true;
   }
 
   /** The folder of its volumes on this machine; undefined unless the engine says that it runs here. */
   async volumesHere(ctx: OperationContext): Promise<string | undefined> {
-    if (!(await this.isLocal())) return undefined;
+    if (!(await this.publishesHere())) return undefined;
     const { Name, DockerRootDir } = await this.call('Asking for the engine', ctx, docker => docker.info());
     return Name === os.hostname() ? path.join(DockerRootDir, 'volumes') : undefined;
   }
@@ -126,9 +156,8 @@ export class DockerEngine {
   }
 
   async dispose(): Promise<void> {
-    this.#disposed = true;
-    const client = await this.#client?.catch(() => undefined);
-    await client?.forward?.dispose();
+    this.#disposed.abort();
+    await close(await this.#connection?.catch(() => undefined));
   }
 
   #resolve(): Promise<DockerEndpoint> {
@@ -140,38 +169,64 @@ export class DockerEngine {
   }
 
   async #connect(): Promise<Dockerode> {
-    if (this.#disposed) throw providerUnreachable(this.providerId, 'it was closed', 'Try again.');
-    const current = await this.#client;
-    if (current?.forward?.alive === false) {
-      this.#client = undefined;
-      await current.forward.dispose();
+    if (this.#disposed.signal.aborted) throw providerUnreachable(this.providerId, 'it was closed', 'Try again.');
+    const current = await this.#connection;
+    if (current?.link?.alive === false) {
+      this.#connection = undefined;
+      await close(current);
     }
-    this.#client ??= this.#open();
-    const opening = this.#client;
-    opening.catch(() => {
-      if (this.#client === opening) this.#client = undefined;
-    });
+    this.#connection ??= this.#open();
+    const opening = this.#connection;
+    opening.catch(() => this.#leave(opening));
     return (await opening).docker;
   }
 
-  async #open(): Promise<{ docker: Dockerode; forward?: SshLink }> {
+  /** What could not be opened is looked for anew, where nobody has named its place. */
+  #leave(connection: Promise<Connection>): void {
+    if (this.#connection === connection) [this.#connection, this.#endpoint] = [undefined, undefined];
+  }
+
+  async #open(): Promise<Connection> {
     // Loaded at first use: it is the heaviest module of all.
     const [{ default: Client }, endpoint] = await Promise.all([import('dockerode'), this.#resolve()]);
-    if (endpoint.kind === 'socket') return { docker: makeClient(Client, { socketPath: endpoint.path }) };
+    const way = await this.#way(endpoint);
+    try {
+      const abortSignal = AbortSignal.any([this.#disposed.signal, AbortSignal.timeout(patience)]);
+      const asked = { path: '/version', method: 'GET', abortSignal };
+      const range = await dial<ApiRange>(engineClient(makeClient(Client, way.options), this.providerId, quietContext), {
+        ...{ ...asked, statusCodes: { 200: true } },
+      });
+      return { ...way, docker: makeClient(Client, { ...way.options, version: `v${pinnedApi(range)}` }) };
+    } catch (error) {
+      await close(way);
+      throw error;
+    }
+  }
+
+  async #way(endpoint: DockerEndpoint): Promise<Way> {
+    if (endpoint.kind === 'socket') return { options: { socketPath: endpoint.path } };
     if (endpoint.kind === 'tcp') {
       const { host, port, tls } = endpoint;
-      return { docker: makeClient(Client, { host, port, protocol: tls ? 'https' : 'http', ...tls }) };
+      return { options: { host, port, protocol: tls ? 'https' : 'http', ...tls } };
     }
-    const forward = await SshLink.open(this.providerId, endpoint, { forwardTo: endpoint.socket });
-    return { docker: makeClient(Client, { socketPath: forward.socketPath }), forward };
+    const { socket, ...target } = endpoint;
+    // Windows' ssh shares no connection.
+    const link = process.platform === 'win32' ? undefined : await SshLink.open(this.providerId, target, 'connection');
+    const agent = new DialAgent(this.providerId, { target, socket }, link?.socketPath ?? 'none');
+    return { options: { host: 'engine', port: 80, protocol: 'http', agent }, agent, ...(link && { link }) };
   }
+}
+
+async function close(way: Way | undefined): Promise<void> {
+  way?.agent?.destroy();
+  await way?.link?.dispose();
 }
 
 /**
  * A client of this one address. While it is made, dockerode must not see `DOCKER_HOST`: it would read the files of
  * `DOCKER_CERT_PATH`, and prefer that host to a socket; {@link resolveEndpoint} has heeded the variables already.
  */
-function makeClient(Client: typeof Dockerode, options: Dockerode.DockerOptions): Dockerode {
+function makeClient(Client: typeof Dockerode, options: ClientOptions): Dockerode {
   const { DOCKER_HOST: host } = process.env;
   delete process.env.DOCKER_HOST;
   try {
@@ -183,10 +238,6 @@ function makeClient(Client: typeof Dockerode, options: Dockerode.DockerOptions):
 
 function addressOf(endpoint: DockerEndpoint): string {
   if (endpoint.kind === 'socket') return endpoint.path;
-  if (endpoint.kind === 'ssh') return `ssh://${endpoint.host}${endpoint.socket}`;
+  if (endpoint.kind === 'ssh') return `ssh://${endpoint.host}${endpoint.socket ?? ''}`;
   return `tcp://${endpoint.host}:${endpoint.port}`;
-}
-
-function compareVersions(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
 }

@@ -39,7 +39,6 @@ import { InstanceOwnership } from './instanceOwnership.ts';
 import { InstanceReader } from './instanceReader.ts';
 import { InstanceRecreator } from './instanceRecreator.ts';
 import { InstanceReplacer } from './instanceReplacer.ts';
-import { removeIdleNetworks } from './networks.ts';
 import { isEngineId } from './pull.ts';
 import { firstFiles, launcherFile, ReservedFiles, recordFiles } from './reservedFiles.ts';
 import { ServerStarter } from './serverStarter.ts';
@@ -170,7 +169,7 @@ export class DockerProvider implements Provider {
       await this.containers.removeHelpers(instanceId, ctx);
       for (const { containerId } of containers) await this.containers.remove(containerId, ctx);
       // The home goes last: of a making that was cut off it is what tells whose network was made for it.
-      for (const swarmId of swarms) await removeIdleNetworks(this.engine, swarmId, ctx);
+      for (const swarmId of swarms) await this.builder.removeIdleNetworks(swarmId, ctx);
       const hadVolume = await this.builder.removeVolume(instanceId, ctx);
       return containers.length > 0 || hadVolume;
     });
@@ -343,7 +342,7 @@ export class DockerProvider implements Provider {
   async #undoCreate({ id, swarmId }: InstanceIdentity, withVolume: boolean, ctx: OperationContext): Promise<void> {
     for (const { containerId } of await this.containers.of(id, ctx)) await this.containers.remove(containerId, ctx);
     if (withVolume) await this.builder.removeVolume(id, ctx);
-    await removeIdleNetworks(this.engine, swarmId, ctx);
+    await this.builder.removeIdleNetworks(swarmId, ctx);
   }
 }
 

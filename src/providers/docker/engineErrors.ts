@@ -29,6 +29,10 @@ export function engineStatus(error: unknown): number | undefined {
   return typeof status === 'number' ? status : undefined;
 }
 
+/** Whether something could not be made because there is one of that name: Docker says so by a status, Podman in words. */
+export const isNameTaken = (error: unknown) =>
+  engineStatus(error) === 409 || (engineStatus(error) === 500 && said(error).includes('name is already in use'));
+
 /**
  * Whether a call failed because the files of a volume that the container mounts are not there, though the engine still
  * lists the volume.

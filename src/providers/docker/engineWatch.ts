@@ -7,7 +7,8 @@ import { label } from './instanceContainer.ts';
 
 const firstPause = 1_000;
 const longestPause = 30_000;
-const events = ['create', 'start', 'die', 'destroy', 'rename', 'pause', 'unpause', 'update', 'oom'];
+/** Podman looks for ends by its own words, and tells them by Docker's. */
+const events = ['create', 'start', 'die', 'died', 'destroy', 'remove', 'rename', 'pause', 'unpause', 'update', 'oom'];
 
 /**
  * Listens to the engine's events about our containers and tells which instance changed. A stream that is lost is told as
@@ -49,7 +50,8 @@ export class EngineWatch implements Disposable {
 
 async function openEvents(engine: DockerEngine, signal: AbortSignal): Promise<Readable> {
   const ctx = { signal, report: () => {} };
-  const filters = { type: ['container'], label: [label.instance], event: events };
+  // Not by our label: not each engine finds one whose value is not named, and the event itself tells.
+  const filters = { type: ['container'], event: events };
   return (await engine.call('Listening to events', ctx, docker =>
     // Filters as text: dockerode's types know fewer of them than the engine.
     docker.getEvents({ filters: JSON.stringify(filters) }),

@@ -2,15 +2,14 @@ import { providerRefused } from '../../model/errors.ts';
 import type { InstanceConfig, InstanceIdentity, InstanceRole, Resources } from '../../model/instance.ts';
 import { type OperationContext, uncancelled } from '../../model/operationContext.ts';
 import { type ImageChoice, imageFor } from '../pinnedImage.ts';
-import { Turns } from '../turns.ts';
 import { archiveOf } from './archive.ts';
 import { canResizeLive, containerSpec } from './containerSpec.ts';
 import type { DockerEngine } from './dockerEngine.ts';
-import { engineStatus } from './engineErrors.ts';
+import { isNameTaken } from './engineErrors.ts';
 import { refuseSecondServer } from './homeHolders.ts';
 import { Images, type UsableImage } from './images.ts';
 import { containerName, type InstanceContainer, label, labelsOf, volumeName } from './instanceContainer.ts';
-import { ensureNetwork, rejoinNetwork } from './networks.ts';
+import { Networks } from './networks.ts';
 import { isEngineId } from './pull.ts';
 import { makeVolume, removeVolume, volumeLabels } from './volumes.ts';
 
@@ -29,13 +28,13 @@ export class InstanceBuilder {
   readonly #engine: DockerEngine;
   readonly #defaults: InstanceDefaults;
   readonly #images: Images;
-  /** Creates at once must not each find no network, and each make one. */
-  readonly #networkTurns = new Turns();
+  readonly #networks: Networks;
 
   constructor(engine: DockerEngine, defaults: InstanceDefaults) {
     this.#engine = engine;
     this.#defaults = defaults;
     this.#images = new Images(engine, defaults.runtimeImage);
+    this.#networks = new Networks(engine);
   }
 
   imageOf(config: Pick<InstanceConfig, 'image'>): string {
@@ -87,14 +86,14 @@ export class InstanceBuilder {
     ctx: OperationContext,
     role: InstanceRole = 'owner',
   ): Promise<void> {
-    const network = await this.#network(identity.swarmId, ctx);
+    const network = await this.#networks.ensure(identity.swarmId, identity.id, ctx);
     const spec = containerSpec({
       ...image,
       identity,
       role,
       network,
       resources: this.limitsOf(config),
-      publish: await this.#engine.isLocal(),
+      publish: await this.#engine.publishesHere(),
     });
     await refuseSecondServer(this.#engine, identity.id, undefined, ctx);
     ctx.signal.throwIfAborted();
@@ -106,7 +105,7 @@ export class InstanceBuilder {
         patience,
       );
     } catch (error) {
-      if (engineStatus(error) !== 409) throw error;
+      if (!isNameTaken(error)) throw error;
       const { Config } = await this.#engine.call('Looking at the container', ctx, (docker, abortSignal) =>
         docker.getContainer(containerName(identity, role)).inspect({ abortSignal }),
       );
@@ -121,8 +120,13 @@ export class InstanceBuilder {
   }
 
   /** Gives a container that does not run the swarm's network in place of one that was removed. */
-  async renewNetwork({ containerId, swarmId }: InstanceContainer, ctx: OperationContext): Promise<void> {
-    await rejoinNetwork(this.#engine, containerId, await this.#network(swarmId, ctx), ctx);
+  async renewNetwork({ id, containerId, swarmId }: InstanceContainer, ctx: OperationContext): Promise<void> {
+    await this.#networks.rejoin(containerId, await this.#networks.ensure(swarmId, id, ctx), ctx);
+  }
+
+  /** Removes what no container of the swarm needs any more. */
+  removeIdleNetworks(swarmId: string, ctx: OperationContext): Promise<void> {
+    return this.#networks.removeIdle(swarmId, ctx);
   }
 
   /** The swarm whose home of this instance is there, by its labels; undefined when there is none. */
@@ -136,10 +140,6 @@ export class InstanceBuilder {
     if ((await this.swarmOfHome(instanceId, ctx)) === undefined) return false;
     await removeVolume(this.#engine, volumeName(instanceId), ctx);
     return true;
-  }
-
-  #network(swarmId: string, ctx: OperationContext): Promise<string> {
-    return this.#networkTurns.take(swarmId, () => ensureNetwork(this.#engine, swarmId, ctx));
   }
 }
 

@@ -12,7 +12,6 @@ import { type Containers, refuseUntold } from './containers.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 import { type InstanceBuilder, idTaken } from './instanceBuilder.ts';
 import { type InstanceContainer, primaryOf, volumeName } from './instanceContainer.ts';
-import { removeIdleNetworks } from './networks.ts';
 import { type ReservedFiles, renewedFiles } from './reservedFiles.ts';
 
 /** Makes an instance's container anew on the home that is there, whatever became of the old one. */
@@ -93,7 +92,7 @@ export class InstanceRecreator {
     if (mark ? standingOf(container, mark.identity) === 'owner' : isMaker && mark === undefined) return;
     const own = uncancelled(ctx);
     await this.#containers.remove(container.containerId, own);
-    await removeIdleNetworks(this.#engine, container.swarmId, own);
+    await this.#builder.removeIdleNetworks(container.swarmId, own);
     if (mark) refuseUnowned({ ...mark.identity, providerId: this.#engine.providerId }, container);
     throw idTaken(volumeName(container.id));
   }
@@ -103,7 +102,7 @@ export class InstanceRecreator {
     if (!(await this.#files.holds(containerId, layout.home, ctx))) {
       const own = uncancelled(ctx);
       await this.#containers.remove(containerId, own);
-      await removeIdleNetworks(this.#engine, swarmId, own);
+      await this.#builder.removeIdleNetworks(swarmId, own);
       throw homeMissing(id, this.#engine.providerId);
     }
     const hasToken = await this.#files.holds(containerId, layout.token, ctx);

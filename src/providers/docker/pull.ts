@@ -15,6 +15,7 @@ const PullLine = z.object({
   status: z.string().optional(),
   progressDetail: z.object({ current: z.number().optional(), total: z.number().optional() }).optional(),
   error: z.string().optional(),
+  errorDetail: z.object({ message: z.string() }).optional(),
 });
 type PullLine = z.infer<typeof PullLine>;
 
@@ -125,7 +126,8 @@ async function pullImage(engine: DockerEngine, reference: string, ctx: Operation
     const progress = new PullProgress();
     for await (const line of jsonLines(stream)) {
       timer.refresh();
-      if (line.error !== undefined) throw new Error(line.error);
+      const failure = line.errorDetail?.message ?? line.error;
+      if (failure !== undefined) throw new Error(failure);
       progress.note(line);
       ctx.report(`${doing}: ${progress.summary}`, progress.fraction);
     }

@@ -12,6 +12,8 @@ import { Tunnel } from './tunnel.ts';
 const patience = 60_000;
 /** An engine tries ten ports in a row, and the ones after them at the next start. */
 const startTries = 5;
+/** How long a published port may refuse before it is tried whether the instance answers through the engine. */
+const portPatience = 3_000;
 
 /** Probes for half a second: an answer of the server costs nothing, one of the engine whether it still runs does. */
 async function answersSoon(port: number, instanceId: string, ctx: OperationContext): Promise<boolean> {
@@ -64,13 +66,20 @@ export class ServerStarter {
 
   async #answering({ id, containerId }: InstanceContainer, ctx: OperationContext): Promise<InstanceContainer> {
     let tunnel: Tunnel | undefined;
+    const began = performance.now();
     try {
       for (;;) {
         const container = (await this.#containers.of(id, ctx)).find(other => other.containerId === containerId);
         if (container?.state !== 'running') throw await this.#ended(containerId, container?.detail);
-        const local = container.port !== undefined && (await this.#engine.isLocal());
-        if (!local) tunnel ??= await Tunnel.open(this.#engine, containerId, serverPort);
-        if (await answersSoon(tunnel?.port ?? container.port ?? 0, id, ctx)) return container;
+        const published = (await this.#engine.publishesHere()) ? container.port : undefined;
+        if (published !== undefined && (await answersSoon(published, id, ctx))) return container;
+        if (published !== undefined && performance.now() - began < portPatience) continue;
+        tunnel ??= await Tunnel.open(this.#engine, containerId, serverPort);
+        if (!(await answersSoon(tunnel.port, id, ctx))) continue;
+        // It may have begun to answer in between.
+        if (published !== undefined && !(await answers('127.0.0.1', published, id, ctx)))
+          this.#engine.notePublishesElsewhere();
+        return container;
       }
     } finally {
       tunnel?.dispose();

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { type OperationContext, uncancelled } from '../../model/operationContext.ts';
 import type { DockerEngine } from './dockerEngine.ts';
+import { dial } from './engineClient.ts';
 import { engineStatus } from './engineErrors.ts';
 
 /** Making may wait for a busy disk; it is never cut off in the middle, when its outcome could not be known. */
@@ -40,9 +41,9 @@ export async function volumeLabels(
   }
 }
 
-const DiskUse = z.object({
-  Volumes: z.array(z.object({ Name: z.string(), UsageData: z.object({ Size: z.number() }).nullish() })).nullish(),
-});
+const Sizes = z.array(z.object({ Name: z.string(), UsageData: z.object({ Size: z.number() }).nullish() })).nullish();
+/** As engines tell it up to API 1.51, and after that. */
+const DiskUse = z.object({ Volumes: Sizes, VolumeUsage: z.object({ Items: Sizes }).nullish() });
 
 /** What each volume takes, in bytes, by name. The engine walks all of them for that. */
 export async function volumeSizes(engine: DockerEngine, ctx: OperationContext): Promise<Map<string, number>> {
@@ -51,17 +52,14 @@ export async function volumeSizes(engine: DockerEngine, ctx: OperationContext): 
     ctx,
     (docker, abortSignal) =>
       // What dockerode has for it asks about images and containers, too, which costs much more.
-      new Promise<unknown>((resolve, reject) =>
-        docker.modem.dial(
-          { path: '/system/df?type=volume', method: 'GET', abortSignal, statusCodes: { 200: true } },
-          (error: unknown, answer: unknown) => (error ? reject(error) : resolve(answer)),
-        ),
-      ),
+      dial<unknown>(docker, {
+        ...{ path: '/system/df?type=volume&verbose=true', method: 'GET', abortSignal, statusCodes: { 200: true } },
+      }),
     patience,
   );
-  const { Volumes } = DiskUse.parse(told);
+  const { Volumes, VolumeUsage } = DiskUse.parse(told);
   return new Map(
-    (Volumes ?? []).flatMap(({ Name, UsageData }) =>
+    (VolumeUsage?.Items ?? Volumes ?? []).flatMap(({ Name, UsageData }) =>
       UsageData && UsageData.Size >= 0 ? [[Name, UsageData.Size] as const] : [],
     ),
   );

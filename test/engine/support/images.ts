@@ -54,8 +54,8 @@ export async function ensureTestImage(docker: Dockerode, image: TestImage): Prom
   try {
     const folders = await stage(image, staging);
     const tar = spawn('tar', ['-c', '--owner=0', '--group=0', ...folders], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const [name = '', tag = ''] = reference.split(':');
-    const options = { repo: name, tag, changes: [`LABEL recipe=${recipe}`, 'ENV PATH=/usr/bin:/bin'] };
+    // With its tag in the name: not each engine reads one that is given by itself.
+    const options = { repo: reference, changes: [`LABEL recipe=${recipe}`, 'ENV PATH=/usr/bin:/bin'] };
     const answer = await docker.importImage(tar.stdout, options);
     const said = await text(answer);
     if (/"error"/.test(said)) throw new Error(said);

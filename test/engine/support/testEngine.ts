@@ -48,7 +48,7 @@ export function describeWithOwnEngine(name: string, suite: () => void): void {
 }
 
 /** Where there is a problem, the suite is skipped with the reason in its name; in CI that is a failure. */
-function describeUnless(problem: string | undefined, name: string, suite: () => void): void {
+export function describeUnless(problem: string | undefined, name: string, suite: () => void): void {
   if (problem === undefined) describe(name, suite);
   else if (!process.env.CI) describe.skip(`${name} (skipped: ${problem})`, suite);
   else {

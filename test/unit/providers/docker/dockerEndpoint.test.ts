@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SwarmError } from '../../../../src/model/errors.ts';
+import { dialArguments } from '../../../../src/providers/docker/dialStdio.ts';
 import { DockerProviderConfig } from '../../../../src/providers/docker/dockerConfig.ts';
 import { parseEndpoint, resolveEndpoint } from '../../../../src/providers/docker/dockerEndpoint.ts';
-import { linkArguments } from '../../../../src/providers/sshLink.ts';
 
 const sha = (name: string) => createHash('sha256').update(name).digest('hex');
 const contextFile = (name: string) => `/home/u/.docker/contexts/meta/${sha(name)}/meta.json`;
@@ -14,11 +14,20 @@ interface World {
   env?: Record<string, string>;
   files?: Record<string, string>;
   platform?: NodeJS.Platform;
+  /** Sockets that there are; those of others can't be used. */
+  sockets?: readonly string[];
+  forbidden?: readonly string[];
 }
-const resolve = (settings: object, { env = {}, files = {}, platform = 'linux' }: World = {}) =>
+const resolve = (
+  settings: object,
+  { env = {}, files = {}, platform = 'linux', sockets = [], forbidden = [] }: World = {},
+) =>
   resolveEndpoint(
     { id: 'docker', ...settings },
-    { env, platform, homeDirectory: '/home/u', readFile: async file => files[file] },
+    {
+      ...{ env, platform, homeDirectory: '/home/u', uid: 1000, readFile: async file => files[file] },
+      lookFor: async file => (sockets.includes(file) ? 'usable' : forbidden.includes(file) ? 'forbidden' : 'absent'),
+    },
   );
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(
@@ -74,6 +83,32 @@ describe('the engine is found', () => {
     expect(await resolve({}, { platform: 'win32' })).toEqual({ kind: 'socket', path: '//./pipe/docker_engine' });
   });
 
+  test.each<[string, World, string]>([
+    ['rootless Docker', { env: { XDG_RUNTIME_DIR: '/run/user/1000' } }, '/run/user/1000/docker.sock'],
+    ['rootless Docker, without a session', {}, '/run/user/1000/docker.sock'],
+    ['Docker Desktop', { platform: 'darwin' }, '/home/u/.docker/run/docker.sock'],
+    ['Docker Desktop', { platform: 'linux' }, '/home/u/.docker/desktop/docker.sock'],
+    ['Docker Desktop', { platform: 'win32' }, '//./pipe/dockerDesktopLinuxEngine'],
+    ['OrbStack', { platform: 'darwin' }, '/home/u/.orbstack/run/docker.sock'],
+    ['Colima', { platform: 'darwin' }, '/home/u/.colima/default/docker.sock'],
+    ['Colima in a folder of its own', { platform: 'linux', env: { COLIMA_HOME: '/c' } }, '/c/default/docker.sock'],
+    ['Rancher Desktop', { platform: 'darwin' }, '/home/u/.rd/docker.sock'],
+    ['Podman', { platform: 'linux' }, '/run/user/1000/podman/podman.sock'],
+    ['Podman of root', { platform: 'linux' }, '/run/podman/podman.sock'],
+    ['Podman', { platform: 'darwin', env: { TMPDIR: '/t/' } }, '/t/podman/podman-machine-default-api.sock'],
+    ['Podman', { platform: 'win32' }, '//./pipe/podman-machine-default'],
+  ])('at the usual place of %s', async (_, world, socket) => {
+    expect(await resolve({}, { ...world, sockets: [socket] })).toEqual({ kind: 'socket', path: socket });
+    const beside = ['/var/run/docker.sock', '/run/user/1000/podman/podman.sock'];
+    const found = await resolve({}, { ...world, sockets: [socket], forbidden: beside });
+    expect(found, 'not one that may not be used').toEqual({ kind: 'socket', path: socket });
+  });
+
+  test('and one that may not be used is named when there is no other', async () => {
+    const forbidden = ['/run/podman/podman.sock'];
+    expect(await resolve({}, { forbidden })).toEqual({ kind: 'socket', path: '/run/podman/podman.sock' });
+  });
+
   test('and refused when it would be plain TCP to another machine', async () => {
     expect(await codeOf(resolve({ endpoint: 'tcp://10.0.0.1:2375' }))).toBe('plain-tcp');
     for (const host of ['127.0.0.1', 'localhost', '[::1]']) {
@@ -88,7 +123,7 @@ describe('the engine is found', () => {
 describe('an address', () => {
   test('of a remote engine has user, port and socket', () => {
     expect(parseEndpoint('d', 'ssh://me@far.example:2222')).toEqual({
-      ...{ kind: 'ssh', user: 'me', host: 'far.example', port: 2222, socket: '/var/run/docker.sock' },
+      ...{ kind: 'ssh', user: 'me', host: 'far.example', port: 2222 },
     });
     expect(parseEndpoint('d', 'ssh://far/run/user/1/docker.sock')).toEqual({
       ...{ kind: 'ssh', host: 'far', socket: '/run/user/1/docker.sock' },
@@ -106,7 +141,6 @@ describe('an address', () => {
     'ssh://a%',
     'ssh://far/%',
     'ssh://far/%00',
-    'ssh://far/a:b',
     'tcp://',
     'nonsense',
   ])('%s is refused, and no password shown', address => {
@@ -131,7 +165,8 @@ describe('an address', () => {
           return;
         }
         if (endpoint.kind !== 'ssh') return expect.fail('another kind');
-        const args = linkArguments(endpoint, '/tmp/x.sock', { forwardTo: endpoint.socket });
+        const { socket, ...target } = endpoint;
+        const args = dialArguments({ target, socket }, '/tmp/x.sock');
         expect(args.at(-3)).toBe('--');
         expect(args.at(-2)).toMatch(/^[^-\s][^\s]*$/);
         expect(args.slice(0, -3).filter(arg => arg.startsWith('-') && !/^-[ToLp]$/.test(arg))).toEqual([]);

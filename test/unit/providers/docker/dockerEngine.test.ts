@@ -19,6 +19,7 @@ beforeEach(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'remote-swarm-engine-'));
   const socket = path.join(directory, 'engine.sock');
   server = createServer((request, answer) => {
+    if (request.url === '/version') return void answer.end('{"ApiVersion":"1.41"}');
     asked.push(request.method ?? '');
     answers.push(answer);
   });
