@@ -54,7 +54,7 @@ export default defineConfig({
       project('crash', ['test/crash/**/*.test.ts', ...(isLong ? ['test/crash/**/*.soak.ts'] : [])], waiting),
       project('ssh', ['test/ssh/**/*.test.ts'], { ...waiting, ...built }),
       project('fly', ['test/fly/**/*.test.ts'], { ...waiting, ...built }),
-      project('field', ['test/field/**/*.test.ts'], waiting),
+      project('field', ['test/field/**/*.test.ts'], { ...waiting, ...built }),
       project('engine', ['test/engine/**/*.test.ts'], waiting),
       project('workbench', ['test/workbench/**/*.test.ts'], { ...busy, ...built }),
     ],

@@ -4,7 +4,8 @@ import { Duplex } from 'node:stream';
 import { providerRefused, providerUnreachable, SwarmError } from '../../model/errors.ts';
 import { onOneLine } from '../../model/textCut.ts';
 import { shellWord } from '../shellWord.ts';
-import { type SshTarget, sshArguments, sshProblem } from '../sshLink.ts';
+import { type SshTarget, sshArguments } from '../sshArguments.ts';
+import { sshProblem } from '../sshProblem.ts';
 
 /** An engine that is reached through ssh. */
 export interface FarEngine {
@@ -18,9 +19,8 @@ const mostSaid = 4_000;
 
 /** Arguments for `ssh` that join its standard streams with the engine; `connection` as {@link sshArguments} takes it. */
 export function dialArguments({ target, socket }: FarEngine, connection: string): string[] {
-  const quiet = ['-T', '-o', 'ClearAllForwardings=yes', '-o', 'RemoteCommand=none', '-o', 'LogLevel=ERROR'];
   const at = socket === undefined ? '' : `--host ${shellWord(`unix://${socket}`)} `;
-  return sshArguments(target, quiet, connection, `docker ${at}system dial-stdio`);
+  return sshArguments(target, ['-T'], connection, `docker ${at}system dial-stdio`);
 }
 
 /**

@@ -12,6 +12,7 @@ import {
   hostAnswers,
 } from './hostProtocol.ts';
 import { endChild, type SshConnection } from './sshConnection.ts';
+import { afterMark, markLine } from './startMark.ts';
 
 /** What a call may have beside its arguments. */
 export interface HostCallOptions {
@@ -29,7 +30,7 @@ export const notThere = 97;
 const lastWord = 1_000;
 
 /**
- * Calls the program on the host and answers as it does. An abort is told to it, and the call rejects with the signal's
+ * Calls the program on the host and answers as it does; `command` says the mark before it starts that. An abort is told to it, and the call rejects with the signal's
  * reason once it has rolled back.
  */
 export async function callHost<C extends HostCall>(
@@ -77,7 +78,14 @@ export async function callHost<C extends HostCall>(
       source = { error };
       say({ abort: 'AbortError' });
     });
+    let isReached = false;
+    let before = '';
     for await (const text of linesOf(child.stdout, longestJson)) {
+      if (!isReached) {
+        isReached = text === markLine;
+        before = `${before}${text}\n`.slice(-2_000);
+        continue;
+      }
       const output = outputIn(text);
       if (!output) continue;
       if ('report' in output) ctx.report(output.report, output.fraction);
@@ -94,8 +102,10 @@ export async function callHost<C extends HostCall>(
     if (source) throw source.error;
     signal.throwIfAborted();
     if (code === notThere) throw notPrepared(connection);
-    if (code === 255 || code === null || code < 0) throw connection.problem(said.trim() || 'the connection was lost');
-    throw programFailed(connection, `it ended with ${code}: ${said.trim().slice(-500) || 'it said nothing'}`);
+    const own = afterMark(said).trim();
+    if (code === 255 || code === null || code < 0) throw connection.problem(own || 'the connection was lost');
+    if (!isReached) throw connection.shellProblem(`${before}${said}`);
+    throw programFailed(connection, `it ended with ${code}: ${own.slice(-500) || 'it said nothing'}`);
   } catch (error) {
     // What was ended has nothing to say of it.
     if (!(error instanceof SwarmError)) signal.throwIfAborted();
@@ -128,7 +138,7 @@ async function started(
   }
 }
 
-/** Undefined for what is none of the program's lines: a host's own start files may print something first. */
+/** Undefined for what is none of the program's lines. */
 function outputIn(text: string): HostOutput | undefined {
   try {
     return HostOutput.parse(JSON.parse(text));

@@ -7,24 +7,32 @@ import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import * as z from 'zod';
-import { providerRefused } from '../../model/errors.ts';
-import type { OperationContext } from '../../model/operationContext.ts';
+import { heldBack } from '../../../media/instance/launcher.mjs';
+import { providerRefused, type SwarmError } from '../../model/errors.ts';
+import { type OperationContext, withTimeout } from '../../model/operationContext.ts';
 import type { HomeProcess, HomeTask } from '../../model/provider.ts';
+import { takenBytesOf } from '../diskUsage.ts';
 import { editorServerVersion } from '../editorServer.ts';
 import { installEditorServer } from '../editorServerInstaller.ts';
 import { homeProgram, hostProgramList } from '../homeProgram.ts';
 import type { ProviderEnvironment } from '../providerEnvironment.ts';
 import { homeProcess, spawnHome } from '../spawnHome.ts';
 import { notThere } from './hostCall.ts';
+import { tryDoors } from './hostDoors.ts';
+import { type HostLook, lookScript, readLook, type Unfit, whyHostUnfit, whyScriptFailed } from './hostLook.ts';
 import { HostShell, ScriptFailed } from './hostShell.ts';
 import type { SshConnection } from './sshConnection.ts';
-import { afterMark, chunksAfterMark } from './startMark.ts';
+import { afterMark, chunksAfterMark, sayMark } from './startMark.ts';
 
 /** Where everything of ours on a host lies, below its directory, so that releases do not disturb each other. */
 const serverFolder = `server/code-server-${editorServerVersion}`;
 /** The files by which a folder with all that belongs in it is known. */
 const serverMark = 'installed.json';
 const programsMark = 'run';
+/** How long the first command may take: start files are slow on some hosts. Milliseconds. */
+const lookTime = 25_000;
+/** Bytes that must be left on a host that has the editor server. */
+const leastRoom = 64 * 1024 ** 2;
 /** What is on its way lies below this until it was checked. */
 const partialPrefix = '.partial-';
 
@@ -39,30 +47,32 @@ const ProgramNames = z.array(z.string());
 export class HostSetup {
   readonly #connection: SshConnection;
   readonly #shell: HostShell;
+  readonly #directory: string | undefined;
   readonly #environment: ProviderEnvironment;
   #programs: Promise<Programs> | undefined;
 
   constructor(connection: SshConnection, directory: string | undefined, environment: ProviderEnvironment) {
     this.#connection = connection;
     this.#shell = new HostShell(connection, directory);
+    this.#directory = directory;
     this.#environment = environment;
   }
 
   /**
-   * What the host's shell is to run for a call of the program, after `before`; it ends with {@link notThere} where there is
-   * none.
+   * What the host's shell is to run for a call of the program, after `before`, which says the mark; it ends with
+   * {@link notThere} where there is none.
    */
-  async command(args: readonly string[] = [], before = ''): Promise<string> {
+  async command(args: readonly string[] = [], before = sayMark): Promise<string> {
     const run = `programs/${await this.#programsName()}/${programsMark}`;
     return this.#shell.command(`${before}[ -x "$d/${run}" ] && exec "$d/${run}" "$d" "$@"; exit ${notThere}`, args);
   }
 
-  /** Brings what is not there. */
+  /** Tries what instances need of the host, and brings what is not there. */
   async prepare(ctx: OperationContext): Promise<void> {
     try {
       await audibly(ctx, audible => this.#prepare(audible));
     } catch (error) {
-      if (error instanceof ScriptFailed) throw this.#unfit(error.message);
+      if (error instanceof ScriptFailed) throw this.#unfit(whyScriptFailed(error.message.replace(/\.$/, '')));
       throw error;
     }
   }
@@ -70,14 +80,15 @@ export class HostSetup {
   async #prepare(ctx: OperationContext): Promise<void> {
     const programs = await this.#programsName();
     const own = [serverFolder, `programs/${programs}`] as const;
-    const look = `uname -s; uname -m; [ -f ${own[0]}/${serverMark} ] && echo server; [ -x ${own[1]}/${programsMark} ] && echo programs; ${use}`;
-    const [system = '', machine = '', ...present] = (await this.#shell.run(look, own, ctx)).split('\n');
-    if (present.includes('server') && present.includes('programs')) return;
-    const platform = platformOf(system, machine);
-    if (platform === undefined) throw this.#unfit(`it is ${system} on ${machine}`);
+    const look = await this.#look(own, ctx);
+    this.#refuseUnfit(look, leastRoom);
+    await tryDoors(this.#connection, ctx);
+    if (look.hasServer && look.hasPrograms) return;
+    const platform = platformOf(look);
     const server = await installEditorServer(this.#environment.editorServerDirectory, ctx, platform);
     const root = path.resolve(server.serverMain, ...Array(6).fill('..'));
     const node = path.relative(root, server.node);
+    if (!look.hasServer) this.#refuseUnfit(look, (await takenBytesOf(root, ctx.signal)) ?? 0);
     const partial = `${partialPrefix}${randomBytes(4).toString('hex')}`;
     try {
       await this.#shell.run(
@@ -85,11 +96,22 @@ export class HostSetup {
         [partial],
         ctx,
       );
-      if (!present.includes('server')) await this.#bringServer(root, node, partial, ctx);
+      if (!look.hasServer) await this.#bringServer(root, node, partial, ctx);
       await this.#bringPrograms(`${serverFolder}/${node}`, partial, programs, ctx);
       await this.#shell.run(`${use}; ${letGo}`, own, ctx);
     } finally {
       await this.#shell.run('rm -rf "$1"', [partial], { ...ctx, signal: AbortSignal.timeout(10_000) }).catch(() => {});
+    }
+  }
+
+  /** The first command of all, so that a shell which never comes to it is told as such. */
+  async #look(own: readonly string[], ctx: OperationContext): Promise<HostLook> {
+    const limited = withTimeout(ctx, lookTime);
+    try {
+      return readLook(await this.#shell.run(`${use}; ${lookScript(serverMark, programsMark)}`, own, limited));
+    } catch (error) {
+      if (!limited.signal.aborted || ctx.signal.aborted) throw error;
+      throw this.#connection.shellProblem(`nothing came to its end within ${lookTime / 1000} s`);
     }
   }
 
@@ -148,7 +170,8 @@ export class HostSetup {
 
   async #bringPrograms(node: string, partial: string, name: string, ctx: OperationContext): Promise<void> {
     ctx.report(`Bringing the programs of Remote Swarm to ${this.#connection.target.host}`);
-    const run = `#!/bin/sh\nn="\${0%/*}/../../${node}"\n[ -x "$n" ] || exit ${notThere}\nexec "$n" "\${0%/*}/hostProgram.cjs" "$@"\n`;
+    const own = `unset ${heldBack.join(' ')}`;
+    const run = `#!/bin/sh\n${own}\nn="\${0%/*}/../../${node}"\n[ -x "$n" ] || exit ${notThere}\nexec "$n" "\${0%/*}/hostProgram.cjs" "$@"\n`;
     const files = { ...(await this.#loadPrograms()), run };
     const receive = 'mkdir "$1/programs"; n=$PWD/$2; cd "$1/programs"; exec "$n" -e "$3"';
     const said = await this.#shell.run(receive, [partial, node, receiver], ctx, Readable.from([JSON.stringify(files)]));
@@ -169,13 +192,15 @@ export class HostSetup {
     return digestOfFiles({ ...(await this.#loadPrograms()), editorServerVersion }).slice(0, 16);
   }
 
-  #unfit(said: string) {
+  #refuseUnfit(look: HostLook, bytes: number): void {
+    const unfit = whyHostUnfit(look, bytes);
+    if (unfit) throw this.#unfit(unfit);
+  }
+
+  #unfit({ why, choose }: Unfit): SwarmError {
     const { host } = this.#connection.target;
-    return providerRefused(
-      'ssh-host-unfit',
-      `${host} cannot take or run the editor server: ${said.replace(/\.$/, '')}.`,
-      'It needs Linux with glibc, room on the disk, and a directory in which programs may run; "directory" can name another one.',
-    );
+    const where = this.#directory ?? '.remote-swarm in the home of its user';
+    return providerRefused('ssh-host-unfit', `${host} cannot have instances in ${where}: it ${why}.`, choose);
   }
 
   #notBrought(said: string) {
@@ -250,17 +275,9 @@ async function loadPrograms(launcher: string): Promise<Programs> {
   );
 }
 
-/** As Node names it; undefined for what has no editor server. */
-function platformOf(system: string, machine: string): string | undefined {
-  const processors: Readonly<Record<string, string>> = {
-    x86_64: 'x64',
-    amd64: 'x64',
-    aarch64: 'arm64',
-    arm64: 'arm64',
-  };
-  const processor = processors[machine];
-  return /^(Linux|Darwin)$/.test(system) && processor ? `${system.toLowerCase()}-${processor}` : undefined;
-}
+/** As Node names it, of a host that is fit. */
+const platformOf = ({ system, machine }: HostLook) =>
+  `${system.toLowerCase()}-${/^(x86_64|amd64)$/.test(machine) ? 'x64' : 'arm64'}`;
 
 /** Says again what is being done while it takes long: silence would be taken for a hang. */
 async function audibly<T>(ctx: OperationContext, work: (ctx: OperationContext) => Promise<T>): Promise<T> {

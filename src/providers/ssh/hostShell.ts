@@ -4,11 +4,14 @@ import { pipeline } from 'node:stream/promises';
 import type { OperationContext } from '../../model/operationContext.ts';
 import { CappedOutput } from '../commandStreams.ts';
 import { shellWord } from '../shellWord.ts';
+import { forAnyShell } from './forAnyShell.ts';
 import { endChild, type SshConnection } from './sshConnection.ts';
-import { afterMark, sayMark } from './startMark.ts';
+import { afterMark, hasMark, sayMark } from './startMark.ts';
 
+/** Functions of these names are handed on to a `/bin/sh` that is bash, where start files export them. */
+const foreign = 'cat cd chmod df find grep mkdir printf ps rm tail touch uname';
 /** Begins each script: `$1` is the directory of the settings, or empty. */
-const find = 'd=$1; [ -n "$d" ] || d=$HOME/.remote-swarm; shift; umask 077';
+const find = `unset -f ${foreign}; d=$1; [ -n "$d" ] || d=$HOME/.remote-swarm; shift; umask 077`;
 const make = `set -e; ${find}; mkdir -p "$d"; cd "$d"`;
 
 /** Input that nobody on the host could unpack yet is compressed by `ssh` itself. */
@@ -53,10 +56,12 @@ export class HostShell {
     const closed = new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
     try {
       const sending = pipeline(input ?? Readable.from([]), child.stdin).catch(() => {});
-      const streams = [child.stdout, child.stderr].map(async stream => afterMark(await CappedOutput.textOf(stream)));
-      const [[out = '', said = ''], code] = await Promise.all([Promise.all(streams), closed, sending]);
-      if (code === 0) return out;
+      const streams = [child.stdout, child.stderr].map(stream => CappedOutput.textOf(stream));
+      const [[out = '', errors = ''], code] = await Promise.all([Promise.all(streams), closed, sending]);
+      const said = afterMark(errors);
       if (code === 255 || code === null) throw this.#connection.problem(said.trim() || 'the connection was lost');
+      if (!hasMark(out)) throw this.#connection.shellProblem(`${out}\n${errors}`);
+      if (code === 0) return afterMark(out);
       throw new ScriptFailed(said.trim().slice(0, 300) || `a script ended with ${code}`);
     } catch (error) {
       signal.throwIfAborted();
@@ -66,8 +71,7 @@ export class HostShell {
     }
   }
 
-  /** For the shell of the host's user, whichever that is: only `/bin/sh` reads the script. */
   #command(script: string, args: readonly string[]): string {
-    return ['exec', '/bin/sh', '-c', ...[script, 'sh', this.#directory, ...args].map(shellWord)].join(' ');
+    return forAnyShell(`set -- ${[this.#directory, ...args].map(shellWord).join(' ')}; ${script}`);
   }
 }

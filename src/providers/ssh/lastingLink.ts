@@ -19,7 +19,7 @@ export class LastingLink {
     if (before?.alive) return before;
     if (this.#link === known) this.#link = this.#begin(before);
     const link = await this.#link;
-    if (!link?.alive) throw closed();
+    if (!link?.alive) throw link?.problem ?? closed();
     return link;
   }
 

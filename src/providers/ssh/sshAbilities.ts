@@ -18,12 +18,11 @@ import type {
 import { editorCliFile } from '../editorCli.ts';
 import { instanceLayout } from '../editorServer.ts';
 import { shellWord } from '../shellWord.ts';
-import { sshArguments } from '../sshLink.ts';
+import { sshArguments } from '../sshArguments.ts';
 import { ForwardedPort } from './forwardedPort.ts';
 import { HostWatch } from './hostWatch.ts';
 import { closed } from './lastingLink.ts';
 import { Probes } from './probes.ts';
-import { bare } from './sshConnection.ts';
 import type { SshProvider } from './sshProvider.ts';
 
 /** How long what was told of an instance is as good as what a get tells; milliseconds. */
@@ -154,7 +153,7 @@ export class SshAbilities implements ProviderAbilities {
   async terminal(instanceId: string, ctx: OperationContext = quietContext): Promise<TerminalSpec> {
     await this.#provider.call('serverPort', [instanceId], ctx);
     const command = await this.#provider.terminalCommand(instanceId);
-    const args = sshArguments(this.#provider.connection.target, ['-tt', ...bare], 'none', command);
+    const args = sshArguments(this.#provider.connection.target, ['-tt'], 'none', command);
     const env = Object.entries(process.env).flatMap(([name, value]) =>
       value === undefined ? [] : [[name, value] as const],
     );

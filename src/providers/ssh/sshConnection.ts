@@ -1,7 +1,9 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { SwarmError } from '../../model/errors.ts';
-import { SshLink, type SshTarget, sshArguments, sshProblem } from '../sshLink.ts';
+import { type SshTarget, sshArguments } from '../sshArguments.ts';
+import { SshLink } from '../sshLink.ts';
+import { shellProblem, sshProblem } from '../sshProblem.ts';
 import { LastingLink } from './lastingLink.ts';
 
 /**
@@ -21,14 +23,20 @@ export class SshConnection {
   }
 
   /** Starts what the host's shell makes of `command`, through the shared connection. Rejects when that can't be had. */
-  async start(command: string): Promise<ChildProcessWithoutNullStreams> {
+  async start(command: string, extra: readonly string[] = noTerminal): Promise<ChildProcessWithoutNullStreams> {
     const { socketPath } = await this.#shared.get();
-    return this.#spawn(sshArguments(this.target, quietly, socketPath, command));
+    return this.#spawn(sshArguments(this.target, extra, socketPath, command));
   }
 
   /** The same through a connection of its own, for what carries much: nothing else waits behind it. */
   startAlone(command: string, extra: readonly string[] = []): ChildProcessWithoutNullStreams {
-    return this.#spawn(sshArguments(this.target, [...quietly, ...extra], 'none', command));
+    return this.#spawn(sshArguments(this.target, [...noTerminal, ...extra], 'none', command));
+  }
+
+  /** Starts an `ssh` that joins its standard streams to a port of the host's loopback. */
+  startForward(port: number): ChildProcessWithoutNullStreams {
+    const forward = ['-W', `127.0.0.1:${port}`, '-o', 'LogLevel=INFO'];
+    return this.#spawn(sshArguments(this.target, forward, 'none'));
   }
 
   /** A socket here that leads to a port of the host's loopback; for its caller to dispose. */
@@ -39,6 +47,11 @@ export class SshConnection {
   /** What `ssh` said when it failed, with the way out. */
   problem(said: string): SwarmError {
     return sshProblem(this.providerId, this.target, said);
+  }
+
+  /** What was said where the host did not run the command, with the way out. */
+  shellProblem(said: string): SwarmError {
+    return shellProblem(this.target, said);
   }
 
   /** Ends the shared connection and all that was started. */
@@ -64,10 +77,4 @@ export function endChild(child: ChildProcessWithoutNullStreams): void {
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
 }
 
-/** Nothing of the person's own forwards and commands, and no word but on errors. */
-export const bare = ['ClearAllForwardings=yes', 'RemoteCommand=none', 'LogLevel=ERROR'].flatMap(option => [
-  '-o',
-  option,
-]);
-/** The same without a terminal. */
-const quietly = ['-T', ...bare];
+const noTerminal = ['-T'];

@@ -25,7 +25,7 @@ import { HostSetup } from './hostSetup.ts';
 import { SshAbilities } from './sshAbilities.ts';
 import type { SshProviderConfig } from './sshConfig.ts';
 import { SshConnection } from './sshConnection.ts';
-import { afterMark, chunksAfterMark, sayMark } from './startMark.ts';
+import { afterMark, chunksAfterMark } from './startMark.ts';
 
 /** Of each kind. An ssh server lets ten through one connection, and some stay open for long. */
 const callsAtOnce = 4;
@@ -136,7 +136,7 @@ export class SshProvider implements Provider {
 
   /** Starts `home.mjs` on the host, whose streams are those of the `ssh` that leads there. */
   async openHome(instanceId: string, task: HomeTask, ctx: OperationContext): Promise<HomeProcess> {
-    const command = await this.#setup.command(hostModes.home(instanceId, task), sayMark);
+    const command = await this.#setup.command(hostModes.home(instanceId, task));
     ctx.signal.throwIfAborted();
     const check = (said: string) => checkSaid(instanceId, this.id, afterMark(said));
     const program = homeProcess(this.connection.startAlone(command), check, chunksAfterMark());
@@ -165,7 +165,7 @@ export class SshProvider implements Provider {
 
   /** What `ssh` is to be given for a shell in the instance. */
   terminalCommand(instanceId: string): Promise<string> {
-    return this.#setup.command(hostModes.terminal(instanceId));
+    return this.#setup.command(hostModes.terminal(instanceId), '');
   }
 
   /** Absolute path of the directory in which the instances lie. Throws as long as the host was never reached. */

@@ -1,7 +1,12 @@
-const mark = 'remote-swarm begins\n';
+/** The line that tells that a script was reached. */
+export const markLine = 'remote-swarm begins';
+const mark = `${markLine}\n`;
 
 /** Begins a script whose streams are read as they are: start files of the host's user may have printed something before. */
-export const sayMark = `echo '${mark.trim()}'; echo '${mark.trim()}' >&2; `;
+export const sayMark = `echo '${markLine}'; echo '${markLine}' >&2; `;
+
+/** Whether the script was reached. */
+export const hasMark = (said: string) => said.includes(mark);
 
 /** What came after the mark; all of it when there is none, as when the script was not reached. */
 export function afterMark(said: string): string {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { providerRefused } from '../../../../src/model/errors.ts';
 import { engineStatus, translateEngineError } from '../../../../src/providers/docker/engineErrors.ts';
-import { sshProblem } from '../../../../src/providers/sshLink.ts';
+import { sshProblem } from '../../../../src/providers/sshProblem.ts';
 
 const failure = { providerId: 'docker', address: '/var/run/docker.sock', doing: 'Starting the container' };
 const translate = (error: unknown) => translateEngineError(error, failure);
