@@ -5,12 +5,17 @@ import { findCommand } from '../src/providers/findCommand.ts';
 
 /** Debian's packages, by a command that they bring. */
 const packages = {
+  'bsd-csh': 'csh',
   chromium: 'chromium',
   dockerd: 'docker.io',
+  fish: 'fish',
   ip: 'iproute2',
   iptables: 'iptables',
   podman: 'podman netavark aardvark-dns catatonit',
   sshd: 'openssh-server',
+  tcsh: 'tcsh',
+  tmux: 'tmux',
+  zsh: 'zsh',
 };
 
 /** Runs a program with its output shown; resolves with its exit code. */
