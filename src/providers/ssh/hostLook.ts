@@ -26,7 +26,7 @@ export const lookScript = (serverMark: string, programsMark: string) =>
     'echo "system $(uname -s)"; echo "machine $(uname -m)"',
     'echo "glibc $(getconf GNU_LIBC_VERSION 2>/dev/null || true)"',
     'for f in /lib64/ld-linux-x86-64.so.2 /lib/ld-linux-aarch64.so.1 /lib/ld-musl-*; do if [ -e "$f" ]; then echo "loader $f"; fi; done',
-    'echo "disk $(df -Pk . 2>/dev/null || true)" | tail -n 1 | while read -r line; do echo "disk $line"; done',
+    'echo "disk $(df -Pk . 2>/dev/null | tail -n 1)"',
     'echo "memory $(grep MemTotal: /proc/meminfo 2>/dev/null || true)"',
     'echo "space $(ulimit -v 2>/dev/null || true)"',
     `if [ -f "$1/${serverMark}" ]; then echo server; fi; if [ -x "$2/${programsMark}" ]; then echo programs; fi`,
@@ -43,7 +43,8 @@ export function readLook(printed: string): HostLook {
   const value = (name: string) => valuesOf(name)[0] ?? '';
   const kibibytes = (text: string | undefined) => (text === undefined ? undefined : Number(text) * 1024);
   const loaders = valuesOf('loader');
-  const [, exitCode = '0', said = ''] = /^(\d+) ?(.*)$/.exec(value('program')) ?? [];
+  const [exitCode = '0', ...said] = value('program').split(' ');
+  const disk = value('disk').split(/\s/).filter(Boolean);
   return {
     system: value('system'),
     machine: value('machine'),
@@ -53,10 +54,10 @@ export function readLook(printed: string): HostLook {
       : loaders.some(file => file.includes('/ld-musl'))
         ? 'musl'
         : undefined,
-    diskFree: kibibytes(/(\d+) +\d+%/.exec(value('disk'))?.[1]),
+    diskFree: kibibytes(disk[disk.findIndex(field => field.endsWith('%')) - 1]),
     memory: kibibytes(/MemTotal: +(\d+) kB/.exec(value('memory'))?.[1]),
     addressSpace: kibibytes(/^(\d+)$/.exec(value('space'))?.[1]),
-    program: { exitCode: Number(exitCode), said: said.replace(/^.*\.partial-try\d*: /, '') },
+    program: { exitCode: Number(exitCode), said: said.join(' ').replace(/^.*\.partial-try\d*: /, '') },
     hasServer: lines.includes('server'),
     hasPrograms: lines.includes('programs'),
   };
