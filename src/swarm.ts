@@ -216,6 +216,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     new FileAppendLog(path.join(stateDirectory, 'audit'), `${os.hostname()}-${process.pid}`, () =>
       claim.assertUnmoved(),
     ),
+    () => claim.hindrance === undefined,
   );
   const budget = new JsonFileStore(path.join(stateDirectory, 'agent-destroys'), DestroyBudget, 1, told, judge);
   const gate = new OperationGate(

@@ -81,6 +81,11 @@ export interface AppendLog {
   append(line: string): Promise<void>;
   /** Every line of every writer, in files order; `problem` says why some of them cannot be read. */
   readAll(): Promise<{ writer: string; lines: string[]; problem?: string }[]>;
+  /**
+   * Removes what was written on other days than the last `days` on which anything was. `note` is told before of the lines
+   * of each file that goes, the oldest first; when it rejects, nothing is removed.
+   */
+  prune(days: number, note: (going: readonly { writer: string; lines: string[] }[]) => Promise<void>): Promise<void>;
 }
 
 /** Values of variables marked secret, kept outside state, logs and labels (semantics 35). */

@@ -164,8 +164,8 @@ function fullDiskUntil({ health, config, now }: LadderFacts): number {
 
 function afterFullDisk(cause: RecoveryCause, facts: LadderFacts): Decision {
   const { now, config } = facts;
-  const then = `Once that is ${words(budgetOf('recreate', config).window)} ago`;
-  const why = `Its disk was full when it was last measured. ${then}: ${intention('recreate', cause, facts)}`;
+  const then = `so the next step waits until ${words(budgetOf('recreate', config).window)} after that`;
+  const why = `Its disk was full when it was last measured, ${then}: ${intention('recreate', cause, facts)}`;
   return { do: 'wait', rung: 'recreate', until: Math.min(fullDiskUntil(facts), now + longestWait), why };
 }
 

@@ -17,6 +17,8 @@ class MemoryLog implements AppendLog {
     this.writers.set(this.#writer, [...(this.writers.get(this.#writer) ?? []), line]);
   }
 
+  async prune(): Promise<void> {}
+
   async readAll(): Promise<{ writer: string; lines: string[] }[]> {
     return [...this.writers].map(([writer, lines]) => ({ writer, lines }));
   }

@@ -42,7 +42,7 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
     'the claim of a machine, in fileStateClaim.test.ts: what is none is as another one’s',
   ],
   'src/storage/appendLog.ts': ['open readFile', ['<state>/audit/<day>-<writer>.jsonl']],
-  'src/core/auditLog.ts': ['AuditEntry JSON.parse', ['<state>/audit/<day>-<writer>.jsonl']],
+  'src/core/auditLog.ts': ['AuditEntry Heads JSON.parse', ['<state>/audit/<day>-<writer>.jsonl']],
   'src/storage/lockFile.ts': ['readFileSync readFileSync', [lock]],
   'src/storage/leaderLease.ts': ['readFile', 'a number; what is none counts as zero'],
   'src/storage/moveMarker.ts': [

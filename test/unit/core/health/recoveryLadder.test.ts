@@ -213,7 +213,7 @@ describe('the cause picks the rung (semantics 13)', () => {
       do: 'wait',
       rung: 'recreate',
       until: noon + 1 * minutes,
-      why: 'Its disk was full when it was last measured. Once that is 30 min ago: Make it anew around its home, once that is proven to be safe, because it does not run.',
+      why: 'Its disk was full when it was last measured, so the next step waits until 30 min after that: Make it anew around its home, once that is proven to be safe, because it does not run.',
     });
     expect(nextAct(facts({ health: measured(0), hasHome: true }))).toMatchObject({ until: noon + 300 * seconds });
     expect(nextAct(facts({ health: measured(0), hasHome: true, canMigrate: true }))).toMatchObject({ rung: 'migrate' });
