@@ -16,6 +16,24 @@ const leaveOut: Plugin = {
   },
 };
 
+/**
+ * The file system as it is: that of Electron, in which an editor runs extensions, takes each `*.asar` for a folder, and
+ * homes and folders may have files of such names.
+ */
+const realFiles: Plugin = {
+  name: 'real-files',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(node:)?fs(\/promises)?$/ }, ({ path, namespace }) =>
+      namespace === 'real-files'
+        ? { path, external: true }
+        : { path: path.replace('node:', ''), namespace: 'real-files' },
+    );
+    onLoad({ filter: /.*/, namespace: 'real-files' }, ({ path }) => ({
+      contents: `module.exports = process.versions.electron ? require('original-${path}') : require('${path}');`,
+    }));
+  },
+};
+
 /** A file of what is built, its size in bytes, and whether activation loads it. */
 export interface Bundle {
   readonly file: string;
@@ -53,10 +71,15 @@ export async function buildExtension(production: boolean): Promise<Bundle[]> {
       format: 'esm',
       splitting: true,
       chunkNames: '[name]-[hash]',
-      external: ['vscode', '*.node', 'cpu-features'],
-      // The streams of Node itself, which it is a copy of for older ones.
-      alias: { 'readable-stream': 'node:stream' },
-      plugins: [leaveOut],
+      external: ['vscode', '*.node', 'cpu-features', 'original-fs', 'original-fs/promises'],
+      alias: {
+        // The streams of Node itself, which it is a copy of for older ones.
+        'readable-stream': 'node:stream',
+        // By these names editors give extensions modules that know the proxy of the settings.
+        'node:http': 'http',
+        'node:https': 'https',
+      },
+      plugins: [leaveOut, realFiles],
     });
     const files = (await readdir(modules)).filter(file => file.endsWith('.cjs'));
     await build({

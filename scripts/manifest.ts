@@ -73,7 +73,9 @@ function setting(row: SettingRow): Json {
   return {
     ...schema,
     default: row.default,
+    // Not the scope `machine`, which a remote window reads on the other computer.
     scope: row.scope,
+    ...(row.ofThisMachine && { ignoreSync: true }),
     order: row.order,
     markdownDescription: `%${row.description}%`,
   };

@@ -358,7 +358,7 @@ export const editorServerMissing = (providerId: string) =>
     family: 'provider',
     code: 'editor-server-missing',
     message: `The provider "${providerId}" found no editor server on this computer.`,
-    hint: 'Install code-server with "Install Editor Server", put code-server, openvscode-server or code on the PATH, or set the provider\'s "server".',
+    hint: 'Install code-server with "Install Editor Server", put code-server or openvscode-server on the PATH, or set the provider\'s "server" to one of them, or to "code".',
   });
 
 export const editorServerInvalid = (providerId: string, file: string) =>

@@ -4,6 +4,9 @@ import { CappedOutput } from './commandStreams.ts';
 import { checkSaid, writerTo } from './homeProgram.ts';
 import { readAhead } from './readAhead.ts';
 
+/** What makes an editor's own program Node, to which a file called `*.asar` is a file and no folder. */
+export const asNode = { ELECTRON_RUN_AS_NODE: '1', ELECTRON_NO_ASAR: '1' };
+
 /** Runs the program in the home's folder, on the node that runs this. */
 export function spawnHome(
   instanceId: string,
@@ -12,7 +15,7 @@ export function spawnHome(
   home: string,
   task: HomeTask,
 ): HomeProcess {
-  const env = { PATH: process.env.PATH ?? '', ELECTRON_RUN_AS_NODE: '1' };
+  const env = { PATH: process.env.PATH ?? '', ...asNode };
   const child = spawn(process.execPath, [program, task], { cwd: home, env, stdio: 'pipe' });
   return homeProcess(child, said => checkSaid(instanceId, providerId, said));
 }

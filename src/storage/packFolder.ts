@@ -68,6 +68,13 @@ export async function* packFolder(
   }
 }
 
+/**
+ * Pure: what makes tar leave these out, which lie where their names say, and nothing of such a name elsewhere. BSD's would
+ * begin anew at each folder.
+ */
+export const exclusions = (names: readonly string[], platform: NodeJS.Platform): string[] =>
+  names.map(name => `--exclude=${platform === 'linux' ? '' : '^'}./${name.replace(/[\\*?[\]]/g, '\\$&')}`);
+
 /** What makes tar write other targets of links. GNU's and BSD's take the same expression by different names. */
 function renamings(renamed: ReadonlyMap<string, string>, workspace: string): string[] {
   return [...renamed].flatMap(([from, to]) => {
@@ -86,11 +93,12 @@ async function* tarOf(
   signal: AbortSignal,
   note: (problem: string) => void,
 ): AsyncIterable<Uint8Array> {
-  const excludes = left.map(name => `--exclude=./${name.replace(/[\\*?[\]]/g, '\\$&')}`);
+  const excludes = exclusions(left, process.platform);
   signal.throwIfAborted();
   const tar = spawn('tar', ['-C', folder, ...excludes, ...options, '-c', '-f', '-', '.'], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, LC_ALL: 'C', TAR_OPTIONS: '' },
+    // The tar of macOS would put a second file beside each that has attributes of a Mac.
+    env: { ...process.env, LC_ALL: 'C', TAR_OPTIONS: '', COPYFILE_DISABLE: '1' },
     signal,
   });
   let complaint = '';

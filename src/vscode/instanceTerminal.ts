@@ -12,7 +12,8 @@ export function openTerminal(name: string, spec: TerminalSpec): vscode.Terminal 
           iconPath,
           shellPath: spec.file,
           shellArgs: spec.args,
-          cwd: spec.cwd,
+          // As text it would be a folder of the computer that a remote window is at, and the terminal would start there.
+          cwd: vscode.Uri.file(spec.cwd),
           env: spec.env,
           isTransient: true,
         })

@@ -37,6 +37,8 @@ export interface SettingRow {
   readonly description: string;
   /** Keys in package.nls.json for the values of every enum inside the schema. */
   readonly enumDescriptions?: Readonly<Record<string, string>>;
+  /** Whether it names what one computer has: Settings Sync does not carry it to another. */
+  readonly ofThisMachine?: true;
   /** `live`: read at each use. `reload`: the swarm is built anew when it changes. */
   readonly takesEffect: 'live' | 'reload';
 }
@@ -56,7 +58,7 @@ function row(
   field: keyof typeof defaults,
   order: number,
   takesEffect: SettingRow['takesEffect'],
-  more: Pick<SettingRow, 'enumDescriptions' | 'strictest'> = {},
+  more: Pick<SettingRow, 'enumDescriptions' | 'strictest' | 'ofThisMachine'> = {},
 ): SettingRow {
   return {
     field,
@@ -92,10 +94,10 @@ function groupRows<G extends SettingGroup>(
 }
 
 export const settingsTable: readonly SettingRow[] = [
-  row('providers', 1, 'reload'),
-  row('enabledProviders', 2, 'reload'),
-  row('defaultProviderType', 3, 'live'),
-  row('stateDirectory', 4, 'reload'),
+  row('providers', 1, 'reload', { ofThisMachine: true }),
+  row('enabledProviders', 2, 'reload', { ofThisMachine: true }),
+  row('defaultProviderType', 3, 'live', { ofThisMachine: true }),
+  row('stateDirectory', 4, 'reload', { ofThisMachine: true }),
   row('loadStateOnStartup', 5, 'reload'),
   row('autoSaveInterval', 6, 'live'),
   row('policy', 7, 'live', {

@@ -27,8 +27,11 @@ const whole = 'Choose an image of a whole distribution, as "debian:12", "ubuntu:
 /** Pure: what is wrong with the image, in words that go on after "it", and what to choose. */
 export function whyUnfit({ output, exitCode, musl, imageFor, engineOn }: FailedTry): { why: string; choose: string } {
   if (imageFor !== '' && engineOn !== '' && imageFor !== engineOn) {
+    // By far the most who meet this have a Mac.
+    const [made, has] =
+      imageFor === 'amd64' && engineOn === 'arm64' ? [' (Intel and AMD)', ', as Apple silicon is'] : ['', ''];
     return {
-      why: `is made for ${imageFor} processors, and the engine's machine has an ${engineOn} one`,
+      why: `is made for ${imageFor}${made} processors, and the engine's machine has an ${engineOn} one${has}`,
       choose: `Choose an image, or a tag of this one, for linux/${engineOn}; "docker manifest inspect" shows what a tag is for.`,
     };
   }

@@ -16,8 +16,9 @@ export interface ServerSearch {
 }
 
 /**
- * The editor server of this machine: what the settings name, else code-server or openvscode-server on the PATH, else
- * `code serve-web`, else the installed one. Rejects with `editor-server-invalid` or `editor-server-missing`.
+ * The editor server of this machine: what the settings name, which may be a `code` that serves, else the installed one,
+ * with which everything was tried, else code-server or openvscode-server on the PATH. Rejects with
+ * `editor-server-invalid` or `editor-server-missing`.
  */
 export async function locateEditorServer(search: ServerSearch): Promise<EditorServer> {
   if (search.configured !== undefined) {
@@ -25,15 +26,15 @@ export async function locateEditorServer(search: ServerSearch): Promise<EditorSe
     if (!server) throw editorServerInvalid(search.providerId, search.configured);
     return server;
   }
+  const installed = await installedEditorServer(search.installDirectory);
+  if (installed) return installed;
   const searchPath = withoutRemoteClis(search.searchPath);
-  for (const name of ['code-server', 'openvscode-server', 'code']) {
+  for (const name of ['code-server', 'openvscode-server']) {
     const file = await findCommand(name, searchPath);
     const server = file && (await serverBehind(file, searchPath));
     if (server) return server;
   }
-  const installed = await installedEditorServer(search.installDirectory);
-  if (!installed) throw editorServerMissing(search.providerId);
-  return installed;
+  throw editorServerMissing(search.providerId);
 }
 
 /**

@@ -24,6 +24,7 @@ import {
   type WizardState,
   wizardProvider,
 } from '../wizardSteps.ts';
+import { chooseFolder } from './chooseFolder.ts';
 import { createInstance } from './createInstance.ts';
 import { optionTexts, questionFor } from './wizardTexts.ts';
 
@@ -189,13 +190,7 @@ async function askFolder(frame: StepFrame, current = ''): Promise<string | typeo
   const browse: Choice = { label: t('$(folder-opened) Another folder…'), value: 'browse' };
   const picked = await askOne(frame, t('Which folder shall be copied?'), [...items, browse], current);
   if (picked !== 'browse') return picked;
-  const chosen = await vscode.window.showOpenDialog({
-    canSelectFolders: true,
-    canSelectFiles: false,
-    title: t('Choose the folder to copy'),
-    openLabel: t('Copy This Folder'),
-  });
-  return chosen?.[0]?.fsPath ?? goBack;
+  return (await chooseFolder()) ?? goBack;
 }
 
 async function askOptions(state: WizardState, facts: WizardFacts, frame: StepFrame) {

@@ -74,17 +74,14 @@ describe('the editor server of this machine', () => {
     expect(await locate(['bin'])).toEqual({ kind: 'node', node, serverMain });
   });
 
-  test('a code-server that can be run is preferred to code, wherever it is on the PATH', async () => {
-    await file('first/code');
+  test('code on the PATH serves nothing unless it is named: with it, what everybody has there, nothing was tried', async () => {
+    const code = await file('first/code');
+    await expect(locate(['first'])).rejects.toMatchObject({ code: 'editor-server-missing' });
+    expect(await locate([], code)).toEqual({ kind: 'serve-web', file: code });
     const serverMain = await main('opt/cs/lib/vscode/out/server-main.js');
     const node = await file('opt/cs/lib/node');
     await link('second/code-server', await file('opt/cs/bin/code-server'));
     expect(await locate(['first', 'second'])).toEqual({ kind: 'node', node, serverMain });
-  });
-
-  test('code serves when there is nothing else', async () => {
-    const code = await file('bin/code');
-    expect(await locate(['bin'])).toEqual({ kind: 'serve-web', file: code });
   });
 
   test('the commands of a remote window, which only talk to it, are passed over', async () => {
@@ -99,7 +96,7 @@ describe('the editor server of this machine', () => {
     await expect(locate(['bin'])).rejects.toMatchObject({ code: 'editor-server-missing' });
   });
 
-  test('the installed one is the last choice', async () => {
+  test('the installed one is the first choice', async () => {
     const modules = `installed/code-server-${editorServerVersion}/node_modules`;
     const package_ = { darwin: `node-${process.arch === 'arm64' ? 'bin-' : ''}darwin` }[process.platform as string];
     const node = await file(`${modules}/${package_ ?? 'node-linux'}-${process.arch}/bin/node`);
@@ -109,7 +106,11 @@ describe('the editor server of this machine', () => {
       `installed/code-server-${editorServerVersion}/installed.json`,
       JSON.stringify({ version: editorServerVersion, platform: ownPlatform }),
     );
+    const other = await main('opt/ovs/out/server-main.js');
+    await file('opt/ovs/node');
+    await link('bin/openvscode-server', await file('opt/ovs/bin/openvscode-server'));
     expect(await locate(['bin'])).toEqual({ kind: 'node', node, serverMain });
+    expect(await locate(['bin'], at('bin/openvscode-server'))).toMatchObject({ serverMain: other });
   });
 
   test('with none the error offers to install', async () => {

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { packFolder } from '../../../src/storage/packFolder.ts';
+import { exclusions, packFolder } from '../../../src/storage/packFolder.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -53,6 +53,30 @@ describe('packing a folder', () => {
       packFolder(asIs(folder), '/workspace', [path.join(folder, 'link'), '/nowhere'], never, quiet),
     );
     expect(listed).toEqual(['./', './a/', './a/storage/', './link']);
+  });
+
+  test('leaves out what lies where it is named, by the tar of macOS and Windows too, which looks in each folder', () => {
+    const names = ['run', 'a/st[o]r*ge'];
+    expect(exclusions(names, 'linux')).toEqual(['--exclude=./run', '--exclude=./a/st\\[o\\]r\\*ge']);
+    for (const platform of ['darwin', 'win32'] as const)
+      expect(exclusions(names, platform)).toEqual(['--exclude=^./run', '--exclude=^./a/st\\[o\\]r\\*ge']);
+  });
+
+  test('a tar that keeps attributes of a Mac in files of their own is told not to', async () => {
+    const told = path.join(folder, 'told');
+    const stub = path.join(folder, 'bin');
+    mkdirSync(stub);
+    writeFileSync(path.join(stub, 'tar'), `#!/bin/sh\necho "$COPYFILE_DISABLE" > "${told}"\nexec ${tar} "$@"\n`, {
+      mode: 0o755,
+    });
+    vi.stubEnv('PATH', `${stub}:${process.env.PATH}`);
+    try {
+      mkdirSync(path.join(folder, 'source'));
+      await list(packFolder(path.join(folder, 'source'), '/workspace', [], never, quiet));
+    } finally {
+      vi.unstubAllEnvs();
+    }
+    expect(readFileSync(told, 'utf8')).toBe('1\n');
   });
 
   test('names what is no file and leaves it out', async () => {
