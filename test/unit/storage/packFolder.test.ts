@@ -72,7 +72,7 @@ describe('packing a folder', () => {
     vi.stubEnv('PATH', `${stub}:${process.env.PATH}`);
     try {
       mkdirSync(path.join(folder, 'source'));
-      await list(packFolder(path.join(folder, 'source'), '/workspace', [], never, quiet));
+      await list(packFolder(asIs(path.join(folder, 'source')), '/workspace', [], never, quiet));
     } finally {
       vi.unstubAllEnvs();
     }
