@@ -4,7 +4,12 @@ import { noShell, whyUnfit } from '../../../../src/providers/docker/unfitImage.t
 const here = { musl: false, imageFor: 'amd64', engineOn: 'amd64' };
 
 test.each([
-  ['for Intel on a Mac', { output: '', imageFor: 'amd64', engineOn: 'arm64' }, 'one, as Apple silicon is', 'linux/arm64'],
+  [
+    'for Intel on a Mac',
+    { output: '', imageFor: 'amd64', engineOn: 'arm64' },
+    'one, as Apple silicon is',
+    'linux/arm64',
+  ],
   ['for another processor', { output: 'exec format error', imageFor: 'arm64' }, 'is made for arm64', 'linux/amd64'],
   [
     'of which nobody knows the processor',
