@@ -13,12 +13,15 @@ const path = z
   .max(4096, 'must have at most 4096 characters')
   .refine(isPlainPath, 'must not hold control characters or ".."');
 
-/** Whether it begins as on another system: with a drive elsewhere than on Windows, or without one there. */
-const isForeign = (text: string) => text !== '' && !isAbsoluteOn(text, process.platform);
+/** How an absolute path begins, on any system. */
+const absolute = /^(\/|\\\\|[A-Za-z]:[\\/])/;
+
+/** Whether it is absolute on another system only: with a drive elsewhere than on Windows, or without one there. */
+const isForeign = (text: string) => absolute.test(text) && !isAbsoluteOn(text, process.platform);
 
 /** Where something lies on this machine. */
 export const AbsolutePath = path
-  .regex(/^(\/|\\\\|[A-Za-z]:[\\/])/, 'must be an absolute path')
+  .regex(absolute, 'must be an absolute path')
   .refine(text => !isForeign(text), 'must be an absolute path of this machine');
 
 /** A provider in the settings. What else it may hold is the business of its type's own schema. */
