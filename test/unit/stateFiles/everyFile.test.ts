@@ -43,6 +43,10 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
   ],
   'src/storage/appendLog.ts': ['open readFile', ['<state>/audit/<day>-<writer>.jsonl']],
   'src/core/auditLog.ts': ['AuditEntry Heads JSON.parse', ['<state>/audit/<day>-<writer>.jsonl']],
+  'src/providers/docker/containerHome.ts': [
+    'readFileSync',
+    'the record beside a home, in its own container: what does not name the instance ends the look',
+  ],
   'src/storage/lockFile.ts': ['readFileSync readFileSync', [lock]],
   'src/storage/leaderLease.ts': ['readFile', 'a number; what is none counts as zero'],
   'src/storage/moveMarker.ts': [
