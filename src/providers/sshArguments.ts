@@ -46,9 +46,12 @@ const unexpanded = (file: string) => file.replaceAll('%', '%%');
 /** Ends with the stream that it reads, and so with whoever started `ssh`, however that ends. */
 const waits = 'cat';
 
+/** Of a connection that leads to a socket or a port: nobody else may use that. */
+export const forwarding = 'StreamLocalBindMask=0177';
+
 /** Arguments for an `ssh` whose connection others may share by its socket, as long as its input stays open. */
-export const masterArguments = (target: SshTarget, socket: string) =>
-  sshArguments(target, ['-T', '-o', 'ControlMaster=yes', '-o', 'StreamLocalBindMask=0177'], socket, waits);
+export const masterArguments = (target: SshTarget, socket: string, isForwarding: boolean) =>
+  sshArguments(target, ['-T', '-o', 'ControlMaster=yes', ...(isForwarding ? ['-o', forwarding] : [])], socket, waits);
 
 /**
  * Arguments for an `ssh` that has such a connection lead from a socket here to a socket or `host:port` over there. It reads

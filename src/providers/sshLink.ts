@@ -59,7 +59,7 @@ export class SshLink {
     const directory = await makeSocketFolder(socketName);
     const connection = path.join(directory, 's');
     const socketPath = lead === 'connection' ? connection : path.join(directory, 'f');
-    const child = spawn('ssh', masterArguments(target, connection), { stdio: 'pipe' });
+    const child = spawn('ssh', masterArguments(target, connection, lead !== 'connection'), { stdio: 'pipe' });
     const link = new SshLink(providerId, target, directory, socketPath, child);
     const limit = AbortSignal.timeout(patience);
     try {

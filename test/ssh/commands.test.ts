@@ -13,7 +13,7 @@ import { type SshHost, sshHostProblem } from './support/sshHost.ts';
 import { prepareForSsh, sshProvider, startPreparedHost } from './support/sshProviders.ts';
 
 const problem = sshHostProblem();
-const count = 8;
+const count = 9;
 
 describe.skipIf(problem !== undefined)(`commands on a host${problem ? ` (not here: ${problem})` : ''}`, () => {
   let host: SshHost;

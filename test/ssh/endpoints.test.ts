@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ProviderDirectory } from '../../src/core/providerDirectory.ts';
 import type { SwarmController } from '../../src/core/swarmController.ts';
+import { forwarding } from '../../src/providers/sshArguments.ts';
 import { diskController } from '../crash/diskController.ts';
 import { children, listeners } from '../engine/support/listeners.ts';
 import { type SshHost, sshHostProblem } from './support/sshHost.ts';
@@ -24,7 +25,7 @@ describe.skipIf(problem !== undefined)(
     let before: number;
 
     /** What leads to the host now, counted from outside. */
-    const ways = () => ({ forwards: children('-L'), listeners: listeners() - before });
+    const ways = () => ({ forwards: children(forwarding), listeners: listeners() - before });
     const none = { forwards: 0, listeners: 0 };
     let made = 0;
     const create = () => swarm.createInstance({ name: `web ${++made}` }, host.name);

@@ -224,6 +224,14 @@ describe('what an instance knows', () => {
     });
   });
 
+  test.each([
+    ['/scratch/job/4711', true],
+    [`/scratch/${'x'.repeat(100)}`, false],
+  ])('a TMPDIR of %s is taken over: %s', (TMPDIR, isTaken) => {
+    expect('TMPDIR' in instanceEnvironment({ TMPDIR }, '/d/id/home', '/d/id', {}, [])).toBe(isTaken);
+    expect(instanceEnvironment({}, '/d/id/home', '/d/id', { TMPDIR }, [])).toMatchObject({ TMPDIR });
+  });
+
   test('of secrets those that its config names, a new value before an old one', () => {
     const config = InstanceConfig.parse({ name: 'x', env: { A: '1' }, secretEnv: ['OLD', 'NEW', 'NONE'] });
     const variables = instanceVariables(config, { NEW: 'n', OTHER: 'o' }, { OLD: 'before', NEW: 'before', A: 'x' });

@@ -22,7 +22,7 @@ function settingsOf(args: readonly string[], configuration = ''): string[] {
 
 test.skipIf(!hasSsh)('ssh takes the place of its socket as it is, wherever temporary files lie', () => {
   const socket = '/tmp/a b%h%c/s';
-  expect(settingsOf(masterArguments({ host: 'h' }, socket))).toContain(`controlpath ${socket}`);
+  expect(settingsOf(masterArguments({ host: 'h' }, socket, true))).toContain(`controlpath ${socket}`);
   const forward = forwardArguments({ host: 'h' }, socket, '/tmp/a b%h%c/f', '127.0.0.1:80').filter(
     arg => !['-O', 'forward', '-F', 'none'].includes(arg),
   );

@@ -15,10 +15,10 @@ import { testMachine } from '../../../fakes/testMachine.ts';
 const fakeSsh = `#!${process.execPath}
 const { spawn } = require('node:child_process');
 const args = process.argv.slice(2);
-if (args.at(-1) === 'cat') {
-  const lead = args.includes('-L') ? args[args.indexOf('-L') + 1].split(':')[0] : args.findLast(arg => /^ControlPath=/.test(arg)).slice(13, -1);
+if (args.includes('-O')) setTimeout(() => {}, 500);
+else if (args.at(-1) === 'cat') {
   require('node:fs').appendFileSync(process.env.FAKE_SSH_LINKS, process.pid + '\\n');
-  setTimeout(() => require('node:net').createServer().listen(lead), args.includes('-L') ? 500 : 0);
+  require('node:net').createServer().listen(args.findLast(arg => /^ControlPath=/.test(arg)).slice(13, -1));
 } else {
   process.stderr.write('bash: warning: setlocale: LC_ALL: cannot change locale (xx_XX.UTF-8)\\n');
   process.stdout.write('welcome');
