@@ -17,6 +17,7 @@ import { SwarmController } from './core/swarmController.ts';
 
 import { TrashExpiry } from './core/trashExpiry.ts';
 import type { GitCredential } from './core/workspaceSetup.ts';
+import { LateProviders } from './lateProviders.ts';
 import { credentialKey, type ProviderConfig, type SwarmConfig } from './model/config.ts';
 import { messageOf, SwarmError, unknownEnabledProvider } from './model/errors.ts';
 import { InstanceHealth } from './model/health.ts';
@@ -53,7 +54,7 @@ import { fieldsOf } from './vscode/providerFields.ts';
 import type { SwarmCore } from './vscode/swarmHost.ts';
 import { thisUser } from './vscode/thisUser.ts';
 
-/** How long a provider that nobody configured may take to show that it is there. */
+/** How long a window waits for a provider that nobody configured to show that it is there. */
 const detectionMilliseconds = 1_500;
 
 /** What the swarm needs from whoever hosts it: an editor, a bench or a test. Paths are absolute. */
@@ -156,7 +157,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
   const providerBook = new SharedRecords(
     new JsonFileStore(path.join(stateDirectory, 'providers'), ProviderRecord, 1, told, judge),
   );
-  const providers = await makeProviders(config, surroundings.rejectedProviders(), environment, {
+  const { providers, absent } = await makeProviders(config, surroundings.rejectedProviders(), environment, {
     isObserved: async providerId => {
       if (!config.loadStateOnStartup || !lease.isTaken()) return false;
       await providerBook.load();
@@ -243,6 +244,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
       void (await gate.invoke('take_scheduled_snapshot', { instanceId }, byItself('snapshot schedule', quietContext))),
   });
   await controller.initialize();
+  const late = new LateProviders(providers, absent, id => void controller.refresh(quietContext, id).catch(() => {}));
   showUnprovided(registry, providers, config);
   return {
     controller,
@@ -267,6 +269,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     dispose: async () => {
       trash.dispose();
       schedule.dispose();
+      await late.dispose();
       await controller.dispose();
       claim.dispose();
     },
@@ -310,7 +313,7 @@ async function makeProviders(
   unreadable: readonly ProviderCondition[],
   environment: ProviderEnvironment,
   traces: Traces,
-): Promise<ProviderDirectory> {
+): Promise<{ readonly providers: ProviderDirectory; readonly absent: readonly Provider[] }> {
   const enabled = ({ id }: ProviderConfig) =>
     config.enabledProviders.length === 0 || config.enabledProviders.includes(id);
   const listed = [...config.providers, ...unreadable];
@@ -336,26 +339,32 @@ async function makeProviders(
     }
   };
   const [detected, configured] = await Promise.all([
-    Promise.all(defaults.filter(enabled).map(async one => detect(await make(one), traces))),
+    Promise.all(
+      defaults.filter(enabled).map(async one => {
+        const provider = await make(one);
+        return provider && { provider, isThere: await isThere(provider, traces) };
+      }),
+    ),
     Promise.all(config.providers.filter(enabled).map(make)),
   ]);
-  const made = [...detected, ...configured].filter(provider => provider !== undefined);
-  return new ProviderDirectory(made, rejected);
+  const made = (wanted: boolean) => detected.flatMap(found => (found?.isThere === wanted ? [found.provider] : []));
+  const all = [...made(true), ...configured.filter(provider => provider !== undefined)];
+  return { providers: new ProviderDirectory(all, rejected), absent: made(false) };
 }
 
 /**
  * A default provider is there when its place is: an engine that does not answer is nobody's wish, unless instances live
- * there. One that only lacks an editor server, which can be installed, stays. What another window observes is not asked.
+ * there. One that only lacks an editor server, which can be installed, stays, and one that takes its time: something is
+ * there. What another window observes is not asked.
  */
-async function detect(provider: Provider | undefined, traces: Traces): Promise<Provider | undefined> {
-  if (!provider || (await traces.isObserved(provider.id))) return provider;
+async function isThere(provider: Provider, traces: Traces): Promise<boolean> {
+  if (await traces.isObserved(provider.id)) return true;
+  const limited = withTimeout(quietContext, detectionMilliseconds);
   try {
-    await provider.initialize(withTimeout(quietContext, detectionMilliseconds));
-    return provider;
+    await provider.initialize(limited);
+    return true;
   } catch (error) {
-    if (error instanceof SwarmError && error.code === 'editor-server-missing') return provider;
-    if (await traces.isInhabited(provider.id)) return provider;
-    await provider.dispose();
-    return undefined;
+    if (limited.signal.aborted || (error instanceof SwarmError && error.code === 'editor-server-missing')) return true;
+    return traces.isInhabited(provider.id);
   }
 }

@@ -26,14 +26,21 @@ export class ProviderDirectory {
   readonly #told = new Map<string, ProviderCapabilities>();
   readonly #changed = new Emitter<void>();
   readonly onDidChange = this.#changed.event;
+  readonly #added = new Emitter<Provider>();
+  /** Fires for a provider that was not there from the beginning. */
+  readonly onDidAdd = this.#added.event;
 
   /** `rejected` are providers whose configuration can't be used; they are shown with their problem and never asked. */
   constructor(providers: readonly Provider[], rejected: readonly ProviderCondition[] = []) {
-    for (const provider of providers) {
-      this.#providers.set(provider.id, provider);
-      this.#conditions.set(provider.id, { id: provider.id, type: provider.type, reachable: undefined });
-    }
+    for (const provider of providers) this.#put(provider);
     for (const condition of rejected) this.#conditions.set(condition.id, condition);
+  }
+
+  /** One whose place was not there at first. */
+  add(provider: Provider): void {
+    this.#put(provider);
+    this.#added.fire(provider);
+    this.#changed.fire();
   }
 
   all(): Provider[] {
@@ -116,7 +123,13 @@ export class ProviderDirectory {
 
   async dispose(): Promise<void> {
     this.#changed.dispose();
+    this.#added.dispose();
     await Promise.allSettled(this.all().map(provider => provider.dispose()));
+  }
+
+  #put(provider: Provider): void {
+    this.#providers.set(provider.id, provider);
+    this.#conditions.set(provider.id, { id: provider.id, type: provider.type, reachable: undefined });
   }
 
   #note(next: ProviderCondition): void {

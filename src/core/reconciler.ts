@@ -88,9 +88,9 @@ export class Reconciler implements Disposable {
   watch(look: (providerId: string) => void): void {
     this.unwatch();
     this.#look = look;
-    this.#watches = this.#providers
-      .all()
-      .flatMap(provider => provider.abilities.watch?.(() => this.#wake.wake(provider.id)) ?? []);
+    const listen = (provider: Provider) => provider.abilities.watch?.(() => this.#wake.wake(provider.id)) ?? [];
+    this.#watches = this.#providers.all().flatMap(listen);
+    this.#watches.push(this.#providers.onDidAdd(provider => this.#watches.push(...[listen(provider)].flat())));
   }
 
   unwatch(): void {

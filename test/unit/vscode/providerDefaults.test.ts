@@ -53,8 +53,8 @@ function open(settings: Record<string, unknown>, unreadable: (found: unknown) =>
   });
 }
 
-/** What can be asked for a version, and has nothing; and all that was asked of it. */
-async function emptyEngine() {
+/** What can be asked for a version, and has nothing; and all that was asked of it. It answers after `pause` milliseconds. */
+async function emptyEngine(pause = 0) {
   const asked: string[] = [];
   const answers: Record<string, unknown> = {
     version: { Version: '28.0.0', ApiVersion: '1.48' },
@@ -67,7 +67,7 @@ async function emptyEngine() {
     response.writeHead(200, { 'content-type': 'application/json' });
     // Events never come.
     if (pathname.endsWith('/events')) response.flushHeaders();
-    else response.end(JSON.stringify(answers[path.basename(pathname)]));
+    else setTimeout(() => response.end(JSON.stringify(answers[path.basename(pathname)])), pause);
   });
   await new Promise<void>(resolve => server.listen(path.join(root, 'no-engine.sock'), resolve));
   const close = () =>
@@ -91,6 +91,12 @@ test('an engine that nobody configured, and that does not answer, is there only 
   expect((await swarmWith({})).ids).toEqual(['local']);
   expect((await swarmWith({}, ['docker'])).ids).toEqual(['local', 'docker']);
   expect((await swarmWith({ loadStateOnStartup: false }, ['docker'])).ids).toEqual(['local']);
+});
+
+test('an engine that nobody configured, and that takes its time, is there', async () => {
+  const engine = await emptyEngine(3_000);
+  expect((await swarmWith({})).ids).toEqual(['local', 'docker']);
+  await engine.close();
 });
 
 test('only an entry of its id takes the place of a default, and the list of those in use leaves it out', async () => {
