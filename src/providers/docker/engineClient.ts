@@ -27,6 +27,7 @@ export function engineClient(docker: Dockerode, providerId: string, { lock }: Op
   const { modem } = docker;
   const dial: Dial = (options, callback) => {
     if (options.method !== 'GET' && options.method !== 'HEAD') lock?.assertHeld();
+    if (options.path === '/containers/create?') options = { ...options, options: inBody(options.options ?? {}) };
     if (options.isStream || options.hijack || options.openStdin) return modem.dial(options, callback);
     const { abortSignal, statusCodes } = options;
     return modem.dial({ ...options, isStream: true, statusCodes: anyStatus }, (error, answer) => {
@@ -43,6 +44,11 @@ export function engineClient(docker: Dockerode, providerId: string, { lock }: Op
   };
   return Object.assign(Object.create(docker), { modem: Object.assign(Object.create(modem), { dial }) });
 }
+
+/** dockerode writes all of it into the address, too, which the proxies before some engines refuse: they take 8 kB. */
+const inBody = ({ name, abortSignal: _, ...body }: NonNullable<Parameters<Dial>[0]['options']>) => ({
+  ...{ _query: { name }, _body: body },
+});
 
 async function bytesOf(answer: Answer, providerId: string): Promise<Buffer> {
   const chunks: Buffer[] = [];

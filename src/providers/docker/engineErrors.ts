@@ -135,6 +135,8 @@ function answerError(error: unknown, text: string, { providerId, doing }: Engine
   if (
     /manifest unknown|no such image|repository does not exist|access denied|name unknown/i.test(text) ||
     follows(text.toLowerCase(), 'manifest for ', ' not found') ||
+    // Docker 29, where containerd keeps the images.
+    follows(text, 'failed to resolve reference ', ': not found') ||
     // What registries say of an image that nobody but those who are signed in may have.
     /unauthorized|no basic auth credentials|authentication required|: denied/i.test(text)
   ) {

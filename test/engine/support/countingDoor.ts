@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { hijackTo } from './hijack.ts';
 
 /** A request, by method and path, without ids and names; `at` by `performance.now()`. */
 export interface Call {
@@ -51,18 +52,8 @@ export async function openCountingDoor(engineSocket: string, socket: string): Pr
   server.on('upgrade', (asked, near, head) => {
     note(asked);
     const far = connect(engineSocket);
-    const lines = asked.rawHeaders.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`));
-    far.write(`${asked.method} ${asked.url} HTTP/1.1\r\n${lines.join('')}\r\n`);
-    far.write(head);
+    hijackTo(far, asked.url ?? '', asked, near, head);
     hijacked.add(near);
-    for (const [one, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      one.pipe(other);
-      one.on('error', () => other.destroy());
-      one.on('close', () => other.destroy());
-    }
     near.on('close', () => hijacked.delete(near));
   });
   await new Promise<void>(resolve => server.listen(socket, resolve));

@@ -17,7 +17,11 @@ export interface SshServer {
   stop(): Promise<void>;
 }
 
-export async function startSshServer(engine: Engine): Promise<SshServer> {
+/** `hosts`: what sshd's configuration says of further ports, one host each as a client sees it. */
+export async function startSshServer(
+  engine: Engine,
+  hosts: Readonly<Record<number, readonly string[]>> = {},
+): Promise<SshServer> {
   const root = path.join(engine.root, 'ssh');
   const at = (name: string) => path.join(root, name);
   const port = 22_022;
@@ -28,14 +32,18 @@ export async function startSshServer(engine: Engine): Promise<SshServer> {
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at(key)]);
   }
   writeFileSync(at('authorized'), readFileSync(at('client.pub')));
-  writeFileSync(at('known'), `[${engine.address}]:${port} ${readFileSync(at('host.pub'), 'utf8')}`);
+  const ports = [port, ...Object.keys(hosts)];
+  const key = readFileSync(at('host.pub'), 'utf8');
+  writeFileSync(at('known'), ports.map(each => `[${engine.address}]:${each} ${key}`).join(''));
   writeFileSync(at('unknown'), '');
   writeFileSync(
     at('sshd_config'),
     [
-      ...[`Port ${port}`, `ListenAddress ${engine.address}`, `HostKey ${at('host')}`, `PidFile ${at('pid')}`],
+      ...ports.map(each => `Port ${each}`),
+      ...[`ListenAddress ${engine.address}`, `HostKey ${at('host')}`, `PidFile ${at('pid')}`],
       ...[`AuthorizedKeysFile ${at('authorized')}`, 'UsePAM no', 'StrictModes no', 'PasswordAuthentication no'],
       'PermitRootLogin prohibit-password',
+      ...Object.entries(hosts).flatMap(([each, lines]) => [`Match LocalPort ${each}`, ...lines]),
     ].join('\n'),
   );
   const client = (name: string, key: string, known: string) => {
