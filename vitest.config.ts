@@ -1,6 +1,8 @@
+import { globSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import * as path from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { oddFolder } from './test/oddMachine.ts';
 import { stalledSource } from './test/stalls/stalledSource.ts';
 import { mutants } from './test/unit/core/model/mutants.ts';
 
@@ -28,8 +30,13 @@ const project = (
   plugins: (typeof mutation)[] = [],
 ) => ({
   plugins: [mutation, ...plugins],
-  test: { name, include, ...test },
+  test: { name, include, setupFiles: 'test/worker.ts', ...test },
 });
+
+/** Files that put a module of their own into the place of one, which files in the same process would share. */
+const replacing = globSync('test/unit/**/*.test.ts', { cwd: import.meta.dirname }).filter(file =>
+  readFileSync(path.join(import.meta.dirname, file), 'utf8').includes('vi.mock('),
+);
 
 // Vitest's own default leaves one core to its main process, and of two that is half.
 const computing = { maxWorkers: Math.max(2, availableParallelism() - 1) };
@@ -37,6 +44,14 @@ const computing = { maxWorkers: Math.max(2, availableParallelism() - 1) };
 const isLong = process.env.REMOTE_SWARM_SOAK === '1';
 /** Tests that need `dist/`: it is built before the first of them. */
 const built = { globalSetup: 'test/builtExtension.ts' };
+// Properties are tried on the disk, beside whatever else keeps the machine busy.
+const unit = { ...computing, testTimeout: 30_000 };
+/** On a machine with odd folders, files that only their owner may read, and a foreign language and time. */
+const odd = (zone: string) => ({
+  ...{ ...unit, exclude: replacing, isolate: false, globalSetup: 'test/oddMachine.ts' },
+  setupFiles: ['test/worker.ts', 'test/oddWorker.ts'],
+  env: { TMPDIR: oddFolder, HOME: oddFolder, TZ: zone, LANG: 'tr_TR', LC_ALL: 'tr_TR' },
+});
 const patient = { testTimeout: 120_000, hookTimeout: 180_000 };
 // What mostly waits for processes and engines runs three files at a time, also on two cores.
 const waiting = { ...patient, maxWorkers: 3, sequence: { groupOrder: 1 } };
@@ -47,8 +62,10 @@ export default defineConfig({
   test: {
     projects: [
       project('laws', ['test/*.test.ts'], computing),
-      // Properties are tried on the disk, beside whatever else keeps the machine busy.
-      project('unit', ['test/unit/**/*.test.ts'], { ...computing, testTimeout: 30_000 }),
+      project('unit', ['test/unit/**/*.test.ts'], { ...unit, exclude: replacing, isolate: false }),
+      project('unit-replacing', replacing, unit),
+      project('odd-apia', ['test/odd/*.test.ts', 'test/unit/**/*.test.ts'], odd('Pacific/Apia')),
+      project('odd-st-johns', ['test/odd/*.test.ts', 'test/unit/**/*.test.ts'], odd('America/St_Johns')),
       project('stalls', ['test/stalls/**/*.test.ts'], { ...computing, ...patient }, [stalling]),
       project('contract', ['test/contract/**/*.test.ts'], { ...waiting, ...built }),
       project('crash', ['test/crash/**/*.test.ts', ...(isLong ? ['test/crash/**/*.soak.ts'] : [])], waiting),

@@ -18,9 +18,15 @@ const packages = {
   zsh: 'zsh',
 };
 
-/** Runs a program with its output shown; resolves with its exit code. */
-export function show(file: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
+/** Runs a program with its output shown, or until `signal`; resolves with its exit code. */
+export function show(
+  file: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+  signal?: AbortSignal,
+): Promise<number> {
   const child = spawn(file, args, { stdio: 'inherit', env });
+  signal?.addEventListener('abort', () => child.kill(), { once: true });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', code => resolve(code ?? 1));

@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { installEditorServer } from '../src/providers/editorServerInstaller.ts';
 import { editorServerDirectory, projectRoot } from './editorHost.ts';
 import { desktopSkipped, provideCommands, show } from './machine.ts';
+import { TestRun } from './testRun.ts';
 
 const results = path.join(projectRoot, 'test', 'results', 'vitest.json');
 
@@ -26,13 +27,21 @@ const ctx = { signal: stop.signal, report: (message: string) => console.log(`${m
 const absent = await provideCommands();
 for (const command of absent) console.log(`Not on this machine: ${command}. The suites that need it are skipped.`);
 await installEditorServer(editorServerDirectory, ctx);
-const checked = process.argv.length > 2 || (await show('npm', ['run', '--silent', 'check'])) === 0;
-const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
 // Most of what a suite starts are programs of Node, again and again the same.
 process.env.NODE_COMPILE_CACHE ??= path.join(projectRoot, '.runtime', 'compile-cache');
 // A run that dies before its report must not be counted by the last one's.
 rmSync(results, { force: true });
-const code = await show('vitest', ['run', '--passWithNoTests', ...reporters, ...process.argv.slice(2)]);
+const run = await TestRun.begin();
+const checked =
+  process.argv.length > 2 || (await show('npm', ['run', '--silent', 'check'], run.env, stop.signal)) === 0;
+const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
+const args = ['run', '--passWithNoTests', ...reporters, ...process.argv.slice(2)];
+const code = stop.signal.aborted ? 1 : await show('vitest', args, run.env, stop.signal);
+const left = await run.remove();
+if (stop.signal.aborted) {
+  console.log('Interrupted: what the run had started is ended, and what it had made is removed.');
+  process.exit(130);
+}
 
 const { testResults } = Report.parse(JSON.parse(readFileSync(results, 'utf8')));
 const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
@@ -42,11 +51,13 @@ const skipped = tests.filter(({ status }) => status !== 'passed' && status !== '
 const broken = testResults.filter(
   ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
 );
-const failed = tests.filter(({ status }) => status === 'failed').length + broken.length + (checked ? 0 : 1);
+const failed =
+  tests.filter(({ status }) => status === 'failed').length + broken.length + (checked ? 0 : 1) + left.length;
 
 for (const { fullName } of skipped) console.log(`skipped: ${fullName}`);
 console.log(`skipped: ${desktopSkipped}`);
 if (!checked) console.log('failed: npm run check');
+for (const what of left) console.log(`failed: the run has left behind: ${what}`);
 const forbidden = process.env.CI ? skipped.length : 0;
 if (forbidden > 0) console.log('With CI set nothing may be skipped but the desktop run.');
 console.log(`${passed} passed, ${failed + forbidden} failed, ${skipped.length - forbidden + 1} skipped`);

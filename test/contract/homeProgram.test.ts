@@ -198,7 +198,8 @@ describe('the program beside a home', () => {
 
   test('a file of more than 8 GiB with holes, which costs what it holds', async () => {
     // Elsewhere a hole that is read fills the system's cache.
-    const roomy = mkdtempSync(path.join(existsSync('/dev/shm') ? '/dev/shm' : folder, 'remote-swarm-homes-'));
+    const disk = existsSync('/dev/shm') ? '/dev/shm' : folder;
+    const roomy = mkdtempSync(path.join(disk, `remote-swarm-homes-${process.pid}-`));
     try {
       const from = path.join(roomy, 'from');
       const to = path.join(roomy, 'to');

@@ -21,6 +21,10 @@ import type {
   ProviderAbilities,
 } from '../../src/model/provider.ts';
 
+import { LinuxProcesses } from '../../src/providers/local/linuxProcesses.ts';
+import { endFamily } from '../../src/providers/local/processes.ts';
+import { testMachine } from './testMachine.ts';
+
 /** Every call of a provider that a fault can be put on. */
 export type MemoryCall = Exclude<keyof Provider | keyof ProviderAbilities, 'id' | 'type' | 'abilities'>;
 
@@ -259,6 +263,7 @@ export class MemoryPlace {
     this.changed.fire(id);
   }
 
+  /** Ends its server, and whatever was started in its home. */
   async halt(instance: MemoryInstance): Promise<void> {
     instance.running = false;
     delete instance.port;
@@ -268,6 +273,10 @@ export class MemoryPlace {
     delete instance.server;
     server?.closeAllConnections();
     await new Promise(resolve => (server ? server.close(resolve) : resolve(undefined)));
+    if (this.homes !== undefined && process.platform === 'linux') {
+      const assignment = `HOME=${path.join(this.homes, instance.identity.id)}`;
+      await endFamily(new LinuxProcesses(testMachine), undefined, { graceMs: 0, assignment });
+    }
     this.changed.fire(instance.identity.id);
   }
 

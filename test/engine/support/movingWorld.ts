@@ -36,7 +36,7 @@ export class MovingWorld {
    * says where the others are.
    */
   static async open(onDisk = false, folder = tmpdir(), diskMb?: number): Promise<MovingWorld> {
-    const own = await mkdtemp(path.join(folder, 'remote-swarm-moving-'));
+    const own = await mkdtemp(path.join(folder, `remote-swarm-moving-${process.pid}-`));
     await installEditorServer(editorServerDirectory);
     const engines = new Map<string, Engine>();
     const docker = async (name: string) => {

@@ -1,0 +1,2 @@
+// What only a process itself can set.
+process.umask(0o077);
