@@ -263,7 +263,6 @@ export class MemoryPlace {
     this.changed.fire(id);
   }
 
-  /** Ends its server, and whatever was started in its home. */
   async halt(instance: MemoryInstance): Promise<void> {
     instance.running = false;
     delete instance.port;
@@ -273,11 +272,14 @@ export class MemoryPlace {
     delete instance.server;
     server?.closeAllConnections();
     await new Promise(resolve => (server ? server.close(resolve) : resolve(undefined)));
-    if (this.homes !== undefined && process.platform === 'linux') {
-      const assignment = `HOME=${path.join(this.homes, instance.identity.id)}`;
-      await endFamily(new LinuxProcesses(testMachine), undefined, { graceMs: 0, assignment });
-    }
     this.changed.fire(instance.identity.id);
+  }
+
+  /** Ends whatever was started in an instance. */
+  async endCommands(id: string): Promise<void> {
+    if (this.homes === undefined || process.platform !== 'linux') return;
+    const assignment = `HOME=${path.join(this.homes, id)}`;
+    await endFamily(new LinuxProcesses(testMachine), undefined, { graceMs: 0, assignment });
   }
 
   say(instance: MemoryInstance, line: string): void {

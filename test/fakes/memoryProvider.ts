@@ -132,11 +132,12 @@ export class MemoryProvider implements Provider {
     });
   }
 
-  stopInstance(instanceId: string, _force = false, ctx = quietContext): Promise<VSCodeInstance> {
+  stopInstance(instanceId: string, force = false, ctx = quietContext): Promise<VSCodeInstance> {
     return this.place.pass(this.id, 'stopInstance', ctx, async () => {
       const instance = this.#owned(instanceId, ctx);
       ctx.lock?.assertHeld();
       await this.place.halt(instance);
+      if (force) await this.place.endCommands(instanceId);
       return this.describe(instance);
     });
   }
