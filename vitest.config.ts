@@ -33,9 +33,10 @@ const project = (
   test: { name, include, setupFiles: 'test/worker.ts', ...test },
 });
 
-/** Files that put a module of their own into the place of one, which files in the same process would share. */
-const replacing = globSync('test/unit/**/*.test.ts', { cwd: import.meta.dirname }).filter(file =>
-  readFileSync(path.join(import.meta.dirname, file), 'utf8').includes('vi.mock('),
+/** What files in one process would share: modules in the place of others, and how many timers there are. */
+const shared = /vi\.mock\(|vi\.getTimerCount\(/;
+const alone = globSync('test/unit/**/*.test.ts', { cwd: import.meta.dirname }).filter(file =>
+  shared.test(readFileSync(path.join(import.meta.dirname, file), 'utf8')),
 );
 
 // Vitest's own default leaves one core to its main process, and of two that is half.
@@ -48,7 +49,7 @@ const built = { globalSetup: 'test/builtExtension.ts' };
 const unit = { ...computing, testTimeout: 30_000 };
 /** On a machine with odd folders, files that only their owner may read, and a foreign language and time. */
 const odd = (zone: string) => ({
-  ...{ ...unit, exclude: replacing, isolate: false, globalSetup: 'test/oddMachine.ts' },
+  ...{ ...unit, exclude: alone, isolate: false, globalSetup: 'test/oddMachine.ts' },
   setupFiles: ['test/worker.ts', 'test/oddWorker.ts'],
   env: { TMPDIR: oddFolder, HOME: oddFolder, TZ: zone, LANG: 'tr_TR', LC_ALL: 'tr_TR' },
 });
@@ -62,8 +63,8 @@ export default defineConfig({
   test: {
     projects: [
       project('laws', ['test/*.test.ts'], computing),
-      project('unit', ['test/unit/**/*.test.ts'], { ...unit, exclude: replacing, isolate: false }),
-      project('unit-replacing', replacing, unit),
+      project('unit', ['test/unit/**/*.test.ts'], { ...unit, exclude: alone, isolate: false }),
+      project('unit-alone', alone, unit),
       project('odd-apia', ['test/odd/*.test.ts', 'test/unit/**/*.test.ts'], odd('Pacific/Apia')),
       project('odd-st-johns', ['test/odd/*.test.ts', 'test/unit/**/*.test.ts'], odd('America/St_Johns')),
       project('stalls', ['test/stalls/**/*.test.ts'], { ...computing, ...patient }, [stalling]),

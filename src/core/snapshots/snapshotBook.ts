@@ -78,6 +78,8 @@ export class SnapshotBook {
     return locks.run(archive, ctx, async ctx => {
       const id = randomId(12);
       const [base] = this.list(instanceId);
+      // Also after what failed in the same millisecond: the youngest tells how it stands.
+      const last = this.#of(instanceId)[0]?.takenAt;
       const write = (id: string, next: SnapshotRecord | null) =>
         records.update(
           id,
@@ -94,12 +96,12 @@ export class SnapshotBook {
         live: status === 'running',
         ...(kind === 'before' && ctx.by?.caller !== 'person' && { automatic: true }),
       } as const;
-      await write(id, { ...begun, takenAt: timestamp() });
+      await write(id, { ...begun, takenAt: timeAfter(last) });
       try {
         const { digest, bytes, files, added } = await read({ id, base: base?.id }, ctx);
         const keptSince = time.now();
         const kept = {
-          ...{ takenAt: timeAfter(base?.takenAt), digest, bytes, files, added },
+          ...{ takenAt: timeAfter(last), digest, bytes, files, added },
           ...(keptSince !== undefined && { keptSince }),
         };
         const change = (current: SnapshotRecord | null) => current && { ...current, ...kept };

@@ -10,10 +10,14 @@ import { MemoryProvider } from '../../fakes/memoryProvider.ts';
 import { memorySwarm } from '../../fakes/memorySwarm.ts';
 
 let directory = '';
+const opened: ReturnType<typeof memorySwarm>[] = [];
 beforeEach(() => {
   directory = mkdtempSync(path.join(tmpdir(), 'remote-swarm-later-'));
 });
-afterEach(() => rmSync(directory, { recursive: true }));
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map(({ controller }) => controller.dispose()));
+  rmSync(directory, { recursive: true });
+});
 
 const later = (folder: string, id: string) => {
   mkdirSync(path.join(directory, folder), { recursive: true });
@@ -28,7 +32,9 @@ async function open(here: MemoryPlace, there: MemoryPlace, observes = true) {
   const first = new MemoryProvider(here, { id: 'here' });
   Object.assign(first.abilities, { strayHomes: async () => [...here.homesOf.keys()].map(id => ({ id, sizeGb: 1 })) });
   const providers = [first, new MemoryProvider(there, { id: 'there' })];
-  const { controller } = memorySwarm({ directory, providers, health: { enabled: false } });
+  const swarm = memorySwarm({ directory, providers, health: { enabled: false } });
+  opened.push(swarm);
+  const { controller } = swarm;
   if (observes) await controller.initialize();
   else await controller.registry.load();
   return { controller, here: loneProvider(first), there: loneProvider(new MemoryProvider(there, { id: 'there' })) };

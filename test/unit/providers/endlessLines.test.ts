@@ -1,9 +1,9 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { Readable } from 'node:stream';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { longestLine } from '../../../src/model/linesOf.ts';
 import { quietContext } from '../../../src/model/operationContext.ts';
 import { CappedOutput } from '../../../src/providers/commandStreams.ts';
@@ -42,7 +42,9 @@ test('a line without an end that an engine sends', async () => {
 });
 
 test('a line without an end in a log, followed and read', async () => {
-  const file = path.join(mkdtempSync(path.join(tmpdir(), 'remote-swarm-log-')), 'server.log');
+  const folder = mkdtempSync(path.join(tmpdir(), 'remote-swarm-log-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = path.join(folder, 'server.log');
   await writeFile(file, 'before\n');
   const lines: string[] = [];
   const goesOn = async () => lines.length < told.length;

@@ -48,14 +48,12 @@ async function killedAt(scene: Scene, diesAt: number) {
 
 describe('a process that is killed before each change that it makes leaves a whole world', () => {
   const rows: string[] = [];
-  let makeImmortal = () => {};
 
   beforeAll(async () => {
     scratch = await mkdtemp(path.join(quick, `remote-swarm-kills-${process.pid}-`));
-    makeImmortal = makeFilesMortal();
+    makeFilesMortal();
   });
   afterAll(async () => {
-    makeImmortal();
     console.log(['operation | boundary | came to', ...rows].join('\n'));
     await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
   });

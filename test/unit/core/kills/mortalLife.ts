@@ -81,17 +81,8 @@ const isWriting = (flags: unknown) => typeof flags === 'string' && flags !== 'r'
 const changed = (call: string, args: readonly unknown[]) => (call.startsWith('rename') ? args[1] : args[0]);
 const named = (call: string, file: unknown) => `${call} ${String(file).split('/').slice(-2).join('/')}`;
 
-/** Every call that changes files, of whoever runs in a {@link MortalLife}, until what it answers with is called. */
-export function makeFilesMortal(): () => void {
-  const undo: (() => void)[] = [];
-  const wrap = (target: Record<string, Call>, name: string, as: (call: Call, args: unknown[]) => unknown) => {
-    const call = target[name];
-    if (!call) throw new Error(`There is no ${name}.`);
-    target[name] = (...args) => as(call.bind(target), args);
-    undo.push(() => {
-      target[name] = call;
-    });
-  };
+/** Every call that changes files, of whoever runs in a {@link MortalLife}, from now on in this process. */
+export function makeFilesMortal(): void {
   const promises = fs.promises as unknown as Record<string, Call>;
   for (const name of [
     'rename',
@@ -133,10 +124,12 @@ export function makeFilesMortal(): () => void {
     return lives.getStore()?.keep(watcher) ?? watcher;
   });
   syncBuiltinESMExports();
-  return () => {
-    for (const each of undo) each();
-    syncBuiltinESMExports();
-  };
+}
+
+function wrap(target: Record<string, Call>, name: string, as: (call: Call, args: unknown[]) => unknown): void {
+  const call = target[name]?.bind(target);
+  if (!call) throw new Error(`There is no ${name}.`);
+  target[name] = (...args) => as(call, args);
 }
 
 async function waitFor(call: Call, name: string, args: unknown[]): Promise<unknown> {
