@@ -51,7 +51,7 @@ const unit = { ...computing, testTimeout: 30_000 };
 const odd = (zone: string) => ({
   ...{ ...unit, exclude: alone, isolate: false, globalSetup: 'test/oddMachine.ts' },
   setupFiles: ['test/worker.ts', 'test/oddWorker.ts'],
-  env: { TMPDIR: oddFolder, HOME: oddFolder, TZ: zone, LANG: 'tr_TR', LC_ALL: 'tr_TR' },
+  env: { TMPDIR: oddFolder, HOME: oddFolder, TZ: zone, LANG: 'tr_TR' },
 });
 const patient = { testTimeout: 120_000, hookTimeout: 180_000 };
 // What mostly waits for processes and engines runs three files at a time, also on two cores.

@@ -85,7 +85,8 @@ export class TestRun {
 
   /** What the programs of the run are started with. */
   get env(): NodeJS.ProcessEnv {
-    return { ...process.env, TMPDIR: this.folder, REMOTE_SWARM_TEST_RUN: this.folder };
+    // The language is what LANG says, which some suites set.
+    return { ...process.env, LC_ALL: undefined, TMPDIR: this.folder, REMOTE_SWARM_TEST_RUN: this.folder };
   }
 
   /** Removes all that it has left; answers with what that was, in words. */

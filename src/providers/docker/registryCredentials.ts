@@ -128,7 +128,10 @@ export function helperCommand(name: string, found: string | undefined, env: Endp
   return { file: shell, args: ['/d', '/c', name, 'get'], env: { ...env, NoDefaultCurrentDirectoryInExePath: '1' } };
 }
 
-/** Runs a helper with the registry on its standard input. Rejects when it can't be run, or takes too long. */
+/**
+ * Runs a helper with the registry on its standard input. Rejects when it can't be run, or takes too long, after ending it
+ * with all that it has started.
+ */
 async function run(
   name: string,
   registry: string,
@@ -138,14 +141,23 @@ async function run(
   const own = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
   const found = sources.platform === 'win32' ? await findCommand(name, sources.env.PATH) : undefined;
   const { file, args, env } = helperCommand(name, found, sources.env);
-  const child = spawn(file, args, { env, signal: own, killSignal: 'SIGKILL', stdio: ['pipe', 'pipe', 'ignore'] });
+  own.throwIfAborted();
+  // Many helpers are scripts: in a group of its own what such a one has started ends with it.
+  const detached = sources.platform !== 'win32';
+  const child = spawn(file, args, { env, detached, stdio: ['pipe', 'pipe', 'ignore'] });
+  const end = () => {
+    if (detached && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    else child.kill('SIGKILL');
+  };
+  own.addEventListener('abort', end, { once: true });
   const output = new CappedOutput(mostBytes);
   child.stdout.on('data', (chunk: Buffer) => output.add(chunk));
   child.stdin.on('error', () => {}); // It has ended without reading: its exit code tells why.
   child.stdin.end(registry);
   const code = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', error => reject(own.aborted ? own.reason : error));
+    own.addEventListener('abort', () => reject(own.reason), { once: true });
+    child.on('error', reject);
     child.on('close', resolve);
-  });
+  }).finally(() => own.removeEventListener('abort', end));
   return { code, output: output.text() };
 }

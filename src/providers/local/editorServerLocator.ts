@@ -77,6 +77,15 @@ async function knownLayout(file: string, searchPath: string): Promise<EditorServ
   );
 }
 
+/** A word of a shell script without anything to expand: in double quotes, in single ones, or with blanks escaped. */
+const plainWord = /"((?:[^"\\$`]|\\.)*)"|'([^']*)'|((?:[^\s"'\\$`]|\\.)+)/g;
+
+/** The absolute paths that a script names. */
+const pathsIn = (script: string) =>
+  [...script.matchAll(plainWord)]
+    .map(([, double, single, bare]) => single ?? (double ?? bare ?? '').replace(/\\(.)/g, '$1'))
+    .filter(word => word.startsWith('/'));
+
 /** Packages of systems put a short script on the PATH that runs the real command by its absolute path. */
 async function wrappedLayout(file: string, searchPath: string): Promise<EditorServer | undefined> {
   const size = await stat(file).then(
@@ -85,7 +94,7 @@ async function wrappedLayout(file: string, searchPath: string): Promise<EditorSe
   );
   const script = size <= 4_096 ? await readFile(file, 'utf8').catch(() => '') : '';
   if (!script.startsWith('#!')) return undefined;
-  const named = [...script.matchAll(/(\/[^\s"'$]+)/g)].map(match => match[1] ?? '').slice(1);
+  const named = pathsIn(script.replace(/^.*/, ''));
   const node = named.find(word => path.basename(word) === 'node');
   for (const word of named.filter(word => /(?:code-server|openvscode-server|entry\.js)$/.test(word))) {
     const target = await realpath(word).catch(() => undefined);

@@ -51,11 +51,18 @@ describe('the editor server of this machine', () => {
     expect(await locate(['bin'])).toEqual({ kind: 'node', node, serverMain });
   });
 
-  test('code-server as a system package is found behind its wrapper script', async () => {
-    const serverMain = await main('usr/lib/code-server/lib/vscode/out/server-main.js');
-    const node = await file('usr/lib/code-server/lib/node');
-    const command = await file('usr/lib/code-server/bin/code-server');
-    await file('usr/bin/code-server', `#!/usr/bin/env sh\nexec ${command} "$@"\n`);
+  test.each([
+    ['lib', (command: string) => command.replace(/[^\w/.-]/g, '\\$&')],
+    ['Büro [1] & Co.', (command: string) => command.replace(/[^\w/.-]/g, '\\$&')],
+    ['Büro [1] & Co.', (command: string) => `"${command}"`],
+    ["Ann's", (command: string) => `"${command}"`],
+    ['the "big" $1 `one`', (command: string) => `"${command.replace(/["$`]/g, '\\$&')}"`],
+    ['the "big" $1 `one`', (command: string) => `'${command}'`],
+  ])('code-server as a system package in %j is found behind its wrapper script', async (name, word) => {
+    const serverMain = await main(`usr/${name}/code-server/lib/vscode/out/server-main.js`);
+    const node = await file(`usr/${name}/code-server/lib/node`);
+    const command = await file(`usr/${name}/code-server/bin/code-server`);
+    await file('usr/bin/code-server', `#!/usr/bin/env sh\nexec ${word(command)} "$@"\n`);
     expect(await locate(['usr/bin'])).toEqual({ kind: 'node', node, serverMain });
   });
 

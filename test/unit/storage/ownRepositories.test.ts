@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, w
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { surveyFolder } from '../../../src/storage/folderSurvey.ts';
 import { packFolder } from '../../../src/storage/packFolder.ts';
 import { moduleAsOrdinaryUser, ordinaryUserProblem } from '../../fakes/ordinaryUser.ts';
@@ -56,6 +56,8 @@ describe('what a folder has elsewhere', () => {
   });
 
   test.skipIf(ordinaryUserProblem !== undefined)('and may not be read is refused, with its name', () => {
+    const umask = process.umask(0o022);
+    onTestFinished(() => void process.umask(umask));
     repository('main', '.git');
     chmodSync(root, 0o755);
     chmodSync(at('main/.git/refs'), 0);

@@ -1,9 +1,10 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SwarmError } from '../../../../src/model/errors.ts';
 import { RegistryCredentials, registryOf } from '../../../../src/providers/docker/registryCredentials.ts';
+import { alive } from '../../../engine/support/alive.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 const hub = 'https://index.docker.io/v1/';
@@ -71,7 +72,7 @@ describe('the credentials', () => {
 
   test('come from the helper of the registry, else from the store, which get it on their standard input', async () => {
     const asked = path.join(directory, 'asked');
-    helper('one', `cat > ${asked}; echo '{"ServerURL":"x","Username":"ann","Secret":"pw"}'`);
+    helper('one', `cat > "${asked}"; echo '{"ServerURL":"x","Username":"ann","Secret":"pw"}'`);
     helper('two', `echo '{"ServerURL":"x","Username":"<token>","Secret":"idt"}'`);
     const both = credentials({ auths, credHelpers: { 'ghcr.io': 'one' }, credsStore: 'two' });
     expect(await both.of('ghcr.io/a', signal)).toEqual({ username: 'ann', password: 'pw', serveraddress: 'ghcr.io' });
@@ -107,10 +108,14 @@ describe('the credentials', () => {
   });
 
   test('of a helper that hangs are given up with the call', async () => {
-    helper('one', 'sleep 60');
+    const pids = path.join(directory, 'pids');
+    helper('one', `sleep 60 & echo $$ $! > "${pids}"; wait`);
     const stop = new AbortController();
     const asking = credentials({ credsStore: 'one' }).of('ghcr.io/a', stop.signal);
+    asking.catch(() => {});
+    const started = await vi.waitUntil(() => existsSync(pids) && readFileSync(pids, 'utf8').trim());
     stop.abort(new DOMException('Cancelled.', 'AbortError'));
     await expect(asking).rejects.toThrow('Cancelled.');
+    for (const pid of started.split(' ')) await vi.waitUntil(() => !alive(Number(pid)), 5_000);
   });
 });
