@@ -43,7 +43,7 @@ export function found(number: number, providerId = 'docker'): FoundResource {
     epoch: 1,
     role: 'owner',
     status: 'running',
-    createdAt: '2026-01-01T00:00:00.000Z',
+    createdAt: '2026-01-01T12:00:00.000Z',
   };
   return { providerId, observation };
 }
