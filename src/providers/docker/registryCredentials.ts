@@ -146,8 +146,12 @@ async function run(
   const detached = sources.platform !== 'win32';
   const child = spawn(file, args, { env, detached, stdio: ['pipe', 'pipe', 'ignore'] });
   const end = () => {
-    if (detached && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-    else child.kill('SIGKILL');
+    try {
+      if (detached && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      else child.kill('SIGKILL');
+    } catch {
+      // It has ended in between.
+    }
   };
   own.addEventListener('abort', end, { once: true });
   const output = new CappedOutput(mostBytes);
