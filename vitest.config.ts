@@ -47,12 +47,14 @@ const isLong = process.env.REMOTE_SWARM_SOAK === '1';
 const built = { globalSetup: 'test/builtExtension.ts' };
 // Properties are tried on the disk, beside whatever else keeps the machine busy.
 const unit = { ...computing, testTimeout: 30_000 };
+/** Many small files in few processes. */
+const sharing = { ...unit, isolate: false, setupFiles: ['test/worker.ts', 'test/leavesAsFound.ts'] };
 /** On a machine with odd folders, files that only their owner may read, and a foreign language and time. */
 const odd = (zone: string) => ({
   // One of them works the disk for long, wherever that is.
-  ...{ ...unit, exclude: [...alone, 'test/unit/storage/jsonFileStore.test.ts'], isolate: false },
+  ...{ ...sharing, exclude: [...alone, 'test/unit/storage/jsonFileStore.test.ts'] },
   globalSetup: 'test/oddMachine.ts',
-  setupFiles: ['test/worker.ts', 'test/oddWorker.ts'],
+  setupFiles: ['test/oddWorker.ts', ...sharing.setupFiles],
   env: { TMPDIR: oddFolder, HOME: oddFolder, TZ: zone, LANG: 'tr_TR' },
 });
 /** Those of the unit tests that meet folders, texts and times. */
@@ -67,7 +69,7 @@ export default defineConfig({
   test: {
     projects: [
       project('laws', ['test/*.test.ts'], computing),
-      project('unit', ['test/unit/**/*.test.ts'], { ...unit, exclude: alone, isolate: false }),
+      project('unit', ['test/unit/**/*.test.ts'], { ...sharing, exclude: alone }),
       project('unit-alone', alone, unit),
       project('odd-apia', oddly('{model,providers,storage,vscode}'), odd('Pacific/Apia')),
       project('odd-st-johns', oddly('{model,vscode,core/health}'), odd('America/St_Johns')),
