@@ -18,7 +18,10 @@ beforeEach(() => {
   vi.stubEnv('DOCKER_HOST', `unix://${root}/no-engine.sock`);
   vi.stubEnv('DOCKER_CONTEXT', '');
 });
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(root, { recursive: true, force: true });
+});
 
 /** A swarm with these settings, whose state says that an instance ran on each of `inhabited` when it was last seen. */
 async function swarmWith(settings: Record<string, unknown>, inhabited: readonly string[] = []) {
