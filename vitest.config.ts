@@ -69,7 +69,7 @@ export default defineConfig({
   test: {
     projects: [
       project('laws', ['test/*.test.ts'], computing),
-      project('unit', ['test/unit/**/*.test.ts'], { ...sharing, exclude: alone }),
+      project('unit', ['test/unit/**/*.test.ts'], { ...unit, exclude: alone }),
       project('unit-alone', alone, unit),
       project('odd-apia', oddly('{model,providers,storage,vscode}'), odd('Pacific/Apia')),
       project('odd-st-johns', oddly('{model,vscode,core/health}'), odd('America/St_Johns')),

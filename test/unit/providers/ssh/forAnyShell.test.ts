@@ -11,7 +11,9 @@ describe.each(shells)('%s as login shell', shell => {
   const isHere = spawnSync(shell, ['-c', 'exit 0']).status === 0;
   test.skipIf(!isHere)('hands on what it is given', () => {
     const script = `printf %s ${shellWord(odd)}; exit 7`;
-    const { status, stdout, stderr } = spawnSync(shell, ['-c', forAnyShell(script)], { encoding: 'utf8' });
+    // Some complain of a language that this machine does not have.
+    const env = { ...process.env, LANG: 'C' };
+    const { status, stdout, stderr } = spawnSync(shell, ['-c', forAnyShell(script)], { env, encoding: 'utf8' });
     expect({ status, stdout, stderr }).toEqual({ status: 7, stdout: odd, stderr: '' });
   });
 });
