@@ -48,10 +48,18 @@ const waits = 'cat';
 
 /** Of a connection that leads to a socket or a port: nobody else may use that. */
 export const forwarding = 'StreamLocalBindMask=0177';
+/** With it `ssh` tells why it can't lead there. */
+const telling = 'LogLevel=INFO';
 
 /** Arguments for an `ssh` whose connection others may share by its socket, as long as its input stays open. */
-export const masterArguments = (target: SshTarget, socket: string, isForwarding: boolean) =>
-  sshArguments(target, ['-T', '-o', 'ControlMaster=yes', ...(isForwarding ? ['-o', forwarding] : [])], socket, waits);
+export function masterArguments(target: SshTarget, socket: string, isForwarding: boolean): string[] {
+  const own = ['ControlMaster=yes', ...(isForwarding ? [forwarding, telling] : [])];
+  return sshArguments(target, ['-T', ...own.flatMap(option => ['-o', option])], socket, waits);
+}
+
+/** Arguments for an `ssh` that joins its standard streams to a port of the host's loopback. */
+export const joinArguments = (target: SshTarget, port: number) =>
+  sshArguments(target, ['-W', `127.0.0.1:${port}`, '-o', telling], 'none');
 
 /**
  * Arguments for an `ssh` that has such a connection lead from a socket here to a socket or `host:port` over there. It reads

@@ -27,6 +27,7 @@ export class SshLink {
   readonly #directory: string;
   readonly #child: ChildProcess;
   #problem: SwarmError | undefined;
+  #said = '';
 
   private constructor(
     providerId: string,
@@ -39,18 +40,17 @@ export class SshLink {
     this.#directory = directory;
     this.socketPath = socketPath;
     this.#child = child;
-    let said = '';
     for (const stream of [child.stdout, child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => {
-        said = (said + text).slice(-mostSaid);
+        this.#said = (this.#said + text).slice(-mostSaid);
       });
     child.on('error', error => {
       this.#problem = sshProblem(providerId, target, messageOf(error));
     });
     child.on('close', code => {
       const isOwn = code === null || code === 255;
-      const ended = () => sshProblem(providerId, target, said.trim() || `ssh ended with ${code}`);
-      this.#problem ??= isOwn ? ended() : shellProblem(target, said);
+      const ended = () => sshProblem(providerId, target, this.#said.trim() || `ssh ended with ${code}`);
+      this.#problem ??= isOwn ? ended() : shellProblem(target, this.#said);
     });
   }
 
@@ -78,6 +78,11 @@ export class SshLink {
 
   get alive(): boolean {
     return this.#problem === undefined;
+  }
+
+  /** What `ssh` has said so far. */
+  get said(): string {
+    return this.#said;
   }
 
   /** Why it lives no more. */

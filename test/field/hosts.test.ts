@@ -8,7 +8,7 @@ import { notHere } from '../fakes/notHere.ts';
 import { prepareForSsh } from '../ssh/support/sshProviders.ts';
 import { fieldSuite } from './fieldSuite.ts';
 import { AccountHost, accountHostProblem } from './support/accountHost.ts';
-import { hostCases } from './support/hostCases.ts';
+import { hostCases, noForward } from './support/hostCases.ts';
 
 const problem = accountHostProblem();
 
@@ -58,6 +58,22 @@ describe.skipIf(problem !== undefined)(notHere('hosts', problem), () => {
       report: 'microsoft/vscode-remote-release#1154',
       right: { command: ceiling('tcsh'), terminal: ceiling('tcsh'), page: 200 },
       found: () => seen('tcsh', '$GIT_CEILING_DIRECTORIES'),
+    },
+    {
+      input: 'AllowTcpForwarding no, of which the window does not know',
+      report: 'microsoft/vscode-remote-release#4344',
+      right: noForward('notcp'),
+      found: async () => {
+        const provider = host.provider('notcp');
+        const { id } = await provider.createInstance(newSpec(testSwarmId()));
+        const said = await provider.abilities.connect(id).then(
+          () => 'opens',
+          ({ message, hint }) => `${message} ${hint}`,
+        );
+        await provider.deleteInstance(id);
+        await provider.dispose();
+        return said;
+      },
     },
     {
       input: 'a path of temporary files of 78 characters, here',

@@ -1,6 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import type { Endpoint } from '../../model/provider.ts';
+import { forwardRefusal } from './hostDoors.ts';
 import type { LastingLink } from './lastingLink.ts';
 import type { SshConnection } from './sshConnection.ts';
 
@@ -37,6 +38,11 @@ export class ForwardedPort implements Endpoint {
     });
     const address = server.address();
     return new ForwardedPort(server, sockets, way, typeof address === 'object' && address ? address.port : 0);
+  }
+
+  /** The words by which the host has refused to lead there, once somebody has tried. */
+  async refusal(): Promise<string | undefined> {
+    return forwardRefusal((await this.#way.get()).said);
   }
 
   dispose(): void {

@@ -2,6 +2,7 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { providerRefused } from '../../model/errors.ts';
 import type { OperationContext } from '../../model/operationContext.ts';
 import { CappedOutput } from '../commandStreams.ts';
+import type { SshTarget } from '../sshArguments.ts';
 import { wordsOf } from '../sshProblem.ts';
 import { forAnyShell } from './forAnyShell.ts';
 import { endChild, type SshConnection } from './sshConnection.ts';
@@ -20,19 +21,22 @@ export async function tryDoors(connection: SshConnection, ctx: OperationContext)
 }
 
 async function tryForward(connection: SshConnection, ctx: OperationContext): Promise<void> {
-  const { host } = connection.target;
   const { said, code } = await heard(connection.startForward(somePort), ctx);
   const refusal = forwardRefusal(said);
   if (refusal === undefined) {
     if (code === 0 || said.includes('open failed:')) return;
     throw connection.problem(said.trim() || 'the connection was lost');
   }
-  throw providerRefused(
+  throw noForward(connection.target, refusal);
+}
+
+/** `refusal` are the words of the ssh server. */
+export const noForward = ({ host }: SshTarget, refusal: string) =>
+  providerRefused(
     'ssh-no-forward',
-    `The ssh server of ${host} forwards no ports, so no page of an instance could be opened (${refusal}).`,
+    `The ssh server of ${host} forwards no ports, so no page of an instance can be opened (${refusal}).`,
     'Whoever runs the host can allow it in sshd_config: "AllowTcpForwarding yes" (or "local"), no "DisableForwarding yes", no "PermitOpen" that leaves out 127.0.0.1; and no "restrict" or "no-port-forwarding" before the key in authorized_keys.',
   );
-}
 
 /** Pure: the words by which an ssh server refuses to forward a port, whatever is at that port; undefined when it does not. */
 export function forwardRefusal(said: string): string | undefined {
@@ -47,7 +51,7 @@ async function tryTerminal(connection: SshConnection, ctx: OperationContext): Pr
   if (out.includes(saidThere)) return;
   throw providerRefused(
     'ssh-no-terminal',
-    `The ssh server of ${host} gives no terminal, so none could be opened in an instance (${wordsOf(said || out) || 'nothing was said'}).`,
+    `The ssh server of ${host} gives no terminal, so none can be opened in an instance (${wordsOf(said || out) || 'nothing was said'}).`,
     'Whoever runs the host can allow it in sshd_config: "PermitTTY yes"; and no "restrict" or "no-pty" before the key in authorized_keys.',
   );
 }

@@ -2,7 +2,7 @@ import * as os from 'node:os';
 import * as path from 'node:path/posix';
 import type { Disposable } from '../../model/event.ts';
 import type { InstanceRole, VSCodeInstance } from '../../model/instance.ts';
-import { type OperationContext, quietContext } from '../../model/operationContext.ts';
+import { type OperationContext, quietContext, withTimeout } from '../../model/operationContext.ts';
 import type {
   Endpoint,
   HomeProcess,
@@ -16,10 +16,11 @@ import type {
   TerminalSpec,
 } from '../../model/provider.ts';
 import { editorCliFile } from '../editorCli.ts';
-import { instanceLayout } from '../editorServer.ts';
+import { instanceLayout, probe } from '../editorServer.ts';
 import { shellWord } from '../shellWord.ts';
 import { sshArguments } from '../sshArguments.ts';
 import { ForwardedPort } from './forwardedPort.ts';
+import { noForward } from './hostDoors.ts';
 import { HostWatch } from './hostWatch.ts';
 import { closed } from './lastingLink.ts';
 import { Probes } from './probes.ts';
@@ -27,6 +28,9 @@ import type { SshProvider } from './sshProvider.ts';
 
 /** How long what was told of an instance is as good as what a get tells; milliseconds. */
 const freshness = 2_000;
+
+/** How long a first page may take before it is not waited for; milliseconds. */
+const pagePatience = 3_000;
 
 /** What a host can do beside the plain interface. */
 export class SshAbilities implements ProviderAbilities {
@@ -84,6 +88,7 @@ export class SshAbilities implements ProviderAbilities {
   async connect(instanceId: string, port?: number, ctx: OperationContext = quietContext): Promise<Endpoint> {
     const serverPort = await this.#provider.call('serverPort', [instanceId], ctx);
     const forwarded = await ForwardedPort.open(this.#provider.connection, port ?? serverPort);
+    if (port === undefined) await this.#refuseForbidden(forwarded, instanceId, ctx);
     if (this.#isDisposed || ctx.signal.aborted) {
       forwarded.dispose();
       ctx.signal.throwIfAborted();
@@ -183,6 +188,15 @@ export class SshAbilities implements ProviderAbilities {
   dispose(): void {
     this.#isDisposed = true;
     for (const resource of this.#open) resource.dispose();
+  }
+
+  /** Throws, and ends it, where no page comes through it, since the ssh server forbids that. */
+  async #refuseForbidden(forwarded: ForwardedPort, instanceId: string, ctx: OperationContext): Promise<void> {
+    await probe(forwarded.host, forwarded.port, instanceId, withTimeout(ctx, pagePatience)).catch(() => {});
+    const refusal = await forwarded.refusal().catch(() => undefined);
+    if (refusal === undefined) return;
+    forwarded.dispose();
+    throw noForward(this.#provider.connection.target, refusal);
   }
 
   #layout(instanceId: string) {

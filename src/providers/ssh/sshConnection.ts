@@ -1,7 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { SwarmError } from '../../model/errors.ts';
-import { type SshTarget, sshArguments } from '../sshArguments.ts';
+import { joinArguments, type SshTarget, sshArguments } from '../sshArguments.ts';
 import { SshLink } from '../sshLink.ts';
 import { shellProblem, sshProblem } from '../sshProblem.ts';
 import { LastingLink } from './lastingLink.ts';
@@ -35,8 +35,7 @@ export class SshConnection {
 
   /** Starts an `ssh` that joins its standard streams to a port of the host's loopback. */
   startForward(port: number): ChildProcessWithoutNullStreams {
-    const forward = ['-W', `127.0.0.1:${port}`, '-o', 'LogLevel=INFO'];
-    return this.#spawn(sshArguments(this.target, forward, 'none'));
+    return this.#spawn(joinArguments(this.target, port));
   }
 
   /** A socket here that leads to a port of the host's loopback; for its caller to dispose. */

@@ -21,10 +21,10 @@ const onlyInTerminal =
 const unfit = (name: string, why: string, choose: string) =>
   `${name} cannot have instances in .remote-swarm in the home of its user: it ${why}. ${choose}`;
 const otherPlace = 'Correct the rights of its home there, or name another directory in "directory" of the provider.';
-const noForward = (name: string) =>
-  `The ssh server of ${name} forwards no ports, so no page of an instance could be opened (administratively prohibited: open failed). Whoever runs the host can allow it in sshd_config: "AllowTcpForwarding yes" (or "local"), no "DisableForwarding yes", no "PermitOpen" that leaves out 127.0.0.1; and no "restrict" or "no-port-forwarding" before the key in authorized_keys.`;
+export const noForward = (name: string) =>
+  `The ssh server of ${name} forwards no ports, so no page of an instance can be opened (administratively prohibited: open failed). Whoever runs the host can allow it in sshd_config: "AllowTcpForwarding yes" (or "local"), no "DisableForwarding yes", no "PermitOpen" that leaves out 127.0.0.1; and no "restrict" or "no-port-forwarding" before the key in authorized_keys.`;
 const noTerminal = (name: string) =>
-  `The ssh server of ${name} gives no terminal, so none could be opened in an instance (PTY allocation request failed). Whoever runs the host can allow it in sshd_config: "PermitTTY yes"; and no "restrict" or "no-pty" before the key in authorized_keys.`;
+  `The ssh server of ${name} gives no terminal, so none can be opened in an instance (PTY allocation request failed). Whoever runs the host can allow it in sshd_config: "PermitTTY yes"; and no "restrict" or "no-pty" before the key in authorized_keys.`;
 const refused = (name: string, hint: string, said = `${name}@HOST: Permission denied (publickey)`) =>
   `${name} refused the ssh login: ${said}. ${hint}`;
 
