@@ -1,6 +1,7 @@
 import type { CredentialUse, FolderFacts, FolderUse, SetupConsent } from '../model/setupConsent.ts';
 import { visible } from '../model/textCut.ts';
 import type { Confirmation, OperationCall } from './operation.ts';
+import { sizeLine } from './snapshotTexts.ts';
 import type { Translate } from './translate.ts';
 
 /**
@@ -51,17 +52,17 @@ export function credentialQuestion(t: Translate, use: CredentialUse, actor: stri
   };
 }
 
-/** Names the folder as it really lies, and how much it is. */
+/** Names the folder as it really lies, and how much it is with all that comes along. */
 export function folderQuestion(t: Translate, use: Extract<FolderUse, FolderFacts>, actor: string): Confirmation {
-  const { path, bytes, files, outside, instance } = use;
+  const { path, outside, instance } = use;
   const { name, image } = instance.config;
   return {
     title: t('Copy a folder of this computer into "{0}"?', name),
     detail: [
       [
         t('Folder: {0}', visible(path)),
-        ...outside.map(place => t('Comes along, since the folder is a part of it: {0}', visible(place))),
-        t('{0} files, {1} MB', files, (bytes / 1024 ** 2).toFixed(1)),
+        ...outside.map(place => t('Comes along, since its git history lies there: {0}', visible(place))),
+        t('In all: {0}', sizeLine(use, t)),
         t('Provider: {0}', instance.providerId),
         image === undefined ? t('Image: the default') : t('Image: {0}', visible(image)),
       ].join('\n'),

@@ -138,7 +138,12 @@ export const failOverInstance = defineOperation({
       ...(snapshot ? [snapshotLine(snapshot, t)] : []),
       t('Its home will be what its youngest snapshot kept; what was written later is not in it.'),
       ...(lost.length > 0
-        ? [t('Values of secret variables that only its provider knows are not taken along: {0}.', lost.join(', '))]
+        ? [
+            t(
+              'Values of secret variables that only its provider knows are not taken along: {0}. Have them at hand: you set them anew with Edit…',
+              lost.join(', '),
+            ),
+          ]
         : []),
       t('The old copy may still be running. Once its provider answers it is stopped and kept, until you decide.'),
     ].join('\n\n'),

@@ -14,7 +14,7 @@ export function kindText({ kind }: Snapshot, t: Translate): string | undefined {
 }
 
 /** "1.27 MB in 83 files". */
-export function sizeLine({ bytes, files }: Snapshot, t: Translate): string {
+export function sizeLine({ bytes, files }: Pick<Snapshot, 'bytes' | 'files'>, t: Translate): string {
   const size = bytesText(bytes, t.locale);
   return files === 1 ? t('{0} in 1 file', size) : t('{0} in {1} files', size, files);
 }

@@ -14,6 +14,7 @@ export function buttonsFor(code: string | undefined, retryable: boolean, t: Tran
     label: t('Open Settings'),
     does: { command: 'workbench.action.openSettings', args: [key] },
   });
+  const editProvider: ErrorButton = { label: t('Edit Provider'), does: { command: 'remoteSwarm.editProvider' } };
   const addProvider: ErrorButton = { label: t('Add Provider'), does: { command: 'remoteSwarm.addProvider' } };
   switch (code) {
     case 'editor-server-missing':
@@ -30,7 +31,7 @@ export function buttonsFor(code: string | undefined, retryable: boolean, t: Tran
       return [retry, settings('remoteSwarm.providers'), log];
     case 'token-missing':
     case 'token-refused':
-      return [{ label: t('Edit Provider'), does: { command: 'remoteSwarm.editProvider' } }, log];
+      return [editProvider, log];
     case 'provider-unusable':
       return [settings('remoteSwarm.providers')];
     case 'invalid-setting':
@@ -44,6 +45,8 @@ export function buttonsFor(code: string | undefined, retryable: boolean, t: Tran
     case 'denied':
       return [];
     default:
+      // What a host or an engine refuses is mended there, or in how it is named here, and then tried again.
+      if (/^(ssh|engine)-/.test(code ?? '')) return [retry, editProvider, log];
       return retryable ? [retry, log] : [log];
   }
 }

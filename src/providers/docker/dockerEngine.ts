@@ -3,7 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { Readable } from 'node:stream';
 import type Dockerode from 'dockerode';
-import { providerRefused, providerUnreachable } from '../../model/errors.ts';
+import { providerRefused, providerUnreachable, type SwarmError } from '../../model/errors.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import { SshLink } from '../sshLink.ts';
 import { DialAgent } from './dialStdio.ts';
@@ -142,13 +142,7 @@ export class DockerEngine {
       return await Promise.race([asked, aborted.promise]);
     } catch (error) {
       ctx.signal.throwIfAborted();
-      if (limit.aborted) {
-        throw providerUnreachable(
-          this.providerId,
-          `${doing} got no answer within ${Math.round(milliseconds / 1000)} s`,
-          'The Docker engine may be overloaded or hanging. Try again, or restart it.',
-        );
-      }
+      if (limit.aborted) throw this.#silent(doing, milliseconds);
       throw translateEngineError(error, { providerId: this.providerId, address, doing });
     } finally {
       signal.removeEventListener('abort', abort);
@@ -168,8 +162,20 @@ export class DockerEngine {
     return this.#endpoint;
   }
 
-  async #connect(): Promise<Dockerode> {
+  #silent(doing: string, milliseconds: number): SwarmError {
+    return providerUnreachable(
+      this.providerId,
+      `${doing} got no answer within ${Math.round(milliseconds / 1000)} s`,
+      'The Docker engine may be overloaded or hanging. Try again, or restart it.',
+    );
+  }
+
+  #assertOpen(): void {
     if (this.#disposed.signal.aborted) throw providerUnreachable(this.providerId, 'it was closed', 'Try again.');
+  }
+
+  async #connect(): Promise<Dockerode> {
+    this.#assertOpen();
     const current = await this.#connection;
     if (current?.link?.alive === false) {
       this.#connection = undefined;
@@ -190,8 +196,9 @@ export class DockerEngine {
     // Loaded at first use: it is the heaviest module of all.
     const [{ default: Client }, endpoint] = await Promise.all([import('dockerode'), this.#resolve()]);
     const way = await this.#way(endpoint);
+    const limit = AbortSignal.timeout(patience);
     try {
-      const abortSignal = AbortSignal.any([this.#disposed.signal, AbortSignal.timeout(patience)]);
+      const abortSignal = AbortSignal.any([this.#disposed.signal, limit]);
       const asked = { path: '/version', method: 'GET', abortSignal };
       const range = await dial<ApiRange>(engineClient(makeClient(Client, way.options), this.providerId, quietContext), {
         ...{ ...asked, statusCodes: { 200: true } },
@@ -199,6 +206,9 @@ export class DockerEngine {
       return { ...way, docker: makeClient(Client, { ...way.options, version: `v${pinnedApi(range)}` }) };
     } catch (error) {
       await close(way);
+      this.#assertOpen();
+      // Whoever asks next may wait for the same connection, and has been waiting for less.
+      if (limit.aborted) throw this.#silent('Asking for the version', patience);
       throw error;
     }
   }

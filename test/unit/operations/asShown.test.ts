@@ -215,7 +215,9 @@ describe('a failover', () => {
     expect([there.place.calls.slice(calls), there.place.instances.size]).toEqual([[], 0]);
     expect(ann.migrations.listMigrations()).toEqual([]);
     const { questions } = await failOver(ann, id);
-    expect(questions[0]?.detail).toContain('that only its provider knows are not taken along: KEY, PIN.');
+    expect(questions[0]?.detail).toContain(
+      'are not taken along: KEY, PIN. Have them at hand: you set them anew with Edit…',
+    );
     expect(there.place.instances.get(id)?.running).toBe(true);
     here.place.unreachable = false;
   });

@@ -43,8 +43,8 @@ describe('whether a folder may be copied', () => {
     expect(await consent?.mayCopy(folder)).toBe(agrees);
     for (const named of [
       '/home/ann/.ssh\\u{202e}',
-      '/home/ann/main/.git',
-      '12 files, 5.0 MB',
+      'Comes along, since its git history lies there: /home/ann/main/.git',
+      'In all: 5.24 MB in 12 files',
       instance.providerId,
       'Asked by the chat',
     ])

@@ -17,6 +17,9 @@ describe('the buttons under an error', () => {
     expect(labels('editor-server-missing')[0]).toBe('Install Editor Server');
     expect(labels('provider-unreachable', true)).toEqual(['Retry', 'Open Settings', 'Show Log']);
     expect(labels('no-placement')[0]).toBe('Add Provider');
+    // Their words end with what to change on a host, at an engine or in its provider, before it is tried again.
+    for (const code of ['ssh-no-forward', 'ssh-host-key', 'engine-permission', 'engine-tls'])
+      expect(labels(code)).toEqual(['Retry', 'Edit Provider', 'Show Log']);
   });
 
   test('are not there where the sentence says all; what is unforeseen shows the log', () => {

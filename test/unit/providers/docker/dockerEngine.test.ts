@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { lockLost } from '../../../../src/model/errors.ts';
 import { quietContext } from '../../../../src/model/operationContext.ts';
 import { DockerEngine } from '../../../../src/providers/docker/dockerEngine.ts';
@@ -13,12 +13,15 @@ let server: Server;
 let engine: DockerEngine;
 const answers: ServerResponse[] = [];
 const asked: string[] = [];
+let isSilent = false;
 
 beforeEach(async () => {
   [answers.length, asked.length] = [0, 0];
+  isSilent = false;
   directory = await mkdtemp(path.join(tmpdir(), 'remote-swarm-engine-'));
   const socket = path.join(directory, 'engine.sock');
   server = createServer((request, answer) => {
+    if (isSilent) return;
     if (request.url === '/version') return void answer.end('{"ApiVersion":"1.41"}');
     asked.push(request.method ?? '');
     answers.push(answer);
@@ -101,4 +104,34 @@ test('what an engine refuses is told in its own words, with its status', async (
   );
   (await vi.waitUntil(() => answers[1])).end(Buffer.from([1, 0, 0, 0, 0, 0, 0, 2, 255, 10]));
   expect(await log).toEqual(Buffer.from([1, 0, 0, 0, 0, 0, 0, 2, 255, 10]));
+});
+
+test('an engine that takes connections and says nothing is told as silent, whoever waited first', async () => {
+  isSilent = true;
+  const timeout = AbortSignal.timeout.bind(AbortSignal);
+  const limit = vi.spyOn(AbortSignal, 'timeout');
+  onTestFinished(() => limit.mockRestore());
+  limit.mockImplementation(wanted => timeout(wanted === 15_000 ? 50 : wanted));
+  const list = () => engine.call('Listing the containers', quietContext, docker => docker.listContainers(), 60_000);
+  await expect(list()).rejects.toMatchObject({
+    code: 'provider-unreachable',
+    message: 'The provider "engine" does not answer: Asking for the version got no answer within 15 s.',
+  });
+  // It comes late, and is used from then on.
+  isSilent = false;
+  const late = list();
+  (await vi.waitUntil(() => answers[0])).end('[]');
+  expect(await late).toEqual([]);
+});
+
+test('an engine that is closed while it is silent was not refused', async () => {
+  isSilent = true;
+  const listed = engine.call('Listing the containers', quietContext, docker => docker.listContainers());
+  listed.catch(() => {});
+  await vi.waitUntil(() => new Promise<boolean>(resolve => server.getConnections((_, count) => resolve(count > 0))));
+  await engine.dispose();
+  await expect(listed).rejects.toMatchObject({
+    code: 'provider-unreachable',
+    message: expect.stringContaining('it was closed'),
+  });
 });
