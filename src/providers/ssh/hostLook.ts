@@ -66,7 +66,7 @@ export function readLook(printed: string): HostLook {
 /** What an editor server needs: of the disk its own size, of the rest what it was seen to take. */
 const leastGlibc = '2.28';
 const leastMemory = 384 * 1024 ** 2;
-const leastAddressSpace = 4 * 1024 ** 3;
+const leastAddressSpace = 2 * 1024 ** 3;
 
 /** Why a host can't have instances, in words that go on after "it", and the next step. */
 export interface Unfit {

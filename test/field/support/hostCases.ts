@@ -120,10 +120,10 @@ export const hostCases: readonly HostCase[] = [
   },
   {
     ...{ name: 'limited', input: 'ulimit -v in .bashrc', report: 'microsoft/vscode-remote-release#11027' },
-    ...bashrc('ulimit -v 2097152'),
+    ...bashrc('ulimit -v 1048576'),
     right: unfit(
       'limited',
-      'lets a process have 2048 MB of address space, and an editor server needs 4096 MB',
+      'lets a process have 1024 MB of address space, and an editor server needs 2048 MB',
       'Raise that limit: "ulimit -v unlimited" in a start file, or /etc/security/limits.conf.',
     ),
   },

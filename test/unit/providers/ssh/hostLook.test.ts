@@ -37,7 +37,7 @@ describe('a host that cannot have instances is told why', () => {
     ['a Raspberry Pi 3', ['machine armv7l'], 'on armv7l'],
     ['a full disk', ['disk tmpfs 1000 900 100 90% /'], 'has 0 MB left'],
     ['a small machine', ['memory MemTotal: 240000 kB'], 'has 234 MB of memory'],
-    ['a login node', ['space 2097152'], '2048 MB of address space'],
+    ['a login node', ['space 1048576'], '1024 MB of address space'],
     ['noexec', ['program 126 sh: 1: eval: ./.partial-try12: Permission denied'], '(Permission denied)'],
     ['SELinux', ['program 126 sh: line 1: ./.partial-try12: Operation not permitted'], '(Operation not permitted)'],
   ])('%s', (_, lines, words) => expect(why(...lines)).toContain(words));
