@@ -232,14 +232,15 @@ export const undoAgentChanges = defineOperation({
   },
   question: (t, { instanceId }, targets, swarm, seen) => {
     const record = swarm.registry.getInstance(instanceId);
+    const now = record && (record.wanted ?? record.config);
+    const bringsBack = seen?.secretEnv.some(name => !now?.secretEnv.includes(name));
     return {
       title: t('Undo what agents have changed of "{0}"?', targets[0]?.name ?? ''),
       detail: [
         nameLines(t, targets),
         changesOf(t, record, config => seen ?? config),
-        t(
-          'Values of secret variables that agents have removed are there again. Its files stay; processes in it may end.',
-        ),
+        ...(bringsBack ? [t('Values of secret variables that agents have removed are there again.')] : []),
+        t('Its files stay. Processes in it may end.'),
       ].join('\n\n'),
       action: t('Undo Changes'),
     };

@@ -41,7 +41,7 @@ export async function edit(face: Face, call: CommandCall): Promise<void> {
   const fields: Option[] = ['env', 'secretEnv', 'ports', 'extensions', 'metadata'];
   const undone = configBeforeAgents(record);
   const items = [
-    ...(undone ? [item('undo', t('Undo Changes by Agents'), t('as persons had it'))] : []),
+    ...(undone ? [item('undo', t('Undo Changes by Agents'), t('asks first, with each change'))] : []),
     ...(provider.limits ? [item('size', t('Size'), sizeText(config.resources, t) ?? t('default'))] : []),
     ...(provider.images ? [item('image', t('Image'), config.image ?? t('default'))] : []),
     ...fields.map(field => item(field, optionTexts(field, t).label, shownValue(record, field))),

@@ -96,7 +96,22 @@ describe('a question', () => {
     const bench = benchWith({ image: 'evil' }, { beforeAgents });
     await bench.invoke('undo_agent_changes', { instanceId: idOf(1) }, { caller: 'person' });
     expect(bench.questions[0]?.detail).toContain('Image: evil → default\nSecret variables: none → TOKEN');
+    expect(bench.questions[0]?.detail).toContain(
+      'Values of secret variables that agents have removed are there again.',
+    );
     expect(bench.swarm.calls).toEqual(['undo']);
+  });
+
+  test('of an undo says nothing of secret variables where none were removed', async () => {
+    const beforeAgents = {
+      config: InstanceConfig.parse({ name: 'prod' }),
+      at: new Date().toISOString(),
+      by: { caller: 'agent', actor: 'chat' } as const,
+    };
+    const bench = benchWith({ secretEnv: ['ADDED'] }, { beforeAgents });
+    await bench.invoke('undo_agent_changes', { instanceId: idOf(1) }, { caller: 'person' });
+    expect(bench.questions[0]?.detail).toContain('Its files stay. Processes in it may end.');
+    expect(bench.questions[0]?.detail).not.toContain('Values of secret variables');
   });
 
   test('of an adoption names who has it, whether it is in use there, and what they will see', async () => {
