@@ -76,7 +76,7 @@ async function buildCore(
 ): Promise<SwarmCore> {
   const [
     { buildSwarm, stateDirectoryOf, assertStateMovable, moveStateDirectory },
-    { Settings },
+    { Settings, readWebSettings },
     { InstanceSecrets },
     { followMove, followStateDirectory },
   ] = await Promise.all([
@@ -104,6 +104,7 @@ async function buildCore(
     launcher: context.asAbsolutePath('media/instance/launcher.mjs'),
     config: () => settings.current().config,
     rejectedProviders: () => settings.current().rejected,
+    webSettings: readWebSettings,
     vault: new InstanceSecrets(context.secrets),
     readSecret: async name => context.secrets.get(name),
     writeSecret: async (name, value) => context.secrets.store(name, value),

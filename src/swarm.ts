@@ -37,6 +37,7 @@ import { type GateTexts, type OperationCall, OperationGate } from './operations/
 import { installEditorServer } from './providers/editorServerInstaller.ts';
 import type { ProviderEnvironment } from './providers/providerEnvironment.ts';
 import { ProviderFactory } from './providers/providerFactory.ts';
+import type { WebSettings } from './providers/webProxies.ts';
 import { FileAppendLog } from './storage/appendLog.ts';
 import { assertMovable } from './storage/assertMovable.ts';
 import { ExplainedHomeArchive } from './storage/explainedHomeArchive.ts';
@@ -67,6 +68,8 @@ export interface Surroundings {
   config(): SwarmConfig;
   /** Entries of the settings that no provider can be made of, with their problem. */
   rejectedProviders(): readonly ProviderCondition[];
+  /** What the editor's settings say of the way to the web, as they are now. */
+  webSettings?: () => WebSettings;
   readonly vault: SecretVault;
   /** A provider's credential in the secret storage. */
   readSecret(name: string): Promise<string | undefined>;
@@ -142,6 +145,7 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
     editorServerDirectory,
     machine,
     readSecret: async name => learned(await surroundings.readSecret(name)),
+    ...(surroundings.webSettings && { webSettings: surroundings.webSettings }),
   };
   const { swarmId, quarantined } = await loadSwarmId(stateDirectory, judge).catch(leave);
   // Some is found before there is a controller to tell.
@@ -264,7 +268,8 @@ export async function buildSwarm(surroundings: Surroundings): Promise<SwarmCore>
       await provider.initialize(ctx).finally(() => provider.dispose());
     },
     writeToken: (providerId, token) => surroundings.writeSecret(credentialKey(providerId), learned(token)),
-    installEditorServer: async ctx => void (await installEditorServer(editorServerDirectory, ctx)),
+    installEditorServer: async ctx =>
+      void (await installEditorServer(editorServerDirectory, ctx, undefined, surroundings.webSettings?.())),
     rest: () => lease.resign(),
     dispose: async () => {
       trash.dispose();

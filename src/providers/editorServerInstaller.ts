@@ -11,6 +11,7 @@ import { lockFilesOf, type NodePackage } from './editorServerLock.ts';
 import { findCommand, isExecutable, isFile } from './findCommand.ts';
 import { isWhole, markAsInstalled } from './installedMark.ts';
 import { spdlogStandIn } from './spdlogStandIn.ts';
+import { npmVariables, trustedCertificates, type WebSettings } from './webProxies.ts';
 
 /** npm packages that are nothing but a Node binary, by platform and processor. */
 const nodePackages: Readonly<Record<string, NodePackage>> = {
@@ -22,6 +23,7 @@ const nodePackages: Readonly<Record<string, NodePackage>> = {
 /** What this machine is: its system and its processor. */
 export const ownPlatform = `${process.platform}-${process.arch}`;
 const markerName = 'installed.json';
+const certificatesName = 'certificates.pem';
 const npmTimeout = 15 * 60_000;
 /** Installs what a lock file names, and checks each package by the digest there. Peers are left out, as VS Code does. */
 const npmInstall = [
@@ -52,12 +54,14 @@ export async function installedEditorServer(
  * Installs code-server with a Node of its own into `directory`, or answers at once when it is there. Needs npm and no
  * compiler. Everything is put together in a folder beside the final one and renamed at the end: what is interrupted
  * leaves nothing that counts as installed, and of two processes that install at the same time the first one wins. One
- * for another `platform` can't be tried here; it lies there to be brought to a machine of that kind.
+ * for another `platform` can't be tried here; it lies there to be brought to a machine of that kind. What is downloaded
+ * comes through the person's proxy, from whom this computer trusts.
  */
 export async function installEditorServer(
   directory: string,
   ctx: OperationContext = quietContext,
   platform = ownPlatform,
+  web?: WebSettings,
 ): Promise<InstalledEditorServer> {
   const present = await installedEditorServer(directory, platform);
   if (present) return present;
@@ -71,7 +75,7 @@ export async function installEditorServer(
   try {
     await mkdir(partial, { recursive: true });
     await removeAbandoned(directory);
-    await build(partial, npm, platform, nodePackage, ctx);
+    await build(partial, npm, platform, nodePackage, await downloadVariables(partial, web), ctx);
     return await moveIntoPlace(partial, directory, platform);
   } catch (error) {
     if (ctx.signal.aborted) throw ctx.signal.reason;
@@ -104,6 +108,7 @@ async function build(
   npm: string,
   platform: string,
   nodePackage: NodePackage,
+  variables: Readonly<Record<string, string>>,
   ctx: OperationContext,
 ): Promise<void> {
   const { node, serverMain } = serverIn(root, platform);
@@ -115,10 +120,11 @@ async function build(
     await writeFile(path.join(root, name), JSON.stringify(content));
 
   ctx.report(`Downloading code-server ${editorServerVersion} and Node (1 of 2)`, 0.05);
-  await run(npm, install, root, bin, ctx);
+  await run(npm, install, root, bin, ctx, variables);
   ctx.report('Installing the modules of the editor server (2 of 2)', 0.6);
   // By the lock file that code-server brings, which is as good as its own digest.
-  await run(npm, install, vscode, bin, ctx);
+  await run(npm, install, vscode, bin, ctx, variables);
+  await rm(path.join(root, certificatesName), { force: true });
   await writeFile(path.join(vscode, 'node_modules', '@vscode', 'spdlog', 'index.js'), spdlogStandIn);
 
   if (isOwn) {
@@ -126,6 +132,14 @@ async function build(
     await run(node, [serverMain, '--version'], root, bin, ctx);
   }
   await markAsInstalled(path.join(root, markerName), platform);
+}
+
+/** For programs that download; certificates lie in `folder` meanwhile. */
+async function downloadVariables(folder: string, web: WebSettings | undefined): Promise<Record<string, string>> {
+  const certificates = await trustedCertificates(process.env);
+  const file = path.join(folder, certificatesName);
+  if (certificates !== '') await writeFile(file, certificates);
+  return { ...npmVariables(web, process.env), ...(certificates !== '' && { NODE_EXTRA_CA_CERTS: file }) };
 }
 
 async function moveIntoPlace(partial: string, directory: string, platform: string): Promise<InstalledEditorServer> {
@@ -172,11 +186,16 @@ function run(
   cwd: string,
   bin: string | undefined,
   ctx: OperationContext,
+  variables: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const { signal } = withTimeout(ctx, npmTimeout);
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const env = { ...editorless(process.env), PATH: [bin, process.env.PATH].filter(Boolean).join(path.delimiter) };
+    const env = {
+      ...editorless(process.env),
+      ...variables,
+      PATH: [bin, process.env.PATH].filter(Boolean).join(path.delimiter),
+    };
     // A group of its own, so that npm's children can be ended with it.
     const child = spawn(file, args, { cwd, env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
     let errors = '';

@@ -1,4 +1,5 @@
 import type { MachineIdentity } from '../model/machineIdentity.ts';
+import type { WebSettings } from './webProxies.ts';
 
 /** What the composition root gives every provider of this machine. All paths are absolute. */
 export interface ProviderEnvironment {
@@ -10,6 +11,8 @@ export interface ProviderEnvironment {
   readonly editorServerDirectory: string;
   /** The machine that this process runs on. */
   readonly machine: MachineIdentity;
+  /** What the editor's settings say of the way to the web, where there is an editor. */
+  webSettings?(): WebSettings;
   /** A credential from the secret storage; undefined when there is none of that name. */
   readSecret(name: string): Promise<string | undefined>;
 }

@@ -1,8 +1,19 @@
 import * as vscode from 'vscode';
+import type { WebSettings } from '../providers/webProxies.ts';
 import { configFrom, type ReadSettings, type SettingProblem } from './configFrom.ts';
 import { settingsTable } from './settingsTable.ts';
 import { plain } from './showError.ts';
 import { t } from './translate.ts';
+
+/** The editor's own settings of the way to the web. */
+export function readWebSettings(): WebSettings {
+  const http = vscode.workspace.getConfiguration('http');
+  return {
+    proxy: http.get<string>('proxy') ?? '',
+    noProxy: http.get<string[]>('noProxy') ?? [],
+    strictSsl: http.get<boolean>('proxyStrictSSL') ?? true,
+  };
+}
 
 /** The settings, checked: what is wrong is said by name, and has its default or is left out. */
 export class Settings {

@@ -33,6 +33,8 @@ export interface ContainerPlan {
   readonly shell: string;
   /** Whether the editor's port is published on this machine's loopback; a remote engine's is reached by a tunnel. */
   readonly publish: boolean;
+  /** As `NAME=value`; they count beside what the image says. */
+  readonly proxies: readonly string[];
 }
 
 /** What the engine holds a container to. No swap, so that the memory limit is the limit. */
@@ -98,7 +100,7 @@ export function containerSpec(plan: ContainerPlan): Dockerode.ContainerCreateOpt
     Image: plan.image,
     Labels: labelsOf(plan.identity),
     User: `${user.uid}:${user.gid}`,
-    Env: [...startOf(plan.env), `HOME=${layout.home}`, `SHELL=${plan.shell}`],
+    Env: [...startOf(plan.env), ...plan.proxies, `HOME=${layout.home}`, `SHELL=${plan.shell}`],
     WorkingDir: '/',
     Entrypoint: [node],
     Cmd: serveArguments(launcher, serverMain, layout, plan.identity.id, '0.0.0.0', serverPort),

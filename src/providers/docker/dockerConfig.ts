@@ -29,6 +29,12 @@ export const DockerProviderConfig = z
     runtimeImage: ImageReference.optional().describe(
       'Image that the editor server is taken from, for images without one; else code-server, pinned.',
     ),
+    proxies: z
+      .boolean()
+      .optional()
+      .describe(
+        'Give new containers the proxies of the docker command line, as docker run does, else those of the editor or the environment.',
+      ),
     /** Limits of instances that ask for none. */
     resources: Resources.optional(),
   })

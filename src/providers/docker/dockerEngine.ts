@@ -6,9 +6,11 @@ import type Dockerode from 'dockerode';
 import { providerRefused, providerUnreachable, type SwarmError } from '../../model/errors.ts';
 import { type OperationContext, quietContext } from '../../model/operationContext.ts';
 import { SshLink } from '../sshLink.ts';
+import type { WebSettings } from '../webProxies.ts';
 import { DialAgent } from './dialStdio.ts';
 import type { DockerProviderConfig } from './dockerConfig.ts';
 import { type DockerEndpoint, resolveEndpoint, type SocketSources } from './dockerEndpoint.ts';
+import { containerProxies } from './dockerProxies.ts';
 import { dial, engineClient } from './engineClient.ts';
 import { translateEngineError } from './engineErrors.ts';
 import { type ApiRange, compareVersions, oldestApi, pinnedApi } from './pinnedApi.ts';
@@ -62,8 +64,11 @@ export class DockerEngine {
   #publishesElsewhere = false;
   readonly #disposed = new AbortController();
 
-  constructor(config: DockerProviderConfig) {
+  readonly #webSettings: () => WebSettings | undefined;
+
+  constructor(config: DockerProviderConfig, webSettings: () => WebSettings | undefined = () => undefined) {
     this.providerId = config.id;
+    this.#webSettings = webSettings;
     this.credentials = new RegistryCredentials(config.id, thisMachine);
     this.#config = config;
   }
@@ -79,6 +84,12 @@ export class DockerEngine {
    */
   notePublishesElsewhere(): void {
     this.#publishesElsewhere = true;
+  }
+
+  /** What new containers are told of proxies, as `NAME=value`: nothing unless a person says so. */
+  async proxies(): Promise<string[]> {
+    const { proxies, endpoint } = this.#config;
+    return proxies ? containerProxies(endpoint, this.#webSettings(), thisMachine) : [];
   }
 
   /** The folder of its volumes on this machine; undefined unless the engine says that it runs here. */

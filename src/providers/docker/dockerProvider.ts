@@ -65,7 +65,7 @@ export class DockerProvider implements Provider {
   constructor(config: DockerProviderConfig, environment: ProviderEnvironment) {
     this.id = config.id;
     this.#launcherFile = environment.launcher;
-    this.engine = new DockerEngine(config);
+    this.engine = new DockerEngine(config, () => environment.webSettings?.());
     this.containers = new Containers(this.engine);
     this.files = new ReservedFiles(this.engine);
     this.reader = new InstanceReader(this.id, this.containers, this.files);

@@ -94,6 +94,7 @@ export class InstanceBuilder {
       network,
       resources: this.limitsOf(config),
       publish: await this.#engine.publishesHere(),
+      proxies: await this.#engine.proxies(),
     });
     await refuseSecondServer(this.#engine, identity.id, undefined, ctx);
     ctx.signal.throwIfAborted();

@@ -85,7 +85,12 @@ export class HostSetup {
     await tryDoors(this.#connection, ctx);
     if (look.hasServer && look.hasPrograms) return;
     const platform = platformOf(look);
-    const server = await installEditorServer(this.#environment.editorServerDirectory, ctx, platform);
+    const server = await installEditorServer(
+      this.#environment.editorServerDirectory,
+      ctx,
+      platform,
+      this.#environment.webSettings?.(),
+    );
     const root = path.resolve(server.serverMain, ...Array(6).fill('..'));
     const node = path.relative(root, server.node);
     if (!look.hasServer) this.#refuseUnfit(look, (await takenBytesOf(root, ctx.signal)) ?? 0);

@@ -20,6 +20,7 @@ const plan: ContainerPlan = {
   network: 'n1',
   shell: '/bin/sh',
   publish: true,
+  proxies: ['HTTPS_PROXY=http://proxy:3128'],
 };
 
 describe('the request for a container', () => {
@@ -44,6 +45,7 @@ describe('the request for a container', () => {
     expect(spec.Env).toEqual([
       ...ownStart,
       'REMOTE_SWARM_HELD_BACK_NODE_OPTIONS=--no-such-option',
+      'HTTPS_PROXY=http://proxy:3128',
       ...['HOME=/remote-swarm/home', 'SHELL=/bin/sh'],
     ]);
     expect(ownStart).toContain('NODE_OPTIONS');
