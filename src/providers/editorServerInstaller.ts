@@ -5,13 +5,14 @@ import * as path from 'node:path';
 import { installFailed, messageOf, npmMissing, unsupported } from '../model/errors.ts';
 import type { OperationContext } from '../model/operationContext.ts';
 import { quietContext, withTimeout } from '../model/operationContext.ts';
+import type { WebSettings } from '../model/webSettings.ts';
 import type { EditorServer } from './editorServer.ts';
 import { editorServerVersion } from './editorServer.ts';
 import { lockFilesOf, type NodePackage } from './editorServerLock.ts';
 import { findCommand, isExecutable, isFile } from './findCommand.ts';
 import { isWhole, markAsInstalled } from './installedMark.ts';
 import { spdlogStandIn } from './spdlogStandIn.ts';
-import { npmVariables, trustedCertificates, type WebSettings } from './webProxies.ts';
+import { npmVariables, trustedCertificates } from './webProxies.ts';
 
 /** npm packages that are nothing but a Node binary, by platform and processor. */
 const nodePackages: Readonly<Record<string, NodePackage>> = {

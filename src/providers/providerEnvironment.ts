@@ -1,5 +1,5 @@
 import type { MachineIdentity } from '../model/machineIdentity.ts';
-import type { WebSettings } from './webProxies.ts';
+import type { WebSettings } from '../model/webSettings.ts';
 
 /** What the composition root gives every provider of this machine. All paths are absolute. */
 export interface ProviderEnvironment {

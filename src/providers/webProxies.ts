@@ -1,15 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import * as tls from 'node:tls';
-
-/** What the settings of the editor say of the way to the web. */
-export interface WebSettings {
-  /** `http.proxy`; empty when none is set. */
-  readonly proxy: string;
-  /** `http.noProxy`. */
-  readonly noProxy: readonly string[];
-  /** `http.proxyStrictSSL`. */
-  readonly strictSsl: boolean;
-}
+import type { WebSettings } from '../model/webSettings.ts';
 
 /** Addresses of proxies, by what goes through them, and the hosts that are reached without one. */
 export interface Proxies {

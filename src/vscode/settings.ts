@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { WebSettings } from '../providers/webProxies.ts';
+import type { WebSettings } from '../model/webSettings.ts';
 import { configFrom, type ReadSettings, type SettingProblem } from './configFrom.ts';
 import { settingsTable } from './settingsTable.ts';
 import { plain } from './showError.ts';

@@ -1,6 +1,7 @@
 import * as path from 'node:path';
 import * as z from 'zod';
-import { type Proxies, proxiesElsewhere, proxiesOf, proxyVariables, type WebSettings } from '../webProxies.ts';
+import type { WebSettings } from '../../model/webSettings.ts';
+import { type Proxies, proxiesElsewhere, proxiesOf, proxyVariables } from '../webProxies.ts';
 import type { EndpointSources } from './dockerEndpoint.ts';
 
 /** What of the `docker` command line's `config.json` tells of proxies (docker/cli, `cli/config/configfile`). */
