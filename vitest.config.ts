@@ -33,11 +33,15 @@ const project = (
   test: { name, include, setupFiles: 'test/worker.ts', ...test },
 });
 
-/** What files in one process would share: modules in the place of others, and how many timers there are. */
-const shared = /vi\.mock\(|vi\.getTimerCount\(/;
-const alone = globSync('test/unit/**/*.test.ts', { cwd: import.meta.dirname }).filter(file =>
-  shared.test(readFileSync(path.join(import.meta.dirname, file), 'utf8')),
+/** Folders whose files are quick: each in a process of its own would take longer than its tests. */
+const quick = /^test\/unit\/(model|operations|providers|storage|vscode|core\/health)\//;
+/** What would meet the other files of a process: to put a module in the place of another, or to count timers. */
+const selfish = /vi\.mock\(|vi\.getTimerCount\(/;
+const unitTests = globSync('test/unit/**/*.test.ts', { cwd: import.meta.dirname });
+const together = unitTests.filter(
+  file => quick.test(file) && !selfish.test(readFileSync(path.join(import.meta.dirname, file), 'utf8')),
 );
+const alone = unitTests.filter(file => !together.includes(file));
 
 // Vitest's own default leaves one core to its main process, and of two that is half.
 const computing = { maxWorkers: Math.max(2, availableParallelism() - 1) };
@@ -47,7 +51,7 @@ const isLong = process.env.REMOTE_SWARM_SOAK === '1';
 const built = { globalSetup: 'test/builtExtension.ts' };
 // Properties are tried on the disk, beside whatever else keeps the machine busy.
 const unit = { ...computing, testTimeout: 30_000 };
-/** Many small files in few processes. */
+/** Many files in few processes. */
 const sharing = { ...unit, isolate: false, setupFiles: ['test/worker.ts', 'test/leavesAsFound.ts'] };
 /** On a machine with odd folders, files that only their owner may read, and a foreign language and time. */
 const odd = (zone: string) => ({
@@ -69,7 +73,7 @@ export default defineConfig({
   test: {
     projects: [
       project('laws', ['test/*.test.ts'], computing),
-      project('unit', ['test/unit/**/*.test.ts'], { ...unit, exclude: alone }),
+      project('unit', together, sharing),
       project('unit-alone', alone, unit),
       project('odd-apia', oddly('{model,providers,storage,vscode}'), odd('Pacific/Apia')),
       project('odd-st-johns', oddly('{model,vscode,core/health}'), odd('America/St_Johns')),

@@ -31,7 +31,7 @@ describe('the model test finds broken rules', () => {
 /** Runs the model test with one rule broken. */
 async function modelTest(name: string): Promise<{ exitCode: unknown; output: string }> {
   const vitest = path.join(projectRoot, 'node_modules', 'vitest', 'vitest.mjs');
-  const args = [vitest, 'run', '--project', 'unit', 'test/unit/core/model/swarmModel.test.ts'];
+  const args = [vitest, 'run', '--project', 'unit*', 'test/unit/core/model/swarmModel.test.ts'];
   const { REMOTE_SWARM_SOAK: _soak, ...env } = process.env;
   const child = spawn(process.execPath, args, {
     cwd: projectRoot,
