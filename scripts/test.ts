@@ -37,7 +37,10 @@ const checked =
 const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
 const args = ['run', '--passWithNoTests', ...reporters, ...process.argv.slice(2)];
 const code = stop.signal.aborted ? 1 : await show('vitest', args, run.env, stop.signal);
+const temporary = run.temporary();
+if (temporary.length > 0) console.log(`Removed with the temporary folder of the run: ${temporary.join(', ')}`);
 const left = await run.remove();
+for (const what of left) console.log(`failed: the run has left behind: ${what}`);
 if (stop.signal.aborted) {
   console.log('Interrupted: what the run had started is ended, and what it had made is removed.');
   process.exit(130);
@@ -57,7 +60,6 @@ const failed =
 for (const { fullName } of skipped) console.log(`skipped: ${fullName}`);
 console.log(`skipped: ${desktopSkipped}`);
 if (!checked) console.log('failed: npm run check');
-for (const what of left) console.log(`failed: the run has left behind: ${what}`);
 const forbidden = process.env.CI ? skipped.length : 0;
 if (forbidden > 0) console.log('With CI set nothing may be skipped but the desktop run.');
 console.log(`${passed} passed, ${failed + forbidden} failed, ${skipped.length - forbidden + 1} skipped`);

@@ -29,10 +29,7 @@ const ownerFile = 'owner.json';
 /** Each worker adds its pid, see `test/worker.ts`. */
 const workersFile = 'workers';
 /** Where the suites put what shall not lie in the temporary folder. */
-const elsewhere = [
-  ...['/dev/shm', '/dev/shm/remote-swarm-engines'],
-  ...['/var/tmp', '/var/tmp/remote-swarm-engines', '/var/tmp/remote-swarm-ssh-hosts'],
-];
+const elsewhere = ['/dev/shm', '/var/tmp'];
 /** Milliseconds that what was ended last may take to be gone. */
 const patience = 10_000;
 
@@ -45,7 +42,7 @@ interface Leftover {
   readonly remove: () => unknown;
 }
 
-const entries = (folder: string) => (existsSync(folder) ? readdirSync(folder) : []);
+const entries = (folder: string) => quietly(() => readdirSync(folder)) ?? [];
 const textOf = (file: string) => quietly(() => readFileSync(file, 'utf8')) ?? '';
 
 function quietly<T>(work: () => T): T | undefined {
@@ -73,7 +70,7 @@ export class TestRun {
       const run = new TestRun(path.join(tmpdir(), name));
       if (!(await run.#isDead(processes))) continue;
       console.log(`Removing what a test run that was killed has left: ${run.folder}`);
-      await run.remove();
+      for (const what of await run.remove()) console.log(`  ${what}`);
     }
     const run = new TestRun(mkdtempSync(path.join(tmpdir(), prefix)));
     const owner = { machine, pid: process.pid, startTime: (await processes.startTime(process.pid)) ?? '' };
@@ -89,14 +86,18 @@ export class TestRun {
     return { ...process.env, LC_ALL: undefined, TMPDIR: this.folder, REMOTE_SWARM_TEST_RUN: this.folder };
   }
 
-  /** Removes all that it has left; answers with what that was, in words. */
+  /** What is in its temporary folder, by the beginnings of the names. */
+  temporary(): string[] {
+    const names = entries(this.folder).filter(name => name !== ownerFile && name !== workersFile);
+    const kinds = Map.groupBy(names, name => /^(?:[a-z]+-)*/.exec(name)?.[0] || name);
+    return [...kinds].map(([kind, { length }]) => `${kind} (${length})`);
+  }
+
+  /** Removes its temporary folder, and all else that it has left; answers with what that was, in words. */
   async remove(): Promise<string[]> {
-    const deadline = performance.now() + patience;
-    // Whoever was told to end may need a moment.
-    while (this.#processes().length > 0 && performance.now() < deadline) await sleep(100);
     const left: string[] = [];
-    for (const kind of [() => this.#processes(), () => this.#mounts(), () => this.#networks(), () => this.#files()]) {
-      for (const { what, remove } of kind()) {
+    const removeAll = async (leftovers: Leftover[]) => {
+      for (const { what, remove } of leftovers) {
         left.push(what);
         try {
           await remove();
@@ -104,15 +105,27 @@ export class TestRun {
           left.push(`${what}, which stays: ${error}`);
         }
       }
-    }
-    await removeTree(this.folder);
+    };
+    // Whoever was told to end may need a moment.
+    await this.#withoutProcesses();
+    await removeAll(this.#processes());
+    await this.#withoutProcesses();
+    await removeAll(this.#mounts());
+    await removeAll(this.#networks());
+    await removeAll(this.#files());
+    await removeTree(this.folder).catch(error => left.push(`file ${this.folder}, which stays: ${error}`));
     return left;
+  }
+
+  async #withoutProcesses(): Promise<void> {
+    const deadline = performance.now() + patience;
+    while (this.#processes().length > 0 && performance.now() < deadline) await sleep(100);
   }
 
   /** Whether the process that it belonged to is proven to be no more. */
   async #isDead(processes: Processes): Promise<boolean> {
     // What another user says is not believed: what it names would be ended and removed.
-    if (statSync(this.folder).uid !== process.getuid?.()) return false;
+    if (quietly(() => statSync(this.folder))?.uid !== process.getuid?.()) return false;
     const said = quietly(() => Owner.parse(JSON.parse(textOf(path.join(this.folder, ownerFile)))));
     if (!said) return false;
     const where = whereabouts(said.machine, processes.machine);
@@ -130,7 +143,7 @@ export class TestRun {
     const workers = new Set(this.#workers());
     return said =>
       said.includes(this.folder) ||
-      [...said.matchAll(/\/remote-swarm-(?:engines|ssh-hosts)\/\w+\.(\d+)/g)].some(([, pid = '']) => workers.has(pid));
+      [...said.matchAll(/\/remote-swarm-[\w-]+\/\w+\.(\d+)/g)].some(([, pid = '']) => workers.has(pid));
   }
 
   #processes(): Leftover[] {
@@ -177,15 +190,17 @@ export class TestRun {
     const pids = this.#workers();
     const isOurs = (name: string) =>
       pids.some(pid => new RegExp(`^\\w+\\.${pid}$|^remote-swarm-.*-${pid}-`).test(name));
-    const own = entries(this.folder).filter(name => name !== ownerFile && name !== workersFile);
-    const files = [
-      ...own.map(name => path.join(this.folder, name)),
-      ...elsewhere.flatMap(folder =>
-        entries(folder)
-          .filter(isOurs)
-          .map(name => path.join(folder, name)),
-      ),
-    ];
+    const folders = elsewhere.flatMap(folder => [
+      folder,
+      ...entries(folder)
+        .filter(name => /^remote-swarm-[a-z]/.test(name) && !isOurs(name))
+        .map(name => path.join(folder, name)),
+    ]);
+    const files = folders.flatMap(folder =>
+      entries(folder)
+        .filter(isOurs)
+        .map(name => path.join(folder, name)),
+    );
     return files.map(file => ({ what: `file ${file}`, remove: () => removeTree(file) }));
   }
 }
