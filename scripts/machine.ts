@@ -12,6 +12,7 @@ const packages = {
   ip: 'iproute2',
   iptables: 'iptables',
   podman: 'podman netavark aardvark-dns catatonit',
+  rootlesskit: 'rootlesskit slirp4netns uidmap',
   sshd: 'openssh-server',
   tcsh: 'tcsh',
   tmux: 'tmux',

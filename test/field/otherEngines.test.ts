@@ -160,6 +160,28 @@ describeWithOwnEngine('engines that answer in another way', () => {
         ),
     },
     {
+      input: 'an engine that is updated to Docker 29 while it is in use',
+      report: 'itzg/mc-router#484',
+      right: ['running', 'running'],
+      found: () => {
+        let isUpdated = false;
+        const manners: Manners = {
+          get oldest() {
+            return isUpdated ? '1.44' : '1.24';
+          },
+          answers: (asked, body) =>
+            isUpdated && asked.startsWith('GET /version')
+              ? { ...body, ApiVersion: '1.52', MinAPIVersion: '1.44' }
+              : body,
+        };
+        return through(manners, async provider => {
+          const before = (await provider.getInstance(id))?.status;
+          isUpdated = true;
+          return [before, (await provider.getInstance(id))?.status];
+        });
+      },
+    },
+    {
       input: 'an engine whose first answer takes three seconds',
       report: 'microsoft/vscode-docker#2015',
       right: 'running',

@@ -12,7 +12,7 @@ import type { DockerProviderConfig } from './dockerConfig.ts';
 import { type DockerEndpoint, resolveEndpoint, type SocketSources } from './dockerEndpoint.ts';
 import { containerProxies } from './dockerProxies.ts';
 import { dial, engineClient } from './engineClient.ts';
-import { translateEngineError } from './engineErrors.ts';
+import { isOtherApi, translateEngineError } from './engineErrors.ts';
 import { type ApiRange, compareVersions, oldestApi, pinnedApi } from './pinnedApi.ts';
 import { RegistryCredentials } from './registryCredentials.ts';
 
@@ -139,10 +139,13 @@ export class DockerEngine {
     const abort = () => aborted.reject(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
     let address = 'its address';
+    let used: Promise<Connection> | undefined;
     try {
       const asked = (async () => {
         address = addressOf(await this.#resolve());
-        return work(engineClient(await this.#connect(), this.providerId, ctx), signal);
+        const docker = await this.#connect();
+        used = this.#connection;
+        return work(engineClient(docker, this.providerId, ctx), signal);
       })();
       asked.then(
         answer => {
@@ -153,6 +156,7 @@ export class DockerEngine {
       return await Promise.race([asked, aborted.promise]);
     } catch (error) {
       ctx.signal.throwIfAborted();
+      if (isOtherApi(error)) this.#forget(used);
       if (limit.aborted) throw this.#silent(doing, milliseconds);
       throw translateEngineError(error, { providerId: this.providerId, address, doing });
     } finally {
@@ -196,6 +200,13 @@ export class DockerEngine {
     const opening = this.#connection;
     opening.catch(() => this.#leave(opening));
     return (await opening).docker;
+  }
+
+  /** The engine behind it was updated, so that nothing which was open has outlived that. */
+  #forget(connection: Promise<Connection> | undefined): void {
+    if (connection === undefined || this.#connection !== connection) return;
+    this.#connection = undefined;
+    void connection.then(close, () => {});
   }
 
   /** What could not be opened is looked for anew, where nobody has named its place. */

@@ -33,6 +33,9 @@ export function engineStatus(error: unknown): number | undefined {
 export const isNameTaken = (error: unknown) =>
   engineStatus(error) === 409 || (engineStatus(error) === 500 && said(error).includes('name is already in use'));
 
+/** Whether an engine has not the API any more in which it was asked: it was updated since. */
+export const isOtherApi = (error: unknown) => follows(said(error), 'client version ', ' is too ');
+
 /**
  * Whether a call failed because the files of a volume that the container mounts are not there, though the engine still
  * lists the volume.
@@ -49,6 +52,8 @@ export function translateEngineError(
   if (error instanceof SwarmError) return error;
   const code = String((error as NodeJS.ErrnoException | undefined)?.code ?? '');
   const text = withoutHttp(said(error));
+  if (isOtherApi(error))
+    return providerUnreachable(failure.providerId, 'its engine was updated', 'Try again in a moment.', error);
   return transportError(error, code, text, failure, platform) ?? answerError(error, text, failure);
 }
 

@@ -1,10 +1,10 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Dockerode from 'dockerode';
 import { alive } from './alive.ts';
-import type { TestEngine } from './testEngine.ts';
+import type { ClosableEngine } from './testEngine.ts';
 
 /** Everything of the Podman engines of the tests, one folder each, which ends with the pid of who made it. */
 const roots = '/dev/shm/remote-swarm-podman';
@@ -18,13 +18,8 @@ export function podmanProblem(): string | undefined {
 
 const has = (command: string) => ['/usr/bin', '/usr/sbin'].some(folder => existsSync(path.join(folder, command)));
 
-/** A real Podman of a test, with nothing of the machine's own. */
-export interface Podman extends TestEngine {
-  /** Ends it with all that it runs, and removes every trace. */
-  stop(): Promise<void>;
-}
-
-export async function startPodman(): Promise<Podman> {
+/** A real Podman, with nothing of the machine's own. */
+export async function startPodman(): Promise<ClosableEngine> {
   for (const left of existsSync(roots) ? readdirSync(roots) : []) {
     if (!alive(Number(left))) remove(path.join(roots, left));
   }
@@ -83,4 +78,6 @@ function remove(root: string): void {
   for (const mount of mounts.filter(each => each.startsWith(`${root}/`)).reverse())
     execFileSync('umount', ['-l', mount]);
   rmSync(root, { recursive: true, force: true, maxRetries: 5 });
+  // Another test run may have its own there.
+  spawnSync('rmdir', [roots], { stdio: 'ignore' });
 }

@@ -9,6 +9,12 @@ export interface TestEngine {
   readonly docker: Dockerode;
 }
 
+/** One that a test has started. */
+export interface ClosableEngine extends TestEngine {
+  /** Ends it with all that it runs, and removes every trace. */
+  stop(): Promise<void>;
+}
+
 let running: Promise<TestEngine> | undefined;
 
 /**

@@ -7,17 +7,22 @@ import { fillHome, homeDigest } from '../contract/tools.ts';
 import { type LoneProvider, loneProvider } from '../fakes/loneProvider.ts';
 import { guardedDocker } from './support/engineInstances.ts';
 import { ensureTestImage } from './support/images.ts';
-import { type Podman, podmanProblem, startPodman } from './support/podman.ts';
-import { describeUnless } from './support/testEngine.ts';
+import { podmanProblem, startPodman } from './support/podman.ts';
+import { rootlessProblem, startRootlessDocker } from './support/rootlessDocker.ts';
+import { type ClosableEngine, describeUnless } from './support/testEngine.ts';
 import { EngineWorld } from './support/world.ts';
 
 const node = '/usr/lib/code-server/lib/node';
 
 // The whole contract takes Podman ten times as long as Docker: `REMOTE_SWARM_TEST_ENGINE=unix:///run/podman/podman.sock`
-// has every suite run on it. These are the answers in which it is another engine than Docker.
-describeUnless(podmanProblem(), 'Podman', () => {
+// has every suite run on it. These are the answers in which an engine is another one than root's own Docker.
+describeUnless(podmanProblem(), 'Podman', () => describeEngine(startPodman));
+describeUnless(rootlessProblem(), 'rootless Docker', () => describeEngine(startRootlessDocker));
+
+function describeEngine(start: () => Promise<ClosableEngine>): void {
   const swarmId = testSwarmId();
-  let podman: Podman;
+  let engine: ClosableEngine;
+  let inventory: readonly string[];
   let provider: LoneProvider;
   let world: EngineWorld;
   let one: string;
@@ -42,16 +47,17 @@ describeUnless(podmanProblem(), 'Podman', () => {
   };
 
   beforeAll(async () => {
-    podman = await startPodman();
-    world = new EngineWorld(podman.docker);
-    const image = await ensureTestImage(podman.docker, 'stub');
-    provider = loneProvider(await guardedDocker('podman', { endpoint: podman.host, image }));
+    engine = await start();
+    world = new EngineWorld(engine.docker);
+    inventory = await world.inventory();
+    const image = await ensureTestImage(engine.docker, 'stub');
+    provider = loneProvider(await guardedDocker('docker', { endpoint: engine.host, image }));
     await provider.initialize();
     [one, other] = await Promise.all([create(), create()]);
   });
   afterAll(async () => {
     await provider?.dispose();
-    await podman?.stop();
+    await engine?.stop();
   });
 
   test('an instance answers on its port, with its token only, and has a shell', async () => {
@@ -111,6 +117,6 @@ describeUnless(podmanProblem(), 'Podman', () => {
     const sizes = await provider.abilities.homeBytes?.([first.id]);
     expect(sizes?.get(first.id)).toBeGreaterThan(0);
     for (const id of [first.id, one, other]) expect(await provider.deleteInstance(id)).toBe(true);
-    expect(await world.inventory()).toEqual(['network bridge']);
+    expect(await world.inventory()).toEqual(inventory);
   });
-});
+}
