@@ -118,9 +118,10 @@ test('an engine that takes connections and says nothing is told as silent, whoev
     message: 'The provider "engine" does not answer: Asking for the version got no answer within 15 s.',
   });
   // It comes late, and is used from then on.
+  limit.mockRestore();
   isSilent = false;
   const late = list();
-  (await vi.waitUntil(() => answers[0])).end('[]');
+  (await vi.waitUntil(() => answers[0], 10_000)).end('[]');
   expect(await late).toEqual([]);
 });
 
