@@ -75,11 +75,19 @@ export class InstanceOwnership {
     });
   }
 
-  /** Before what else there is of it goes: rejects when its provider can tell that it is another's, or that it knows better. */
+  /**
+   * Before what else there is of it goes: rejects when its provider can tell that it is another's, or that it knows
+   * better. When that can't tell now, only a person may let go of what never answers again; what we do by ourselves waits.
+   */
   async prove(record: InstanceRecord, ctx: OperationContext): Promise<void> {
     const provider = this.#options.providers.find(record.providerId);
-    const there = await provider?.getInstance(record.id, ctx).catch(() => ctx.signal.throwIfAborted());
-    if (there && there.status !== 'unknown') refuseUnowned(there, record);
+    const isOurs = ctx.by?.caller === 'controller';
+    const there = await provider?.getInstance(record.id, ctx).catch(error => {
+      ctx.signal.throwIfAborted();
+      if (isOurs) throw error;
+    });
+    if (there?.status !== 'unknown') return void (there && refuseUnowned(there, record));
+    if (isOurs) throw wrongState(record.id, 'unknown', 'it is removed when its provider can tell');
   }
 
   /** The record becomes what its provider says. Rejects with `wrong-state` unless that knows better, and says what `agreed` does. */

@@ -1,6 +1,7 @@
 import type { Disposable } from '../model/event.ts';
 import type { InstanceRecord } from '../model/instance.ts';
 import type { ObserverLease } from '../model/stateStore.ts';
+import { Backoff } from './backoff.ts';
 import type { InstanceRegistry } from './instanceRegistry.ts';
 import type { ObservedTime } from './observedTime.ts';
 import { isCounted, timeLeft, trashTime } from './retention.ts';
@@ -19,12 +20,13 @@ export class TrashExpiry implements Disposable {
   readonly #registry: InstanceRegistry;
   readonly #lease: ObserverLease;
   readonly #time: ObservedTime;
+  readonly #backoff = new Backoff();
   readonly #remove: (instanceId: string) => Promise<void>;
   readonly #subscriptions: Disposable[];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isDisposed = false;
 
-  /** `remove` deletes an instance for good; what it rejects is asked for again. */
+  /** `remove` deletes an instance for good; what it rejects is asked for again, less and less often. */
   constructor(
     registry: InstanceRegistry,
     lease: ObserverLease,
@@ -65,7 +67,8 @@ export class TrashExpiry implements Disposable {
       if (now === undefined || !this.#lease.isHeld()) break;
       try {
         const { keptSince } = await this.#counted(id, now);
-        if (timeLeft(keptSince, trashTime, now) <= 0) await this.#remove(id);
+        if (timeLeft(keptSince, trashTime, now) <= 0 && this.#backoff.isDue(id))
+          await this.#backoff.run(id, () => this.#remove(id));
       } catch {
         // It is in the audit log, and tried again.
       }

@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { SwarmController } from '../../../src/core/swarmController.ts';
 import { type LockedContext, quietContext } from '../../../src/model/operationContext.ts';
+import { MemoryKeeper } from '../../fakes/memoryKeeper.ts';
 import { MemoryLease } from '../../fakes/memoryLease.ts';
 import { MemoryPlace } from '../../fakes/memoryPlace.ts';
 import { MemoryProvider } from '../../fakes/memoryProvider.ts';
 import { MemoryDisk } from '../../fakes/memoryStore.ts';
-import { memorySwarm } from '../../fakes/memorySwarm.ts';
+import { type MemorySwarmOptions, memorySwarm } from '../../fakes/memorySwarm.ts';
 
 const swarms: SwarmController[] = [];
 afterEach(async () => {
@@ -20,14 +21,16 @@ async function windowOf(
   places: Readonly<Record<string, MemoryPlace>>,
   disk = new MemoryDisk(),
   migrationDisk = new MemoryDisk(),
+  more: MemorySwarmOptions = {},
 ): Promise<SwarmController> {
   const providers = Object.entries(places).map(([id, place]) => new MemoryProvider(place, { id }));
   const lease = new MemoryLease();
-  const { controller } = memorySwarm({ swarmId, providers, disk, migrationDisk, lease });
+  const { controller } = memorySwarm({ swarmId, providers, disk, migrationDisk, lease, ...more });
   lease.start();
   swarms.push(controller);
   await controller.registry.load();
   await controller.migrations.load();
+  await controller.snapshots.load();
   return controller;
 }
 
@@ -229,6 +232,33 @@ describe('a state that is older than what its provider says', () => {
     await expect(ann.purgeInstance(id)).rejects.toMatchObject({ code: 'older-state' });
     await expect(ann.restoreInstance(id)).rejects.toMatchObject({ code: 'older-state' });
     expect(whole(place, id)).toEqual(state);
+  });
+
+  test('lets no snapshot and no parked copy go while its provider does not answer', async () => {
+    const places = { here: new MemoryPlace(), there: new MemoryPlace() };
+    const [disk, journal] = [new MemoryDisk(), new MemoryDisk()];
+    const kept = { snapshotDisk: new MemoryDisk(), homeKeeper: new MemoryKeeper() };
+    const ann = await windowOf(anns, places, disk, journal, kept);
+    const { id } = await ann.createInstance({ name: 'web' }, 'here');
+    const { id: migrationId } = await ann.migrations.createMigrationPlan(id, 'there');
+    await ann.migrations.startMigration(migrationId);
+    const snapshot = await ann.snapshots.takeSnapshot(id, quietContext);
+    await ann.deleteInstance(id);
+    const old = copyOf(disk);
+    await restoreAndStart(ann, id);
+    await ann.dispose();
+    swarms.splice(0);
+    const before = [whole(places.here, id), whole(places.there, id)];
+    const again = await windowOf(anns, places, old, journal, kept);
+    places.there.unreachable = true;
+    const byItself = { ...quietContext, by: { caller: 'controller', actor: 'trash' } } as const;
+    await expect(again.purgeInstance(id, byItself)).rejects.toMatchObject({ code: 'provider-unreachable' });
+    places.there.unreachable = false;
+    for (const _ of [1, 2, 3]) await again.refresh();
+    await again.migrations.settleAll();
+    expect([whole(places.here, id), whole(places.there, id)]).toEqual(before);
+    expect(before).toMatchObject([{ role: 'parked' }, { role: 'owner', running: true }]);
+    expect(again.snapshots.listSnapshots(id)).toEqual([snapshot]);
   });
 
   test('that wanted it absent does nothing to it', async () => {

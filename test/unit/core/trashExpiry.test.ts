@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { TrashExpiry } from '../../../src/core/trashExpiry.ts';
 import { providerUnreachable } from '../../../src/model/errors.ts';
 import { momentOf } from '../../../src/model/observedMoment.ts';
+import { quietContext } from '../../../src/model/operationContext.ts';
 import { MemoryLease, ObserverSeat } from '../../fakes/memoryLease.ts';
 import { MemoryPlace } from '../../fakes/memoryPlace.ts';
 import { MemoryDisk } from '../../fakes/memoryStore.ts';
@@ -16,6 +17,8 @@ const toFake = ['Date', 'performance', 'setTimeout', 'clearTimeout'] as const;
 beforeEach(() => void vi.useFakeTimers({ toFake: [...toFake], now: Date.parse('2026-03-01T12:00:00.000Z') }));
 afterEach(() => void vi.useRealTimers());
 
+const byItself = { ...quietContext, by: { caller: 'controller', actor: 'trash' } } as const;
+
 /** A swarm whose monitor rests, with its trash; a second one on the same disk is another window. */
 async function open({
   place = new MemoryPlace(),
@@ -25,7 +28,7 @@ async function open({
 } = {}) {
   const lease = new MemoryLease(seat);
   const { controller, time } = memorySwarm({ place, disk, timeDisk, lease, health: { enabled: false } });
-  const trash = new TrashExpiry(controller.registry, lease, time, id => controller.purgeInstance(id));
+  const trash = new TrashExpiry(controller.registry, lease, time, id => controller.purgeInstance(id, byItself));
   await controller.initialize();
   await vi.advanceTimersByTimeAsync(1);
   return { controller, trash, place, disk, timeDisk, lease, seat };
@@ -206,10 +209,29 @@ test('what its provider does not let go is chased', async () => {
   await controller.deleteInstance(id);
   place.failNext('deleteInstance', providerUnreachable('memory', 'it rests', 'Wait.'));
   await vi.advanceTimersByTimeAsync(7 * day + 2 * hour);
-  expect(controller.getInstance(id).desired).toBe('absent');
-  await controller.refresh();
+  expect(place.calls.filter(call => call === 'deleteInstance')).toHaveLength(2);
   expect(place.homesOf.has(id)).toBe(false);
   expect(controller.listInstances()).toEqual([]);
+  trash.dispose();
+  await controller.dispose();
+});
+
+test('while its provider does not answer it stays, with its snapshots, and is asked for less and less often', async () => {
+  const { controller, trash, place } = await open();
+  const { id } = await controller.createInstance({ name: 'web' });
+  await controller.snapshots.takeSnapshot(id, quietContext);
+  await controller.deleteInstance(id);
+  place.unreachable = true;
+  const purge = vi.spyOn(controller, 'purgeInstance');
+  await vi.advanceTimersByTimeAsync(8 * day);
+  expect(controller.snapshots.listSnapshots(id)).toHaveLength(1);
+  expect(controller.getInstance(id)).toMatchObject({ desired: 'trashed', status: 'trashed' });
+  expect(purge.mock.calls.length).toBeGreaterThan(2);
+  expect(purge.mock.calls.length).toBeLessThan(50);
+  place.unreachable = false;
+  await vi.advanceTimersByTimeAsync(2 * hour);
+  expect(place.homesOf.has(id)).toBe(false);
+  expect([controller.listInstances(), controller.snapshots.listSnapshots(id)]).toEqual([[], []]);
   trash.dispose();
   await controller.dispose();
 });
