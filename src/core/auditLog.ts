@@ -54,7 +54,7 @@ const beginning = '0'.repeat(64);
 
 /** Days on which anything was written, the last ones, of which all entries are kept. */
 const keptDays = 90;
-/** Ends of chains that one entry tells of. */
+/** Ends of chains that one entry tells of, the last ones: what was written long ago is gone on with by nobody. */
 const mostHeads = 1_000;
 /** Says which lines were removed since they were older. */
 const pruning = 'prune_audit_log';
@@ -142,7 +142,7 @@ export class AuditLog {
       const still = going.flatMap(({ lines }) => lines.flatMap(headsIn)).filter(({ writer }) => !writers.has(writer));
       await this.#write({
         ...{ actor: 'audit log', caller: 'controller', operation: pruning, effect: 'destroy', phase: 'done' },
-        ...{ targets: [], arguments: { heads: [...ended, ...still].slice(0, mostHeads) } },
+        ...{ targets: [], arguments: { heads: [...still, ...ended].slice(-mostHeads) } },
         outcome: `Entries of other days than the last ${keptDays} on which anything was written are removed.`,
       });
     });

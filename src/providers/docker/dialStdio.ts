@@ -14,6 +14,8 @@ export interface FarEngine {
   readonly socket?: string | undefined;
 }
 
+/** Connections that stay open for the next question: each is a process here, and two on the host. */
+const mostIdle = 2;
 /** What is kept of what a connection says when it fails. */
 const mostSaid = 4_000;
 
@@ -34,7 +36,7 @@ export class DialAgent extends Agent {
   readonly #open = new Set<Duplex>();
 
   constructor(providerId: string, engine: FarEngine, connection: string) {
-    super({ keepAlive: true });
+    super({ keepAlive: true, maxFreeSockets: mostIdle });
     this.#providerId = providerId;
     this.#engine = engine;
     this.#connection = connection;

@@ -83,6 +83,22 @@ describe('the audit log over a long time', () => {
     expect(await windowOf('other').verify()).toEqual([]);
   });
 
+  test('proves a chain that goes on, however many windows there were before', async () => {
+    const lasting = windowOf('lasting', () => false);
+    const left = (date: string, name: string) =>
+      fs.writeFileSync(path.join(directory, `${date}-${name}.jsonl`), `{"by":1,"hash":"${'0'.repeat(64)}"}\n`);
+    for (let index = 0; index < 1_000; index += 1) left('2025-12-31', `window${index}`);
+    await lasting.append(event('first'));
+    for (let index = 1; index < 91; index += 1) left(new Date(begin + index * day).toISOString().slice(0, 10), 'other');
+    vi.setSystemTime(begin + 91 * day);
+    await lasting.append(event('second'));
+    const next = windowOf('next');
+    await next.append(event('now'));
+    const problems = await next.verify();
+    expect((await next.entries()).map(({ outcome }) => outcome)).not.toContain('first');
+    expect(problems.filter(({ writer }) => writer.startsWith('lasting'))).toEqual([]);
+  });
+
   test('killed between the entry and the removal, it is gone on with', async () => {
     const audit = windowOf('one');
     await days(audit, 90);
