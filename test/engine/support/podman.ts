@@ -72,6 +72,14 @@ function remove(root: string): void {
   execFileSync('podman', [...flagsOf(root), 'rm', '--all', '--force', '--time', '0'], {
     ...{ env: environmentOf(root), stdio: 'ignore' },
   });
+  // What watched over a command stays for five minutes after it.
+  for (const pid of readdirSync('/proc').filter(entry => /^\d+$/.test(entry) && entry !== String(process.pid))) {
+    try {
+      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${root}/`)) process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It is gone already.
+    }
+  }
   const mounts = readFileSync('/proc/mounts', 'utf8')
     .split('\n')
     .map(line => line.split(' ')[1] ?? '');
