@@ -68,6 +68,9 @@ const patient = { testTimeout: 120_000, hookTimeout: 180_000 };
 const waiting = { ...patient, maxWorkers: 3, sequence: { groupOrder: 1 } };
 // A real editor keeps two cores busy by itself.
 const busy = { ...patient, fileParallelism: false, sequence: { groupOrder: 2 } };
+// Whoever is not root runs all of it as a user anyway. One suite after the other, each with a window of its own.
+const ordinary = { ...busy, ...built, testTimeout: 600_000, sequence: { groupOrder: 3 } };
+const isRoot = process.getuid?.() === 0;
 
 export default defineConfig({
   test: {
@@ -85,6 +88,7 @@ export default defineConfig({
       project('field', ['test/field/**/*.test.ts'], { ...waiting, ...built }),
       project('engine', ['test/engine/**/*.test.ts'], waiting),
       project('workbench', ['test/workbench/**/*.test.ts'], { ...busy, ...built }),
+      ...(isRoot ? [project('ordinary', ['test/ordinary/**/*.test.ts'], ordinary)] : []),
     ],
   },
 });

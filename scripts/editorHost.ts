@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
-import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { access, constants, cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import type { OperationContext } from '../src/model/operationContext.ts';
@@ -9,6 +9,17 @@ import { installEditorServer } from '../src/providers/editorServerInstaller.ts';
 
 /** The root of the project. */
 export const projectRoot = path.resolve(import.meta.dirname, '..');
+
+/** A folder of the checkout, made; of somebody to whom that does not belong, one of their temporary folder. */
+export async function writableFolder(...names: readonly string[]): Promise<string> {
+  const isOurs = await access(projectRoot, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  const folder = path.join(isOurs ? projectRoot : path.join(os.tmpdir(), 'remote-swarm-checkout'), ...names);
+  await mkdir(folder, { recursive: true });
+  return folder;
+}
 
 /** Where the editor server that hosts the extension is installed, once for all runs. */
 export const editorServerDirectory = path.join(projectRoot, '.runtime', 'editor-server');

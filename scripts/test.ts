@@ -3,11 +3,12 @@ import { readFileSync, rmSync } from 'node:fs';
 import * as path from 'node:path';
 import * as z from 'zod';
 import { installEditorServer } from '../src/providers/editorServerInstaller.ts';
-import { editorServerDirectory, projectRoot } from './editorHost.ts';
+import { editorServerDirectory, writableFolder } from './editorHost.ts';
+import { visitEngineHere } from './guestEngine.ts';
 import { desktopSkipped, provideCommands, show } from './machine.ts';
 import { TestRun } from './testRun.ts';
 
-const results = path.join(projectRoot, 'test', 'results', 'vitest.json');
+const results = path.join(await writableFolder('test', 'results'), 'vitest.json');
 
 /** What we read of vitest's JSON report. */
 const Report = z.object({
@@ -28,7 +29,7 @@ const absent = await provideCommands();
 for (const command of absent) console.log(`Not on this machine: ${command}. The suites that need it are skipped.`);
 await installEditorServer(editorServerDirectory, ctx);
 // Most of what a suite starts are programs of Node, again and again the same.
-process.env.NODE_COMPILE_CACHE ??= path.join(projectRoot, '.runtime', 'compile-cache');
+process.env.NODE_COMPILE_CACHE ??= await writableFolder('.runtime', 'compile-cache');
 // A run that dies before its report must not be counted by the last one's.
 rmSync(results, { force: true });
 const run = await TestRun.begin();
@@ -36,10 +37,11 @@ const checked =
   process.argv.length > 2 || (await show('npm', ['run', '--silent', 'check'], run.env, stop.signal)) === 0;
 const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
 const args = ['run', '--passWithNoTests', ...reporters, ...process.argv.slice(2)];
+const leaveEngine = await visitEngineHere();
 const code = stop.signal.aborted ? 1 : await show('vitest', args, run.env, stop.signal);
 const temporary = run.temporary();
 if (temporary.length > 0) console.log(`Removed with the temporary folder of the run: ${temporary.join(', ')}`);
-const left = await run.remove();
+const left = [...(await leaveEngine()), ...(await run.remove())];
 for (const what of left) console.log(`failed: the run has left behind: ${what}`);
 if (stop.signal.aborted) {
   console.log('Interrupted: what the run had started is ended, and what it had made is removed.');

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   appendFileSync,
@@ -26,6 +26,9 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+
+import { notHere } from '../fakes/notHere.ts';
+import { asOrdinaryUser, giveToOrdinaryUser, ordinaryUserProblem } from '../fakes/ordinaryUser.ts';
 
 const program = path.resolve(import.meta.dirname, '../../media/instance/home.mjs');
 
@@ -256,32 +259,31 @@ describe('the program beside a home', () => {
     expect(await whole('other')).toBe(await whole('one'));
   });
 
-  const nobody = { uid: 65_534, gid: 65_534 };
-  const canBeNobody = spawnSync(process.execPath, ['--version'], nobody).status === 0;
-
-  test.skipIf(!canBeNobody)('read and written by a user that is not root', async () => {
+  test.skipIf(ordinaryUserProblem !== undefined)('read and written by a user that is not root', async () => {
     const source = readFileSync(program, 'utf8');
     const runAs = (home: string, task: string, input?: Uint8Array) => {
       const args = ['--input-type=module', '-e', source, task];
-      return spawnSync(process.execPath, args, { cwd: at(home), input: input ?? '', ...nobody });
+      return asOrdinaryUser(process.execPath, args, { cwd: at(home), input: input ?? '' });
     };
     chmodSync(folder, 0o755);
     mkdirSync(at('one', 'folder'));
     writeFileSync(at('one', 'folder', 'file'), 'mine', { mode: 0o640 });
     chmodSync(at('one', 'folder'), 0o555);
     symlinkSync('folder', at('one', 'link'));
-    for (const home of ['one', 'other']) execFileSync('chown', ['-Rh', '65534:65534', at(home)]);
+    for (const home of ['one', 'other']) giveToOrdinaryUser(at(home));
+    const { uid, gid } = statSync(at('one'));
     const sent = runAs('one', 'export', runAs('other', 'list').stdout).stdout;
     expect(runAs('other', 'import', sent)).toMatchObject({ status: 0 });
     expect(await whole('other')).toBe(await whole('one'));
-    expect(statSync(at('other', 'folder', 'file'))).toMatchObject({ ...nobody, mode: 0o100640 });
+    expect(statSync(at('other', 'folder', 'file'))).toMatchObject({ uid, gid, mode: 0o100640 });
 
     // What it may not read is not left out without a word, and the word says where it lies.
     const deep = at('one', 'folder', 'dé\nep');
+    chmodSync(at('one', 'folder'), 0o755);
     mkdirSync(deep);
-    writeFileSync(path.join(deep, 'secret'), 'for root', { mode: 0o600 });
+    writeFileSync(path.join(deep, 'secret'), 'for nobody', { mode: 0o000 });
+    giveToOrdinaryUser(deep);
     for (const mode of [0o755, 0o600, 0o000]) {
-      chownSync(deep, nobody.uid, nobody.gid);
       chmodSync(deep, mode);
       const { status, stderr } = runAs('one', 'export', runAs('other', 'list').stdout);
       expect(status).toBe(1);
@@ -290,8 +292,9 @@ describe('the program beside a home', () => {
     }
   });
 
-  test.skipIf(process.getuid?.() !== 0)(
-    'user and group of each entry come to those of the home there, each for itself',
+  const ownerLimits = process.getuid?.() === 0 ? undefined : 'only root can give files to others';
+  test.skipIf(ownerLimits !== undefined)(
+    notHere('user and group of each entry come to those of the home there, each for itself', ownerLimits),
     async () => {
       const names = ['own', "another group's", "another user's", "root's"] as const;
       const owners = [

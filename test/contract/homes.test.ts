@@ -7,10 +7,11 @@ import { describe } from 'vitest';
 import { DockerProvider } from '../../src/providers/docker/dockerProvider.ts';
 import { GuardedProvider } from '../../src/providers/guardedProvider.ts';
 import { localProvider } from '../crash/twoFolders.ts';
+import { startEngine } from '../engine/support/engine.ts';
 import { ensureTestImage } from '../engine/support/images.ts';
-import { describeWithEngine, testEngine } from '../engine/support/testEngine.ts';
-import { EngineWorld } from '../engine/support/world.ts';
+import { describeWithOwnEngine } from '../engine/support/testEngine.ts';
 import { type LoneProvider, loneProvider } from '../fakes/loneProvider.ts';
+import { notHere } from '../fakes/notHere.ts';
 import { testMachine } from '../fakes/testMachine.ts';
 import { sshHostProblem } from '../ssh/support/sshHost.ts';
 import { prepareForSsh, sshProvider, startPreparedHost, useSsh } from '../ssh/support/sshProviders.ts';
@@ -55,7 +56,7 @@ describeHomeContract('the local provider', async () => {
 
 const sshProblem = sshHostProblem();
 
-describe.skipIf(sshProblem !== undefined)(`ssh${sshProblem ? ` (not here: ${sshProblem})` : ''}`, () => {
+describe.skipIf(sshProblem !== undefined)(notHere('ssh', sshProblem), () => {
   describeHomeContract('the ssh provider', async () => {
     await prepareForSsh();
     const host = await startPreparedHost('homes');
@@ -78,9 +79,10 @@ describe.skipIf(sshProblem !== undefined)(`ssh${sshProblem ? ` (not here: ${sshP
   });
 });
 
-describeWithEngine('Docker', () => {
+// Of its own, since homes are looked at where the engine keeps them.
+describeWithOwnEngine('Docker', () => {
   describeHomeContract('the Docker provider', async () => {
-    const { host, docker } = await testEngine();
+    const { host, docker, stop } = await startEngine({ name: 'homes' });
     const image = await ensureTestImage(docker, 'stub');
     const guarded = new GuardedProvider(
       new DockerProvider(
@@ -103,7 +105,7 @@ describeWithEngine('Docker', () => {
         const { Mountpoint } = await docker.getVolume(`remote-swarm-${id}`).inspect();
         return { id, home: path.join(Mountpoint, 'home') };
       },
-      close: () => new EngineWorld(docker).removeSwarm(swarmId),
+      close: stop,
     };
   });
 });

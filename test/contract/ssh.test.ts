@@ -2,6 +2,7 @@ import { access, appendFile, mkdir, readdir, readFile, rm, writeFile } from 'nod
 import * as path from 'node:path';
 import { describe, expect, vi } from 'vitest';
 import { instanceLayout } from '../../src/providers/editorServer.ts';
+import { notHere } from '../fakes/notHere.ts';
 import { sshHostProblem } from '../ssh/support/sshHost.ts';
 import { prepareForSsh, sshProvider, startPreparedHost, useSsh } from '../ssh/support/sshProviders.ts';
 import { describeProviderContract } from './providerContract.ts';
@@ -9,7 +10,7 @@ import { later } from './specs.ts';
 
 const problem = sshHostProblem();
 
-describe.skipIf(problem !== undefined)(`over ssh${problem ? ` (not here: ${problem})` : ''}`, () => {
+describe.skipIf(problem !== undefined)(notHere('over ssh', problem), () => {
   describeProviderContract('the ssh provider', async () => {
     await prepareForSsh();
     const host = await startPreparedHost('ct');

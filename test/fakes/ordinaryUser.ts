@@ -1,5 +1,4 @@
-import { spawnSync } from 'node:child_process';
-import { chownSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { buildSync } from 'esbuild';
 
 /** Whoever runs the tests, unless that is root: what is forbidden to others is not forbidden to it. */
@@ -11,9 +10,9 @@ export const ordinaryUserProblem: string | undefined =
     ? undefined
     : 'an ordinary user cannot run the Node that runs the tests';
 
-/** A folder that is an ordinary user's. */
+/** A folder that is an ordinary user's, with all that is in it. */
 export function giveToOrdinaryUser(folder: string): void {
-  if (user.uid !== undefined) chownSync(folder, user.uid, user.gid);
+  if (user.uid !== undefined) execFileSync('chown', ['-Rh', `${user.uid}:${user.gid}`, folder]);
 }
 
 /** Runs a program as an ordinary user; answers with what it said, and how it ended. */

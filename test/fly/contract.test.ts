@@ -4,12 +4,13 @@ import { describe, expect, vi } from 'vitest';
 import { appName } from '../../src/providers/fly/instanceMachine.ts';
 import { describeProviderContract } from '../contract/providerContract.ts';
 import { later } from '../contract/specs.ts';
+import { notHere } from '../fakes/notHere.ts';
 import { machineProblem } from './support/flyCloud.ts';
 import { openFlyScene, organization } from './support/flyScene.ts';
 
 const problem = machineProblem();
 
-describe.skipIf(problem !== undefined)(`Fly.io, as its stand-in is${problem ? `: ${problem}` : ''}`, () => {
+describe.skipIf(problem !== undefined)(notHere('Fly.io, as its stand-in is', problem), () => {
   describeProviderContract('the Fly provider', async () => {
     const scene = await openFlyScene();
     const { cloud } = scene;

@@ -5,10 +5,11 @@ import { appName, volumeName } from '../../src/providers/fly/instanceMachine.ts'
 import { newSpec, testSwarmId } from '../contract/specs.ts';
 import { expectCode } from '../contract/tools.ts';
 import type { LoneProvider } from '../fakes/loneProvider.ts';
+import { notHere } from '../fakes/notHere.ts';
 import { machineProblem } from './support/flyCloud.ts';
 import { type FlyScene, openFlyScene, organization } from './support/flyScene.ts';
 
-describe.skipIf(machineProblem() !== undefined)('when Fly.io is not at its best', () => {
+describe.skipIf(machineProblem() !== undefined)(notHere('when Fly.io is not at its best', machineProblem()), () => {
   const swarmId = testSwarmId();
   let scene: FlyScene;
   let provider: LoneProvider;

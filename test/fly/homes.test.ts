@@ -3,10 +3,11 @@ import { describe } from 'vitest';
 import { appName } from '../../src/providers/fly/instanceMachine.ts';
 import { describeHomeContract } from '../contract/homeContract.ts';
 import { newSpec, testSwarmId } from '../contract/specs.ts';
+import { notHere } from '../fakes/notHere.ts';
 import { machineProblem } from './support/flyCloud.ts';
 import { openFlyScene } from './support/flyScene.ts';
 
-describe.skipIf(machineProblem() !== undefined)('Fly.io, as its stand-in is', () => {
+describe.skipIf(machineProblem() !== undefined)(notHere('Fly.io, as its stand-in is', machineProblem()), () => {
   describeHomeContract('the Fly provider', async () => {
     const scene = await openFlyScene();
     const provider = scene.makeProvider();

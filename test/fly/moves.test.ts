@@ -8,6 +8,7 @@ import { appName, volumeName } from '../../src/providers/fly/instanceMachine.ts'
 import { randomId, testSwarmId } from '../contract/specs.ts';
 import { expectCode, fillHome } from '../contract/tools.ts';
 import { expectSameHome, homeWalk } from '../engine/support/homeWalk.ts';
+import { notHere } from '../fakes/notHere.ts';
 import { organization } from './support/flyScene.ts';
 import { FlyWorld, type Place, worldProblem } from './support/flyWorld.ts';
 
@@ -26,7 +27,7 @@ const homes =
 const moves = homes.flatMap(home => home.strategies.map(strategy => ({ ...home, strategy })));
 
 describe.skipIf(worldProblem() !== undefined)(
-  'an instance that moves between this computer, an engine, an ssh host and Fly.io',
+  notHere('an instance that moves between this computer, an engine, an ssh host and Fly.io', worldProblem()),
   () => {
     let world: FlyWorld;
     let window: SwarmController;

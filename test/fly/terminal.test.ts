@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { newSpec, testSwarmId } from '../contract/specs.ts';
 import type { LoneProvider } from '../fakes/loneProvider.ts';
+import { notHere } from '../fakes/notHere.ts';
 import { machineProblem } from './support/flyCloud.ts';
 import { type FlyScene, openFlyScene } from './support/flyScene.ts';
 
-describe.skipIf(machineProblem() !== undefined)('a terminal in a machine', () => {
+describe.skipIf(machineProblem() !== undefined)(notHere('a terminal in a machine', machineProblem()), () => {
   let scene: FlyScene;
   let provider: LoneProvider;
   let id: string;

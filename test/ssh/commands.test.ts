@@ -8,6 +8,7 @@ import type { SwarmController } from '../../src/core/swarmController.ts';
 import type { HealthConfig } from '../../src/model/config.ts';
 import { diskController } from '../crash/diskController.ts';
 import { briskHealth } from '../engine/support/watchedSwarm.ts';
+import { notHere } from '../fakes/notHere.ts';
 import { type CountedSsh, countSsh, nextRound } from './support/countedSsh.ts';
 import { type SshHost, sshHostProblem } from './support/sshHost.ts';
 import { prepareForSsh, sshProvider, startPreparedHost } from './support/sshProviders.ts';
@@ -15,7 +16,7 @@ import { prepareForSsh, sshProvider, startPreparedHost } from './support/sshProv
 const problem = sshHostProblem();
 const count = 9;
 
-describe.skipIf(problem !== undefined)(`commands on a host${problem ? ` (not here: ${problem})` : ''}`, () => {
+describe.skipIf(problem !== undefined)(notHere('commands on a host', problem), () => {
   let host: SshHost;
   let scratch: string;
   let ssh: CountedSsh;

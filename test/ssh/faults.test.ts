@@ -7,7 +7,8 @@ import type { SwarmError } from '../../src/model/errors.ts';
 import { quietContext, withTimeout } from '../../src/model/operationContext.ts';
 import { newSpec, testSwarmId } from '../contract/specs.ts';
 import type { LoneProvider } from '../fakes/loneProvider.ts';
-import { type SshHost, sshHostProblem } from './support/sshHost.ts';
+import { notHere } from '../fakes/notHere.ts';
+import { hostLimits, type SshHost, sshHostProblem } from './support/sshHost.ts';
 import { prepareForSsh, sshProvider, startPreparedHost, useSsh } from './support/sshProviders.ts';
 
 const problem = sshHostProblem();
@@ -17,7 +18,7 @@ const failureOf = (work: Promise<unknown>): Promise<SwarmError> =>
     (error: unknown) => error as SwarmError,
   );
 
-describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not here: ${problem})` : ''}`, () => {
+describe.skipIf(problem !== undefined)(notHere('an ssh host that fails', problem), () => {
   let host: SshHost;
   let provider: LoneProvider;
   let restorePath: () => void;
@@ -63,13 +64,20 @@ describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not
     expect(error).toMatchObject({ code, message: expect.stringContaining(words), hint: expect.stringMatching(/\S/) });
   });
 
-  test('a host whose sshd is down refuses, to some no way leads, and one that is cut off is silent', async () => {
+  test('a host whose sshd is down refuses, and one that is cut off is silent', async () => {
     await host.killSshd();
     expect(await newcomer(host.path)).toMatchObject({
       code: 'provider-unreachable',
       message: expect.stringContaining('refused'),
     });
     await host.startSshd();
+    host.cut();
+    expect(await newcomer(host.path)).toMatchObject({ family: 'network', message: expect.stringMatching(/ssh/) });
+    host.mend();
+    await provider.abilities.observe();
+  });
+
+  test.skipIf(hostLimits !== undefined)(notHere('no way leads to a host', hostLimits), async () => {
     host.block();
     expect(await newcomer(host.path)).toMatchObject({
       code: 'provider-unreachable',
@@ -77,9 +85,6 @@ describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not
       hint: expect.stringContaining('VPN'),
     });
     host.unblock();
-    host.cut();
-    expect(await newcomer(host.path)).toMatchObject({ family: 'network', message: expect.stringMatching(/ssh/) });
-    host.mend();
     await provider.abilities.observe();
   });
 
@@ -95,7 +100,7 @@ describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not
     ['the program was removed', 'rm -r programs'],
     ['a part of the program was removed', 'rm programs/*/run'],
   ])('where %s that is said, and testing the provider brings it back', async (_, removal) => {
-    host.run('sh', '-c', `cd /root/.remote-swarm; ${removal}`);
+    host.run('sh', '-c', `cd ~/.remote-swarm; ${removal}`);
     expect(await failureOf(provider.getInstance('abcdefabcdef'))).toMatchObject({ code: 'ssh-host-not-prepared' });
     await provider.initialize();
     expect(await provider.getInstance('abcdefabcdef')).toBeNull();
@@ -109,7 +114,7 @@ describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not
     ];
     const [, fresh = '', , used = ''] = old;
     const make = [
-      `cd /root/.remote-swarm; rm programs/*/run; mkdir -p ${old.join(' ')}; cp "$(command -v sleep)" ${used}/node`,
+      `cd ~/.remote-swarm; rm programs/*/run; mkdir -p ${old.join(' ')}; cp "$(command -v sleep)" ${used}/node`,
       `touch -d '40 days ago' ${old.filter(each => each !== fresh).join(' ')}; ${used}/node 300 >&- 2>&- & echo $!`,
     ];
     const pid = host.run('sh', '-c', make.join('; ')).trim();
@@ -118,15 +123,15 @@ describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not
     host.run('kill', pid);
     expect(left).toEqual([fresh, used]);
     expect(await provider.getInstance('abcdefabcdef')).toBeNull();
-    host.run('rm', '-r', ...left.map(each => `/root/.remote-swarm/${each}`));
+    host.run('rm', '-r', ...left.map(each => path.join(host.homeThere, '.remote-swarm', each)));
   });
 
   test('start files that print do not disturb', async () => {
-    host.run('sh', '-c', 'echo "echo welcome" > /root/.bashrc');
+    host.run('sh', '-c', 'echo "echo welcome" > ~/.bashrc');
     const chatty = sshProvider(host, 'chatty');
     expect(await chatty.getInstance('abcdefabcdef')).toBeNull();
     await chatty.dispose();
-    host.run('rm', '/root/.bashrc');
+    host.run('rm', path.join(host.homeThere, '.bashrc'));
   });
 
   test('a create whose connection is lost leaves nothing, or what a repeated one adopts', async () => {
@@ -175,7 +180,7 @@ describe.skipIf(problem !== undefined)(`an ssh host that fails${problem ? ` (not
     expect(await other.abilities.readToken(id)).toBe(await provider.abilities.readToken(id));
     expect(other.abilities.workspacePath(id)).toBe(provider.abilities.workspacePath(id));
     expect(await other.abilities.attachUri?.(id)).toMatchObject({
-      uri: expect.stringMatching(/^vscode-remote:\/\/ssh-remote\+[0-9a-f]+\/root\/.*\/workspace$/),
+      uri: expect.stringMatching(new RegExp(`^vscode-remote://ssh-remote\\+[0-9a-f]+${host.homeThere}/.*/workspace$`)),
     });
     await other.dispose();
     await provider.deleteInstance(id);

@@ -6,6 +6,7 @@ import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { engineProblem } from '../engine/support/engine.ts';
 import { expectSameHome, homeWalk } from '../engine/support/homeWalk.ts';
+import { notHere } from '../fakes/notHere.ts';
 import { sshHostProblem } from './support/sshHost.ts';
 import { SshMoves } from './support/sshMoves.ts';
 
@@ -14,7 +15,7 @@ const problem = sshHostProblem() ?? engineProblem();
 const fileCount = process.env.REMOTE_SWARM_SOAK === '1' ? 10_000 : 2_000;
 const strategies = ['stop-and-recreate', 'create-then-stop'] as const;
 
-describe.skipIf(problem !== undefined)(`moves over ssh${problem ? ` (not here: ${problem})` : ''}`, () => {
+describe.skipIf(problem !== undefined)(notHere('moves over ssh', problem), () => {
   const scratch = mkdtempSync(path.join(tmpdir(), 'remote-swarm-ssh-moves-'));
   let world: SshMoves;
 

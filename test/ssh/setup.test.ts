@@ -3,12 +3,13 @@ import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { editorServerVersion } from '../../src/providers/editorServer.ts';
 import { newSpec, testSwarmId } from '../contract/specs.ts';
-import { type SshHost, sshHostProblem, startSshHost } from './support/sshHost.ts';
+import { notHere } from '../fakes/notHere.ts';
+import { hostLimits, type SshHost, sshHostProblem, startSshHost } from './support/sshHost.ts';
 import { prepareForSsh, sshProvider, useSsh } from './support/sshProviders.ts';
 
 const problem = sshHostProblem();
 
-describe.skipIf(problem !== undefined)(`what is brought to a host${problem ? ` (not here: ${problem})` : ''}`, () => {
+describe.skipIf(problem !== undefined)(notHere('what is brought to a host', problem), () => {
   beforeAll(prepareForSsh);
 
   const leftovers = (host: SshHost) => globSync(path.join(host.home, '.remote-swarm', '.partial-*'));
@@ -50,24 +51,27 @@ describe.skipIf(problem !== undefined)(`what is brought to a host${problem ? ` (
     });
   });
 
-  test('that has no room for it is nothing, and that is said', async () => {
-    const small = await startSshHost('small', { diskMb: 200 });
-    const restorePath = useSsh(small.path);
-    const provider = sshProvider(small);
-    await expect(provider.initialize()).rejects.toMatchObject({
-      code: 'ssh-host-unfit',
-      message: expect.stringMatching(/has (199|200) MB left on the disk of that directory, .* takes \d{3} MB\.$/),
-    });
-    // On some disks it is seen only when they are full.
-    small.run('sh', '-c', 'mkdir ~/bin; ln -s /bin/true ~/bin/df; echo "PATH=$HOME/bin:$PATH" > ~/.bashrc');
-    await expect(provider.initialize()).rejects.toMatchObject({
-      code: 'ssh-transfer-failed',
-      message: expect.stringMatching(/no space/i),
-    });
-    await vi.waitFor(() => expect(leftovers(small)).toEqual([]), 60_000);
-    expect(servers(small)).toEqual([]);
-    await provider.dispose();
-    restorePath();
-    await small.stop();
-  });
+  test.skipIf(hostLimits !== undefined)(
+    notHere('that has no room for it is nothing, and that is said', hostLimits),
+    async () => {
+      const small = await startSshHost('small', { diskMb: 200 });
+      const restorePath = useSsh(small.path);
+      const provider = sshProvider(small);
+      await expect(provider.initialize()).rejects.toMatchObject({
+        code: 'ssh-host-unfit',
+        message: expect.stringMatching(/has (199|200) MB left on the disk of that directory, .* takes \d{3} MB\.$/),
+      });
+      // On some disks it is seen only when they are full.
+      small.run('sh', '-c', 'mkdir ~/bin; ln -s /bin/true ~/bin/df; echo "PATH=$HOME/bin:$PATH" > ~/.bashrc');
+      await expect(provider.initialize()).rejects.toMatchObject({
+        code: 'ssh-transfer-failed',
+        message: expect.stringMatching(/no space/i),
+      });
+      await vi.waitFor(() => expect(leftovers(small)).toEqual([]), 60_000);
+      expect(servers(small)).toEqual([]);
+      await provider.dispose();
+      restorePath();
+      await small.stop();
+    },
+  );
 });

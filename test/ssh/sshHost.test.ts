@@ -2,13 +2,14 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type SshHost, sshHostProblem, startSshHost } from './support/sshHost.ts';
+import { notHere } from '../fakes/notHere.ts';
+import { hostLimits, type SshHost, sshHostProblem, startSshHost } from './support/sshHost.ts';
 
 const problem = sshHostProblem();
 const ssh = (bin: string, ...args: string[]) =>
   spawnSync(path.join(bin, 'ssh'), ['-o', 'BatchMode=yes', '-o', 'ConnectTimeout=3', ...args], { encoding: 'utf8' });
 
-describe.skipIf(problem !== undefined)(`hosts of the tests${problem ? ` (not here: ${problem})` : ''}`, () => {
+describe.skipIf(problem !== undefined)(notHere('hosts of the tests', problem), () => {
   let one: SshHost;
   let other: SshHost;
   beforeAll(async () => {
@@ -29,14 +30,14 @@ describe.skipIf(problem !== undefined)(`hosts of the tests${problem ? ` (not her
     expect(seen).not.toContain('vitest');
   });
 
-  test('a port of one is not a port of the other', () => {
+  test.skipIf(hostLimits !== undefined)(notHere('a port of one is not a port of the other', hostLimits), () => {
     const listen = [
       ...['use IO::Socket::INET;', 'my $server = IO::Socket::INET->new(LocalAddr => "127.0.0.1:7000", Listen => 5);'],
       'while (my $socket = $server->accept) { print $socket "one"; close $socket }',
     ];
     writeFileSync(path.join(one.home, 'listen.pl'), listen.join('\n'));
     // Neither this checkout nor its node need be in a place that a host shows.
-    one.run('sh', '-c', 'perl /root/listen.pl >/dev/null 2>&1 &');
+    one.run('sh', '-c', 'perl ~/listen.pl >/dev/null 2>&1 &');
     const ask = `exec 3<>/dev/tcp/127.0.0.1/7000 && cat <&3`;
     const asked = (host: SshHost) => ssh(host.path, host.name, `bash -c '${ask}'`);
     let answer = asked(one);

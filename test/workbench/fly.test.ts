@@ -8,6 +8,7 @@ import { installEditorServer } from '../../src/providers/editorServerInstaller.t
 import { ensureTestImage } from '../engine/support/images.ts';
 import { describeWithEngine, testEngine } from '../engine/support/testEngine.ts';
 import { EngineWorld } from '../engine/support/world.ts';
+import { notHere } from '../fakes/notHere.ts';
 import { machineProblem } from '../fly/support/flyCloud.ts';
 import { type FlyScene, openFlyScene } from '../fly/support/flyScene.ts';
 import { launchChromium } from './support/chromium.ts';
@@ -16,7 +17,7 @@ import { MigrationSteps } from './support/migrationSteps.ts';
 import { Workbench } from './support/workbench.ts';
 import { WorkbenchServer } from './support/workbenchServer.ts';
 
-describe.skipIf(machineProblem() !== undefined)('on Fly.io, as its stand-in is', () => {
+describe.skipIf(machineProblem() !== undefined)(notHere('on Fly.io, as its stand-in is', machineProblem()), () => {
   describeWithEngine('beside an engine', () => {
     let browser: Browser;
     let scene: FlyScene;

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vites
 import { ensureTestImage } from '../engine/support/images.ts';
 import { describeWithEngine, testEngine } from '../engine/support/testEngine.ts';
 import { EngineWorld } from '../engine/support/world.ts';
+import { notHere } from '../fakes/notHere.ts';
 import { type SshHost, sshHostProblem } from '../ssh/support/sshHost.ts';
 import { startPreparedHost } from '../ssh/support/sshProviders.ts';
 import { launchChromium } from './support/chromium.ts';
@@ -15,7 +16,7 @@ import { WorkbenchServer } from './support/workbenchServer.ts';
 
 const problem = sshHostProblem();
 
-describe.skipIf(problem !== undefined)(`on an ssh host${problem ? ` (not here: ${problem})` : ''}`, () => {
+describe.skipIf(problem !== undefined)(notHere('on an ssh host', problem), () => {
   describeWithEngine('beside an engine', () => {
     let browser: Browser;
     let host: SshHost;
@@ -106,7 +107,7 @@ describe.skipIf(problem !== undefined)(`on an ssh host${problem ? ` (not here: $
 
     test('what lies on a host that is gone for good can be forgotten', { timeout: 180_000 }, async () => {
       onTestFailed(() => workbench.screenshotsOfAll('failed-ssh-forget'));
-      host.block();
+      await host.killSshd();
       await workbench.contextAction('Sina', 'Delete…');
       await workbench.dialogButton('Delete Instance');
       await workbench.unfold('Trash');
@@ -126,7 +127,7 @@ describe.skipIf(problem !== undefined)(`on an ssh host${problem ? ` (not here: $
       await workbench.row('Sina').waitFor({ state: 'detached' });
       await workbench.screenshot('ssh-10-forgotten');
       expect(filesOnHost('later.txt')).toHaveLength(1);
-      host.unblock();
+      await host.startSshd();
     });
   });
 });

@@ -26,7 +26,8 @@ export interface EngineFacts {
   readonly memoryMb: number;
 }
 
-const thisMachine: SocketSources = {
+/** Where Docker's own command line looks for an engine here. */
+export const thisMachine: SocketSources = {
   env: process.env,
   homeDirectory: os.homedir(),
   platform: process.platform,

@@ -55,7 +55,7 @@ export interface Engine {
 /** Why no engine can be started here; undefined when one can. */
 export function engineProblem(): string | undefined {
   if (process.platform !== 'linux') return 'dockerd runs on Linux only';
-  if (process.getuid?.() !== 0) return 'only root can start dockerd';
+  if (process.getuid?.() !== 0) return 'only root can start an engine of its own';
   return has('dockerd') && has('ip')
     ? undefined
     : 'dockerd is not installed (Debian: apt-get install docker.io iproute2)';

@@ -1,6 +1,8 @@
-import Dockerode from 'dockerode';
+import type Dockerode from 'dockerode';
 import { afterAll, describe, test } from 'vitest';
-import { type Engine, engineProblem, startEngine } from './engine.ts';
+import { notHere } from '../../fakes/notHere.ts';
+import { engineProblem, startEngine } from './engine.ts';
+import { visitEngine } from './guestEngine.ts';
 
 /** The engine that a suite runs on. It may be somebody's own: only what the suite made may be removed from it. */
 export interface TestEngine {
@@ -16,23 +18,28 @@ export interface ClosableEngine extends TestEngine {
 }
 
 let running: Promise<TestEngine> | undefined;
+let end: (() => Promise<void>) | undefined;
 
 /**
- * The engine that the environment variable REMOTE_SWARM_TEST_ENGINE names, as `unix:///path`; else one that is started
- * for this file, and ended with it. Call it in a hook or a test of a {@link describeWithEngine}.
+ * The engine that the environment variable REMOTE_SWARM_TEST_ENGINE names, as `unix:///path`, through a door behind which
+ * only what this file makes is seen and changed; else one that is started for this file. Either ends with it. Call it in
+ * a hook or a test of a {@link describeWithEngine}.
  */
 export function testEngine(): Promise<TestEngine> {
   running ??= given();
   return running;
 }
 
-let ownEngine: Engine | undefined;
-
 async function given(): Promise<TestEngine> {
   const host = process.env.REMOTE_SWARM_TEST_ENGINE;
-  if (host) return { host, docker: new Dockerode({ socketPath: host.replace(/^unix:\/\//, '') }) };
-  ownEngine = await startEngine({ name: 'suite' });
-  return ownEngine;
+  if (host) {
+    const guest = await visitEngine(host.replace(/^unix:\/\//, ''));
+    end = guest.leave;
+    return guest;
+  }
+  const engine = await startEngine({ name: 'suite' });
+  end = engine.stop;
+  return engine;
 }
 
 /** A `describe` for what uses {@link testEngine}. */
@@ -40,8 +47,8 @@ export function describeWithEngine(name: string, suite: () => void): void {
   const problem = process.env.REMOTE_SWARM_TEST_ENGINE ? undefined : engineProblem();
   describeUnless(problem, name, () => {
     afterAll(async () => {
-      await ownEngine?.stop();
-      ownEngine = undefined;
+      await end?.();
+      end = undefined;
       running = undefined;
     });
     suite();
@@ -56,7 +63,7 @@ export function describeWithOwnEngine(name: string, suite: () => void): void {
 /** Where there is a problem, the suite is skipped with the reason in its name; in CI that is a failure. */
 export function describeUnless(problem: string | undefined, name: string, suite: () => void): void {
   if (problem === undefined) describe(name, suite);
-  else if (!process.env.CI) describe.skip(`${name} (skipped: ${problem})`, suite);
+  else if (!process.env.CI) describe.skip(notHere(name, problem), suite);
   else {
     test(name, () => {
       throw new Error(`This suite must run in CI, and can't: ${problem}`);

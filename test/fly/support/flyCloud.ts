@@ -6,7 +6,7 @@ import * as path from 'node:path';
 import type { EditorServer } from '../../../src/providers/editorServer.ts';
 import type { Schemas } from '../../../src/providers/fly/flyApi.ts';
 import { type CloudApp, type CloudMachine, type CloudVolume, type Config, Refusal } from './cloudParts.ts';
-import { bindsOf, MachineProcess, stubBinds } from './machineProcess.ts';
+import { bindsOf, MachineProcess, machineSpaces, stubBinds } from './machineProcess.ts';
 
 export interface CloudOptions {
   /** How long each state lasts that is only passed through; milliseconds. */
@@ -98,7 +98,8 @@ export class FlyCloud {
     };
     if (!this.#hollow) {
       mkdirSync(volume.folder, { recursive: true });
-      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeGb}g`, 'tmpfs', volume.folder]);
+      if (volumeLimits === undefined)
+        execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeGb}g`, 'tmpfs', volume.folder]);
     }
     app.volumes.set(id, volume);
     this.#later(() => {
@@ -301,7 +302,7 @@ export class FlyCloud {
 
   #free({ folder }: CloudVolume): void {
     if (!existsSync(folder)) return;
-    execFileSync('umount', ['--lazy', folder]);
+    if (volumeLimits === undefined) execFileSync('umount', ['--lazy', folder]);
     rmSync(folder, { recursive: true });
   }
 
@@ -402,12 +403,14 @@ export class FlyCloud {
   }
 }
 
+/** Why a volume has no size of its own; undefined when it has. */
+export const volumeLimits = process.getuid?.() === 0 ? undefined : 'only root can give a volume a disk of its own';
+
 /** Why no machine can be run here; undefined when one can. */
 export function machineProblem(): string | undefined {
   if (process.platform !== 'linux') return 'machines of the stand-in need Linux';
-  if (process.getuid?.() !== 0) return 'only root can give a machine its own mounts';
   try {
-    execFileSync('unshare', ['--mount', '--pid', '--net', '--fork', '--', 'ip', 'link'], { stdio: 'pipe' });
+    execFileSync('unshare', [...machineSpaces, 'ip', 'link'], { stdio: 'pipe' });
     return undefined;
   } catch {
     return 'unshare and ip are not there, or not allowed';

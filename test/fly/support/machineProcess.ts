@@ -18,6 +18,12 @@ export const bindsOf = (editor: { node: string; serverMain: string }) => ({
   [`${serverRoot}/vscode`]: path.resolve(editor.serverMain, '../..'),
 });
 
+/** For `unshare`. Whoever is not root is root in the machine, where no other user is known. */
+export const machineSpaces = [
+  ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
+  ...['--mount', '--pid', '--net', '--fork', '--kill-child', '--'],
+];
+
 export interface MachinePlan {
   readonly folder: string;
   readonly volume: string;
@@ -70,10 +76,9 @@ export class MachineProcess {
     this.#server.listen(path.join(plan.folder, 'cloud.sock'));
     // A shell reaps what loses its parent, as the init of a machine does.
     const script = '"$@" & wait $!';
-    const spaces = ['--mount', '--pid', '--net', '--fork', '--kill-child', '--'];
     this.#child = spawn(
       'unshare',
-      [...spaces, 'sh', '-c', script, 'sh', node, init, path.join(plan.folder, 'plan.json')],
+      [...machineSpaces, 'sh', '-c', script, 'sh', node, init, path.join(plan.folder, 'plan.json')],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
     this.#child.stderr?.setEncoding('utf8').on('data', text => onLine(text.trim()));

@@ -3,14 +3,27 @@ import { createHash } from 'node:crypto';
 
 const run = (file: string, ...args: string[]) => execFileSync(file, args, { encoding: 'utf8', stdio: 'pipe' });
 
-/** A network of a host's own. */
+/** Where a host is reached; with root's rights on a network of its own. */
 export interface HostNetwork {
-  readonly name: string;
-  readonly link: string;
   readonly address: string;
-  /** No way leads there any more, and whoever tries is told. */
-  block(): void;
-  unblock(): void;
+  readonly port: number;
+  /** What starts a program in it. */
+  readonly enter: readonly string[];
+  /** Undefined on loopback, which is not ours to take away. */
+  readonly link?: {
+    /** No packet comes or goes, and nobody is told. */
+    cut(): void;
+    mend(): void;
+    /** No way leads there any more, and whoever tries is told. */
+    block(): void;
+    unblock(): void;
+  };
+}
+
+/** Loopback, at an address that no other host has: what there is without root's rights. */
+export function loopbackNetwork(key: string): HostNetwork {
+  const [second = 0, third = 0, fourth = 0] = createHash('sha256').update(key).digest();
+  return { address: ['127', 1 + (second % 254), third, 1 + (fourth % 254)].join('.'), port: 22_022, enter: [] };
 }
 
 const networkNames = (key: string) => ({ name: `rh-${key}`.slice(0, 15), link: `${`rh-${key}`.slice(0, 13)}h` });
@@ -26,11 +39,18 @@ export function makeNetwork(key: string): HostNetwork {
   run('ip', 'link', 'set', link, 'up');
   run('ip', '-n', name, 'addr', 'add', `${address}/24`, 'dev', 'outside');
   for (const own of ['lo', 'outside']) run('ip', '-n', name, 'link', 'set', own, 'up');
-  const block = () => void run('ip', 'route', 'add', 'unreachable', address);
   const unblock = () => void run('ip', 'route', 'flush', 'exact', address);
   // What a killed test run left.
   unblock();
-  return { name, link, address, block, unblock };
+  return {
+    ...{ address, port: 22, enter: ['nsenter', `--net=/run/netns/${name}`] },
+    link: {
+      cut: () => void run('ip', 'link', 'set', link, 'down'),
+      mend: () => void run('ip', 'link', 'set', link, 'up'),
+      block: () => void run('ip', 'route', 'add', 'unreachable', address),
+      unblock,
+    },
+  };
 }
 
 /** A number whose range 172.29.n nobody on this machine uses. Those who look at the same moment begin at different ones. */

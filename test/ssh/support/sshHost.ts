@@ -1,22 +1,39 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import * as os from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { alive } from '../../engine/support/alive.ts';
-import { makeNetwork, removeNetwork } from './hostNetwork.ts';
+import { type HostNetwork, loopbackNetwork, makeNetwork, removeNetwork } from './hostNetwork.ts';
 
-/** Everything of all hosts of the tests. */
-const roots = '/var/tmp/remote-swarm-ssh-hosts';
+const isRoot = process.getuid?.() === 0;
+
+/** Everything of all hosts of one user's tests. */
+const roots = `/var/tmp/remote-swarm-ssh-hosts-${process.getuid?.()}`;
+
+/** Why a host has neither a network nor a disk of its own; undefined when it has. */
+export const hostLimits = isRoot ? undefined : 'only root can give a host a network and a disk of its own';
 
 /**
- * A host of a test with a real sshd. It has a network, mounts and processes of its own: its home and its temporary
- * folder are others than this machine's, its loopback is another one, and what runs there is not seen from a second host.
+ * A host of a test with a real sshd. It has mounts and processes of its own: its home and its temporary folder are others
+ * than this machine's, and what runs there is not seen from a second host. It has one user, who runs the tests. Where
+ * that is root it has a network of its own, too; others reach its sshd on this machine's loopback.
  */
 export interface SshHost {
   /** As `ssh` takes it, with the client below. */
   readonly name: string;
-  /** Address of its network, on which its sshd listens at port 22. */
+  /** On which its sshd listens. */
   readonly address: string;
   /** Its user's home, as it lies on this machine. */
   readonly home: string;
@@ -47,10 +64,10 @@ export interface SshHost {
   thaw(): void;
   /** Its user's key is let in no more, or again. */
   admit(admitted: boolean): void;
-  /** Takes the network away: no packet comes or goes, and nobody is told. */
+  /** Takes the network away: no packet comes or goes, and nobody is told. On loopback sshd stands still instead. */
   cut(): void;
   mend(): void;
-  /** No way leads there any more, and whoever tries is told. */
+  /** No way leads there any more, and whoever tries is told; not with {@link hostLimits}. */
   block(): void;
   unblock(): void;
   /** Ends all that runs there and starts the host again. */
@@ -60,7 +77,7 @@ export interface SshHost {
 }
 
 export interface SshHostOptions {
-  /** Its user's home lies on a disk of this size only. */
+  /** Its user's home lies on a disk of this size only; not with {@link hostLimits}. */
   readonly diskMb?: number;
   /** It has none of the programs that a host need not have. */
   readonly bare?: boolean;
@@ -91,14 +108,30 @@ const pathThere = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 /** Why no host can be started here; undefined when one can. */
 export function sshHostProblem(): string | undefined {
   if (process.platform !== 'linux') return 'hosts of the tests need Linux';
-  if (process.getuid?.() !== 0) return 'only root can give a host its own network';
   const missing = ['/usr/sbin/sshd', '/usr/bin/ssh', '/usr/bin/unshare', '/usr/bin/nsenter'].filter(
     file => !existsSync(file),
   );
-  return missing.length === 0
-    ? undefined
-    : `${missing.join(', ')} not installed (Debian: apt-get install openssh-server iproute2)`;
+  if (missing.length > 0)
+    return `${missing.join(', ')} not installed (Debian: apt-get install openssh-server iproute2)`;
+  if (isRoot) return undefined;
+  if (!canLogIn()) return 'its user has no account with a home';
+  const { status, stderr } = spawnSync('unshare', [...ownUser, ...ownSpaces, 'true'], { encoding: 'utf8' });
+  return status === 0 ? undefined : `a user who is not root may not make namespaces: ${stderr.trim()}`;
 }
+
+/** Whether sshd can let in whoever runs the tests. */
+function canLogIn(): boolean {
+  try {
+    const { homedir } = os.userInfo();
+    return homedir !== '/' && existsSync(homedir);
+  } catch {
+    return false;
+  }
+}
+
+/** A namespace of users in which whoever is not root may do the rest, and is nobody else. */
+const ownUser = isRoot ? [] : ['--user', '--map-current-user', '--keep-caps'];
+const ownSpaces = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private'];
 
 const run = (file: string, ...args: string[]) => execFileSync(file, args, { encoding: 'utf8', stdio: 'pipe' });
 const quietly = (work: () => unknown) => {
@@ -126,13 +159,16 @@ export async function startSshHost(
   const key = `${name}${process.pid.toString(36)}`;
   const root = path.join(roots, `${key}.${process.pid}`);
   const at = (...names: string[]) => path.join(root, ...names);
+  const { username, homedir } = os.userInfo();
+  const environmentThere = [`PATH=${pathThere}`, `HOME=${homedir}`];
   for (const folder of ['home', 'tmp', 'ssh']) mkdirSync(at(folder), { recursive: true, mode: 0o700 });
-  if (diskMb !== undefined) run('mount', '-t', 'tmpfs', '-o', `size=${diskMb}m`, 'tmpfs', at('home'));
-  const network = makeNetwork(key);
-  writeKeys(at('ssh'), name, network.address);
+  if (diskMb !== undefined && isRoot) run('mount', '-t', 'tmpfs', '-o', `size=${diskMb}m`, 'tmpfs', at('home'));
+  const network = isRoot ? makeNetwork(key) : loopbackNetwork(key);
+  writeKeys(at('ssh'), name, network, username);
 
   let init: { child: ChildProcess; pid: number } | undefined;
-  const enter = () => ['--target', String(init?.pid), '--mount', '--pid', '--net'];
+  const entered = isRoot ? ['--mount', '--pid', '--net'] : ['--user', '--preserve-credentials', '--mount', '--pid'];
+  const enter = () => ['--target', String(init?.pid), ...entered];
   const startSshd = async (key = 'host') => {
     rmSync(at('ssh', 'pid'), { force: true });
     const own = ['-o', `HostKey=${at('ssh', key)}`, '-E', at('ssh', 'log')];
@@ -147,22 +183,24 @@ export async function startSshHost(
     writeFileSync(at('boot'), `${randomUUID()}\n`);
     // The first process of the host: it takes in whoever lost its parent, and all others end with it.
     const script = [
-      ...['set -e', `mount --bind '${at('home')}' /root`],
+      'set -e',
+      // Before this machine's own home and temporary folder are covered: it may lie there.
+      ...(editorServer === undefined ? [] : shared(editorServer, at('home', '.remote-swarm', 'server'))),
+      `mount --rbind '${at('home')}' '${homedir}'`,
       // A machine has another one each time it is started.
       `mount --bind '${at('boot')}' /proc/sys/kernel/random/boot_id`,
-      // Before this machine's own temporary folder is covered: it may lie there.
-      ...(editorServer === undefined ? [] : shared(editorServer, '/root/.remote-swarm/server')),
-      ...[`mount --bind '${at('tmp')}' /tmp`, 'mkdir -p /run/sshd'],
+      ...[`mount --bind '${at('tmp')}' /tmp`, ...(isRoot ? ['mkdir -p /run/sshd'] : terminalsOf(at('group')))],
       ...(bare ? programs(masked).map(file => `mount --bind /dev/null '${file}'`) : []),
       ...[`touch '${at('ready')}'`, 'while :; do sleep 3600 & wait; done'],
     ].join('\n');
     rmSync(at('ready'), { force: true });
-    const own = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private'];
-    const args = [`--net=/run/netns/${network.name}`, 'unshare', ...own, 'sh', '-c', script];
-    const child = spawn('nsenter', args, { stdio: 'ignore', cwd: '/' });
+    const [file = '', ...args] = [...network.enter, 'unshare', ...ownUser, ...ownSpaces, 'sh', '-c', script];
+    const output = openSync(at('log'), 'w');
+    const child = spawn(file, args, { stdio: ['ignore', output, output], cwd: '/' });
+    closeSync(output);
     await until(
       () => existsSync(at('ready')),
-      () => 'the host did not start',
+      () => `the host did not start: ${readFileSync(at('log'), 'utf8')}`,
     );
     const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8');
     init = { child, pid: Number(children.trim().split(' ')[0]) };
@@ -180,12 +218,20 @@ export async function startSshHost(
   const signal = (pids: readonly number[], name: NodeJS.Signals) => {
     for (const pid of pids) quietly(() => process.kill(pid, name));
   };
+  const freeze: SshHost['freeze'] = what => {
+    const isWanted = (pid: number) => what === 'sshd' || !/\[listener\]/.test(commandOf(pid));
+    signal(sshds().filter(isWanted), 'SIGSTOP');
+  };
+  const thaw = () => signal(sshds(), 'SIGCONT');
+  const noNetwork = () => {
+    throw new Error(hostLimits);
+  };
   await start();
   return {
     name,
     address: network.address,
     home: at('home'),
-    homeThere: '/root',
+    homeThere: homedir,
     path: at('ssh', 'known-bin'),
     config: at('ssh', 'known.config'),
     strangerPath: at('ssh', 'stranger-bin'),
@@ -193,7 +239,7 @@ export async function startSshHost(
     keylessPath: at('ssh', 'keyless-bin'),
     agentlessPath: at('ssh', 'agentless-bin'),
     strangeUserPath: at('ssh', 'strange-user-bin'),
-    run: (file, ...args) => run('nsenter', ...enter(), '/usr/bin/env', `PATH=${pathThere}`, file, ...args),
+    run: (file, ...args) => run('nsenter', ...enter(), '/usr/bin/env', ...environmentThere, file, ...args),
     killSshd: async () => {
       const pids = sshds();
       signal(pids, 'SIGKILL');
@@ -203,27 +249,35 @@ export async function startSshHost(
       );
     },
     startSshd,
-    freeze: what => {
-      const isWanted = (pid: number) => what === 'sshd' || !/\[listener\]/.test(commandOf(pid));
-      signal(sshds().filter(isWanted), 'SIGSTOP');
-    },
-    thaw: () => signal(sshds(), 'SIGCONT'),
+    freeze,
+    thaw,
     admit: admitted => writeFileSync(at('ssh', 'authorized'), admitted ? readFileSync(at('ssh', 'client.pub')) : ''),
-    cut: () => void run('ip', 'link', 'set', network.link, 'down'),
-    mend: () => void run('ip', 'link', 'set', network.link, 'up'),
-    block: network.block,
-    unblock: network.unblock,
+    cut: network.link?.cut ?? (() => freeze('sshd')),
+    mend: network.link?.mend ?? thaw,
+    block: network.link?.block ?? noNetwork,
+    unblock: network.link?.unblock ?? noNetwork,
     reboot: async () => {
       await end();
       await start();
     },
     stop: async () => {
-      network.unblock();
+      network.link?.unblock();
       await end();
       removeTraces(root, key);
     },
   };
 }
+
+/**
+ * Terminals of the one user that there is. The group that sshd would give them to is not known there, and without it they
+ * are its user's own.
+ */
+const terminalsOf = (groups: string) => [
+  'mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts',
+  'mount --bind /dev/pts/ptmx /dev/ptmx',
+  `grep -v ^tty: /etc/group > '${groups}'`,
+  `mount --bind '${groups}' /etc/group`,
+];
 
 /** Shows a folder of this machine below one of the host, where nobody can change it. */
 const shared = (folder: string, below: string) => {
@@ -271,28 +325,34 @@ function commandOf(pid: number): string {
 }
 
 /** Keys and configurations of the host and of its clients. */
-function writeKeys(folder: string, name: string, address: string): void {
+function writeKeys(folder: string, name: string, { address, port }: HostNetwork, owner: string): void {
   const at = (file: string) => path.join(folder, file);
   for (const key of ['host', 'client', 'other']) run('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', at(key));
   writeFileSync(at('authorized'), readFileSync(at('client.pub')));
-  writeFileSync(at('known'), `${address} ${readFileSync(at('host.pub'), 'utf8')}`);
-  writeFileSync(at('changed'), `${address} ${readFileSync(at('other.pub'), 'utf8')}`);
+  const known = port === 22 ? address : `[${address}]:${port}`;
+  writeFileSync(at('known'), `${known} ${readFileSync(at('host.pub'), 'utf8')}`);
+  writeFileSync(at('changed'), `${known} ${readFileSync(at('other.pub'), 'utf8')}`);
   writeFileSync(at('unknown'), '');
   writeFileSync(
     at('sshd_config'),
     [
-      ...['Port 22', `ListenAddress ${address}`, `PidFile ${at('pid')}`],
+      ...[`Port ${port}`, `ListenAddress ${address}`, `PidFile ${at('pid')}`],
       ...[`AuthorizedKeysFile ${at('authorized')}`, 'UsePAM no', 'StrictModes no', 'PasswordAuthentication no'],
       ...['PermitRootLogin prohibit-password', 'MaxSessions 100', 'MaxStartups 100'],
     ].join('\n'),
   );
   const client = (kind: string, own: { key?: string; known?: string; user?: string }) => {
-    const { key = 'client', known = 'known', user = 'root' } = own;
+    const { key = 'client', known = 'known', user = owner } = own;
     writeFileSync(
       at(`${kind}.config`),
       [
-        ...[`Host ${name}`, `HostName ${address}`, `User ${user}`, `IdentityFile ${key === 'none' ? key : at(key)}`],
-        ...['IdentitiesOnly yes', `UserKnownHostsFile ${at(known)}`, 'GlobalKnownHostsFile /dev/null'],
+        ...[`Host ${name}`, `HostName ${address}`, `Port ${port}`, `User ${user}`],
+        ...[
+          `IdentityFile ${key === 'none' ? key : at(key)}`,
+          'IdentitiesOnly yes',
+          `UserKnownHostsFile ${at(known)}`,
+          'GlobalKnownHostsFile /dev/null',
+        ],
         ...['StrictHostKeyChecking yes', 'IdentityAgent none'],
       ].join('\n'),
     );
@@ -313,7 +373,7 @@ function removeTraces(root: string, key: string): void {
   for (const pid of globSync('/proc/[0-9]*').map(file => Number(path.basename(file)))) {
     if (commandOf(pid).includes(root)) quietly(() => process.kill(pid, 'SIGKILL'));
   }
-  removeNetwork(key);
+  if (isRoot) removeNetwork(key);
   quietly(() => run('umount', '-l', path.join(root, 'home')));
   rmSync(root, { recursive: true, force: true, maxRetries: 5 });
 }

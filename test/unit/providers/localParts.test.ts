@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { watch } from 'node:fs';
-import { chmod, chown, lstat, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import fc from 'fast-check';
@@ -169,34 +169,6 @@ describe('instance folders', () => {
       await expect(openPlainFile(log, 'append')).rejects.toThrow(says);
     }
   });
-
-  test.runIf(process.getuid?.() === 0)(
-    'a home with folders that forbid it is removed by an ordinary user too',
-    async () => {
-      const home = path.join(directory, 'home');
-      const target = path.join(directory, 'kept');
-      await mkdir(path.join(home, 'locked', 'deeper'), { recursive: true });
-      await mkdir(target);
-      await writeFile(path.join(home, 'locked', 'deeper', 'file'), '');
-      await writeFile(Buffer.concat([Buffer.from(path.join(home, 'locked', 'x')), Buffer.from([0xff, 0xfe])]), '');
-      await symlink(target, path.join(home, 'locked', 'link'));
-      const nobody = 65_534;
-      for (const folder of ['home/locked/deeper', 'home/locked', 'home', '.', 'kept']) {
-        await chown(path.join(directory, folder), nobody, nobody);
-      }
-      await chmod(path.join(home, 'locked', 'deeper'), 0o500);
-      await chmod(path.join(home, 'locked'), 0o500);
-      await chmod(target, 0o500);
-      const module = path.resolve(import.meta.dirname, '../../../src/providers/local/removeTree.ts');
-      const program = `const { removeTree } = await import(${JSON.stringify(module)}); process.setgid(${nobody}); process.setuid(${nobody}); await removeTree(${JSON.stringify(home)});`;
-      const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
-        encoding: 'utf8',
-      });
-      expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
-      expect(await readdir(directory)).toEqual(['kept']);
-      expect((await lstat(target)).mode & 0o777).toBe(0o500);
-    },
-  );
 });
 
 describe('what an instance knows', () => {

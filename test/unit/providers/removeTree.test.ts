@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
@@ -60,13 +60,27 @@ const forbidding: Readonly<Record<string, string>> = {
   'a file, and not a folder': 'touch tree && chmod 0 tree',
 };
 
+function removedByOrdinaryUser(): string {
+  const code = `import { removeTree } from './removeTree.ts'; await removeTree(process.env.TREE ?? '');`;
+  const folder = path.resolve(import.meta.dirname, '../../../src/providers/local');
+  return moduleAsOrdinaryUser(code, folder, { TREE: path.join(directory, 'tree') });
+}
+
 describe.skipIf(ordinaryUserProblem)('whoever made it, and is not root, can remove', () => {
   test.each(Object.entries(forbidding))('%s', (_, made) => {
     giveToOrdinaryUser(directory);
     expect(asOrdinaryUser('sh', ['-c', made], { cwd: directory })).toMatchObject({ status: 0 });
-    const code = `import { removeTree } from './removeTree.ts'; await removeTree(process.env.TREE ?? '');`;
-    const folder = path.resolve(import.meta.dirname, '../../../src/providers/local');
-    expect(moduleAsOrdinaryUser(code, folder, { TREE: path.join(directory, 'tree') })).toBe('');
+    expect(removedByOrdinaryUser()).toBe('');
     expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test('a link out of it, which leads where nothing is changed, and a name that is no text', () => {
+    giveToOrdinaryUser(directory);
+    const made =
+      'mkdir -p tree/locked kept && touch "tree/locked/$(printf "x\\377\\376")" && ln -s ../../kept tree/locked/link && chmod 500 tree/locked kept';
+    expect(asOrdinaryUser('sh', ['-c', made], { cwd: directory })).toMatchObject({ status: 0 });
+    expect(removedByOrdinaryUser()).toBe('');
+    expect(readdirSync(directory)).toEqual(['kept']);
+    expect(statSync(path.join(directory, 'kept')).mode & 0o777).toBe(0o500);
   });
 });

@@ -1,6 +1,6 @@
 import * as path from 'node:path';
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
-import { projectRoot } from '../../../scripts/editorHost.ts';
+import { writableFolder } from '../../../scripts/editorHost.ts';
 import type { WorkbenchServer } from './workbenchServer.ts';
 
 /** Runs in the page: whether VS Code's storage there has a text. */
@@ -23,7 +23,7 @@ const isKept = `async wanted => {
 /** How long a condition may take on a busy machine. Waits end as soon as it holds. */
 const patience = 60_000;
 
-const screenshots = path.join(projectRoot, 'test', 'workbench', 'screenshots');
+const screenshots = await writableFolder('test', 'workbench', 'screenshots');
 
 /** One VS Code window in a browser, and what a person does in it. */
 export class Workbench {
