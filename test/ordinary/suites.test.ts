@@ -26,7 +26,7 @@ const suites = {
   unit: ['unit/storage', 'unit/providers/local', 'unit/providers/removeTree'],
   contract: ['contract/local.test', 'contract/localSetup'],
   crash: ['crash/moveState', 'crash/removals'],
-  ssh: ['ssh/sshHost', 'ssh/commands'],
+  ssh: ['ssh/sshHost', 'ssh/endpoints'],
   engine: ['engine/twoSwarms', 'engine/leftovers', 'engine/oneServer'],
   workbench: ['workbench/extensionHost'],
 } as const;

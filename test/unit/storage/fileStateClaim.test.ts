@@ -110,7 +110,7 @@ describe('a state directory that two machines see', () => {
       code: 'state-elsewhere',
       message: expect.stringContaining('in use on third'),
     });
-    await vi.waitFor(() => expect(here.hindrance).toMatchObject({ host: 'third' }));
+    await vi.waitFor(() => expect(here.hindrance).toMatchObject({ host: 'third' }), 20_000);
     await there.takeOver(there.hindrance);
     expect(there.hindrance).toBeUndefined();
   });
