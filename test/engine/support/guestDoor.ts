@@ -7,7 +7,7 @@ export const guestLabel = 'remote-swarm-test';
 const ownImage = /^(remote-swarm-test\/|(127\.0\.0\.1|localhost):\d+\/)/;
 
 /** What is made with a name, and tells its labels. */
-type Kind = 'containers' | 'volumes' | 'networks';
+type Kind = 'containers' | 'volumes' | 'networks' | 'images';
 
 /**
  * A socket through which a test reaches an engine that is somebody's own, as if it were an empty one of the test: what is
@@ -49,10 +49,10 @@ export function openGuestDoor(engineSocket: string, socket: string, guest: strin
       if (url.searchParams.has('fromSrc')) url.searchParams.append('changes', `LABEL ${guestLabel}=${guest}`);
       return said();
     }
-    const image = kind === 'images' && ownImage.test([id, ...rest].join('/'));
-    return image || kind === 'exec' || (kind === 'images' && id === 'load')
-      ? {}
-      : { refused: `${kind} is not for tests` };
+    if (kind === 'exec' || (kind === 'images' && id === 'load')) return {};
+    const image = [id, ...rest].join('/').replace(/\/(tag|push)$/, '');
+    if (kind === 'images' && (ownImage.test(image) || (await isOurs('images', image)))) return {};
+    return { refused: `${kind} ${id} is not for tests` };
   });
 }
 
@@ -67,6 +67,7 @@ function withLabel(asked: string | null, guest: string): string {
 async function labelsOf(docker: Dockerode, kind: Kind, id: string): Promise<Record<string, string> | undefined> {
   try {
     if (kind === 'containers') return (await docker.getContainer(id).inspect()).Config.Labels;
+    if (kind === 'images') return (await docker.getImage(id).inspect()).Config.Labels ?? {};
     const { Labels } = await (kind === 'volumes' ? docker.getVolume(id) : docker.getNetwork(id)).inspect();
     return Labels ?? {};
   } catch (error) {

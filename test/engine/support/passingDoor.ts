@@ -51,7 +51,9 @@ export async function openPassingDoor(
     if (body === undefined) asked.pipe(passed);
     else passed.end(body);
   };
-  const server = createServer((asked, answer) => void pass(asked, answer).catch(() => answer.destroy()));
+  // As an engine does it, no connection is closed because nothing was asked for a while, or because asking takes long.
+  const lasting = { keepAliveTimeout: 0, requestTimeout: 0 };
+  const server = createServer(lasting, (asked, answer) => void pass(asked, answer).catch(() => answer.destroy()));
   // Exec and attach take the connection over.
   const hijacked = new Set<Duplex>();
   const takeOver = async (asked: IncomingMessage, near: Duplex, head: Buffer) => {
