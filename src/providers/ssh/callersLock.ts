@@ -23,8 +23,10 @@ export class CallersLock implements LockHandle {
     this.#asked.push(asked.resolve);
     const timer = setTimeout(() => asked.resolve(false), patience);
     this.#say();
-    this.#isHeld &&= await asked.promise;
+    const isHeld = await asked.promise;
     clearTimeout(timer);
+    // Another answer may have come first.
+    this.#isHeld &&= isHeld;
   }
 
   assertHeld(): void {

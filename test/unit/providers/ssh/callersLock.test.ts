@@ -29,6 +29,14 @@ test('each proof is a question of its own, answered in its order', async () => {
   expect(await second).toMatchObject({ code: 'lock-lost' });
 });
 
+test('once it is lost, a yes to a later question does not bring it back', async () => {
+  const proofs = [failure(prove()), failure(prove())];
+  lock.answer(false);
+  lock.answer(true);
+  expect(await Promise.all(proofs)).toMatchObject([{ code: 'lock-lost' }, { code: 'lock-lost' }]);
+  expect(await failure(prove())).toMatchObject({ code: 'lock-lost' });
+});
+
 test.each([
   ['says no', () => lock.answer(false)],
   ['is gone', () => lock.lose()],
