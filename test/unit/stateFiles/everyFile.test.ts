@@ -103,6 +103,11 @@ const readers: Readonly<Record<string, readonly [calls: string, files: readonly 
     'JSON.parse readFile readFile readFile readFile',
     'the files of the docker command line',
   ],
+  'src/providers/docker/dockerProxies.ts': [
+    'DockerConfigFile JSON.parse readFile',
+    "a person's own file of the docker command line, in webProxies.test.ts: what can't be read tells of none",
+  ],
+  'src/providers/webProxies.ts': ['readFile', 'the certificates that a person adds for Node'],
   'src/providers/docker/dockerProvider.ts': ['readFile readFile readFile', 'programs of this extension'],
   'src/providers/docker/images.ts': ['AccountFiles JSON.parse', 'what our program prints in an image'],
   'src/providers/docker/unfitImage.ts': ['readFileSync', 'the accounts of an image'],
